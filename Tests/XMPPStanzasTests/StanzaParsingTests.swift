@@ -95,16 +95,15 @@ struct StanzaParsingTests {
 
     @Test("RFC 6120 §8.3.3.8: a malformed address is reported with what an answer needs")
     func malformedAddress() throws {
-        do {
-            _ = try parse("<iq to='a@@b' id='7' type='get'><q xmlns='urn:q'/></iq>")
-            Issue.record("the address was taken")
-        } catch .malformedAddress(let failure) {
-            #expect(failure.isTo)
-            #expect(
-                text(failure.reply?.serialized() ?? [])
-                    == "<iq id='7' type='error'><error type='modify'>"
-                    + "<jid-malformed xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>")
+        let head = Stanza(.iq, id: "7", type: "get")
+        #expect(throws: StanzaFailure.malformedAddress(.init(isTo: true, head: head))) {
+            try parse("<iq to='a@@b' id='7' type='get'><q xmlns='urn:q'/></iq>")
         }
+        let reply = StanzaFailure.MalformedAddress(isTo: true, head: head).reply
+        #expect(
+            text(reply?.serialized() ?? [])
+                == "<iq id='7' type='error'><error type='modify'>"
+                + "<jid-malformed xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error></iq>")
         #expect(throws: StanzaFailure.self) { try parse("<iq from='' type='get'/>") }
     }
 
