@@ -54,23 +54,13 @@ private final class Worker: @unchecked Sendable {
     // SAFETY: the fields are set in init, before the thread exists, and used by that thread alone afterwards; `thread`
     // is written by start() and read by join(), both called by the owner.
     private let inbox: SiteInbox
-    private let store: any KeyValueStore
     private let dispatcher: any EffectDispatcher
     private let logger: Logger
     private let diskProbe: @Sendable () -> Int64?
-    private var site: Site
-    private var random = RandomStream(key: KernelRandom.bytes(32))
+    private var driver: SiteDriver
     private var thread: pthread_t = 0
-
-    private var transaction: (any KeyValueTransaction)?
-    /// When the open transaction must be committed, milliseconds of the monotonic clock.
-    private var commitDeadline: Int64?
-    private var afterCommit: [Effect] = []
-    private var base: Int64 = 0
     private var nextProbe: Int64 = 0
 
-    /// Lazy writes reach the disk after this long, milliseconds.
-    private static let lazyCommitDelay: Int64 = 100
     /// Events in one batch: enough to share a commit, short enough that nobody waits long.
     private static let batchEvents = 1000
     /// How often free space is looked at, milliseconds.
@@ -81,20 +71,21 @@ private final class Worker: @unchecked Sendable {
         diskProbe: @escaping @Sendable () -> Int64?
     ) {
         self.inbox = inbox
-        self.store = store
         self.dispatcher = dispatcher
         self.logger = logger
         self.diskProbe = diskProbe
-        site = Site(policy: policy)
+        driver = SiteDriver(store: store, policy: policy, random: RandomStream(key: KernelRandom.bytes(32)))
     }
 
     func start() {
         let this = Unmanaged.passRetained(self)
-        let result = pthread_create(&thread, nil, { argument in
-            guard let argument else { return nil }
-            Unmanaged<Worker>.fromOpaque(argument).takeRetainedValue().run()
-            return nil
-        }, this.toOpaque())
+        let result = pthread_create(
+            &thread, nil,
+            { argument in
+                guard let argument else { return nil }
+                Unmanaged<Worker>.fromOpaque(argument).takeRetainedValue().run()
+                return nil
+            }, this.toOpaque())
         precondition(result == 0, "the site's thread could not be made: error \(result)")
     }
 
@@ -103,13 +94,10 @@ private final class Worker: @unchecked Sendable {
     }
 
     private func run() {
-        let first = begin()
-        base = Site.instantOfStart(first, wall: SystemClock.wall).milliseconds - SystemClock.monotonic
-        let turn = makeTurn(first)
-        site.boot(turn)
-        site.endBatch(turn)
-        finish(turn)
-        while let events = inbox.take(until: nextWake) {
+        release(committed { driver throws(StoreFailure) in
+            try driver.boot(monotonic: SystemClock.monotonic, wall: SystemClock.wall)
+        })
+        while let events = inbox.take(until: min(driver.nextWake ?? .max, nextProbe)) {
             var start = events.startIndex
             repeat {
                 let end = min(start + Self.batchEvents, events.endIndex)
@@ -117,90 +105,48 @@ private final class Worker: @unchecked Sendable {
                 start = end
             } while start < events.endIndex
         }
-        commit()
-    }
-
-    private var nextWake: Int64? {
-        let timer = site.nextDeadline.map { $0.milliseconds - base }
-        return [timer, commitDeadline, nextProbe].compactMap { $0 }.min()
+        release(committed { driver throws(StoreFailure) in try driver.close() })
     }
 
     private func handle(_ events: ArraySlice<SiteEvent>) {
-        let turn = makeTurn(begin())
-        var counts: [(connection: ConnectionID, count: Int)] = []
-        if events.isEmpty { site.handle(.tick, turn) }
-        for event in events {
-            site.handle(event, turn)
-            count(event, &counts)
+        var batch = events
+        let now = SystemClock.monotonic
+        if now >= nextProbe {
+            nextProbe = now + Self.probeInterval
+            if let free = diskProbe() { batch.append(.diskSampled(freeBytes: free)) }
         }
-        if SystemClock.monotonic >= nextProbe {
-            nextProbe = SystemClock.monotonic + Self.probeInterval
-            if let free = diskProbe() { site.handle(.diskSampled(freeBytes: free), turn) }
-        }
-        site.endBatch(turn)
-        finish(turn)
+        release(committed { driver throws(StoreFailure) in
+            try driver.handle(batch, monotonic: now, wall: SystemClock.wall)
+        })
+        let counts = Self.counts(events)
         if !counts.isEmpty { dispatcher.handled(counts) }
     }
 
-    private func count(_ event: SiteEvent, _ counts: inout [(connection: ConnectionID, count: Int)]) {
-        switch event {
-        case .client(let connection, .stanza), .client(let connection, .nonza), .server(let connection, .stanza),
-            .server(let connection, .nonza):
-            if counts.last?.connection == connection {
-                counts[counts.count - 1].count += 1
-            } else {
-                counts.append((connection, 1))
-            }
-        default:
-            break
+    /// A failed commit ends the process: what the site believes and what is on disk are no longer the same.
+    private func committed(_ work: (inout SiteDriver) throws(StoreFailure) -> [Effect]) -> [Effect] {
+        do {
+            return try work(&driver)
+        } catch {
+            preconditionFailure("the store could not commit: \(error)")
         }
     }
 
-    private func begin() -> any KeyValueTransaction {
-        if let transaction { return transaction }
-        let fresh = store.begin()
-        transaction = fresh
-        return fresh
-    }
-
-    private func makeTurn(_ transaction: any KeyValueTransaction) -> Turn {
-        let turn = Turn(
-            now: Instant(milliseconds: base + SystemClock.monotonic), wall: SystemClock.wall, random: random,
-            store: transaction, policy: site.currentPolicy)
-        turn.advance(to: turn.now, wall: turn.wall, policy: site.currentPolicy, isBelowReserve: site.refusesDurable)
-        return turn
-    }
-
-    /// Output commit.
-    private func finish(_ turn: Turn) {
-        random = turn.random
-        afterCommit += turn.afterCommit
-        if turn.isBinding {
-            commit(before: turn.effects)
-        } else {
-            if turn.hasWrites, commitDeadline == nil { commitDeadline = SystemClock.monotonic + Self.lazyCommitDelay }
-            release(turn.effects)
-            if let deadline = commitDeadline {
-                if SystemClock.monotonic >= deadline { commit() }
-            } else {
-                commit()
+    private static func counts(_ events: ArraySlice<SiteEvent>) -> [(connection: ConnectionID, count: Int)] {
+        var counts: [(connection: ConnectionID, count: Int)] = []
+        for event in events {
+            switch event {
+            case .client(let connection, .stanza), .client(let connection, .nonza), .server(let connection, .stanza),
+                .server(let connection, .nonza):
+                if counts.last?.connection == connection {
+                    counts[counts.count - 1].count += 1
+                } else {
+                    counts.append((connection, 1))
+                }
+            default:
+                break
             }
         }
-    }
-
-    private func commit(before effects: [Effect] = []) {
-        if transaction != nil {
-            do {
-                if let transaction, transaction.writes > 0 { try store.commit() } else { store.abort() }
-            } catch {
-                preconditionFailure("the store could not commit: \(error)")
-            }
-            transaction = nil
-        }
-        commitDeadline = nil
-        let acknowledgements = afterCommit
-        afterCommit.removeAll(keepingCapacity: true)
-        release(effects + acknowledgements)
+        return counts
     }
 
     private func release(_ effects: [Effect]) {

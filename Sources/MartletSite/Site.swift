@@ -76,7 +76,7 @@ public struct Site {
             turn.perform(.answer(id, answer(command, turn)))
         case .policyChanged(let policy):
             self.policy = policy
-            turn.advance(to: turn.now, wall: turn.wall, policy: policy, isBelowReserve: isBelowReserve)
+            turn.adopt(policy)
             federation.policyChanged(turn)
         case .diskSampled(let freeBytes):
             sampleDisk(freeBytes, turn)
@@ -180,6 +180,7 @@ public struct Site {
         let below = freeBytes < policy.diskReserve
         guard below != isBelowReserve else { return }
         isBelowReserve = below
+        turn.setBelowReserve(below)
         turn.note(below ? .diskReserveReached(freeBytes: freeBytes) : .diskReserveLeft(freeBytes: freeBytes))
     }
 }
