@@ -38,7 +38,7 @@ final class NetworkDispatcher: EffectDispatcher {
         post(perLoop)
     }
 
-    func handled(_ counts: [(ConnectionID, Int)]) {
+    func handled(_ counts: [(connection: ConnectionID, count: Int)]) {
         var perLoop = [[ConnectionLoop.Item]](repeating: [], count: mailboxes.count)
         for (id, count) in counts where Int(id.loop) < perLoop.count {
             perLoop[Int(id.loop)].append(.handled(slot: id.slot, generation: id.generation, count))

@@ -1,6 +1,7 @@
 import Glibc
 import MartletBus
 import MartletCrypto
+import MartletRuntime
 import XMPPAddress
 
 /// Passwords become SCRAM keys here, in the process that read them; neither the node nor its store ever sees them.
@@ -28,13 +29,5 @@ enum Passwords {
         let keys = SCRAMKeys(algorithm: algorithm, password: password, salt: KernelRandom.bytes(16))
         return PasswordKeys.Keys(
             salt: keys.salt, iterations: keys.iterations, storedKey: keys.storedKey, serverKey: keys.serverKey)
-    }
-}
-
-/// Randomness of the kernel.
-enum KernelRandom {
-    static func bytes(_ count: Int) -> [UInt8] {
-        var generator = SystemRandomNumberGenerator()
-        return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
     }
 }
