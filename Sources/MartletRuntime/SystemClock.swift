@@ -18,11 +18,9 @@ enum SystemClock {
 
 /// Randomness from the kernel: keys the site's own stream once per start.
 public enum KernelRandom {
-    /// `count` bytes, at most 256.
+    /// `count` bytes. The standard library's generator is the kernel's (`getrandom`, which Swift's Glibc does not show).
     public static func bytes(_ count: Int) -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: count)
-        let got = getrandom(&bytes, count, 0)
-        precondition(got == count, "the kernel gave \(got) of \(count) random bytes")
-        return bytes
+        var kernel = SystemRandomNumberGenerator()
+        return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &kernel) }
     }
 }
