@@ -149,16 +149,17 @@ void martlet_tls_shutdown(struct martlet_tls *tls) {
     ERR_clear_error();
 }
 
-struct martlet_bytes martlet_tls_output(const struct martlet_tls *tls) {
-    return (struct martlet_bytes){tls->output, tls->output_length};
-}
+int martlet_tls_has_output(const struct martlet_tls *tls) { return tls->output_length > 0; }
 
-void martlet_tls_drop_output(struct martlet_tls *tls) {
-    free(tls->output);
+struct martlet_bytes martlet_tls_take_output(struct martlet_tls *tls) {
+    struct martlet_bytes result = {tls->output, tls->output_length};
     tls->output = NULL;
     tls->output_length = 0;
     tls->output_capacity = 0;
+    return result;
 }
+
+void martlet_tls_free_output(struct martlet_bytes output) { free((void *)output.bytes); }
 
 int martlet_tls_is_version13(const struct martlet_tls *tls) { return SSL_version(tls->ssl) == TLS1_3_VERSION; }
 
