@@ -180,7 +180,7 @@ struct martlet_bytes martlet_tls_alpn(const struct martlet_tls *tls) {
 }
 
 int martlet_tls_export(struct martlet_tls *tls, const char *label, size_t label_length, uint8_t *result, size_t length) {
-    // RFC 9266 section 4.2: before TLS 1.3 the value is bound to the connection only with the extended master secret.
+    // RFC 9266 section 4: before TLS 1.3 the value is bound to the connection only with the extended master secret.
     if (SSL_version(tls->ssl) < TLS1_3_VERSION && SSL_get_extms_support(tls->ssl) != 1) return 0;
     int ok = SSL_export_keying_material(tls->ssl, result, length, label, label_length, (const unsigned char *)"", 0, 1) == 1;
     ERR_clear_error();
