@@ -43,6 +43,7 @@ public struct Stanza: Hashable, Sendable {
 
     /// Kinds of children that decide how a message is handled.
     public struct Traits: OptionSet, Hashable, Sendable {
+        /// One bit for each kind of child.
         public let rawValue: UInt8
         /// The set of these bits.
         public init(rawValue: UInt8) { self.rawValue = rawValue }
