@@ -58,7 +58,7 @@ public struct SitePolicy: Sendable, Equatable {
     /// Entries sent and not yet acknowledged per lane.
     public var windowEntries = 256
     /// Bytes sent and not yet acknowledged per lane.
-    public var windowBytes = 1 << 20
+    public var windowBytes = 256 << 10
     /// Dialback verifications under way at the same time, per inbound stream and per address.
     public var pendingDialbacksPerStream = 16
     public var pendingDialbacksPerAddress = 64

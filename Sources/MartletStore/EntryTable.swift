@@ -79,7 +79,8 @@ public enum EntryTable {
         return row
     }
 
-    private static func key(_ lane: LaneID, _ number: UInt64) -> [UInt8] {
+    /// The key of an entry.
+    public static func key(_ lane: LaneID, _ number: UInt64) -> [UInt8] {
         var writer = ByteWriter(capacity: 12)
         writer.put(lane.value)
         writer.put(number)
