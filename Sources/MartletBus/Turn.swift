@@ -59,15 +59,15 @@ public enum SiteTimer: Sendable, Equatable {
 /// A turn lives for one batch on the site's thread and is handed to every part of the site in turn.
 public final class Turn {
     /// Site time.
-    public internal(set) var now: Instant
+    public let now: Instant
     /// Calendar time, for stamps that people read.
-    public internal(set) var wall: WallTime
+    public let wall: WallTime
     /// The only source of randomness.
     public var random: RandomStream
     /// The batch's write transaction.
     public let store: any KeyValueTransaction
     /// What may change while running.
-    public internal(set) var policy: SitePolicy
+    public private(set) var policy: SitePolicy
     /// Leave after the batch: after its commit where it wrote anything binding, else at once.
     public private(set) var effects: [Effect] = []
     /// Leave only after the next commit, also from a batch that has only lazy writes: acknowledgements.
@@ -77,18 +77,22 @@ public final class Turn {
     /// Timers to be set.
     public private(set) var timers: [(timer: SiteTimer, at: Instant)] = []
     /// Whether new durable stanzas must be refused: the disk's reserve is reached.
-    public internal(set) var isBelowReserve = false
+    public private(set) var isBelowReserve = false
 
     private var lazyWrites = 0
     private let writesBefore: Int
 
     /// A turn inside `store`'s transaction.
-    public init(now: Instant, wall: WallTime, random: RandomStream, store: any KeyValueTransaction, policy: SitePolicy) {
+    public init(
+        now: Instant, wall: WallTime, random: RandomStream, store: any KeyValueTransaction, policy: SitePolicy,
+        isBelowReserve: Bool = false
+    ) {
         self.now = now
         self.wall = wall
         self.random = random
         self.store = store
         self.policy = policy
+        self.isBelowReserve = isBelowReserve
         writesBefore = store.writes
     }
 
@@ -160,11 +164,9 @@ extension Turn {
         return timers
     }
 
-    /// For the site: begins the next event of the batch.
-    public func advance(to now: Instant, wall: WallTime, policy: SitePolicy, isBelowReserve: Bool) {
-        self.now = now
-        self.wall = wall
-        self.policy = policy
-        self.isBelowReserve = isBelowReserve
-    }
+    /// For the site: the policy changed in this turn.
+    public func adopt(_ policy: SitePolicy) { self.policy = policy }
+
+    /// For the site: the disk's reserve was reached or left in this turn.
+    public func setBelowReserve(_ isBelowReserve: Bool) { self.isBelowReserve = isBelowReserve }
 }

@@ -11,7 +11,7 @@ public enum Domainpart {
 
     static func prepare(utf8 bytes: UnsafeBufferPointer<UInt8>) throws(JIDError) -> String {
         guard let first = bytes.first else { throw .empty(.domainpart) }
-        if first == UInt8(ascii: "[") { return try IPv6Literal(bytes).description }
+        if first == UInt8(ascii: "[") { return try IPv6Literal(utf8: bytes).description }
         // RFC 7622 §3.2: a trailing dot is removed before anything else.
         let end = bytes[bytes.count - 1] == UInt8(ascii: ".") ? bytes.count - 1 : bytes.count
         guard end > 0 else { throw .empty(.domainpart) }

@@ -46,7 +46,7 @@ extension Stanza {
                 traits.formUnion(Traits(tape, child, contentNamespace))
             }
         }
-        if contentNamespace == Namespaces.server, let last, last == marks.last, tape.is(last, "seq", Namespaces.relay) {
+        if contentNamespace == Namespaces.server, let last, last == marks.last, tape.is("seq", Namespaces.relay, at: last) {
             relayMark = RelayMark(tape.element(at: last))
         }
         content = Self.content(tape, without: marks, contentNamespace)
@@ -98,11 +98,11 @@ extension Stanza {
 extension Stanza.Kind {
     /// The kind of the tape's root; nil if it is no stanza of the content namespace.
     init?(_ tape: ElementTape, _ contentNamespace: String) {
-        if tape.is(.root, "message", contentNamespace) {
+        if tape.is("message", contentNamespace, at: .root) {
             self = .message
-        } else if tape.is(.root, "presence", contentNamespace) {
+        } else if tape.is("presence", contentNamespace, at: .root) {
             self = .presence
-        } else if tape.is(.root, "iq", contentNamespace) {
+        } else if tape.is("iq", contentNamespace, at: .root) {
             self = .iq
         } else {
             return nil

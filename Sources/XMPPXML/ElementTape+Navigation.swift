@@ -60,6 +60,18 @@ extension ElementTape {
         attributeRecord(name, namespace, of: index)?.content
     }
 
+    /// The attributes of an element, without namespace declarations.
+    public func attributes(of index: Index = .root) -> [Attribute] {
+        let first = index.position + 1
+        var attributes: [Attribute] = []
+        for record in records[first..<first + Int(records[index.position].attributeCount)] where record.kind == .attribute {
+            let name = String(decoding: bytes[record.localStart..<record.localStart + Int(record.localLength)], as: UTF8.self)
+            let namespace = record.prefixLength == 0 ? "" : Self.namespace(record.namespace, records, context, bytes.span)
+            attributes.append(Attribute(name, namespace: namespace, record.value(in: bytes.span)))
+        }
+        return attributes
+    }
+
     // MARK: Children
 
     /// The child elements in document order.
@@ -141,13 +153,7 @@ extension ElementTape {
         let record = records[index.position]
         let content = index.position + 1 + Int(record.attributeCount)
         var element = Element(name(of: index), namespace(of: index))
-        for position in index.position + 1..<content where records[position].kind == .attribute {
-            let attribute = records[position]
-            let name = String(
-                decoding: bytes[attribute.localStart..<attribute.localStart + Int(attribute.localLength)], as: UTF8.self)
-            let namespace = attribute.prefixLength == 0 ? "" : Self.namespace(attribute.namespace, records, context, bytes.span)
-            element.attributes.append(Attribute(name, namespace: namespace, attribute.value(in: bytes.span)))
-        }
+        element.attributes = attributes(of: index)
         var position = content
         while position < Int(record.next) {
             if records[position].kind == .element {

@@ -69,4 +69,15 @@ public struct ElementTape: Sendable {
         records = parser.records
         isMovable = parser.isMovable
     }
+
+    /// Parses the start tag of a stream's root alone: no content, no end tag.
+    init(parsingHeader bytes: [UInt8], limits: XMLLimits) throws(XMLFailure) {
+        let context = NamespaceContext()
+        var parser = TapeParser(context: context, limits: limits)
+        try parser.parseHeader(bytes.span)
+        self.bytes = bytes
+        self.context = context
+        records = parser.records
+        isMovable = false
+    }
 }

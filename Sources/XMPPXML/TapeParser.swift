@@ -31,6 +31,14 @@ struct TapeParser {
         guard position == bytes.count else { throw .notWellFormed }
     }
 
+    /// Parses a start tag and nothing more.
+    mutating func parseHeader(_ bytes: Span<UInt8>) throws(XMLFailure) {
+        guard bytes.count <= limits.streamHeaderBytes else { throw .oversized }
+        guard bytes.count >= 3, bytes[0] == UInt8(ascii: "<") else { throw .notWellFormed }
+        try parseStartTag(bytes)
+        guard open == 0, position == bytes.count else { throw .notWellFormed }
+    }
+
     // MARK: Content
 
     private mutating func parseContent(_ bytes: Span<UInt8>) throws(XMLFailure) {

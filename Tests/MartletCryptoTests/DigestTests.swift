@@ -61,7 +61,7 @@ import Testing
             Hex.encode(PBKDF2.derive(.sha1, password: password, salt: salt, iterations: iterations, length: 20))
         }
         #expect(sha1(1) == "0c60c80f961f0e71f3a9b524af6012062fe037a6")
-        #expect(sha1(2) == "ea6c014dc72d6f8ffd08fa92b4b1fe27e6c7a6c8")
+        #expect(sha1(2) == "ea6c014dc72d6f8ccd1ed92ace1d41f0d8de8957")
         #expect(sha1(4096) == "4b007901b765489abead49d926f721d065a429c1")
         let long = PBKDF2.derive(
             .sha1, password: [UInt8]("passwordPASSWORDpassword".utf8),
@@ -75,7 +75,7 @@ import Testing
         #expect(
             Hex.encode(sha256)
                 == "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc"
-                + "a49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a1978")
+                + "49ca9cccf179b645991664b39d77ef317c71b845b1e30bd509112041d3a19783")
     }
 
     @Test("Secrets are equal only when every byte and the length are")

@@ -59,7 +59,7 @@ struct MemoryStoreTests {
         return Array(stem[..<common]) + (common..<length).map { _ in [0, 1, 255].randomElement(using: &random) ?? 0 }
     }
 
-    @Test("random operations, commits, aborts and crashes give what a naive model gives", arguments: 0..<8)
+    @Test("random operations, commits, aborts and crashes give what a naive model gives", arguments: 0..<4)
     func model(seed: UInt64) throws {
         var random = StoreTestGenerator(state: seed)
         let store = MemoryStore()

@@ -74,7 +74,7 @@ struct ElementTapeTests {
         limits.depth = 3
         limits.attributes = 2
         limits.namespaces = 3
-        limits.nameBytes = 4
+        limits.nameBytes = 5
         limits.stanzaBytes = 200
         func parse(_ text: String) throws { _ = try ElementTape(parsing: Array(text.utf8), limits: limits) }
         try parse("<a><b><c/></b></a>")
@@ -83,8 +83,8 @@ struct ElementTapeTests {
         #expect(throws: XMLFailure.tooManyAttributes) { try parse("<a b='' c='' d=''/>") }
         try parse("<a xmlns='a' xmlns:b='b'><b:b xmlns='c'/><b:b xmlns='c'/></a>")
         #expect(throws: XMLFailure.tooManyNamespaces) { try parse("<a xmlns='a' xmlns:b='b'><b:b xmlns='c' xmlns:d='d'/></a>") }
-        try parse("<abcd/>")
-        #expect(throws: XMLFailure.nameTooLong) { try parse("<abcde/>") }
+        try parse("<abcde/>")
+        #expect(throws: XMLFailure.nameTooLong) { try parse("<abcdef/>") }
         try parse("<a>\(String(repeating: "x", count: 193))</a>")
         #expect(throws: XMLFailure.oversized) { try parse("<a>\(String(repeating: "x", count: 194))</a>") }
     }
