@@ -6,17 +6,13 @@ import Testing
 
 private let table = Table(rawValue: 1)
 
-/// Where the process to be killed puts its store: its own copy of the test has no arguments.
-private let directoryVariable = "MARTLET_KILL_TEST"
-
 @Suite("A killed process", .serialized)
 struct KillTests {
     @Test("kill -9 within a commit leaves every acknowledged commit, each commit whole, and no lock")
     func killed() async throws {
         for _ in 0..<3 {
             let directory = try TemporaryDirectory()
-            setenv(directoryVariable, directory.path, 1)
-            await #expect(processExitsWith: .signal(SIGKILL)) { try Victim.run() }
+            await #expect(processExitsWith: .signal(SIGKILL)) { [path = directory.path as String] in try Victim.run(path) }
             let acknowledged = Victim.acknowledged(directory.path)
             #expect(acknowledged >= Victim.leastCommits)
             let store = try LMDBStore(directory: directory.path("store"), tables: [table])
@@ -34,8 +30,7 @@ private enum Victim {
     static let rows = 100
     static let leastCommits = 20
 
-    static func run() throws {
-        let path = String(cString: getenv(directoryVariable))
+    static func run(_ path: String) throws {
         let store = try LMDBStore(directory: path + "/store", tables: [table])
         let record = open(path + "/acknowledged", O_WRONLY | O_CREAT, 0o600)
         var thread = pthread_t()

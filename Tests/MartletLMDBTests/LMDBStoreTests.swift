@@ -146,23 +146,27 @@ struct LMDBStoreTests {
     }
 
     @Test("misuse ends the process: a long key, appending out of order, writing within forEach or as a reader, a full map")
-    func misuse() async {
-        await #expect(processExitsWith: .failure) {
-            try Misuse().transaction.put(Misuse.table, [UInt8](repeating: 1, count: 512), [])
+    func misuse() async throws {
+        // The process that ends cannot clean up: its directory belongs to this one.
+        let directory = try TemporaryDirectory()
+        await #expect(processExitsWith: .failure) { [path = directory.path("1") as String] in
+            try Misuse(path).transaction.put(Misuse.table, [UInt8](repeating: 1, count: 512), [])
         }
-        await #expect(processExitsWith: .failure) {
-            let misuse = try Misuse()
+        await #expect(processExitsWith: .failure) { [path = directory.path("2") as String] in
+            let misuse = try Misuse(path)
             misuse.transaction.append(Misuse.table, [2], [])
             misuse.transaction.append(Misuse.table, [2], [])
         }
-        await #expect(processExitsWith: .failure) {
-            let misuse = try Misuse()
+        await #expect(processExitsWith: .failure) { [path = directory.path("3") as String] in
+            let misuse = try Misuse(path)
             misuse.transaction.put(Misuse.table, [2], [])
             misuse.transaction.forEach(Misuse.table, prefix: []) { key, _ in misuse.transaction.delete(Misuse.table, key) }
         }
-        await #expect(processExitsWith: .failure) { try Misuse().store.environment.read { $0.put(Misuse.table, [1], []) } }
-        await #expect(processExitsWith: .failure) {
-            let transaction = try Misuse().transaction
+        await #expect(processExitsWith: .failure) { [path = directory.path("4") as String] in
+            try Misuse(path).store.environment.read { $0.put(Misuse.table, [1], []) }
+        }
+        await #expect(processExitsWith: .failure) { [path = directory.path("5") as String] in
+            let transaction = try Misuse(path).transaction
             for number: UInt8 in 0...255 {
                 transaction.put(Misuse.table, [number], [UInt8](repeating: 0, count: 100_000))
             }
@@ -177,13 +181,11 @@ private func bigEndian(_ number: Int) -> [UInt8] {
 /// A small store with an open transaction, for a process that is about to end.
 private struct Misuse {
     static let table = Table(rawValue: 1)
-    let directory: TemporaryDirectory
     let store: LMDBStore
     let transaction: any KeyValueTransaction
 
-    init() throws {
-        directory = try TemporaryDirectory()
-        store = try LMDBStore(directory: directory.path("store"), mapSize: 4 << 20, tables: [Self.table])
+    init(_ path: String) throws {
+        store = try LMDBStore(directory: path, mapSize: 4 << 20, tables: [Self.table])
         transaction = store.begin()
     }
 }

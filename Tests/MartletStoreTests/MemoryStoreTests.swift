@@ -16,25 +16,23 @@ struct StoreTestGenerator: RandomNumberGenerator {
     }
 }
 
-/// The obvious implementation: an unsorted list, every question answered by looking at all rows.
+/// The obvious implementation: a sorted list, every question answered by looking at its rows one after the other.
 private struct NaiveTable: Equatable {
-    var rows: [KeyValueEntry] = []
+    private(set) var rows: [KeyValueEntry] = []
 
     func get(_ key: [UInt8]) -> [UInt8]? { rows.first { $0.key == key }?.value }
     mutating func put(_ key: [UInt8], _ value: [UInt8]) {
-        rows.removeAll { $0.key == key }
-        rows.append(KeyValueEntry(key: key, value: value))
+        _ = delete(key)
+        let place = rows.firstIndex { !$0.key.lexicographicallyPrecedes(key) } ?? rows.count
+        rows.insert(KeyValueEntry(key: key, value: value), at: place)
     }
     mutating func delete(_ key: [UInt8]) -> Bool {
-        let before = rows.count
-        rows.removeAll { $0.key == key }
-        return rows.count < before
+        guard let place = rows.firstIndex(where: { $0.key == key }) else { return false }
+        rows.remove(at: place)
+        return true
     }
-    var sorted: [KeyValueEntry] { rows.sorted { $0.key.lexicographicallyPrecedes($1.key) } }
-    func first(atOrAfter key: [UInt8]) -> KeyValueEntry? {
-        sorted.first { !$0.key.lexicographicallyPrecedes(key) }
-    }
-    func last(before key: [UInt8]) -> KeyValueEntry? { sorted.last { $0.key.lexicographicallyPrecedes(key) } }
+    func first(atOrAfter key: [UInt8]) -> KeyValueEntry? { rows.first { !$0.key.lexicographicallyPrecedes(key) } }
+    func last(before key: [UInt8]) -> KeyValueEntry? { rows.last { $0.key.lexicographicallyPrecedes(key) } }
 }
 
 private let table = Table(rawValue: 7)
@@ -86,10 +84,10 @@ struct MemoryStoreTests {
                     #expect(transaction.firstEntry(table, atOrAfter: key) == model.first(atOrAfter: key))
                 case 8:
                     #expect(transaction.lastEntry(table, before: key) == model.last(before: key))
-                    #expect(transaction.lastEntry(table) == model.sorted.last)
+                    #expect(transaction.lastEntry(table) == model.rows.last)
                 default:
                     let prefix = Array(key.prefix(Int.random(in: 0...3, using: &random)))
-                    #expect(rows(transaction, table, prefix: prefix) == model.sorted.filter { $0.key.starts(with: prefix) })
+                    #expect(rows(transaction, table, prefix: prefix) == model.rows.filter { $0.key.starts(with: prefix) })
                 }
             }
             #expect(transaction.writes == writes)
@@ -111,7 +109,7 @@ struct MemoryStoreTests {
                 committed = beforeLast
             }
             let check = store.begin()
-            #expect(rows(check, table) == committed.sorted)
+            #expect(rows(check, table) == committed.rows)
             store.abort()
             #expect(store.count(table) == committed.rows.count)
             #expect(store.bytes == committed.rows.reduce(0) { $0 + $1.key.count + $1.value.count })

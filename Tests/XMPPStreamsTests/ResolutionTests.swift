@@ -218,8 +218,8 @@ private let cases: [Case] = [
         [startTLS: srv((0, 0, ".")), direct: srv((0, 5270, "x.example")), "x.example A": addresses("192.0.2.1")],
         .connect([endpoint("192.0.2.1", 5270, "x.example", directTLS: true)])),
     Case(
-        "XEP-0368: \".\" for direct TLS alone does not forbid the fallback with STARTTLS",
-        [direct: srv((0, 0, ".")), "a.example A": addresses("192.0.2.1")], .connect([endpoint("192.0.2.1", 5269, "a.example")])),
+        "XEP-0368 §3: \".\" for direct TLS alone forbids the fallback to the domain's address",
+        [direct: srv((0, 0, ".")), "a.example A": addresses("192.0.2.1")], .notOffered),
     Case(
         "\".\" is not final while the other kind is unknown", [startTLS: srv((0, 0, ".")), direct: servfail],
         .failed("\(direct): SERVFAIL")),

@@ -131,9 +131,8 @@ public struct PeerResolution: Sendable {
         case (.targets(let targets), _), (_, .targets(let targets)): return ask(targets, using: &random)
         // Failure is not absence: the records we could not get may name the servers, the domain's address never does.
         case (.unknown(let words), _), (_, .unknown(let words)): return end(.failed(words))
-        case (_, .refused): return end(.notOffered)
-        // XEP-0368 §3: a "." for direct TLS says nothing about STARTTLS, whose rules hold as if alone.
-        case (.refused, .absent): return askFallback(nameExists: true)
+        // XEP-0368 §3: who refuses direct TLS by a "." knows SRV records, so that there is no fallback either.
+        case (_, .refused), (.refused, _): return end(.notOffered)
         case (.absent(let exists), .absent(let alsoExists)): return askFallback(nameExists: exists || alsoExists)
         }
     }
