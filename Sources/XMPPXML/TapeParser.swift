@@ -172,7 +172,7 @@ struct TapeParser {
             if byte == UInt8(ascii: ">") || byte == UInt8(ascii: "/") { break }
             guard index > gap else { throw .notWellFormed }
             attributes += 1
-            guard attributes <= limits.attributes else { throw .tooManyAttributes }
+            guard attributes <= min(limits.attributes, Int(UInt16.max)) else { throw .tooManyAttributes }
             try parseAttribute(bytes, at: &index, of: element)
         }
         records[element].attributeCount = UInt16(attributes)
