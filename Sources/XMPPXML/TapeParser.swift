@@ -55,7 +55,9 @@ struct TapeParser {
     private mutating func parseText(_ bytes: Span<UInt8>) throws(XMLFailure) {
         var index = position
         var isEncoded = false
-        scan: while index < bytes.count {
+        scan: while true {
+            index = bytes.endOfPlainText(from: index, stop: UInt8(ascii: "]"))
+            guard index < bytes.count else { break }
             let byte = bytes[index]
             switch byte {
             case UInt8(ascii: "<"):
@@ -92,6 +94,7 @@ struct TapeParser {
         var index = start
         var isEncoded = false
         while true {
+            index = bytes.endOfPlainText(from: index, stop: UInt8(ascii: "]"))
             guard index < bytes.count else { throw .notWellFormed }
             let byte = bytes[index]
             switch byte {
@@ -169,7 +172,7 @@ struct TapeParser {
             if byte == UInt8(ascii: ">") || byte == UInt8(ascii: "/") { break }
             guard index > gap else { throw .notWellFormed }
             attributes += 1
-            guard attributes <= limits.attributes else { throw .tooManyAttributes }
+            guard attributes <= min(limits.attributes, Int(UInt16.max)) else { throw .tooManyAttributes }
             try parseAttribute(bytes, at: &index, of: element)
         }
         records[element].attributeCount = UInt16(attributes)
@@ -253,6 +256,7 @@ struct TapeParser {
         _ bytes: Span<UInt8>, at index: inout Int, quote: UInt8, isEncoded: inout Bool
     ) throws(XMLFailure) {
         while true {
+            index = bytes.endOfPlainText(from: index, stop: quote)
             guard index < bytes.count else { throw .notWellFormed }
             let byte = bytes[index]
             switch byte {
@@ -392,7 +396,23 @@ struct TapeParser {
     }
 
     private func sameNamespace(_ one: Int32, _ other: Int32, _ bytes: Span<UInt8>) -> Bool {
-        one == other
-            || ElementTape.namespace(one, records, context, bytes) == ElementTape.namespace(other, records, context, bytes)
+        if one == other { return true }
+        if one < 0 { return other < 0 ? wellKnown(one) == wellKnown(other) : sameNamespace(other, one, bytes) }
+        let declaration = records[Int(one)]
+        if other < 0 { return declaration.valueEquals(wellKnown(other), in: bytes) }
+        let second = records[Int(other)]
+        if declaration.isEncoded || second.isEncoded { return declaration.value(in: bytes) == second.value(in: bytes) }
+        return declaration.content.count == second.content.count
+            && bytes.equals(declaration.content.lowerBound, second.content.lowerBound, second.content.count)
+    }
+
+    /// The namespace of a reference that is not to the tape.
+    private func wellKnown(_ reference: Int32) -> String {
+        switch reference {
+        case NamespaceReference.none: ""
+        case NamespaceReference.xml: XMLNamespace.xml
+        case NamespaceReference.contextDefault: context.defaultNamespace
+        default: context.prefixes[Int(NamespaceReference.contextPrefix - reference)].namespace
+        }
     }
 }

@@ -8,7 +8,7 @@ public struct XMLLimits: Hashable, Sendable {
     /// Longest stream header in bytes, XML declaration included: five attributes, one of them a domain of at most 1,023 bytes, and a
     /// handful of namespace declarations fit many times.
     public var streamHeaderBytes = 8_192
-    /// Deepest nesting, where a stanza itself is at depth 1. Real payloads stay below 20; libxml2 ends at 256 and recursion over trees
+    /// Deepest nesting, where a stanza itself is at depth 1. Real payloads stay below 20; libxml2 ends at 256, so never set more than 250, and recursion over trees
     /// must stay within a thread's stack.
     public var depth = 100
     /// Most attributes of one element, namespace declarations included. Real elements have fewer than 20; duplicates are found by

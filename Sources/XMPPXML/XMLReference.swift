@@ -67,7 +67,6 @@ struct XMLReference {
         _ bytes: Span<UInt8>, _ range: Range<Int>, as kind: ElementTape.Record.Kind, into decoded: inout [UInt8]
     ) {
         let isText = kind == .text || kind == .cdata
-        decoded.reserveCapacity(decoded.count + range.count)
         var index = range.lowerBound
         while index < range.upperBound {
             let byte = bytes[index]
