@@ -1,0 +1,42 @@
+import MartletConfiguration
+
+/// What to enter in a client, said once the site listens. A password is shown to a terminal only; else it is left in a file
+/// that its owner alone can read.
+struct Greeting {
+    let configuration: SiteConfiguration
+    let directory: String
+    let account: FirstStart.Account?
+
+    func say() throws {
+        let host = configuration.domain == "localhost" ? "localhost" : ProcessLimits.hostName() ?? configuration.domain
+        var lines = ["", "Martlet serves \(configuration.domain). In a client, enter:"]
+        if let account {
+            lines.append("  address   \(account.address)")
+            lines.append("  password  \(try password(of: account))")
+        } else {
+            lines.append("  address   NAME@\(configuration.domain)  (make one: martlet user add NAME \(option))")
+        }
+        lines.append("  server    \(host)")
+        for listener in configuration.clientListeners {
+            let how =
+                switch listener.security {
+                case .starttls: "STARTTLS"
+                case .direct: "direct TLS"
+                case .plain: "no TLS"
+                }
+            lines.append("  port      \(listener.port)  (\(how))")
+        }
+        lines.append("The certificate may be the site's own: a client asks once whether to trust it.")
+        lines.append("")
+        Terminal.say(lines.joined(separator: "\n"))
+    }
+
+    private var option: String { "--config \(directory)/martlet.toml" }
+
+    private func password(of account: FirstStart.Account) throws -> String {
+        if Terminal.isInteractive { return account.password }
+        let path = directory + "/first-account.txt"
+        try Files.write(Array("\(account.address)\n\(account.password)\n".utf8), to: path)
+        return "in the second line of \(path)"
+    }
+}
