@@ -149,16 +149,17 @@ void martlet_tls_shutdown(struct martlet_tls *tls) {
     ERR_clear_error();
 }
 
-struct martlet_bytes martlet_tls_output(const struct martlet_tls *tls) {
-    return (struct martlet_bytes){tls->output, tls->output_length};
-}
+int martlet_tls_has_output(const struct martlet_tls *tls) { return tls->output_length > 0; }
 
-void martlet_tls_drop_output(struct martlet_tls *tls) {
-    free(tls->output);
+struct martlet_bytes martlet_tls_take_output(struct martlet_tls *tls) {
+    struct martlet_bytes result = {tls->output, tls->output_length};
     tls->output = NULL;
     tls->output_length = 0;
     tls->output_capacity = 0;
+    return result;
 }
+
+void martlet_tls_free_output(struct martlet_bytes output) { free((void *)output.bytes); }
 
 int martlet_tls_is_version13(const struct martlet_tls *tls) { return SSL_version(tls->ssl) == TLS1_3_VERSION; }
 
@@ -179,7 +180,7 @@ struct martlet_bytes martlet_tls_alpn(const struct martlet_tls *tls) {
 }
 
 int martlet_tls_export(struct martlet_tls *tls, const char *label, size_t label_length, uint8_t *result, size_t length) {
-    // RFC 9266 section 4.2: before TLS 1.3 the value is bound to the connection only with the extended master secret.
+    // RFC 9266 section 4: before TLS 1.3 the value is bound to the connection only with the extended master secret.
     if (SSL_version(tls->ssl) < TLS1_3_VERSION && SSL_get_extms_support(tls->ssl) != 1) return 0;
     int ok = SSL_export_keying_material(tls->ssl, result, length, label, label_length, (const unsigned char *)"", 0, 1) == 1;
     ERR_clear_error();

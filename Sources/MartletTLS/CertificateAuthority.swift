@@ -1,7 +1,7 @@
 import COpenSSL
 
 /// A certificate and its key as PEM text, ready to be written to files. The key's file must be readable by its owner only.
-public struct IssuedCertificate: Sendable, Equatable {
+public struct IssuedCertificate: Sendable, Equatable, CustomStringConvertible {
     /// The certificate.
     public let certificatePEM: String
     /// The private key (PKCS #8, no passphrase).
@@ -12,6 +12,9 @@ public struct IssuedCertificate: Sendable, Equatable {
         self.certificatePEM = certificatePEM
         self.keyPEM = keyPEM
     }
+
+    /// The certificate; the key is left out, so that it does not get into a log.
+    public var description: String { certificatePEM }
 }
 
 /// When a certificate is valid, in seconds since 1970.

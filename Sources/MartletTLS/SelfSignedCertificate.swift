@@ -4,8 +4,10 @@ public enum SelfSignedCertificate {
     ///
     /// All names, A-labels, become DNS-IDs; `serviceNames` adds SRV-IDs for client and server connections.
     /// Good for TLS servers and clients.
+    ///
+    /// COMPAT(ejabberd 23.01): no id-on-xmppAddr, which makes it crash; SRV-IDs it passes over.
     public static func make(
-        domain: String, components: [String] = [], validity: CertificateValidity, serviceNames: Bool = false
+        domain: String, components: [String] = [], validity: CertificateValidity, serviceNames: Bool = true
     ) throws(TLSError) -> IssuedCertificate {
         let names = [domain] + components
         let services = names.flatMap { name in

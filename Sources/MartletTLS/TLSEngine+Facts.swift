@@ -29,7 +29,7 @@ extension TLSEngine {
     /// Keying material bound to this connection (RFC 5705), with an empty context.
     ///
     /// Nil before the handshake has ended, and under TLS 1.2 without the extended master secret, where it would not be bound to the
-    /// connection (RFC 9266 §4.2).
+    /// connection (RFC 9266 §4).
     public func exporter(label: String, length: Int) -> [UInt8]? {
         guard state != .handshaking, failure == nil, length > 0, length <= 4_096 else { return nil }
         var done: Int32 = 0

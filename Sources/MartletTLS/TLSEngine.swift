@@ -24,8 +24,8 @@ public enum TLSEnding: Sendable, Equatable {
 ///
 /// Belongs to one connection and is used on that connection's event loop only. After *every* call that may produce output
 /// (the initializers, `receive`, `send`, `shutdown`; also when they throw, for the alert) the caller carries the output away;
-/// several calls before one `takeOutput` are coalesced, which is the cheap way to send many stanzas. An idle engine
-/// owns no buffers.
+/// what is sent before one `takeOutput` shares its records, so that many stanzas cost little more than one. An idle engine owns
+/// no buffers.
 public final class TLSEngine {
     /// Borrowed by the extensions; freed with the engine.
     let tls: OpaquePointer
@@ -39,7 +39,11 @@ public final class TLSEngine {
     /// Made on first use: see `peerCertificate`.
     var judgedCertificate: PeerCertificate?
     private var isShutDown = false
+    private var isReceiving = false
+    /// Plaintext that waits for the handshake or for the next `withOutput`.
     private var waiting: [UInt8] = []
+    /// The most plaintext a record holds (RFC 8446 §5.1).
+    private static let recordLimit = 16_384
 
     /// The server's end of an accepted connection.
     public init(accepting context: TLSContext, verificationTime: Int64? = nil) throws(TLSError) {
@@ -75,15 +79,20 @@ public final class TLSEngine {
 
     /// Takes ciphertext and hands out the plaintext in it, in blocks that are valid only inside `deliver`.
     ///
-    /// All of `ciphertext` is consumed. `deliver` must not call this engine. Plaintext that came before a damaged record has
+    /// All of `ciphertext` is consumed. `deliver` may send, but not receive. Plaintext that came before a damaged record has
     /// been delivered when this throws.
     public func receive(
         _ ciphertext: UnsafeRawBufferPointer, deliver: (UnsafeRawBufferPointer) -> Void
     ) throws(TLSError) -> TLSState {
         if let failure { throw failure }
         guard state != .closed else { return .closed }
+        precondition(!isReceiving, "receive was called by its own deliver")
+        isReceiving = true
         martlet_tls_begin_input(tls, ciphertext.baseAddress, ciphertext.count)
-        defer { martlet_tls_end_input(tls) }
+        defer {
+            martlet_tls_end_input(tls)
+            isReceiving = false
+        }
         if state == .handshaking {
             guard try advanceHandshake() else { return state }
         }
@@ -114,49 +123,53 @@ public final class TLSEngine {
         }
     }
 
-    /// Encrypts `plaintext`; before the handshake has ended it waits for that.
+    /// Takes plaintext to be encrypted; before the handshake has ended it waits for that.
     ///
     /// The caller bounds what it sends before the handshake has ended (`waitingBytes`).
     public func send(_ plaintext: UnsafeRawBufferPointer) throws(TLSError) {
         if let failure { throw failure }
         guard !isShutDown else { throw TLSError(.closed, "the connection has been shut down") }
-        guard !plaintext.isEmpty else { return }
-        guard state != .handshaking else {
+        if state != .handshaking, waiting.isEmpty, plaintext.count >= Self.recordLimit {
+            encrypt(plaintext)
+        } else {
             waiting.append(contentsOf: plaintext)
-            return
+            if waiting.count >= Self.recordLimit { encryptWaiting() }
         }
-        guard Int(martlet_tls_write(tls, plaintext.baseAddress, plaintext.count)) == MARTLET_TLS_DONE else {
-            throw fail(.record)
-        }
+        if let failure { throw failure }
     }
 
-    /// Encrypts `plaintext`; before the handshake has ended it waits for that.
+    /// Takes plaintext to be encrypted; before the handshake has ended it waits for that.
     public func send(_ plaintext: [UInt8]) throws(TLSError) {
         let result = plaintext.withUnsafeBytes { bytes in Result { () throws(TLSError) in try send(bytes) } }
         try result.get()
     }
 
-    /// How many bytes wait for the handshake to end.
+    /// How many bytes wait for the handshake to end or for the next `withOutput`.
     public var waitingBytes: Int { waiting.count }
 
-    /// Says to the other side that nothing will follow (close_notify), as soon as the handshake has ended. What waits for
-    /// that is dropped.
+    /// Says to the other side that nothing will follow (close_notify), as soon as the handshake has ended.
+    ///
+    /// What was sent goes out before it; only what still waits for the handshake is dropped.
     public func shutdown() {
         guard failure == nil, !isShutDown else { return }
+        encryptWaiting()
         isShutDown = true
         waiting = []
         martlet_tls_shutdown(tls)
     }
 
-    /// Whether ciphertext waits to be sent.
-    public var hasOutput: Bool { martlet_tls_output(tls).length > 0 }
+    /// Whether ciphertext is to be sent.
+    public var hasOutput: Bool {
+        (state != .handshaking && !waiting.isEmpty) || martlet_tls_has_output(tls) == 1
+    }
 
     /// Hands out the ciphertext to be sent, valid only inside `body`, and forgets it. Nothing is called when there is none.
     public func withOutput(_ body: (UnsafeRawBufferPointer) -> Void) {
-        let output = martlet_tls_output(tls)
-        guard output.length > 0 else { return }
-        body(UnsafeRawBufferPointer(start: output.bytes, count: output.length))
-        martlet_tls_drop_output(tls)
+        encryptWaiting()
+        let output = martlet_tls_take_output(tls)
+        guard let bytes = output.bytes else { return }
+        body(UnsafeRawBufferPointer(start: bytes, count: output.length))
+        martlet_tls_free_output(output)
     }
 
     /// Appends the ciphertext to be sent to `buffer`.
@@ -171,18 +184,12 @@ public final class TLSEngine {
         return result
     }
 
-    /// True when the handshake has ended with this call; then what waited has been encrypted.
+    /// True when the handshake has ended with this call.
     private func advanceHandshake() throws(TLSError) -> Bool {
         switch Int(martlet_tls_handshake(tls)) {
         case MARTLET_TLS_DONE:
             state = .established
-            if isShutDown {
-                martlet_tls_shutdown(tls)
-            } else if !waiting.isEmpty {
-                let plaintext = waiting
-                waiting = []
-                try send(plaintext)
-            }
+            if isShutDown { martlet_tls_shutdown(tls) }
             return true
         case MARTLET_TLS_WANTS_INPUT:
             return false
@@ -194,9 +201,22 @@ public final class TLSEngine {
         }
     }
 
+    private func encryptWaiting() {
+        guard state != .handshaking, failure == nil, !waiting.isEmpty else { return }
+        let plaintext = waiting
+        waiting = []
+        plaintext.withUnsafeBytes { encrypt($0) }
+    }
+
+    /// Over memory only the lack of it can make this fail; `failure` then says so, from the next call on.
+    private func encrypt(_ plaintext: UnsafeRawBufferPointer) {
+        guard Int(martlet_tls_write(tls, plaintext.baseAddress, plaintext.count)) != MARTLET_TLS_DONE else { return }
+        _ = fail(.record)
+    }
+
     private func readAll(expecting count: Int, deliver: (UnsafeRawBufferPointer) -> Void) throws(TLSError) {
-        // A record holds at most 2^14 bytes; small input is read on the stack, larger in a block that lives for this call.
-        let capacity = min(16_384, max(1_024, count))
+        // Small input is read on the stack, larger in a block that lives for this call.
+        let capacity = min(Self.recordLimit, max(1_024, count))
         let outcome = withUnsafeTemporaryAllocation(byteCount: capacity, alignment: 16) { scratch in
             var outcome = MARTLET_TLS_DONE
             while outcome == MARTLET_TLS_DONE {

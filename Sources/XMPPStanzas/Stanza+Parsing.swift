@@ -98,11 +98,11 @@ extension Stanza {
 extension Stanza.Kind {
     /// The kind of the tape's root; nil if it is no stanza of the content namespace.
     init?(_ tape: ElementTape, _ contentNamespace: String) {
-        if tape.is("message", contentNamespace, at: .root) {
+        if tape.is("message", contentNamespace) {
             self = .message
-        } else if tape.is("presence", contentNamespace, at: .root) {
+        } else if tape.is("presence", contentNamespace) {
             self = .presence
-        } else if tape.is("iq", contentNamespace, at: .root) {
+        } else if tape.is("iq", contentNamespace) {
             self = .iq
         } else {
             return nil

@@ -152,6 +152,9 @@ public enum StreamEvent: Sendable {
 
     /// A complete stanza: well-formed, within limits, and on a server's stream between verified domains.
     case stanza(Stanza)
+    /// A stanza that cannot be taken: a malformed address. It counts like any other (stream management counts every stanza
+    /// that was received), and is answered with the error unless it has no `from` on a server's stream.
+    case stanzaRefused(Stanza, StanzaError)
     /// A top-level element that is not a stanza: stream management, relay.
     case nonza(Element)
 
@@ -167,7 +170,9 @@ public enum StreamEvent: Sendable {
 
     /// The stream is authenticated and ready for stanzas.
     case outboundReady(PeerFeatures)
-    /// The answer to our `<db:verify/>` (XEP-0220 §2.2).
+    /// The stream came to nothing before it was ready; nothing else comes from it.
+    case outboundFailed(DialFailure)
+    /// The answer to our `<db:verify/>` (XEP-0220 §2.2), or an error if there was none; nothing else comes.
     case dialbackVerified(DialbackVerdict)
 
     // Ends. After `closed` nothing more comes from this connection.

@@ -92,17 +92,51 @@ import Testing
         #expect(pair.client.waitingBytes == 0)
     }
 
-    @Test("Several sends before one takeOutput become one run of records")
+    @Test("Several sends before one takeOutput become one record")
     func coalescing() throws {
         let (client, server) = try contexts()
         let pair = try Pair(client: client, server: server)
         try pair.pump()
         for byte in 0..<100 { try pair.server.send([UInt8(byte)]) }
+        #expect(pair.server.hasOutput)
         let run = pair.server.takeOutput()
         #expect(!pair.server.hasOutput)
+        #expect(run.count == 100 + 22)
         var plaintext: [UInt8] = []
         #expect(try pair.client.receive(run, plaintext: &plaintext) == .established)
         #expect(plaintext == Array(0..<100))
+    }
+
+    @Test("What is sent in pieces around the size of a record arrives in order")
+    func recordSizes() throws {
+        let (client, server) = try contexts()
+        let pair = try Pair(client: client, server: server)
+        try pair.pump()
+        var expected: [UInt8] = []
+        for size in [1, 16_383, 16_384, 16_385, 0, 40_000, 5, 16_384, 2] {
+            let piece = [UInt8](repeating: UInt8(truncatingIfNeeded: size), count: size)
+            expected += piece
+            try pair.client.send(piece)
+        }
+        try pair.pump()
+        #expect(pair.atServer == expected)
+    }
+
+    @Test("An answer may be sent while plaintext is delivered")
+    func reentrancy() throws {
+        let (client, server) = try contexts()
+        let pair = try Pair(client: client, server: server)
+        try pair.pump()
+        try pair.client.send([1, 2])
+        let run = pair.client.takeOutput()
+        let result = run.withUnsafeBytes { bytes in
+            Result { () throws(TLSError) in
+                try pair.server.receive(bytes) { block in try? pair.server.send(block) }
+            }
+        }
+        #expect(try result.get() == .established)
+        try pair.pump()
+        #expect(pair.atClient == [1, 2])
     }
 
     @Test("A large transfer arrives whole")

@@ -48,9 +48,10 @@ int martlet_tls_write(struct martlet_tls *tls, const void *bytes, size_t length)
 /// Sends close_notify once.
 void martlet_tls_shutdown(struct martlet_tls *tls);
 
-/// The ciphertext to be sent, valid until the next call with this connection; then `martlet_tls_drop_output`.
-struct martlet_bytes martlet_tls_output(const struct martlet_tls *tls);
-void martlet_tls_drop_output(struct martlet_tls *tls);
+int martlet_tls_has_output(const struct martlet_tls *tls);
+/// The ciphertext to be sent, now the caller's, to be given to `martlet_tls_free_output`; NULL when there is none.
+struct martlet_bytes martlet_tls_take_output(struct martlet_tls *tls);
+void martlet_tls_free_output(struct martlet_bytes output);
 
 /// 1 for TLS 1.3, 0 for TLS 1.2.
 int martlet_tls_is_version13(const struct martlet_tls *tls);
