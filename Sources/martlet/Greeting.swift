@@ -11,8 +11,7 @@ struct Greeting {
         let host = configuration.domain == "localhost" ? "localhost" : ProcessLimits.hostName() ?? configuration.domain
         var lines = ["", "Martlet serves \(configuration.domain). In a client, enter:"]
         if let account {
-            lines.append("  address   \(account.address)")
-            lines.append("  password  \(try password(of: account))")
+            lines += try words(for: account)
         } else {
             lines.append("  address   NAME@\(configuration.domain)  (make one: martlet user add NAME \(option))")
         }
@@ -29,6 +28,16 @@ struct Greeting {
         lines.append("The certificate may be the site's own: a client asks once whether to trust it.")
         lines.append("")
         Terminal.say(lines.joined(separator: "\n"))
+    }
+
+    /// Says the account alone, where nothing is served.
+    func sayAccount() throws {
+        guard let account else { return }
+        Terminal.say((["A first account was made:"] + (try words(for: account))).joined(separator: "\n"))
+    }
+
+    private func words(for account: FirstStart.Account) throws -> [String] {
+        ["  address   \(account.address)", "  password  \(try password(of: account))"]
     }
 
     private var option: String { "--config \(directory)/martlet.toml" }

@@ -26,8 +26,16 @@ struct RunCommand: ParsableCommand {
                 "\(start.configurationPath) says that this site serves \(configuration.domain): --domain is ignored. "
                     + "Use another --directory for another site")
         }
-        let node = try Serving.start(start.configurationPath, configuration)
-        try Greeting(configuration: configuration, directory: directory, account: account).say()
+        let greeting = Greeting(configuration: configuration, directory: directory, account: account)
+        let node: Node
+        do {
+            node = try Serving.start(start.configurationPath, configuration)
+        } catch {
+            // The account exists now, and nobody will be told its password again.
+            try greeting.sayAccount()
+            throw error
+        }
+        try greeting.say()
         node.run()
     }
 }
