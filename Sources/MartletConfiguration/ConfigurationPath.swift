@@ -40,9 +40,18 @@ extension ConfigurationPath: CustomStringConvertible {
             case .key(let key):
                 if !text.isEmpty { text += "." }
                 let isBare = !key.isEmpty && key.utf8.allSatisfy(KeyLines.isBareKeyByte)
-                text += isBare ? key : key.debugDescription
+                text += isBare ? key : key.inQuotes
             }
         }
         return text
+    }
+}
+
+extension String {
+    /// The text in quotation marks, unprintable characters escaped. (TOMLKit replaces `debugDescription` of strings.)
+    var inQuotes: String {
+        var text = "\""
+        for scalar in unicodeScalars { text += scalar.escaped(asASCII: false) }
+        return text + "\""
     }
 }

@@ -34,21 +34,45 @@ final class Document {
     private func parse(_ text: String) -> TOMLTable? {
         // The parser takes a C string, and cuts strings and keys with U+0000 when it hands them out: two different values
         // would become one.
-        for needle in ["\0", "\\u0000", "\\U00000000"] {
-            guard let found = text.utf8.firstRange(of: needle.utf8) else { continue }
-            let line = 1 + text.utf8[..<found.lowerBound].count { $0 == UInt8(ascii: "\n") }
-            problems.append(ConfigurationProblem(file: file, line: line, path: "", message: "U+0000 is not allowed"))
+        if let line = Self.lineOfNUL(text) {
+            reportSyntax("U+0000 is not allowed", line: line)
             return nil
         }
         do {
-            return try TOMLTable(string: text)
+            guard let trap = lines.trap else { return try TOMLTable(string: text) }
+            // What is wrong before the trap comes first, and may be why it looks like one.
+            do {
+                _ = try TOMLTable(string: String(decoding: text.utf8.prefix(trap.offset), as: UTF8.self))
+            } catch let error as TOMLParseError where error.source.begin.line < trap.line {
+                throw error
+            } catch {}
+            reportSyntax("expected \(trap.expected)", line: trap.line)
         } catch {
             let parseError = error as? TOMLParseError
-            let line = min(max(1, parseError?.source.begin.line ?? 1), lineCount)
-            let message = parseError?.description ?? "not a TOML text"
-            problems.append(ConfigurationProblem(file: file, line: line, path: "", message: message))
-            return nil
+            reportSyntax(parseError?.description ?? "not a TOML text", line: parseError?.source.begin.line ?? 1)
         }
+        return nil
+    }
+
+    /// The line of the first U+0000, plain or as an escape (or what would be one, were it in a string of that kind).
+    private static func lineOfNUL(_ text: String) -> Int? {
+        let bytes = Array(text.utf8)
+        let escapes = [Array("\\u0000".utf8), Array("\\U00000000".utf8)]
+        var line = 1
+        for (index, byte) in bytes.enumerated() {
+            switch byte {
+            case 0: return line
+            case UInt8(ascii: "\n"): line += 1
+            case UInt8(ascii: "\\") where escapes.contains(where: bytes[index...].starts(with:)): return line
+            default: break
+            }
+        }
+        return nil
+    }
+
+    private func reportSyntax(_ message: String, line: Int) {
+        let line = min(max(1, line), lineCount)
+        problems.append(ConfigurationProblem(file: file, line: line, path: "", message: message))
     }
 
     private var errors: ConfigurationErrors {

@@ -4,6 +4,11 @@
 /// It is made for texts that the parser accepted; of any other text it makes something, but does not crash. A path it does
 /// not know (a quoted key with escapes) is given the line of what contains it.
 struct KeyLines {
+    /// The first place that the parser must not see, as an offset into the UTF-8 and a line: a table header that does not
+    /// begin with a key (`[=]`), an array element that does not begin like a value (`[}`). toml++ 3.4.0 takes both for
+    /// impossible and ends the process.
+    private(set) var trap: (offset: Int, line: Int, expected: String)?
+
     private var lines: [ConfigurationPath: Int] = [:]
     /// How many elements each array of tables has so far.
     private var tableCounts: [ConfigurationPath: Int] = [:]
@@ -58,8 +63,13 @@ struct KeyLines {
     /// `[a.b]` or `[[a.b]]`; returns the path of the table that begins.
     private mutating func header() -> ConfigurationPath {
         advance()
+        skipBlanks(newlines: false)
         let isArrayElement = current == UInt8(ascii: "[")
         if isArrayElement { advance() }
+        skipBlanks(newlines: false)
+        if let byte = current, !Self.isBareKeyByte(byte), !Self.quotes.contains(byte) {
+            foundTrap(expected: "the name of a table")
+        }
         let keys = dottedKey()
         var path = ConfigurationPath.root
         for (index, key) in keys.enumerated() {
@@ -100,6 +110,9 @@ struct KeyLines {
         }
     }
 
+    /// What values begin with besides bytes of bare keys.
+    private static let valueStarts = Array("\"'[{+.".utf8)
+    private static let quotes = Array("\"'".utf8)
     private static let delimiters = Array(",]}#\r\n".utf8)
 
     private mutating func array(at path: ConfigurationPath) {
@@ -120,6 +133,7 @@ struct KeyLines {
                 index += 1
                 continue
             }
+            if !Self.isBareKeyByte(byte), !Self.valueStarts.contains(byte) { foundTrap(expected: "a value") }
             record(path.appending(index))
             let before = position
             value(at: path.appending(index))
@@ -212,6 +226,10 @@ struct KeyLines {
             advance()
             if byte == UInt8(ascii: "\n") { return }
         }
+    }
+
+    private mutating func foundTrap(expected: String) {
+        if trap == nil { trap = (position, line, expected) }
     }
 
     private mutating func record(_ path: ConfigurationPath) {

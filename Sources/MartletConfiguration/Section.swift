@@ -113,7 +113,7 @@ struct Section {
     /// What a value is, for error messages: scalars as they are written, the rest by their kind.
     private static func name(of found: TOMLValueConvertible) -> String {
         if let text = found.string {
-            return text.utf8.count <= 100 ? text.debugDescription : "a string of \(text.utf8.count) bytes"
+            return text.utf8.count <= 100 ? text.inQuotes : "a string of \(text.utf8.count) bytes"
         }
         if let number = found.int { return String(number) }
         if let isTrue = found.bool { return String(isTrue) }

@@ -235,6 +235,7 @@ extension SiteConfiguration {
         # The socket on which the commands of `martlet` reach the running server; who may open the file may do anything. Relative to
         # data_directory. Default "martlet.sock".
         socket = "martlet.sock"
+
         """#
     }
 }

@@ -21,7 +21,7 @@ extension Topology {
 
     private static func refuseRepeated(_ values: [String], _ what: String, _ root: inout Section) {
         for (index, value) in values.enumerated() where values[..<index].contains(value) {
-            root.refuse(what == "link" ? "links" : "sites", "the \(what) \(value.debugDescription) twice")
+            root.refuse(what == "link" ? "links" : "sites", "the \(what) \(value.inQuotes) twice")
         }
     }
 

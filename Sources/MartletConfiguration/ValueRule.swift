@@ -87,4 +87,4 @@ extension ValueRule where Value: RawRepresentable & CaseIterable, Value.RawValue
     }
 }
 
-private func quoted(_ words: [String]) -> String { words.map(\.debugDescription).joined(separator: ", ") }
+private func quoted(_ words: [String]) -> String { words.map(\.inQuotes).joined(separator: ", ") }

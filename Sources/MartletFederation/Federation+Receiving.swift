@@ -19,6 +19,9 @@ extension Federation {
             peerVerified(pair, proof, on: connection, turn)
         case .stanza(let stanza):
             receivedStanza(stanza, on: connection, turn)
+        case .stanzaRefused(let stanza, let error):
+            if inbound[connection]?.isManaged == true { inbound[connection]?.handled &+= 1 }
+            if stanza.from != nil, stanza.to != nil { turn.bounce(stanza, error) }
         case .nonza(let nonza):
             receivedNonza(nonza, on: connection, turn)
         case .closed:

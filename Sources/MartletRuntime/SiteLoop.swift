@@ -135,8 +135,8 @@ private final class Worker: @unchecked Sendable {
         var counts: [(connection: ConnectionID, count: Int)] = []
         for event in events {
             switch event {
-            case .client(let connection, .stanza), .client(let connection, .nonza), .server(let connection, .stanza),
-                .server(let connection, .nonza):
+            case .client(let connection, .stanza), .client(let connection, .stanzaRefused), .client(let connection, .nonza),
+                .server(let connection, .stanza), .server(let connection, .stanzaRefused), .server(let connection, .nonza):
                 if counts.last?.connection == connection {
                     counts[counts.count - 1].count += 1
                 } else {

@@ -43,6 +43,13 @@ extension Sessions {
         }
     }
 
+    /// A stanza with a malformed address: counted like any other, answered by its own server (RFC 6120 §8.3.3.8).
+    mutating func refused(_ stanza: Stanza, _ error: StanzaError, on connection: ConnectionID, _ turn: Turn) {
+        guard case .bound(let id) = connections[connection] else { return }
+        count(stanza, by: id, turn)
+        if let reply = stanza.errorReply(error) { send(reply, to: id, turn) }
+    }
+
     /// Counts a stanza for XEP-0198. The count of a resumable session is written in the transaction of a message that the
     /// site takes over, so that the client never has to send that one again; otherwise it may lag behind.
     private mutating func count(_ stanza: Stanza, by id: SessionID, _ turn: Turn) {

@@ -61,6 +61,8 @@ public struct Sessions {
             registrationRequested(stanza, on: connection, turn)
         case .stanza(let stanza):
             received(stanza, on: connection, turn)
+        case .stanzaRefused(let stanza, let error):
+            refused(stanza, error, on: connection, turn)
         case .nonza(let element):
             received(element, on: connection, turn)
         case .streamEnded:
@@ -71,7 +73,7 @@ public struct Sessions {
             // What is waiting in the loop is lost with the connection; the session has its own copies.
             turn.perform(.close(StreamError(.resourceConstraint)), on: connection)
             connectionLost(connection, turn)
-        case .dialbackKeyReceived, .peerVerified, .outboundReady, .dialbackVerified:
+        case .dialbackKeyReceived, .peerVerified, .outboundReady, .outboundFailed, .dialbackVerified:
             break
         }
         removeCancelled(turn)

@@ -29,6 +29,13 @@ struct SimulatedSite {
         store = SimulatedStore()
     }
 
+    /// One batch; nil while the machine is down. Throws when the process died in its commit.
+    mutating func handle(
+        _ events: [SiteEvent], monotonic: Int64, wall: WallTime
+    ) throws(StoreFailure) -> [Effect]? {
+        try driver?.handle(events[...], monotonic: monotonic, wall: wall)
+    }
+
     /// A connection identifier that was never used before on this machine.
     mutating func newConnection() -> ConnectionID {
         nextSlot += 1

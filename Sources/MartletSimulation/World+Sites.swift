@@ -70,12 +70,11 @@ extension World {
 
     /// One batch: what was posted since the last one.
     mutating func runBatch(_ site: Int) {
-        guard sites[site].driver != nil else { return }
         sites[site].isScheduled = false
         var events: [SiteEvent] = []
         swap(&events, &sites[site].inbox)
         do {
-            let effects = try sites[site].driver?.handle(events[...], monotonic: schedule.now, wall: wall) ?? []
+            guard let effects = try sites[site].handle(events, monotonic: schedule.now, wall: wall) else { return }
             perform(effects, of: site)
             planWake(site)
         } catch {

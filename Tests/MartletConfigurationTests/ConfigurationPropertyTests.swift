@@ -46,7 +46,7 @@ struct ConfigurationPropertyTests {
         let full = SiteConfiguration.annotated(domain: "pilsen.example")
         let bare = full.split(separator: "\n").filter { !$0.hasPrefix("#") }.joined(separator: "\n")
         var refused = 0
-        for round in 0..<400 {
+        for round in 0..<250 {
             let text = mutated(round.isMultiple(of: 8) ? full : bare, &random)
             do throws(ConfigurationErrors) {
                 _ = try SiteConfiguration.parse(text, fileName: "martlet.toml")
@@ -64,7 +64,7 @@ struct ConfigurationPropertyTests {
     func topology(seed: UInt64) throws {
         var random = SplitMix(seed: seed)
         let full = try repositoryFile("Topologies/two-offices.toml")
-        for _ in 0..<400 {
+        for _ in 0..<250 {
             let text = mutated(full, &random)
             do throws(ConfigurationErrors) {
                 _ = try Topology.parse(text, fileName: "two-offices.toml")
