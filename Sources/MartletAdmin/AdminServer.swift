@@ -65,6 +65,11 @@ public final class AdminServer: Sendable {
         }
         try? server?.close().wait()
         unlink(path)
+        let unanswered = pending.withLock { pending in
+            defer { pending.promises = [:] }
+            return pending.promises
+        }
+        for promise in unanswered.values { promise.succeed(.refused(words: "the node is stopping")) }
     }
 
     /// An answer of the site.
@@ -75,20 +80,22 @@ public final class AdminServer: Sendable {
 
     /// Does what was asked; the answer may take as long as the site's inbox is.
     func ask(_ request: AdminRequest, on loop: any EventLoop) -> EventLoopFuture<AdminAnswer> {
-        let promise = loop.makePromise(of: AdminAnswer.self)
+        let command: Command?
         do throws(AdminFailure) {
-            guard let command = try request.command() else {
-                return NIOThreadPool.singleton.runIfActive(eventLoop: loop) { [reload] in reload() }
-            }
-            let id = pending.withLock { pending in
-                defer { pending.next += 1 }
-                pending.promises[pending.next] = promise
-                return CommandID(pending.next)
-            }
-            post(id, command)
+            command = try request.command()
         } catch {
-            promise.succeed(.refused(words: error.description))
+            return loop.makeSucceededFuture(.refused(words: error.description))
         }
+        guard let command else {
+            return NIOThreadPool.singleton.runIfActive(eventLoop: loop) { [reload] in reload() }
+        }
+        let promise = loop.makePromise(of: AdminAnswer.self)
+        let id = pending.withLock { pending in
+            defer { pending.next += 1 }
+            pending.promises[pending.next] = promise
+            return CommandID(pending.next)
+        }
+        post(id, command)
         return promise.futureResult
     }
 

@@ -299,7 +299,7 @@ extension TLSFacts {
     /// What a finished handshake says to the stream.
     fileprivate init(_ tls: TLSEngine) {
         self.init(
-            exporter: tls.protocolVersion == "TLSv1.3" ? tls.tlsExporter() : nil, serverEndPoint: tls.serverEndPoint(),
+            exporter: tls.protocolVersion == .tls13 ? tls.tlsExporter() : nil, serverEndPoint: tls.serverEndPoint(),
             peer: tls.peerCertificate.map(CertificateIdentity.init))
     }
 }

@@ -229,16 +229,29 @@ final class DialAttempt {
             let endpoints = remembered(first: negotiating.endpoint)
             over()
             site.post(.dialed(request.id, connection.id, features, endpoints: endpoints))
+        case .dialbackVerified(.error(_, let words)) where !untried.isEmpty || connecting > 0:
+            failed(connection, words)
         case .dialbackVerified(let verdict):
             over()
             dialer.loop.site.post(.dialbackAnswered(request.id, verdict))
             connection.perform(.close(nil))
+        case .outboundFailed(.refused(let words)):
+            refusal = words
+            failed(connection, words)
+        case .outboundFailed(let failure):
+            failed(connection, "\(failure)")
         case .closed(let words):
-            self.negotiating = nil
-            failed(negotiating.endpoint, words)
+            failed(connection, words)
         default:
             break
         }
+    }
+
+    /// This server came to nothing; the next one may not.
+    private func failed(_ connection: ConnectionHandler, _ words: String) {
+        guard let endpoint = negotiating?.endpoint else { return }
+        negotiating = nil
+        failed(endpoint, words)
     }
 
     /// The addresses to remember: the one that worked, then the others in their order.

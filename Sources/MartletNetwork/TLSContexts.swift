@@ -16,10 +16,10 @@ public struct TLSContexts: Sendable {
         let identity = try TLSIdentity(certificateFile: tls.certificate, keyFile: tls.key)
         let trust =
             if let file = tls.peerCA { try TrustStore(additionalFile: file) } else { try TrustStore() }
-        let minimum: TLSContext.MinimumVersion = tls.minimumVersion == .v1_3 ? .tls13 : .tls12
-        client = try TLSContext(server: identity, alpn: ["xmpp-client"], minimumVersion: minimum)
+        let versions: ClosedRange<TLSVersion> = tls.minimumVersion == .v1_3 ? .tls13 ... .tls13 : .tls12 ... .tls13
+        client = try TLSContext(server: identity, alpn: ["xmpp-client"], versions: versions)
         accepting = try TLSContext(
-            server: identity, requestingClientCertificates: trust, alpn: ["xmpp-server"], minimumVersion: minimum)
-        connecting = try TLSContext(client: identity, trust: trust, minimumVersion: minimum)
+            server: identity, requestingClientCertificates: trust, alpn: ["xmpp-server"], versions: versions)
+        connecting = try TLSContext(client: identity, trust: trust, versions: versions)
     }
 }

@@ -58,13 +58,14 @@ struct FirstStart {
         if access(configuration.tls.certificate, F_OK) == 0, access(configuration.tls.key, F_OK) == 0 { return }
         let ascii = (try? Domainpart.asciiForm(domain)) ?? domain
         let components = Self.components.map { "\($0).\(ascii)" }
+        let issued: IssuedCertificate
         do {
-            let issued = try SelfSignedCertificate.make(domain: ascii, components: components, days: 3650)
-            try Files.write(issued.keyPEM, to: configuration.tls.key)
-            try Files.write(issued.certificatePEM, to: configuration.tls.certificate)
-        } catch let error as TLSError {
+            issued = try SelfSignedCertificate.make(domain: ascii, components: components, days: 3650)
+        } catch {
             throw CommandFailure("no certificate could be made: \(error)")
         }
+        try Files.write(Array(issued.keyPEM.utf8), to: configuration.tls.key)
+        try Files.write(Array(issued.certificatePEM.utf8), to: configuration.tls.certificate)
     }
 
     /// The services that get domains of their own below the site's.

@@ -13,8 +13,7 @@ enum Terminal {
 
     /// Writes a line about trouble, on standard error.
     static func warn(_ line: String) {
-        var bytes = Array("martlet: \(line)\n".utf8)
-        _ = write(STDERR_FILENO, &bytes, bytes.count)
+        putError("martlet: \(line)\n")
     }
 
     /// A new password: asked for twice without echo on a terminal, else the first line of standard input.
@@ -31,16 +30,21 @@ enum Terminal {
         return first
     }
 
+    private static func putError(_ text: String) {
+        let bytes = Array(text.utf8)
+        _ = write(STDERR_FILENO, bytes, bytes.count)
+    }
+
     private static func hidden(prompt: String) throws -> String {
         var before = termios()
         guard tcgetattr(STDIN_FILENO, &before) == 0 else { throw CommandFailure("the terminal cannot be used") }
         var quiet = before
         quiet.c_lflag &= ~tcflag_t(ECHO)
-        fputs(prompt, stderr)
+        putError(prompt)
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet)
         defer {
             tcsetattr(STDIN_FILENO, TCSAFLUSH, &before)
-            fputs("\n", stderr)
+            putError("\n")
         }
         return readLine(strippingNewline: true) ?? ""
     }
