@@ -74,10 +74,11 @@ public struct Federation {
     /// The end of a batch: haves are sent, windows filled, acknowledgements asked for.
     public mutating func endBatch(_ turn: Turn) {
         sendDueHaves(turn)
+        // What a link writes here touches it once more; it is being looked after already.
         for slot in touched {
-            links[slot].isTouched = false
             pump(slot, turn)
             requestProof(slot, turn)
+            links[slot].isTouched = false
         }
         touched.removeAll(keepingCapacity: true)
     }

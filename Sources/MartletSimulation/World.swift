@@ -53,6 +53,8 @@ public struct World {
     var crashes = 0
     var cuts = 0
     var isHealing = false
+    /// When the last fault of the topology comes.
+    private var lastFault: Int64 = 0
     /// What sites did that they never may.
     var faults: [String] = []
     /// Lanes that stopped: never without a rollback.
@@ -120,8 +122,10 @@ public struct World {
     }
 
     /// The seed moves what the topology plans by up to half its time, so that each seed meets it at another moment.
-    mutating func jittered(_ milliseconds: Int64) -> Int64 {
-        milliseconds / 2 + pick(max(milliseconds, 1))
+    private mutating func jittered(_ milliseconds: Int64) -> Int64 {
+        let moved = milliseconds / 2 + pick(max(milliseconds, 1))
+        lastFault = max(lastFault, moved)
+        return moved
     }
 
     /// A number below `limit`.
@@ -139,7 +143,8 @@ public struct World {
 
     private mutating func planTraffic() -> Int64 {
         let interval = Int64(1000 / max(topology.traffic.ratePerSecond, 0.001))
-        let length = Int64(topology.traffic.messages) * max(interval, 1) + 5000
+        let traffic = Int64(topology.traffic.messages) * max(interval, 1) + 5000
+        let length = max(traffic, lastFault + 5000)
         for client in clients.indices { schedule.add(.login(client: client), after: 1000 + pick(2000)) }
         for message in 0..<topology.traffic.messages {
             let from = Int(pick(Int64(clients.count)))

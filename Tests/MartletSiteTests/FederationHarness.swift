@@ -85,8 +85,9 @@ struct FederationHarness {
     }
 
     /// The attempt under way succeeds.
-    mutating func dialSucceeds(relay: Bool, managed: Bool = false) -> ConnectionID? {
-        guard let request = takeDials().last else { return nil }
+    mutating func dialSucceeds(relay: Bool, managed: Bool = false) throws -> ConnectionID {
+        let dials = takeDials()
+        let request = try #require(dials.last)
         let connection = newConnection()
         let features = PeerFeatures(
             relay: relay, streamManagement: managed, proof: .certificate, peerCertificateVerified: false)
