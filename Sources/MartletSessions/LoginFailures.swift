@@ -34,6 +34,9 @@ struct LoginFailures {
         if let account { add(.account(account), now) }
     }
 
+    /// A login succeeded: the account's failures were its owner's.
+    mutating func succeeded(account: JID) { windows[.account(account)]?.count = 0 }
+
     private func count(_ subject: Subject, _ now: Instant) -> Int {
         guard let window = windows[subject], now < window.end else { return 0 }
         return window.count

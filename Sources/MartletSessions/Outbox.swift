@@ -1,5 +1,6 @@
 import Collections
 import MartletStore
+import XMPPAddress
 
 /// What a session was sent and has not acknowledged, and what waits until it can be sent.
 ///
@@ -13,6 +14,8 @@ struct Outbox {
         case message(UInt64)
         /// A stanza of which there is no other copy.
         case volatile([UInt8])
+        /// The availability of somebody: worthless as soon as there is a newer one.
+        case availability(of: JID, [UInt8])
 
         /// The message's place in the log.
         var logSequence: UInt64? {
@@ -47,6 +50,11 @@ struct Outbox {
 
     /// Notes a stanza as waiting, and returns its number.
     mutating func appendWaiting(_ content: Content) -> UInt64 {
+        if case .availability(let address, _) = content {
+            // A contact behind a bad line comes and goes many times while nobody looks.
+            let older = waiting.firstIndex { if case .availability(address, _) = $0.content { true } else { false } }
+            if let older { waiting.remove(at: older) }
+        }
         defer { nextUnsent += 1 }
         waiting.append(Entry(number: nextUnsent, content: content))
         return nextUnsent

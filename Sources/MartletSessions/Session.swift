@@ -73,6 +73,8 @@ struct Session {
     /// Messages sent before stream management was enabled, proven by the first acknowledgement or by the fence.
     var unmanaged: [UInt64] = []
     var catchUp: CatchUp?
+    /// The server has closed the stream because it stops; the session is to be resumed.
+    var isLeaving = false
     var wait = Wait.nothing
     /// Raised with each setting of a timer.
     var timerGeneration: UInt64 = 0

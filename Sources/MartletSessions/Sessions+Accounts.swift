@@ -74,9 +74,8 @@ extension Sessions {
         if let place = accounts.place(of: jid) {
             for id in accounts[place].sessions { end(id, because: .streamError(StreamError(.notAuthorized)), turn) }
         }
-        for (session, row) in ClientSessionTable.sessions(of: number, in: turn.store).map({ ($0.session, $0.row) }) {
-            precondition(row.state == .ended, "a session of a removed account is left")
-            ClientSessionTable.remove(number, session, in: turn.store)
+        for ended in ClientSessionTable.sessions(of: number, in: turn.store) {
+            ClientSessionTable.remove(number, ended.session, in: turn.store)
         }
         for (contact, row) in RosterTable.contacts(of: number, in: turn.store) {
             let to = AddressTable.address(contact, in: turn.store)

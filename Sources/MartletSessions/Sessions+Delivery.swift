@@ -126,7 +126,12 @@ extension Sessions {
         let isChatState = stanza.kind == .message && !stanza.traits.contains(.substance)
         if isChatState, sessions[id].connection == nil { return }
         let bytes = stanza.serialized()
-        transmit(.volatile(bytes), bytes, to: id, turn)
+        let type = stanza.kind == .presence ? stanza.presenceType : nil
+        if let from = stanza.from, type == .available || type == .unavailable {
+            transmit(.availability(of: from, bytes), bytes, to: id, turn)
+        } else {
+            transmit(.volatile(bytes), bytes, to: id, turn)
+        }
     }
 }
 

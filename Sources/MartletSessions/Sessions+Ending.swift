@@ -37,6 +37,10 @@ extension Sessions {
     /// The client closed its stream: it is answered, told the last count, and gone.
     mutating func streamEnded(on connection: ConnectionID, _ turn: Turn) {
         if case .bound(let id) = connections[connection] {
+            if sessions[id].isLeaving {
+                // The client answers our closing tag: it was sent away, and may resume elsewhere or later.
+                return connectionLost(connection, turn)
+            }
             if let handled = sessions[id].management?.handled {
                 // Everything it covers is part of this batch or of one before, so it may leave with it.
                 turn.perform(.send(Self.acknowledgement(handled)), on: connection)
@@ -117,7 +121,7 @@ extension Sessions {
             }
             ClientSlotTable.remove(account, slots, entry.number, in: turn.store)
             guard var row = MailboxTable.row(account, sequence, in: turn.store) else { continue }
-            row.holders -= 1
+            row.release()
             if row.isForSession, !row.isAcknowledged, let logged = StanzaLog.stanza(sequence, in: turn.store) {
                 // XEP-0198 §8: as if the resource had not been there. A room learns from it that its occupant is gone.
                 turn.bounce(logged.stanza, StanzaError(.recipientUnavailable))
@@ -133,9 +137,10 @@ extension Sessions {
         return leftovers.sorted()
     }
 
-    /// IQ requests that never reached the client are answered in its stead, so that nobody waits for it in vain.
+    /// IQ requests that may never have reached the client are answered in its stead, so that nobody waits in vain
+    /// (XEP-0198 §8). Whoever had an answer already takes no notice.
     private func bounceRequests(_ session: Session, _ turn: Turn) {
-        for entry in session.outbox.waiting {
+        for entry in Array(session.outbox.sent) + Array(session.outbox.waiting) {
             guard case .volatile(let bytes) = entry.content, bytes.starts(with: "<iq ".utf8) else { continue }
             guard
                 let stanza = try? Stanza(
@@ -171,6 +176,7 @@ extension Sessions {
             turn.perform(.send(Array("<r xmlns='urn:xmpp:sm:3'/>".utf8)), on: connection)
             turn.perform(.send(Self.acknowledgement(handled)), on: connection)
             turn.perform(.close(error), on: connection)
+            sessions[id].isLeaving = true
             // The connection is kept in mind until it is closed: the client's last `<a/>` may still come.
         }
         endDoomed(turn)

@@ -59,6 +59,7 @@ extension Sessions {
             turn.perform(.refuse(.notAuthorized), on: connection)
             return
         }
+        loginFailures.succeeded(account: client.account)
         connections[connection] = .authenticated(account: client.account, number: number)
         turn.perform(.admit, on: connection)
     }

@@ -48,7 +48,7 @@ extension Sessions {
         guard var row = MailboxTable.row(account, sequence, in: turn.store) else { return }
         let wasAcknowledged = row.isAcknowledged
         row.isAcknowledged = true
-        if isHolder { row.holders -= 1 }
+        if isHolder { row.release() }
         if row.isSpent {
             removeMessage(sequence, of: account, turn)
         } else if isHolder || !wasAcknowledged {
@@ -109,7 +109,8 @@ extension Sessions {
             sendNow(.message(sequence), bytes, to: id, turn)
         }
         sessions[id].catchUp = isDone ? nil : catchUp
-        if isDone { sendWaiting(id, turn) } else { requestAcknowledgement(id, turn) }
+        if isDone { sendWaiting(id, turn) }
+        requestAcknowledgement(id, turn)
     }
 
     /// Messages that need not be sent to a session from the mailbox: it has them itself, or another session has.

@@ -37,6 +37,7 @@ extension Sessions {
         sessions[id].connection = connection
         sessions[id].management?.requested = nil
         sessions[id].management?.isUncertain = false
+        sessions[id].isLeaving = false
         sessions[id].wait = .nothing
         sessions[id].timerGeneration += 1
         let count = sessions[id].management?.handled ?? 0
@@ -97,7 +98,7 @@ extension Sessions {
             }
             let bytes: [UInt8]
             switch entry.content {
-            case .volatile(let stanza): bytes = stanza
+            case .volatile(let stanza), .availability(_, let stanza): bytes = stanza
             case .message(let sequence):
                 guard let late = lateMessage(sequence, for: id, turn) else { continue }
                 bytes = late

@@ -43,7 +43,7 @@ extension Sessions {
         while sessions.contains(id), let connection = sessions[id].connection, let entry = sessions[id].outbox.takeWaiting() {
             var bytes: [UInt8]
             switch entry.content {
-            case .volatile(let stanza): bytes = stanza
+            case .volatile(let stanza), .availability(_, let stanza): bytes = stanza
             case .message(let sequence):
                 if sessions[id].isResumable, let number = sessions[id].number {
                     ClientSlotTable.remove(sessions[id].accountNumber, number, entry.number, in: turn.store)
@@ -88,7 +88,8 @@ extension Sessions {
 
     /// Sees to it that the client is asked for an acknowledgement: at once after many stanzas, else soon.
     private mutating func stanzaWasSent(_ id: SessionID, _ turn: Turn) {
-        if sessions[id].management?.requested != nil || sessions[id].fence != nil { return }
+        // While a mailbox is sent the question comes at the end of each window.
+        if sessions[id].management?.requested != nil || sessions[id].fence != nil || sessions[id].catchUp != nil { return }
         if sessions[id].outbox.last - sessions[id].outbox.acknowledged >= SessionLimits.requestEvery {
             requestAcknowledgement(id, turn)
         } else if sessions[id].wait == .nothing {

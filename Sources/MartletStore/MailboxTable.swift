@@ -15,6 +15,12 @@ public struct MailboxRow: Sendable, Equatable {
         self.isForSession = isForSession
     }
 
+    /// A session gives up its slot.
+    public mutating func release() {
+        precondition(holders > 0, "a message is released by more sessions than hold it")
+        holders -= 1
+    }
+
     /// Whether the row and its reference to the log have no more use.
     public var isSpent: Bool { holders == 0 && (isAcknowledged || isForSession) }
 

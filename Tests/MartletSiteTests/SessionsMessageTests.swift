@@ -259,7 +259,7 @@ struct SessionsMessageTests {
         site.send(juliet, "<presence/>")
         site.send(romeo, chat("juliet@pilsen.example", "450"))
         var bodies: [String] = []
-        for _ in 0..<5 {
+        for _ in 0..<8 {
             let got = site.takeAll(juliet)
             #expect(got.filter { $0.name == "message" }.count <= 201)
             bodies += got.compactMap(\.body)
