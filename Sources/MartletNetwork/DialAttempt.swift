@@ -174,7 +174,7 @@ final class DialAttempt {
             self.connecting -= 1
             switch result {
             case .success(let channel): self.connected(channel, endpoint)
-            case .failure(let error): self.failed(endpoint, "\(error)")
+            case .failure(let error): self.failed(endpoint, NetworkWords.words(for: error))
             }
         }
         eventLoop.assumeIsolated().scheduleTask(in: Self.stagger) { self.next() }
