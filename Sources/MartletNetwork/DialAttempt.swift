@@ -33,7 +33,8 @@ final class DialAttempt {
     init(_ request: DialRequest, dialer: Dialer) {
         self.request = request
         self.dialer = dialer
-        resolution = PeerResolution(domain: (try? Domainpart.asciiForm(request.pair.peer.domainpart)) ?? request.pair.peer.domainpart)
+        resolution = PeerResolution(
+            domain: (try? Domainpart.asciiForm(request.pair.peer.domainpart)) ?? request.pair.peer.domainpart)
     }
 
     private var eventLoop: any EventLoop { dialer.loop.eventLoop }

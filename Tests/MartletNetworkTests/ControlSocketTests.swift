@@ -30,14 +30,20 @@ import XMPPAddress
     }
 
     private let keys = PasswordKeys(
-        sha1: .init(salt: Array(repeating: 1, count: 16), iterations: 10_000, storedKey: Array(repeating: 2, count: 20), serverKey: Array(repeating: 3, count: 20)),
-        sha256: .init(salt: Array(repeating: 4, count: 16), iterations: 10_000, storedKey: Array(repeating: 5, count: 32), serverKey: Array(repeating: 6, count: 32)))
+        sha1: .init(
+            salt: Array(repeating: 1, count: 16), iterations: 10_000, storedKey: Array(repeating: 2, count: 20),
+            serverKey: Array(repeating: 3, count: 20)),
+        sha256: .init(
+            salt: Array(repeating: 4, count: 16), iterations: 10_000, storedKey: Array(repeating: 5, count: 32),
+            serverKey: Array(repeating: 6, count: 32)))
 
     @Test("a command reaches the site as it was asked, and its answer comes back")
     func roundTrip() throws {
         let account = try JID("anna@pilsen.example")
         let expected = Command.addUser(account, keys)
-        try withServer { $0 == expected ? .done("added") : .refused("something else came") } _: { path in
+        try withServer {
+            $0 == expected ? .done("added") : .refused("something else came")
+        } _: { path in
             let answer = try AdminClient(path: path).ask(.addUser(account: "Anna@pilsen.example", keys: AdminKeys(keys)))
             #expect(answer == .done(words: "added"))
         }
@@ -61,7 +67,9 @@ import XMPPAddress
 
     @Test("what is no address or no SCRAM key is refused before the site hears of it")
     func refusals() throws {
-        try withServer { _ in .done("the site was asked") } _: { path in
+        try withServer { _ in
+            .done("the site was asked")
+        } _: { path in
             let client = AdminClient(path: path)
             for text in ["", "pilsen.example", "anna@pilsen.example/desk", "a@@b"] {
                 guard case .refused = try client.ask(.removeUser(account: text)) else {
@@ -80,14 +88,18 @@ import XMPPAddress
 
     @Test("a failed reload says why")
     func reload() throws {
-        try withServer { _ in .done("") } _: { path in
+        try withServer { _ in
+            .done("")
+        } _: { path in
             #expect(try AdminClient(path: path).ask(.reload) == .refused(words: "nothing was changed: line 3"))
         }
     }
 
     @Test("the socket is its owner's alone")
     func mode() throws {
-        try withServer { _ in .done("") } _: { path in
+        try withServer { _ in
+            .done("")
+        } _: { path in
             var figures = stat()
             #expect(stat(path, &figures) == 0)
             #expect(figures.st_mode & 0o777 == 0o600)

@@ -22,6 +22,7 @@ import Testing
         line.put(key: "jid", value: "anna@pilsen.example/ü")
         line.put(key: "words", value: "two words")
         line.put(key: "none", value: "")
-        #expect(String(decoding: line.bytes, as: UTF8.self) == #" info    x jid=anna@pilsen.example/ü words="two words" none="""#)
+        #expect(
+            String(decoding: line.bytes, as: UTF8.self) == #" info    x jid=anna@pilsen.example/ü words="two words" none="""#)
     }
 }
