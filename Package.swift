@@ -150,7 +150,10 @@ if !coresOnly {
         tests("MartletUnboundTests", ["MartletUnbound", "XMPPStreams"]),
         tests(
             "MartletNetworkTests",
-            ["MartletNetwork", "MartletRuntime", "MartletLMDB", "MartletSite", "MartletBus", "MartletTLS", "XMPPStreams"] + nio),
+            [
+                "MartletNetwork", "MartletAdmin", "MartletRuntime", "MartletConfiguration", "MartletLMDB", "MartletSite",
+                "MartletStore", "MartletBus", "MartletTLS", "XMPPStreams", "XMPPAddress", logging,
+            ] + nio),
     ]
 }
 
