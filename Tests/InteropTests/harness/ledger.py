@@ -114,7 +114,7 @@ class Ledger:
         )
 
     def _disorder(self):
-        """First arrivals that came after one sent later, for each (sender, recipient)."""
+        """First arrivals that came after one sent later, for each (sender, recipient); numbers count all sent."""
         last, found, seen = {}, [], set()
         for arrival in self._order:
             if arrival.id in seen:
@@ -123,7 +123,7 @@ class Ledger:
             sent = self._sent[arrival.id]
             pair = (sent.sender, sent.recipient)
             if sent.number < last.get(pair, -1):
-                found.append(arrival.id)
+                found.append(f"{sent.sender} to {sent.recipient} #{sent.number} after #{last[pair]}")
             last[pair] = max(last.get(pair, -1), sent.number)
         return found
 

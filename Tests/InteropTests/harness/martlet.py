@@ -1,5 +1,6 @@
 """Martlet as a process. What the tests know of its command line and its configuration file is in this file only."""
 
+import json
 import os
 import pathlib
 import subprocess
@@ -19,11 +20,13 @@ class Martlet(Server):
     """One office. Ports beside those of every server: direct TLS between servers, and clients without TLS (for tests
     that look at the bare stream)."""
 
-    def __init__(self, *arguments, **named):
+    def __init__(self, *arguments, limits=None, federation=None, **named):
         super().__init__(*arguments, **named)
         self.server_tls_port = ports.SERVER_TLS
         self.client_plain_port = ports.CLIENT_PLAIN
-        self.limits = {}
+        #: Keys of [limits] and [federation] that differ from the defaults.
+        self.limits = {"disk_reserve": "16MiB", "map_size": "4GiB"} | (limits or {})
+        self.federation = federation or {}
 
     @property
     def configuration(self):
@@ -32,6 +35,7 @@ class Martlet(Server):
     def prepare(self):
         first = not self.configuration.exists()
         self.configuration.write_text(self.configuration_text())
+        self.configuration.chmod(0o600)
         if self.process is None:
             self.process = processes.Process(
                 "martlet", [binary(), "serve", "--config", self.configuration], self.directory
@@ -44,54 +48,41 @@ class Martlet(Server):
                     raise RuntimeError(f"user add: {done.stdout}{done.stderr}")
 
     def configuration_text(self):
-        peers = f'peer_ca = "{self.authority.certificate}"\n' if self.authority else ""
-        dialback = str(self.mode == DIALBACK).lower()
-        limits = "".join(f"{name} = {value}\n" for name, value in self.limits.items())
+        limits = "".join(f"{name} = {_toml(value)}\n" for name, value in self.limits.items())
+        listeners = "".join(
+            f"[[listeners.{kind}]]\n"
+            f'address = "{self.address}"\nport = {port}\nsecurity = "{security}"\n'
+            + ("allow_plain_auth_without_tls = true\n" if security == "plain" else "")
+            for kind, port, security in (
+                ("client", self.client_port, "starttls"),
+                ("client", self.client_tls_port, "direct"),
+                ("client", self.client_plain_port, "plain"),
+                ("server", self.server_port, "starttls"),
+                ("server", self.server_tls_port, "direct"),
+            )
+        )
         return f"""\
 [site]
 domain = "{self.domain}"
-directory = "{self.directory / "var"}"
+data_directory = "data"
 
 [tls]
 certificate = "{self.certificate.certificate}"
 key = "{self.certificate.key}"
-{peers}
-[[listeners.client]]
-address = "{self.address}"
-port = {self.client_port}
-security = "starttls"
+peer_ca = "{self.authority.certificate if self.authority else ""}"
 
-[[listeners.client]]
-address = "{self.address}"
-port = {self.client_tls_port}
-security = "tls"
-
-[[listeners.client]]
-address = "{self.address}"
-port = {self.client_plain_port}
-security = "plain"
-
-[[listeners.server]]
-address = "{self.address}"
-port = {self.server_port}
-security = "starttls"
-
-[[listeners.server]]
-address = "{self.address}"
-port = {self.server_tls_port}
-security = "tls"
-
+{listeners}
 [federation]
 dns_servers = ["{self.view.server}"]
 source_address = "{self.address}"
 allow_networks = ["127.0.0.0/8"]
-dialback = {dialback}
-
-[control]
-socket = "{self.directory / "control.sock"}"
-
+allow_dialback = {_toml(self.mode == DIALBACK)}
+{"".join(f"{name} = {_toml(value)}" + chr(10) for name, value in self.federation.items())}
 [limits]
-{limits}"""
+{limits}
+[log]
+level = "debug"
+"""
 
     def command(self, *words, input=None, limit=processes.LIMIT):
         """Runs a subcommand against this node, running or stopped."""
@@ -109,3 +100,7 @@ socket = "{self.directory / "control.sock"}"
         if done.returncode == 0:
             self.passwords[user] = password
         return done
+
+
+def _toml(value):
+    return json.dumps(value)
