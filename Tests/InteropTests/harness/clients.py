@@ -200,7 +200,10 @@ class Client:
     # Seeing
 
     async def until(self, condition, what, limit=LIMIT):
-        return await eventually(condition, lambda: f"{self.user}@{self.server.domain}: {what}; {self.story()}", limit)
+        def told():
+            return f"{self.bare}: {what() if callable(what) else what}; {self.story()}"
+
+        return await eventually(condition, told, limit)
 
     def texts(self, sender=None):
         """The bodies that arrived, in order; of one bare JID if given."""
