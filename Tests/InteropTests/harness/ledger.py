@@ -101,8 +101,9 @@ class Ledger:
     def stamps(self, id):
         return self._arrivals[id][0].stamps
 
-    def report(self, stamps=True):
-        """`stamps` False: do not judge delay stamps (foreign servers rarely set them)."""
+    def report(self, stamps=True, taken_late=False):
+        """`stamps` False: do not judge delay stamps (foreign servers rarely set them). `taken_late`: the sender's own
+        server was away, so that it may have taken messages over at any time between sending and arrival."""
         return Report(
             sent=len(self._sent),
             delivered=len(self._arrivals),
@@ -110,7 +111,7 @@ class Ledger:
             duplicated=[id for id, arrivals in self._arrivals.items() if len(arrivals) > 1],
             bounced=list(self._bounced),
             out_of_order=self._disorder(),
-            wrong_stamps=self._wrong_stamps() if stamps else [],
+            wrong_stamps=self._wrong_stamps(taken_late) if stamps else [],
         )
 
     def _disorder(self):
@@ -127,7 +128,7 @@ class Ledger:
             last[pair] = max(last.get(pair, -1), sent.number)
         return found
 
-    def _wrong_stamps(self):
+    def _wrong_stamps(self, taken_late):
         """Late messages without a stamp, and stamps that do not tell when the message was sent."""
         found = []
         for id, arrivals in self._arrivals.items():
@@ -135,7 +136,8 @@ class Ledger:
             if arrival.at - sent.at > LATE and not arrival.stamps:
                 found.append(f"{id}: {arrival.at - sent.at:.0f} s late without a stamp")
             for origin, stamp in arrival.stamps:
-                if abs(stamp - sent.at) > STAMP_ERROR_MAX:
+                latest = arrival.at if taken_late else sent.at
+                if not sent.at - STAMP_ERROR_MAX <= stamp <= latest + STAMP_ERROR_MAX:
                     found.append(f"{id}: stamp of {origin} is {stamp - sent.at:+.1f} s off")
         return found
 
