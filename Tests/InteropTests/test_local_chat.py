@@ -29,7 +29,8 @@ async def test_messages_arrive_once_and_in_order(office, direct_tls, resumes):
             bob.send(alice.bare, f"to alice {number}")
         await bob.until(ledger.is_complete, "all messages have arrived")
         assert ledger.report().is_clean, ledger.report()
-        assert bob.messages[0].sender == alice.full
+        # Without acknowledgements bob may also get again what he read just before the end of an earlier session.
+        assert {message.sender for message in bob.messages if ledger.knows(message.id)} == {alice.full}
         if resumes:
             await alice.until(lambda: not alice.unacknowledged, "all is acknowledged")
 

@@ -118,10 +118,12 @@ class Client:
             self.available()
 
     async def logout(self):
-        """Closes the stream properly."""
+        """Closes the stream properly: what was read is acknowledged first."""
         self._closing = True
         if self.stream is not None:
             if self.stream.transport is not None:
+                if self.resumes and self._is_open:
+                    self.stream.plugin["xep_0198"].send_ack()
                 self.stream.disconnect(wait=2)
                 await self._quietly(lambda: self.stream.transport is None)
             self.stream.cancel_connection_attempt()

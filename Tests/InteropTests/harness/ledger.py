@@ -79,6 +79,9 @@ class Ledger:
         if id in self._sent:
             self._bounced.append((id, condition))
 
+    def knows(self, id):
+        return id in self._sent
+
     @property
     def sent_count(self):
         return len(self._sent)
