@@ -96,10 +96,10 @@ struct XMLStream {
     }
 
     /// Tells the site.
-    mutating func report(_ event: StreamEvent) { actions.append(.event(event)) }
+    mutating func report(_ event: StreamEvent) { act(.event(event)) }
 
     /// Has keys derived.
-    mutating func derive(_ derivation: KeyDerivation) { actions.append(.deriveKeys(derivation)) }
+    mutating func derive(_ derivation: KeyDerivation) { act(.deriveKeys(derivation)) }
 
     /// Writes, unless our last word was said.
     mutating func write(_ bytes: some Sequence<UInt8>) {
