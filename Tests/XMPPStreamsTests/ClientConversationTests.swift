@@ -312,22 +312,24 @@ struct ClientConversationTests {
         }
     }
 
-    @Test("RFC 6120 §4.9.1.2: a header that is refused is answered first", arguments: [
-        (header.replacing("to='im.example.com'", with: "to='other.example'"), "host-unknown"),
-        (header.replacing(" to='im.example.com'", with: ""), "host-unknown"),
-        (header.replacing(" version='1.0' xml", with: " xml"), "unsupported-version"),
-        (header.replacing("<?xml version='1.0'?>", with: ""), ""),
-        (header.replacing("'1.0' xml", with: "'0.9' xml"), "unsupported-version"),
-        (header.replacing("'1.0' xml", with: "'1' xml"), "unsupported-version"),
-        (header.replacing("'1.0' xml", with: "'2.0' xml"), ""),
-        (header.replacing("jabber:client", with: "jabber:server"), "invalid-namespace"),
-        (header.replacing("etherx", with: "other"), "invalid-namespace"),
-        (header.replacing("<stream:stream", with: "<stream:steam"), "bad-format"),
-        ("<?xml version='1.0' encoding='UTF-16'?><stream:stream>", "unsupported-encoding"),
-        ("GET / HTTP/1.1\r\n\r\n", "not-well-formed"),
-        ("<!DOCTYPE x><stream:stream>", "restricted-xml"),
-        ("<stream:stream>", "not-well-formed"),
-    ])
+    @Test(
+        "RFC 6120 §4.9.1.2: a header that is refused is answered first",
+        arguments: [
+            (header.replacing("to='im.example.com'", with: "to='other.example'"), "host-unknown"),
+            (header.replacing(" to='im.example.com'", with: ""), "host-unknown"),
+            (header.replacing(" version='1.0' xml", with: " xml"), "unsupported-version"),
+            (header.replacing("<?xml version='1.0'?>", with: ""), ""),
+            (header.replacing("'1.0' xml", with: "'0.9' xml"), "unsupported-version"),
+            (header.replacing("'1.0' xml", with: "'1' xml"), "unsupported-version"),
+            (header.replacing("'1.0' xml", with: "'2.0' xml"), ""),
+            (header.replacing("jabber:client", with: "jabber:server"), "invalid-namespace"),
+            (header.replacing("etherx", with: "other"), "invalid-namespace"),
+            (header.replacing("<stream:stream", with: "<stream:steam"), "bad-format"),
+            ("<?xml version='1.0' encoding='UTF-16'?><stream:stream>", "unsupported-encoding"),
+            ("GET / HTTP/1.1\r\n\r\n", "not-well-formed"),
+            ("<!DOCTYPE x><stream:stream>", "restricted-xml"),
+            ("<stream:stream>", "not-well-formed"),
+        ])
     func refusedHeader(header: String, condition: String) {
         var talk = Conversation(.clientReceiving)
         talk.connect()
@@ -343,7 +345,9 @@ struct ClientConversationTests {
 
     @Test("RFC 6120 §4.8.3: the content namespace may have a prefix")
     func prefixedContent() {
-        var talk = Conversation(.clientReceiving) { $0.tls = .unavailable; $0.allowsRegistration = true }
+        var talk = Conversation(.clientReceiving) {
+            $0.tls = .unavailable; $0.allowsRegistration = true
+        }
         talk.connect()
         talk.receive(
             "<stream xmlns='http://etherx.jabber.org/streams' xmlns:c='jabber:client' to='im.example.com' version='1.0'>")
@@ -375,9 +379,11 @@ struct ClientConversationTests {
             """)
     }
 
-    @Test("RFC 6120 §4.9.3.24: what nobody knows is unsupported-stanza-type", arguments: [
-        "<foo/>", "<a xmlns='urn:other'/>", "<auth \(sasl)/>", "<starttls \(tls)/>", "<message xmlns='jabber:server'/>",
-    ])
+    @Test(
+        "RFC 6120 §4.9.3.24: what nobody knows is unsupported-stanza-type",
+        arguments: [
+            "<foo/>", "<a xmlns='urn:other'/>", "<auth \(sasl)/>", "<starttls \(tls)/>", "<message xmlns='jabber:server'/>",
+        ])
     func unknownElement(element: String) {
         var talk = Self.authenticated()
         talk.play(
@@ -388,14 +394,16 @@ struct ClientConversationTests {
             """)
     }
 
-    @Test("XML that is not allowed ends the stream", arguments: [
-        ("<message><body></x></message>", "not-well-formed"), ("<!-- -->", "restricted-xml"), ("<?x?>", "restricted-xml"),
-        ("<message>&foo;</message>", "restricted-xml"), ("<x:message/>", "not-well-formed"),
-        ("<message a='1' a='2'/>", "not-well-formed"), ("text", "not-well-formed"),
-        ("<message>\u{1}</message>", "not-well-formed"), ("</stream>", "not-well-formed"),
-        ("<message>" + String(repeating: "<a>", count: 200), "policy-violation"),
-        ("<message>" + String(repeating: "x", count: 300_000), "policy-violation"),
-    ])
+    @Test(
+        "XML that is not allowed ends the stream",
+        arguments: [
+            ("<message><body></x></message>", "not-well-formed"), ("<!-- -->", "restricted-xml"), ("<?x?>", "restricted-xml"),
+            ("<message>&foo;</message>", "restricted-xml"), ("<x:message/>", "not-well-formed"),
+            ("<message a='1' a='2'/>", "not-well-formed"), ("text", "not-well-formed"),
+            ("<message>\u{1}</message>", "not-well-formed"), ("</stream>", "not-well-formed"),
+            ("<message>" + String(repeating: "<a>", count: 200), "policy-violation"),
+            ("<message>" + String(repeating: "x", count: 300_000), "policy-violation"),
+        ])
     func badXML(xml: String, condition: String) {
         var talk = Self.authenticated()
         talk.receive(xml)
@@ -534,7 +542,9 @@ struct ClientConversationTests {
 
     @Test("RFC 6120 §6.4.6: the domain cannot be changed after authentication")
     func changedDomain() {
-        var talk = Conversation(.clientReceiving, domains: ["im.example.com", "other.example"]) { $0.allowsPlainWithoutTLS = true; $0.tls = .unavailable }
+        var talk = Conversation(.clientReceiving, domains: ["im.example.com", "other.example"]) {
+            $0.allowsPlainWithoutTLS = true; $0.tls = .unavailable
+        }
         talk.connect()
         talk.receive(Self.header + "<auth \(Self.sasl) mechanism='PLAIN'>AGp1bGlldAByMG0zMG15cjBtMzA=</auth>")
         talk.perform(.credentials(Self.credentials(.plain)))

@@ -31,7 +31,10 @@ struct Conversation {
         case done(String)
     }
 
-    init(_ role: StreamRole, domains: [String] = ["im.example.com"], seed: UInt64 = 1, _ change: (inout StreamConfiguration) -> Void = { _ in }) {
+    init(
+        _ role: StreamRole, domains: [String] = ["im.example.com"], seed: UInt64 = 1,
+        _ change: (inout StreamConfiguration) -> Void = { _ in }
+    ) {
         var configuration = StreamConfiguration(
             domains: domains.map { jid($0) }, dialbackSecret: DialbackSecret(Array("s3cr3tf0rd14lb4ck".utf8)))
         change(&configuration)
@@ -193,7 +196,8 @@ struct Conversation {
         while !rest.isEmpty {
             if rest.first == "{", let close = rest.firstIndex(of: "}") {
                 let name = String(rest[rest.index(after: rest.startIndex)..<close])
-                let end = text[position...].firstIndex { !($0.isLetter || $0.isNumber || "-_+/=".contains($0)) } ?? text.endIndex
+                let end =
+                    text[position...].firstIndex { !($0.isLetter || $0.isNumber || "-_+/=".contains($0)) } ?? text.endIndex
                 words[name] = String(text[position..<end])
                 position = end
                 rest = rest[rest.index(after: close)...]

@@ -41,7 +41,7 @@ struct HostileInputTests {
             domains: [jid("im.example.com"), jid("montague.example")], dialbackSecret: DialbackSecret([1]))
         configuration.tls = [.unavailable, .optional, .required][Int.random(in: 0..<3, using: &random)]
         configuration.allowsPlainWithoutTLS = true
-        let environment = StreamEnvironment(configuration, random: random, validator: Self.validator())
+        let environment = StreamEnvironment(configuration, random: random, validator: XMLValidator())
         var engine = StreamEngine(role, address: RemoteAddress("192.0.2.7"), environment: environment)
         var actions: [StreamAction] = []
         var timers: [StreamTimer] = []
@@ -52,13 +52,16 @@ struct HostileInputTests {
             case 0:
                 engine.tlsEstablished(
                     TLSFacts(exporter: [1], peer: TestIdentity(names: ["capulet.example", "montague.example"])), into: &next)
-            case 1: engine.perform(.credentials(ClientConversationTests.credentials(.scramSHA1)), into: &next)
+            case 1: engine.perform(.credentials(Self.credentials), into: &next)
             case 2: engine.perform(.admit, into: &next)
             case 3: engine.perform(.dialbackVerdict(TwoEnginesTests.theirs, .valid), into: &next)
             case 4: engine.perform(.send([0x20]), into: &next)
             case 5 where Bool.random(using: &random): engine.perform(.close(nil), into: &next)
             case 6: engine.perform(.refuseCredentials, into: &next)
-            case 7: if let timer = timers.randomElement(using: &random), Bool.random(using: &random) { engine.timerFired(timer, into: &next) }
+            case 7:
+                if let timer = timers.randomElement(using: &random), Bool.random(using: &random) {
+                    engine.timerFired(timer, into: &next)
+                }
             default: engine.received(piece(&random), into: &next)
             }
             for case .setTimer(let timer, _) in next { timers.append(timer) }
@@ -68,11 +71,12 @@ struct HostileInputTests {
         return actions
     }
 
-    static func validator() -> XMLValidator { XMLValidator() }
+    /// Made once: PBKDF2 takes its time.
+    static let credentials = ClientConversationTests.credentials(.scramSHA1)
 
     @Test("random bytes never crash an engine, and close it at most once", arguments: 0..<4)
     func randomBytes(role: Int) {
-        for seed in 0..<80 as Range<UInt64> {
+        for seed in 0..<300 as Range<UInt64> {
             let actions = run(Self.roles[role], seed: seed) { $0.bytes(Int.random(in: 0..<60, using: &$0)) }
             #expect(isOrderly(actions), "seed \(seed)")
             #expect(actions.count { if case .close = $0 { true } else { false } } <= 1, "seed \(seed)")
@@ -81,7 +85,7 @@ struct HostileInputTests {
 
     @Test("words of the protocol in any order never crash an engine, and an attempt ends at most once", arguments: 0..<4)
     func randomWords(role: Int) {
-        for seed in 0..<120 as Range<UInt64> {
+        for seed in 0..<400 as Range<UInt64> {
             let actions = run(Self.roles[role], seed: seed) { Array(Self.words.randomElement(using: &$0)?.utf8 ?? "".utf8) }
             #expect(isOrderly(actions), "seed \(seed)")
             var ends = 0
@@ -97,7 +101,7 @@ struct HostileInputTests {
 
     @Test("no stanza passes before authentication", arguments: 0..<4)
     func noStanzaUnproven(role: Int) {
-        for seed in 0..<120 as Range<UInt64> {
+        for seed in 0..<400 as Range<UInt64> {
             var isProven = false
             for case .event(let event) in run(
                 Self.roles[role], seed: seed, { Array(Self.words.randomElement(using: &$0)?.utf8 ?? "".utf8) })

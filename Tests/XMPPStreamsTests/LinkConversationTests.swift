@@ -151,14 +151,20 @@ struct LinkConversationTests {
         #expect(talk.takeDeeds() == [])
     }
 
-    @Test("answers to our key that are not 'valid'", arguments: [
-        ("type='invalid'/>", "refused (montague.example finds our dialback key invalid)"),
-        ("type='error'><error type='cancel'><item-not-found \(stanzas)/></error></db:result>",
-            "refused (montague.example answers dialback with item-not-found)"),
-        ("type='error'><error type='wait'><remote-server-timeout \(stanzas)/></error></db:result>",
-            "unreachable (montague.example answers dialback with remote-server-timeout)"),
-        ("type='nonsense'/>", "unreachable (montague.example answers dialback with undefined-condition)"),
-    ])
+    @Test(
+        "answers to our key that are not 'valid'",
+        arguments: [
+            ("type='invalid'/>", "refused (montague.example finds our dialback key invalid)"),
+            (
+                "type='error'><error type='cancel'><item-not-found \(stanzas)/></error></db:result>",
+                "refused (montague.example answers dialback with item-not-found)"
+            ),
+            (
+                "type='error'><error type='wait'><remote-server-timeout \(stanzas)/></error></db:result>",
+                "unreachable (montague.example answers dialback with remote-server-timeout)"
+            ),
+            ("type='nonsense'/>", "unreachable (montague.example answers dialback with undefined-condition)"),
+        ])
     func refusedKey(rest: String, failure: String) {
         var talk = Self.secured()
         talk.play(
@@ -173,11 +179,13 @@ struct LinkConversationTests {
             """)
     }
 
-    @Test("a peer that must show a certificate and does not is refused before a word is said", arguments: [
-        (["other.example"], true, "shows a certificate for another name than montague.example"),
-        (["montague.example"], false, "shows a certificate that does not verify: self-signed"),
-        (nil, true, "shows no certificate"),
-    ] as [([String]?, Bool, String)])
+    @Test(
+        "a peer that must show a certificate and does not is refused before a word is said",
+        arguments: [
+            (["other.example"], true, "shows a certificate for another name than montague.example"),
+            (["montague.example"], false, "shows a certificate that does not verify: self-signed"),
+            (nil, true, "shows no certificate"),
+        ] as [([String]?, Bool, String)])
     func requiredCertificate(names: [String]?, isVerified: Bool, words: String) {
         var talk = Self.secured(names: names, isVerified: isVerified, requiresCertificate: true)
         talk.play(
@@ -191,7 +199,9 @@ struct LinkConversationTests {
 
     @Test("no TLS where TLS or a certificate is required", arguments: [true, false])
     func missingTLS(requiresCertificate: Bool) {
-        var talk = Self.connected(requiresCertificate: requiresCertificate) { $0.tls = requiresCertificate ? .optional : .required }
+        var talk = Self.connected(requiresCertificate: requiresCertificate) {
+            $0.tls = requiresCertificate ? .optional : .required
+        }
         talk.play(
             """
             > \(Self.answer)<stream:features>\(Self.dialback)</stream:features>
@@ -239,14 +249,18 @@ struct LinkConversationTests {
             """)
     }
 
-    @Test("how an attempt fails, in words", arguments: [
-        ("<stream:error><host-unknown \(errors)/></stream:error>", "refused (the peer reports host-unknown)"),
-        ("<stream:error><system-shutdown \(errors)/><text \(errors)>bye</text></stream:error>",
-            "unreachable (the peer reports system-shutdown: bye)"),
-        ("<stream:error/>", "unreachable (the peer reports undefined-condition)"),
-        ("</stream:stream>", "unreachable (the peer closed the stream during negotiation)"),
-        ("<stream:features/>", "refused (montague.example offers no TLS)"),
-    ])
+    @Test(
+        "how an attempt fails, in words",
+        arguments: [
+            ("<stream:error><host-unknown \(errors)/></stream:error>", "refused (the peer reports host-unknown)"),
+            (
+                "<stream:error><system-shutdown \(errors)/><text \(errors)>bye</text></stream:error>",
+                "unreachable (the peer reports system-shutdown: bye)"
+            ),
+            ("<stream:error/>", "unreachable (the peer reports undefined-condition)"),
+            ("</stream:stream>", "unreachable (the peer closed the stream during negotiation)"),
+            ("<stream:features/>", "refused (montague.example offers no TLS)"),
+        ])
     func failures(bytes: String, failure: String) {
         var talk = Self.connected()
         talk.play(

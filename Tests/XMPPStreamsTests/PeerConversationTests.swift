@@ -102,9 +102,11 @@ struct PeerConversationTests {
             """)
     }
 
-    @Test("RFC 6120 §13.7.2: EXTERNAL needs a certificate that verifies and names the stream's 'from'", arguments: [
-        (["other.example"], true), (["capulet.example"], false), (nil, true),
-    ] as [([String]?, Bool)])
+    @Test(
+        "RFC 6120 §13.7.2: EXTERNAL needs a certificate that verifies and names the stream's 'from'",
+        arguments: [
+            (["other.example"], true), (["capulet.example"], false), (nil, true),
+        ] as [([String]?, Bool)])
     func notOffered(names: [String]?, isVerified: Bool) {
         var talk = Self.secured(names: names, isVerified: isVerified)
         talk.play(
@@ -277,15 +279,17 @@ struct PeerConversationTests {
             """)
     }
 
-    @Test("RFC 6120 §8.1.2.2, §4.9.3: stanzas between domains that were not proven end the stream", arguments: [
-        ("<message from='a@capulet.example'/>", "improper-addressing"),
-        ("<message to='a@montague.example'/>", "improper-addressing"),
-        ("<message from='a@evil.example' to='a@montague.example'/>", "invalid-from"),
-        ("<message from='a@capulet.example' to='a@evil.example'/>", "host-unknown"),
-        ("<message from='a@capulet.example' to='a@rooms.montague.example'/>", "improper-addressing"),
-        ("<message xmlns='jabber:client' from='a@capulet.example' to='a@montague.example'/>", "unsupported-stanza-type"),
-        ("<foo/>", "unsupported-stanza-type"),
-    ])
+    @Test(
+        "RFC 6120 §8.1.2.2, §4.9.3: stanzas between domains that were not proven end the stream",
+        arguments: [
+            ("<message from='a@capulet.example'/>", "improper-addressing"),
+            ("<message to='a@montague.example'/>", "improper-addressing"),
+            ("<message from='a@evil.example' to='a@montague.example'/>", "invalid-from"),
+            ("<message from='a@capulet.example' to='a@evil.example'/>", "host-unknown"),
+            ("<message from='a@capulet.example' to='a@rooms.montague.example'/>", "improper-addressing"),
+            ("<message xmlns='jabber:client' from='a@capulet.example' to='a@montague.example'/>", "unsupported-stanza-type"),
+            ("<foo/>", "unsupported-stanza-type"),
+        ])
     func unprovenStanza(stanza: String, condition: String) {
         var talk = Self.authenticated()
         talk.play(
@@ -296,10 +300,12 @@ struct PeerConversationTests {
             """)
     }
 
-    @Test("RFC 6120 §4.9.3.12: nothing but negotiation is heard before a pair is proven", arguments: [
-        "<message from='a@capulet.example' to='b@montague.example'/>", "<r xmlns='urn:xmpp:sm:3'/>",
-        "<ask xmlns='urn:martlet:relay:0'/>",
-    ])
+    @Test(
+        "RFC 6120 §4.9.3.12: nothing but negotiation is heard before a pair is proven",
+        arguments: [
+            "<message from='a@capulet.example' to='b@montague.example'/>", "<r xmlns='urn:xmpp:sm:3'/>",
+            "<ask xmlns='urn:martlet:relay:0'/>",
+        ])
     func unauthenticated(element: String) {
         var talk = Self.secured(names: ["capulet.example"])
         _ = talk.takeDeeds()
@@ -325,12 +331,14 @@ struct PeerConversationTests {
             """)
     }
 
-    @Test("headers that are refused", arguments: [
-        (header.replacing("jabber:server'", with: "jabber:client'"), "invalid-namespace"),
-        (header.replacing("to='montague.example'", with: "to='evil.example'"), "host-unknown"),
-        (header.replacing("from='capulet.example'", with: "from='@'"), "invalid-from"),
-        (header.replacing("from='capulet.example'", with: "from='a@capulet.example'"), "invalid-from"),
-    ])
+    @Test(
+        "headers that are refused",
+        arguments: [
+            (header.replacing("jabber:server'", with: "jabber:client'"), "invalid-namespace"),
+            (header.replacing("to='montague.example'", with: "to='evil.example'"), "host-unknown"),
+            (header.replacing("from='capulet.example'", with: "from='@'"), "invalid-from"),
+            (header.replacing("from='capulet.example'", with: "from='a@capulet.example'"), "invalid-from"),
+        ])
     func refusedHeader(header: String, condition: String) {
         var talk = Conversation(.serverReceiving, domains: ["montague.example"])
         talk.connect()

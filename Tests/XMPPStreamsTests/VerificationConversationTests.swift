@@ -36,11 +36,15 @@ struct VerificationConversationTests {
         return talk
     }
 
-    @Test("XEP-0220 §2.1.2: the answer is passed on and the stream closed", arguments: [
-        ("type='valid'/>", "valid"), ("type='invalid'/>", "invalid"),
-        ("type='error'><error type='cancel'><item-not-found \(Link.stanzas)/></error></db:verify>",
-            "remote-server-not-found (montague.example answers dialback with item-not-found)"),
-    ])
+    @Test(
+        "XEP-0220 §2.1.2: the answer is passed on and the stream closed",
+        arguments: [
+            ("type='valid'/>", "valid"), ("type='invalid'/>", "invalid"),
+            (
+                "type='error'><error type='cancel'><item-not-found \(Link.stanzas)/></error></db:verify>",
+                "remote-server-not-found (montague.example answers dialback with item-not-found)"
+            ),
+        ])
     func answer(rest: String, verdict: String) {
         var talk = Self.asked()
         talk.play(
