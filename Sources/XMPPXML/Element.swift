@@ -1,7 +1,8 @@
 /// An XML element as a value tree, namespaces resolved.
 ///
 /// Built only where a module needs one: the way of a stanza through the server is its bytes and an `ElementTape`. Comments, processing
-/// instructions and prefixes do not exist in it, and the order of attributes is kept but means nothing.
+/// instructions and prefixes do not exist in it, and the order of attributes is kept but means nothing. Names are written as they are: make
+/// them of constants or of what was parsed, never of unchecked input.
 public struct Element: Hashable, Sendable {
     /// The local name.
     public var name: String

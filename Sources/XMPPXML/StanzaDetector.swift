@@ -66,7 +66,7 @@ struct StanzaDetector: Sendable {
             let byte = bytes[index]
             switch state {
             case .text:
-                while index < end, bytes[index] != UInt8(ascii: "<") { index += 1 }
+                index = bytes.firstIndex(of: UInt8(ascii: "<"), or: UInt8(ascii: "<"), from: index, to: end)
                 if index < end {
                     index += 1
                     state = .opening
@@ -92,7 +92,7 @@ struct StanzaDetector: Sendable {
                 }
             case .singleQuoted, .doubleQuoted:
                 let quote = state == .singleQuoted ? UInt8(ascii: "'") : UInt8(ascii: "\"")
-                while index < end, bytes[index] != quote, bytes[index] != UInt8(ascii: "<") { index += 1 }
+                index = bytes.firstIndex(of: quote, or: UInt8(ascii: "<"), from: index, to: end)
                 if index == end { continue }
                 guard bytes[index] == quote else { throw .notWellFormed }
                 state = .startTag
@@ -110,7 +110,7 @@ struct StanzaDetector: Sendable {
                 state = .text
                 continue
             case .section:
-                while index < end, bytes[index] != UInt8(ascii: "]") { index += 1 }
+                index = bytes.firstIndex(of: UInt8(ascii: "]"), or: UInt8(ascii: "]"), from: index, to: end)
                 if index == end { continue }
                 state = .sectionBracket
             case .closing:

@@ -36,10 +36,27 @@ public struct StanzaFramer: Sendable {
     public var unreadByteCount: Int { buffer.count - start }
 
     /// Takes received bytes; call `next()` until it returns nil afterwards.
-    public mutating func append(_ bytes: some Sequence<UInt8>) {
-        guard failure == nil, !hasEnded else { return }
-        buffer.append(contentsOf: bytes)
+    public mutating func append(_ bytes: [UInt8]) {
+        guard isOpen else { return }
+        if buffer.isEmpty { buffer = bytes } else { buffer.append(contentsOf: bytes) }
     }
+
+    /// Takes received bytes, as `append(_:)` of an array does.
+    public mutating func append(_ bytes: ArraySlice<UInt8>) {
+        if isOpen { buffer.append(contentsOf: bytes) }
+    }
+
+    /// Takes received bytes, which are copied, as `append(_:)` of an array does.
+    public mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        if isOpen { buffer.append(contentsOf: bytes) }
+    }
+
+    /// Takes received bytes, as `append(_:)` of an array does. The others are quicker: this one is generic across modules.
+    public mutating func append(_ bytes: some Sequence<UInt8>) {
+        if isOpen { buffer.append(contentsOf: bytes) }
+    }
+
+    private var isOpen: Bool { failure == nil && !hasEnded }
 
     /// Awaits a new stream header (RFC 6120 §4.3.3).
     ///

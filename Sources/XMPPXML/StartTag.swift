@@ -87,18 +87,20 @@ public struct StartTag: Sendable {
     /// Only for elements that are forwardable (`ElementTape.isForwardable(contentNamespace:)`) if the namespace changes.
     public func splice(_ bytes: [UInt8], _ edits: [Edit], declaring namespace: String? = nil, into output: inout [UInt8]) {
         let span = bytes.span
-        output.reserveCapacity(output.count + bytes.count + 64 * edits.count)
         output.append(contentsOf: bytes[..<name.upperBound])
         if let namespace { XMLWriter.attribute("xmlns", namespace, to: &output) }
+        // What lies between two dropped attributes is copied in one piece, white space included.
+        var kept = name.upperBound
         var index = name.upperBound
         while let attribute = Self.nextAttribute(span, from: index) {
-            index = attribute.value.upperBound + 1
-            let isReplaced = Self.isNamed("xmlns", attribute, span) || edits.contains { Self.isNamed($0.name, attribute, span) }
-            if !isReplaced {
-                output.append(UInt8(ascii: " "))
-                output.append(contentsOf: bytes[attribute.name.lowerBound..<index])
+            let end = attribute.value.upperBound + 1
+            if Self.isNamed("xmlns", attribute, span) || edits.contains(where: { Self.isNamed($0.name, attribute, span) }) {
+                output.append(contentsOf: bytes[kept..<index])
+                kept = end
             }
+            index = end
         }
+        output.append(contentsOf: bytes[kept..<index])
         for edit in edits {
             guard let value = edit.escapedValue else { continue }
             output.append(UInt8(ascii: " "))
@@ -127,7 +129,7 @@ public struct StartTag: Sendable {
         guard quote == UInt8(ascii: "'") || quote == UInt8(ascii: "\"") else { return nil }
         index += 1
         let value = index
-        while index < bytes.count, bytes[index] != quote { index += 1 }
+        index = bytes.firstIndex(of: quote, or: quote, from: index, to: bytes.count)
         guard index < bytes.count else { return nil }
         return RawAttribute(name: name, value: value..<index)
     }

@@ -8,7 +8,7 @@ public struct XMLLimits: Hashable, Sendable {
     /// Longest stream header in bytes, XML declaration included: five attributes, one of them a domain of at most 1,023 bytes, and a
     /// handful of namespace declarations fit many times.
     public var streamHeaderBytes = 8_192
-    /// Deepest nesting, where a stanza itself is at depth 1. Real payloads stay below 20; libxml2 ends at 256 and recursion over trees
+    /// Deepest nesting, where a stanza itself is at depth 1. Real payloads stay below 20; libxml2 ends at 256, so never set more than 250, and recursion over trees
     /// must stay within a thread's stack.
     public var depth = 100
     /// Most attributes of one element, namespace declarations included. Real elements have fewer than 20; duplicates are found by
@@ -18,6 +18,10 @@ public struct XMLLimits: Hashable, Sendable {
     public var namespaces = 128
     /// Longest name (prefix or local part) in bytes.
     public var nameBytes = 1_024
+
+    /// Longest namespace name in bytes, as written. Real ones stay below 100. When a tree is written every element may have to repeat its
+    /// namespace, so this bounds how much longer than what came in that can get.
+    public var namespaceBytes = 256
 
     /// The limits of an authenticated stream.
     public init() {}

@@ -9,7 +9,7 @@ struct StanzaFramerTests {
         + "to='a.example' version='1.0' xml:lang='en'>"
 
     private func frames(_ framer: inout StanzaFramer, _ text: String) throws -> [StanzaFramer.Frame] {
-        framer.append(text.utf8)
+        framer.append(Array(text.utf8))
         var frames: [StanzaFramer.Frame] = []
         while let frame = try framer.next() { frames.append(frame) }
         return frames
@@ -117,7 +117,7 @@ struct StanzaFramerTests {
     @Test("After a reset bytes sent in clear are gone; after authentication they may be kept")
     func reset() throws {
         var framer = StanzaFramer()
-        framer.append((Self.header + "<starttls/><evil/>").utf8)
+        framer.append(Array((Self.header + "<starttls/><evil/>").utf8))
         _ = try framer.next()
         _ = try framer.next()
         var copy = framer
