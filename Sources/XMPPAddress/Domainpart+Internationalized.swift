@@ -74,6 +74,8 @@ extension Domainpart {
     /// Checks a label with code points beyond ASCII, and returns its A-label.
     @discardableResult
     private static func checkULabel(_ label: [UInt8]) throws(JIDError) -> [UInt8] {
+        // RFC 5891 §4.2.3.1, of which libidn2 checks the third and fourth place only.
+        guard label.first != UInt8(ascii: "-"), label.last != UInt8(ascii: "-") else { throw .invalidDomain }
         let aLabel = try aLabel(label)
         // libidn2 checks at look-up only that a context rule exists, not that it is obeyed.
         try UnicodeText(valid: label, .domainpart).checkContexts()

@@ -1,11 +1,16 @@
 /// An IPv6 address in brackets, as a domainpart may be (RFC 7622 §3.2, RFC 3986 §3.2.2). Zone identifiers are no part of it.
 ///
 /// The address is kept as its value and written as RFC 5952 recommends, so that `[0:0::1]` and `[::1]` are one domain.
-struct IPv6Literal {
-    private var groups: [UInt16] = []
+public struct IPv6Literal: Hashable, Sendable {
+    /// The address as eight groups of 16 bits.
+    public private(set) var groups: [UInt16] = []
 
-    /// Reads the text between and including the brackets.
-    init(_ bytes: UnsafeBufferPointer<UInt8>) throws(JIDError) {
+    /// Reads `[…]`. Throws `invalidDomain` if it is no IPv6 address in brackets.
+    public init(_ text: some StringProtocol) throws(JIDError) {
+        self = try withUTF8(text, IPv6Literal.init(utf8:))
+    }
+
+    init(utf8 bytes: UnsafeBufferPointer<UInt8>) throws(JIDError) {
         guard bytes.count > 2, bytes.count <= Self.maximumBytes, bytes.first == UInt8(ascii: "["),
             bytes.last == UInt8(ascii: "]")
         else { throw .invalidDomain }
@@ -70,7 +75,7 @@ struct IPv6Literal {
 
 extension IPv6Literal: CustomStringConvertible {
     /// RFC 5952 §4: lower case, no leading zeros, the longest run of two or more zero groups (the first of equals) as `::`.
-    var description: String {
+    public var description: String {
         var longest = 0..<0
         var index = 0
         while index < groups.count {
