@@ -313,4 +313,14 @@ struct LinkConversationTests {
         talk.disconnect()
         talk.play("! closed the peer sends stanzas on our stream")
     }
+
+    @Test("RFC 6066 §3: TLS is asked for the name in A-labels, and for no address")
+    func serverNames() {
+        for (domain, name) in [("bücher.example", "xn--bcher-kva.example"), ("192.0.2.1", "nobody"), ("[::1]", "nobody")] {
+            let pair = DomainPair(local: jid("capulet.example"), peer: jid(domain))
+            var talk = Conversation(.link(pair, requiresCertificate: false), domains: ["capulet.example"])
+            talk.connect(directTLS: true)
+            talk.play("! start TLS with \(name)")
+        }
+    }
 }
