@@ -327,10 +327,12 @@ struct TapeParser {
     ///
     /// Found once here, because attributes are compared pairwise: doing it there would let a stanza of 256 KiB cost a quarter of a second.
     private func firstDeclaration(of record: Record, _ bytes: Span<UInt8>) -> UInt32 {
+        // Decoded once, for the same reason.
+        let decoded = record.isEncoded ? record.decodedValue(in: bytes) : nil
         var declaration = scope
         while declaration >= 0 {
             let candidate = records[Int(declaration)]
-            if candidate.hasSameValue(as: record, in: bytes) { return candidate.next }
+            if candidate.hasSameValue(as: record, decoded, in: bytes) { return candidate.next }
             declaration = candidate.namespace
         }
         return UInt32(records.count)
