@@ -24,8 +24,9 @@ extension Sessions {
         var state = before
         let isRouted = state.sent(type)
         if state != before {
-            if row == nil, state.flags != [], RosterTable.count(
-                of: number, upTo: turn.policy.rosterItems, in: turn.store) >= turn.policy.rosterItems
+            if row == nil, state.flags != [],
+                RosterTable.count(
+                    of: number, upTo: turn.policy.rosterItems, in: turn.store) >= turn.policy.rosterItems
             {
                 if let reply = stanza.errorReply(StanzaError(.resourceConstraint)) { send(reply, to: id, turn) }
                 return

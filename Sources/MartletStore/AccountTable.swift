@@ -4,9 +4,13 @@ import MartletPrimitives
 public struct AccountRow: Sendable, Equatable {
     /// SCRAM keys for one digest (RFC 5802 §3); the password itself is never stored.
     public struct Keys: Sendable, Equatable {
+        /// The salt given to the client.
         public var salt: [UInt8]
+        /// The iteration count given to the client.
         public var iterations: Int
+        /// Checks the client's proof.
         public var storedKey: [UInt8]
+        /// Signs the server's answer.
         public var serverKey: [UInt8]
 
         /// Those keys.
@@ -21,7 +25,9 @@ public struct AccountRow: Sendable, Equatable {
     /// Raised with each change of the keys, never used again for the same address: an exchange begun with older keys is
     /// refused at its end.
     public var generation: UInt64
+    /// For SCRAM-SHA-1.
     public var sha1: Keys
+    /// For SCRAM-SHA-256 and PLAIN.
     public var sha256: Keys
 
     /// An account with those keys.

@@ -13,6 +13,7 @@ public struct ClientSessionRow: Sendable, Equatable {
         case ended = 2
     }
 
+    /// What becomes of it.
     public var state: State
     /// The prepared resourcepart.
     public var resource: String

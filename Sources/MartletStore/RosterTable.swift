@@ -5,6 +5,7 @@ import XMPPAddress
 public struct RosterRow: Sendable, Equatable {
     /// Bits of the presence subscription.
     public struct Flags: OptionSet, Sendable, Hashable {
+        /// As stored.
         public let rawValue: UInt8
         /// The flags of these bits.
         public init(rawValue: UInt8) { self.rawValue = rawValue }
@@ -22,6 +23,7 @@ public struct RosterRow: Sendable, Equatable {
     public var name = ""
     /// The groups, in the order given.
     public var groups: [String] = []
+    /// The presence subscription.
     public var flags: Flags = []
 
     /// A contact without subscription.

@@ -33,6 +33,13 @@ extension ElementTape.Record {
         Int(localLength) == name.utf8.count && bytes.matches(name, at: localStart)
     }
 
+    /// Whether two attributes or declarations have the same value, references resolved.
+    func hasSameValue(as other: Self, in bytes: Span<UInt8>) -> Bool {
+        if isEncoded || other.isEncoded { return value(in: bytes) == other.value(in: bytes) }
+        return content.count == other.content.count
+            && bytes.equals(content.lowerBound, other.content.lowerBound, content.count)
+    }
+
     /// Whether the attribute's value or the text is `text`, references resolved.
     func valueEquals(_ text: String, in bytes: Span<UInt8>) -> Bool {
         if isEncoded { return value(in: bytes) == text }
