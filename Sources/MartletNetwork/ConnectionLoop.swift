@@ -110,6 +110,7 @@ final class ConnectionLoop {
     /// Ends every connection at once.
     func abortAll() {
         dialer?.stop()
+        dialer = nil
         for connection in table.elements { connection.abort("the server stops") }
     }
 

@@ -10,7 +10,7 @@ import XMPPStreams
 /// four at a time; the first that connects is used. Where its stream fails, the rest is tried.
 final class DialAttempt {
     private let request: DialRequest
-    private unowned let dialer: Dialer
+    private let dialer: Dialer
     private var resolution: PeerResolution
     private var randomness = SystemRandomNumberGenerator()
     /// Everything that the name led to, best first.
