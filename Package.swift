@@ -108,14 +108,12 @@ if !coresOnly {
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ]
     let nio: [Target.Dependency] = [
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
     ]
     let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
-    let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     targets += [
         system("CLMDB", ["lmdb"]),
         system("CUnbound", ["unbound"]),
@@ -130,11 +128,11 @@ if !coresOnly {
             "MartletNetwork",
             [
                 "MartletPrimitives", "MartletCrypto", "MartletTLS", "XMPPAddress", "XMPPXML", "XMPPStanzas", "XMPPStreams",
-                "MartletBus", "MartletRuntime", "MartletUnbound", "MartletConfiguration", logging, lifecycle,
+                "MartletBus", "MartletRuntime", "MartletUnbound", "MartletConfiguration", logging,
             ] + nio),
         target(
             "MartletAdmin",
-            ["MartletPrimitives", "MartletBus", "MartletRuntime", "MartletConfiguration", logging, lifecycle] + nio),
+            ["MartletPrimitives", "MartletBus", "MartletRuntime", "MartletConfiguration", logging] + nio),
 
         // Layer 5: the command
         .executableTarget(
@@ -143,14 +141,17 @@ if !coresOnly {
                 "MartletRuntime", "MartletNetwork", "MartletAdmin", "MartletLMDB", "MartletUnbound", "MartletConfiguration",
                 "MartletTLS", "MartletCrypto", "MartletSimulation", "MartletSite", "MartletSessions", "MartletFederation",
                 "MartletBus", "MartletStore", "XMPPAddress", "XMPPStanzas", "XMPPXML", "XMPPStreams", "MartletPrimitives",
-                logging, lifecycle, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                logging, .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             swiftSettings: strict),
         tests("MartletLMDBTests", ["MartletLMDB", "MartletStore", "MartletPrimitives"]),
         tests("MartletUnboundTests", ["MartletUnbound", "XMPPStreams"]),
         tests(
             "MartletNetworkTests",
-            ["MartletNetwork", "MartletRuntime", "MartletLMDB", "MartletSite", "MartletBus", "MartletTLS", "XMPPStreams"] + nio),
+            [
+                "MartletNetwork", "MartletAdmin", "MartletRuntime", "MartletConfiguration", "MartletLMDB", "MartletSite",
+                "MartletStore", "MartletBus", "MartletTLS", "XMPPStreams", "XMPPAddress", logging,
+            ] + nio),
     ]
 }
 

@@ -26,53 +26,80 @@ public enum AdminAnswer: Codable, Sendable, Equatable {
 
     /// One account.
     public struct User: Codable, Sendable, Equatable {
+        /// The bare JID.
         public var account: String
+        /// Bound resources.
         public var sessions: Int
+        /// What waits, in stanzas.
         public var waiting: Int
     }
 
     /// One link; units as in ``LinkRow``.
     public struct Link: Codable, Sendable, Equatable {
+        /// Our domain.
         public var local: String
+        /// The other domain.
         public var peer: String
+        /// As in the site's row.
         public var state: String
+        /// How the peer acknowledges; empty while unknown.
         public var acknowledgement: String
+        /// What waits, in stanzas.
         public var waiting: Int
+        /// Milliseconds; 0 where nothing waits.
         public var oldestAge: Int64
+        /// Milliseconds until then; 0 where none is due.
         public var nextAttempt: Int64
+        /// In words.
         public var lastError: String
     }
 
     /// One waiting entry; units as in ``QueueRow``.
     public struct Entry: Codable, Sendable, Equatable {
+        /// `lane/number`, as in the logs.
         public var entry: String
+        /// The sender.
         public var from: String
+        /// The addressee.
         public var to: String
+        /// The size of the stanza.
         public var bytes: Int
+        /// Milliseconds since it was taken over.
         public var age: Int64
+        /// As in the site's row.
         public var state: String
     }
 
     /// Figures of the node.
     public struct Status: Codable, Sendable, Equatable {
+        /// Accounts there are.
         public var accounts: Int
+        /// Bound resources.
         public var sessions: Int
+        /// Links there are.
         public var links: Int
+        /// Entries of all link queues.
         public var waitingEntries: Int
     }
 }
 
-/// SCRAM keys on the control socket, in hexadecimal. The password itself never leaves the command that read it.
+/// SCRAM keys on the control socket, as arrays of numbers. The password itself never leaves the command that read it.
 public struct AdminKeys: Codable, Sendable, Equatable {
     /// The keys for one digest.
     public struct Keys: Codable, Sendable, Equatable {
+        /// The salt given to clients.
         public var salt: [UInt8]
+        /// The iteration count given to clients.
         public var iterations: Int
+        /// `StoredKey` of RFC 5802 §3.
         public var storedKey: [UInt8]
+        /// `ServerKey` of RFC 5802 §3.
         public var serverKey: [UInt8]
     }
 
+    /// For SCRAM-SHA-1.
     public var sha1: Keys
+    /// For SCRAM-SHA-256 and PLAIN.
     public var sha256: Keys
 
     /// The keys of `keys`.
@@ -165,6 +192,7 @@ extension AdminAnswer {
 
 /// Why something could not be asked or done, in words for the person at the terminal.
 public struct AdminFailure: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The words.
     public var description: String
 
     /// A failure in these words.

@@ -18,8 +18,8 @@ extension SiteConfiguration {
         # The domain this site serves: the part of its people's addresses after the "@". No default.
         domain = "\#(domain)"
 
-        # The directory of the database. A relative path is relative to the directory of this file. Default ".": everything in one
-        # place, which is easy to find and to back up.
+        # The directory of the database. A relative path is relative to the directory of this file. Default ".": everything in
+        # one place, which is easy to find and to back up.
         data_directory = "."
 
         # Where people and the operators of other servers reach the administrator: a URI, "mailto:…" or "xmpp:…". Published
@@ -28,23 +28,23 @@ extension SiteConfiguration {
 
         [tls]
 
-        # The PEM file with the site's certificate, followed by the chain above it. Relative to the directory of this file, like the
-        # two paths below. Default "certificate.pem".
+        # The PEM file with the site's certificate, followed by the chain above it. Relative to the directory of this file, like
+        # the two paths below. Default "certificate.pem".
         certificate = "certificate.pem"
 
         # The PEM file with the private key of that certificate. Default "key.pem".
         key = "key.pem"
 
-        # A PEM file with authorities that are trusted for other servers besides those of the system: the company's own authority
-        # for its sites. Default "": only those of the system.
+        # A PEM file with authorities that are trusted for other servers besides those of the system: the company's own
+        # authority for its sites. Default "": only those of the system.
         peer_ca = ""
 
-        # The oldest version of TLS that is spoken: "1.2" or "1.3". Default "1.2": older ones are forbidden (RFC 8996), newer ones
-        # are not yet spoken by every client and server.
+        # The oldest version of TLS that is spoken: "1.2" or "1.3". Default "1.2": older ones are forbidden (RFC 8996), newer
+        # ones are not yet spoken by every client and server.
         minimum_version = "1.2"
 
-        # Sockets on which clients connect, each under its own [[listeners.client]]. Those below are the default; a file that has
-        # any has only its own.
+        # Sockets on which clients connect, each under its own [[listeners.client]]. Those below are the default; a file that
+        # has any has only its own.
         #
         #   address   An address of this machine; "[::]" (default) is all of them, IPv4 included.
         #   port      The TCP port; no default.
@@ -66,8 +66,8 @@ extension SiteConfiguration {
         security = "direct"
         allow_plain_auth_without_tls = false
 
-        # Sockets on which other servers connect, each under its own [[listeners.server]]: the same keys as above but for the last,
-        # without "plain" (see require_tls below). The ports are those which other servers try first.
+        # Sockets on which other servers connect, each under its own [[listeners.server]]: the same keys as above but for the
+        # last, without "plain" (see require_tls below). The ports are those which other servers try first.
 
         [[listeners.server]]
         address = "[::]"
@@ -88,15 +88,16 @@ extension SiteConfiguration {
         # How many accounts may be created that way from one IPv4 address, or one /64 of IPv6, in an hour. Default 5: a family.
         registrations_per_address_per_hour = 5
 
-        # How clients may authenticate (SASL mechanisms), the preferred first. Those ending in -PLUS also prove that nobody stands
-        # in the middle. Default: all that work with a password. PLAIN is offered under TLS only, unless a listener says otherwise.
+        # How clients may authenticate (SASL mechanisms), the preferred first. Those ending in -PLUS also prove that nobody
+        # stands in the middle. Default: all that work with a password. PLAIN is offered under TLS only, unless a listener says
+        # otherwise.
         sasl_mechanisms = [
             "SCRAM-SHA-512-PLUS", "SCRAM-SHA-512", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1",
             "PLAIN",
         ]
 
-        # How long a session whose connection was lost waits to be resumed (XEP-0198); until then its owner does not seem to have
-        # left. 0s to 1d. Default "5m": a lift, a tunnel, a reboot.
+        # How long a session whose connection was lost waits to be resumed (XEP-0198); until then its owner does not seem to
+        # have left. 0s to 1d. Default "5m": a lift, a tunnel, a reboot.
         resumption_timeout = "5m"
 
         # How many clients of one account may be online at a time. Default 16: people have fewer, runaway clients more.
@@ -119,16 +120,16 @@ extension SiteConfiguration {
         # Whether streams to and from other servers must be encrypted. Default true: nearly every server in the world can.
         require_tls = true
 
-        # Whether a server without valid certificate may prove its domain by dialback (XEP-0220): as safe as the DNS. Default true:
-        # many certificates in the world are not valid.
+        # Whether a server without valid certificate may prove its domain by dialback (XEP-0220): as safe as the DNS. Default
+        # true: many certificates in the world are not valid.
         allow_dialback = true
 
         # Domains that must have a valid certificate nevertheless. Default [].
         require_certificate = []
 
-        # Networks (as "address/prefix") in which other servers may be although they are loopback, link-local or private. Default
-        # []: else whoever controls some DNS record could make this server knock at doors inside the company. Known sites with
-        # addresses of their own (below) need no entry here.
+        # Networks (as "address/prefix") in which other servers may be although they are loopback, link-local or private.
+        # Default []: else whoever controls some DNS record could make this server knock at doors inside the company. Known
+        # sites with addresses of their own (below) need no entry here.
         allow_networks = []
 
         # Domains with which nothing is exchanged, in either direction. Default [].
@@ -143,8 +144,8 @@ extension SiteConfiguration {
         retry_minimum = "1s"
         retry_maximum = "60s"
 
-        # How long another server may leave unacknowledged what it was sent before the stream is given up as dead. Default "30s":
-        # longer than any round trip, shorter than anyone's patience.
+        # How long another server may leave unacknowledged what it was sent before the stream is given up as dead. Default
+        # "30s": longer than any round trip, shorter than anyone's patience.
         ack_timeout = "30s"
 
         [federation.strangers]
@@ -153,16 +154,16 @@ extension SiteConfiguration {
         # than people do, less than spammers need.
         new_domains_per_account_per_hour = 20
 
-        # How long a message to such a domain waits before it is returned. Default "10m": whoever mistyped a domain should hear of
-        # it today, not in five days.
+        # How long a message to such a domain waits before it is returned. Default "10m": whoever mistyped a domain should hear
+        # of it today, not in five days.
         timeout = "10m"
 
-        # Other sites of the company, each under its own [[federation.sites]]: they are no strangers, and are contacts of everyone.
-        # Default: none.
+        # Other sites of the company, each under its own [[federation.sites]]: they are no strangers, and are contacts of
+        # everyone. Default: none.
         #
         #   domain     The site's domain; no default.
-        #   addresses  Where to connect, as "host:port", tried in order; the DNS is not asked then, and need not work. Default []:
-        #              ask the DNS.
+        #   addresses  Where to connect, as "host:port", tried in order; the DNS is not asked then, and need not work.
+        #              Default []: ask the DNS.
         #
         # [[federation.sites]]
         # domain = "brno.example"
@@ -171,7 +172,8 @@ extension SiteConfiguration {
         [limits]
 
         # The most bytes of one stanza from a client and from another server. At least 10,000 (RFC 6120 section 13.12). Defaults
-        # "256KiB" and "512KiB": an avatar fits, and what a client of ours may send, others accept with what is added on the way.
+        # "256KiB" and "512KiB": an avatar fits, and what a client of ours may send, others accept with what is added on the
+        # way.
         client_stanza_bytes = "256KiB"
         server_stanza_bytes = "512KiB"
 
@@ -181,27 +183,27 @@ extension SiteConfiguration {
         # The most attributes of one element. Default 64: real elements have about 8.
         attributes_per_element = 64
 
-        # What a connection may send, and how long it may take, before it is authenticated. Defaults "16KiB" and "30s": a login has
-        # 2 KiB with a certificate, and a slow line takes seconds.
+        # What a connection may send, and how long it may take, before it is authenticated. Defaults "16KiB" and "30s": a login
+        # has 2 KiB with a certificate, and a slow line takes seconds.
         preauth_bytes = "16KiB"
         preauth_time = "30s"
 
-        # The most connections from one IPv4 address, or one /64 of IPv6. Default 100: an office behind one address. A larger one
-        # needs more.
+        # The most connections from one IPv4 address, or one /64 of IPv6. Default 100: an office behind one address. A larger
+        # one needs more.
         connections_per_address = 100
 
-        # The most failed logins to one account, and from one IPv4 address or one /64 of IPv6, within a time; beyond it logins are
-        # refused without looking. Defaults 10 and 50 in "5m": a guesser gets 3,000 guesses a day at an account.
+        # The most failed logins to one account, and from one IPv4 address or one /64 of IPv6, within a time; beyond it logins
+        # are refused without looking. Defaults 10 and 50 in "5m": a guesser gets 3,000 guesses a day at an account.
         failed_logins_per_account = 10
         failed_logins_per_address = 50
         failed_login_window = "5m"
 
-        # The most stanzas of one connection that wait to be handled; then its socket is not read. Default 64: enough to keep the
-        # server busy, too little for one client to keep others waiting.
+        # The most stanzas of one connection that wait to be handled; then its socket is not read. Default 64: enough to keep
+        # the server busy, too little for one client to keep others waiting.
         unhandled_stanzas_per_connection = 64
 
-        # The most bytes that wait for a connection that reads too slowly; then it is closed and its session waits for resumption.
-        # Default "1MiB": a second of a slow mobile line.
+        # The most bytes that wait for a connection that reads too slowly; then it is closed and its session waits for
+        # resumption. Default "1MiB": a second of a slow mobile line.
         outbound_bytes_per_connection = "1MiB"
 
         # The free disk space below which nothing new is taken over (senders are told). Default "512MiB": what is under way can
@@ -219,21 +221,21 @@ extension SiteConfiguration {
         # holidays.
         offline_messages_per_account = 1000
 
-        # The most dialback requests (XEP-0220) that may wait for an answer, of one stream and of one address. Defaults 16 and 64:
-        # each costs a connection to somewhere, which a stranger chooses.
+        # The most dialback requests (XEP-0220) that may wait for an answer, of one stream and of one address. Defaults 16 and
+        # 64: each costs a connection to somewhere, which a stranger chooses.
         pending_dialbacks_per_stream = 16
         pending_dialbacks_per_address = 64
 
         [log]
 
-        # The least severe messages that are logged: "trace", "debug", "info", "notice", "warning", "error" or "critical". Default
-        # "info".
+        # The least severe messages that are logged: "trace", "debug", "info", "notice", "warning", "error" or "critical".
+        # Default "info".
         level = "info"
 
         [control]
 
-        # The socket on which the commands of `martlet` reach the running server; who may open the file may do anything. Relative to
-        # data_directory. Default "martlet.sock".
+        # The socket on which the commands of `martlet` reach the running server; who may open the file may do anything.
+        # Relative to data_directory. Default "martlet.sock".
         socket = "martlet.sock"
 
         """#

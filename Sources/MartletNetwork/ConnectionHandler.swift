@@ -42,7 +42,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var tls: TLSEngine?
     private var context: ChannelHandlerContext?
     private var phase = Phase.open
-    private var actions: [StreamAction] = []
     private var unsent: [UInt8] = []
     private var unhandled = 0
     private var readIsHeld = false
@@ -81,9 +80,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if let tls {
             buffer.withUnsafeReadableBytes { receive($0, tls) }
         } else {
-            engine.received(Array(buffer.readableBytesView), into: &actions)
+            tell { $0.received(Array(buffer.readableBytesView), into: &$1) }
         }
-        performActions()
         flush()
     }
 
@@ -93,7 +91,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        if ending == nil { ending = "\(error)" }
+        if ending == nil { ending = NetworkWords.words(for: error) }
         context.close(promise: nil)
     }
 
@@ -117,8 +115,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// The site wants something.
     func perform(_ command: StreamCommand) {
         guard phase == .open else { return }
-        engine.perform(command, into: &actions)
-        performActions()
+        tell { $0.perform(command, into: &$1) }
     }
 
     /// The site has handled that many of the events posted.
@@ -133,8 +130,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// Something that was to happen later.
     func resumed(_ body: (inout StreamEngine, inout [StreamAction]) -> Void) {
         guard phase == .open else { return }
-        body(&engine, &actions)
-        performActions()
+        tell(body)
         flush()
     }
 
@@ -152,7 +148,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         } else {
             buffer.writeBytes(unsent)
         }
-        unsent.removeAll(keepingCapacity: unsent.count <= 4096)
+        // Ten thousand idle connections keep no room for what they may say one day.
+        unsent = []
         guard buffer.readableBytes > 0 else { return }
         context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
         // Twice the limit: the site was told at once that the reader is too slow, and still had this much to say.
@@ -170,8 +167,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     // MARK: the engine's actions
 
     private func started() {
-        engine.connected(directTLS: directTLS, into: &actions)
-        performActions()
+        tell { $0.connected(directTLS: directTLS, into: &$1) }
         flush()
     }
 
@@ -185,26 +181,24 @@ final class ConnectionHandler: ChannelDuplexHandler {
             failure = error
         }
         if !wasEstablished, tls.state != .handshaking {
-            engine.tlsEstablished(TLSFacts(tls), into: &actions)
+            tell { $0.tlsEstablished(TLSFacts(tls), into: &$1) }
         }
-        if !plaintext.isEmpty { engine.received(plaintext, into: &actions) }
+        if !plaintext.isEmpty { tell { $0.received(plaintext, into: &$1) } }
         loop.returnScratch(plaintext)
         if let failure {
-            performActions()
             flush()
             abort("TLS: \(failure)")
         } else if tls.state == .closed {
-            performActions()
             closeAfterFlush()
         }
     }
 
-    private func performActions() {
-        while !actions.isEmpty {
-            let taken = actions
-            actions.removeAll(keepingCapacity: true)
-            for action in taken { perform(action) }
-        }
+    /// Tells the engine a fact and performs what it wants.
+    private func tell(_ fact: (inout StreamEngine, inout [StreamAction]) -> Void) {
+        var actions = loop.takeActions()
+        fact(&engine, &actions)
+        for action in actions { perform(action) }
+        loop.returnActions(actions)
     }
 
     private func perform(_ action: StreamAction) {
@@ -244,7 +238,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private func derive(_ derivation: KeyDerivation) {
         let started = loop.passwords.run(on: loop.eventLoop) { derivation.run() }
         guard let started else {
-            engine.keysDerived(nil, for: derivation.id, into: &actions)
+            tell { $0.keysDerived(nil, for: derivation.id, into: &$1) }
             return
         }
         let (bound, id) = (loop.bound, id)
@@ -255,7 +249,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     private func report(_ event: StreamEvent) {
         switch event {
-        case .stanza, .nonza: unhandled += 1
+        case .stanza, .stanzaRefused, .nonza: unhandled += 1
         default: break
         }
         switch listener {
@@ -287,8 +281,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private func ended(_ words: String) {
         guard phase != .closed else { return }
         phase = .closed
-        engine.connectionClosed(words, into: &actions)
-        performActions()
+        tell { $0.connectionClosed(words, into: &$1) }
         tls = nil
         unsent = []
         loop.remove(id)

@@ -33,6 +33,7 @@ final class ConnectionLoop {
     /// Connections that got something in the batch being performed, each once.
     private var touched: [ConnectionHandler] = []
     private var scratch: [UInt8] = []
+    private var actions: [StreamAction] = []
 
     init(
         index: UInt16, eventLoop: any EventLoop, site: any SitePort, passwords: PasswordWork, settings: NetworkSettings,
@@ -109,6 +110,7 @@ final class ConnectionLoop {
     /// Ends every connection at once.
     func abortAll() {
         dialer?.stop()
+        dialer = nil
         for connection in table.elements { connection.abort("the server stops") }
     }
 
@@ -157,15 +159,30 @@ final class ConnectionLoop {
 
     /// An empty array with room, for plaintext on its way; give it back with ``returnScratch(_:)``.
     func takeScratch() -> [UInt8] {
-        defer { scratch = [] }
-        return scratch
+        var taken: [UInt8] = []
+        swap(&taken, &scratch)
+        return taken
     }
 
     /// Keeps the room for the next one, unless it has become large.
-    func returnScratch(_ used: [UInt8]) {
+    func returnScratch(_ used: consuming [UInt8]) {
         guard used.capacity <= 128 << 10 else { return }
         scratch = used
         scratch.removeAll(keepingCapacity: true)
+    }
+
+    /// An empty list for an engine's actions; give it back with ``returnActions(_:)``.
+    func takeActions() -> [StreamAction] {
+        var taken: [StreamAction] = []
+        swap(&taken, &actions)
+        return taken
+    }
+
+    /// Keeps the room for the next one.
+    func returnActions(_ used: consuming [StreamAction]) {
+        guard used.capacity <= 256 else { return }
+        actions = used
+        actions.removeAll(keepingCapacity: true)
     }
 }
 

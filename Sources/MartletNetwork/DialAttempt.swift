@@ -10,7 +10,7 @@ import XMPPStreams
 /// four at a time; the first that connects is used. Where its stream fails, the rest is tried.
 final class DialAttempt {
     private let request: DialRequest
-    private unowned let dialer: Dialer
+    private let dialer: Dialer
     private var resolution: PeerResolution
     private var randomness = SystemRandomNumberGenerator()
     /// Everything that the name led to, best first.
@@ -33,7 +33,8 @@ final class DialAttempt {
     init(_ request: DialRequest, dialer: Dialer) {
         self.request = request
         self.dialer = dialer
-        resolution = PeerResolution(domain: (try? Domainpart.asciiForm(request.pair.peer.domainpart)) ?? request.pair.peer.domainpart)
+        resolution = PeerResolution(
+            domain: (try? Domainpart.asciiForm(request.pair.peer.domainpart)) ?? request.pair.peer.domainpart)
     }
 
     private var eventLoop: any EventLoop { dialer.loop.eventLoop }
@@ -174,7 +175,7 @@ final class DialAttempt {
             self.connecting -= 1
             switch result {
             case .success(let channel): self.connected(channel, endpoint)
-            case .failure(let error): self.failed(endpoint, "\(error)")
+            case .failure(let error): self.failed(endpoint, NetworkWords.words(for: error))
             }
         }
         eventLoop.assumeIsolated().scheduleTask(in: Self.stagger) { self.next() }

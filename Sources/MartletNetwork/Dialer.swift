@@ -10,7 +10,8 @@ final class Dialer {
     static let attemptsLimit = 512
 
     let resolver: any NameResolver
-    unowned let loop: ConnectionLoop
+    /// Held until the loop is told to stop, because attempts may outlive everything else.
+    let loop: ConnectionLoop
     private var attempts: [DialID: DialAttempt] = [:]
 
     init(loop: ConnectionLoop, resolver: any NameResolver) {

@@ -29,7 +29,9 @@ struct Listening {
         }
     }
 
-    private func bind(_ listener: NetworkSettings.Listener, at address: String, _ group: any EventLoopGroup) throws -> any Channel {
+    private func bind(_ listener: NetworkSettings.Listener, at address: String, _ group: any EventLoopGroup) throws
+        -> any Channel
+    {
         let local = try SocketAddress(ipAddress: address, port: Int(listener.port))
         let backoff = logger
         var bootstrap = ServerBootstrap(group: group)

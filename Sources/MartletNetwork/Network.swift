@@ -63,10 +63,13 @@ public final class Network: Sendable {
         dispatcher = NetworkDispatcher(mailboxes: mailboxes, elsewhere: elsewhere)
     }
 
-    /// Opens the listeners; what happens on them is posted to `site`. A port that cannot be used is an error that names
-    /// its setting.
-    public func start(site: SiteLoop) throws {
+    /// From now on what happens is posted to `site`. To be called before the site runs: it dials at once.
+    public func connect(to site: SiteLoop) {
         port.connect(to: site)
+    }
+
+    /// Opens the listeners. A port that cannot be used is an error that names its setting.
+    public func listen() throws {
         do {
             for listener in settings.withLock({ $0.listeners }) {
                 let channel = try Listening(loops: loops, census: census, logger: logger).bind(listener, group)

@@ -3,19 +3,19 @@ struct ASCIIClass: Sendable {
     private let low: UInt64
     private let high: UInt64
 
-    /// All printable code points (U+0021 to U+007E), which PRECIS calls ASCII7 (RFC 8264 §9.11), but for some.
-    init(printableExcept excluded: StaticString, plusSpace: Bool = false) {
-        var low = UInt64.max << 33
-        var high = UInt64.max >> 1
-        excluded.withUTF8Buffer { bytes in
-            for byte in bytes {
-                if byte < 64 { low &= ~(1 << UInt64(byte)) } else { high &= ~(1 << UInt64(byte & 63)) }
-            }
-        }
-        if plusSpace { low |= 1 << 32 }
+    /// Sets bit `n` of `low` for code point `n`, of `high` for code point `64 + n`. Literals, so that nothing remains to be
+    /// initialised at first use (a check on every access).
+    private init(low: UInt64, high: UInt64) {
         self.low = low
         self.high = high
     }
+
+    /// U+0021 to U+007E, which PRECIS calls ASCII7 (RFC 8264 §9.11), without `"`, `&`, `'`, `/`, `:`, `<`, `>` and `@`
+    /// (RFC 7622 §3.3.1).
+    static let localpart = ASCIIClass(low: 0xABFF_7F3A_0000_0000, high: 0x7FFF_FFFF_FFFF_FFFE)
+
+    /// ASCII7 and the space.
+    static let opaque = ASCIIClass(low: 0xFFFF_FFFF_0000_0000, high: 0x7FFF_FFFF_FFFF_FFFF)
 
     /// Whether an ASCII byte is in the set. Bytes above 127 must be sorted out before.
     func contains(_ byte: UInt8) -> Bool {
@@ -42,14 +42,13 @@ extension UInt8 {
 extension String {
     /// ASCII bytes as a string, in lower case if `lowercasing`. Up to 15 bytes this allocates nothing.
     init(ascii bytes: UnsafeBufferPointer<UInt8>, lowercasing: Bool) {
-        guard lowercasing else {
-            self.init(decoding: bytes, as: UTF8.self)
-            return
-        }
         // SAFETY: exactly `bytes.count` bytes are initialised, as announced.
         self.init(unsafeUninitializedCapacity: bytes.count) { result in
-            for index in bytes.indices { result.initializeElement(at: index, to: bytes[index].asciiLowercased) }
-            return bytes.count
+            if lowercasing {
+                for index in bytes.indices { result.initializeElement(at: index, to: bytes[index].asciiLowercased) }
+                return bytes.count
+            }
+            return result.initialize(fromContentsOf: bytes)
         }
     }
 }

@@ -40,7 +40,10 @@ public enum Domainpart {
 
     /// The label begins with `xn--` in any case.
     static func isPrefixedAsALabel(_ label: some Collection<UInt8>) -> Bool {
-        label.count >= 4 && label.prefix(4).map(\.asciiLowercased) == Array("xn--".utf8)
+        // Byte by byte: this is asked of every label of every address, and must not allocate.
+        var rest = label.makeIterator()
+        return (rest.next() ?? 0) | 0x20 == UInt8(ascii: "x") && (rest.next() ?? 0) | 0x20 == UInt8(ascii: "n")
+            && rest.next() == UInt8(ascii: "-") && rest.next() == UInt8(ascii: "-")
     }
 
     /// Checks length and hyphens of an ASCII label, the bytes of which were checked (RFC 1123 §2.1).

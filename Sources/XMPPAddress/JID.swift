@@ -79,13 +79,20 @@ extension JID: CustomStringConvertible {
     /// resourceparts can.
     public func write(to bytes: inout [UInt8]) {
         if let localpart {
-            bytes.append(contentsOf: localpart.utf8)
+            Self.append(localpart, to: &bytes)
             bytes.append(UInt8(ascii: "@"))
         }
-        bytes.append(contentsOf: domainpart.utf8)
+        Self.append(domainpart, to: &bytes)
         if let resourcepart {
             bytes.append(UInt8(ascii: "/"))
-            bytes.append(contentsOf: resourcepart.utf8)
+            Self.append(resourcepart, to: &bytes)
+        }
+    }
+
+    /// Appends as one piece of memory: several times faster than appending the view.
+    private static func append(_ part: String, to bytes: inout [UInt8]) {
+        if part.utf8.withContiguousStorageIfAvailable({ bytes.append(contentsOf: $0) }) == nil {
+            bytes.append(contentsOf: part.utf8)
         }
     }
 }

@@ -1,10 +1,6 @@
 /// The localpart of a JID (RFC 7622 §3.3): the PRECIS profile UsernameCaseMapped (RFC 8265 §3.3) without the code points
 /// that delimit JIDs or mark up XML.
 public enum Localpart {
-    /// RFC 7622 §3.3.1: code points that the IdentifierClass allows but a localpart must not hold.
-    private static let excluded: StaticString = "\"&'/:<>@"
-    private static let allowed = ASCIIClass(printableExcept: excluded)
-
     /// Prepares a text as a localpart: lower case, normalization form C, 1 to 1,023 bytes.
     public static func prepare(_ text: some StringProtocol) throws(JIDError) -> String {
         try withUTF8(text, prepare(utf8:))
@@ -12,7 +8,7 @@ public enum Localpart {
 
     static func prepare(utf8 bytes: UnsafeBufferPointer<UInt8>) throws(JIDError) -> String {
         guard !bytes.isEmpty else { throw .empty(.localpart) }
-        let allowed = Self.allowed
+        let allowed = ASCIIClass.localpart
         var hasUppercase = false
         for byte in bytes {
             guard byte < 0x80 else { return try prepareBeyondASCII(bytes) }
@@ -38,7 +34,8 @@ public enum Localpart {
             try text.checkContexts()
         }
         try text.forEachScalar { (scalar) throws(JIDError) in
-            if scalar.isASCII, !allowed.contains(UInt8(scalar.value)) { throw .disallowed(scalar, .localpart) }
+            // Mapping can produce what is excluded: U+FF20 is a fullwidth "@".
+            if scalar.isASCII, !ASCIIClass.localpart.contains(UInt8(scalar.value)) { throw .disallowed(scalar, .localpart) }
         }
         return try text.prepared()
     }

@@ -1,8 +1,6 @@
 /// The PRECIS profile OpaqueString (RFC 8265 §4), in which passwords are compared and resourceparts written: case is kept,
 /// every kind of space becomes U+0020, normalization form C.
 public enum OpaqueString {
-    private static let allowed = ASCIIClass(printableExcept: "", plusSpace: true)
-
     /// Prepares a password (RFC 8265 §4.2.2). At most 4,092 bytes are looked at.
     public static func prepare(_ text: String) throws(JIDError) -> String {
         try withUTF8(text) { (bytes) throws(JIDError) in try prepare(utf8: bytes, .opaqueString) }
@@ -10,7 +8,7 @@ public enum OpaqueString {
 
     static func prepare(utf8 bytes: UnsafeBufferPointer<UInt8>, _ part: JIDError.Part) throws(JIDError) -> String {
         guard !bytes.isEmpty else { throw .empty(part) }
-        let allowed = Self.allowed
+        let allowed = ASCIIClass.opaque
         for byte in bytes {
             guard byte < 0x80 else { return try prepareBeyondASCII(bytes, part) }
             guard allowed.contains(byte) else { throw .disallowed(Unicode.Scalar(byte), part) }

@@ -23,9 +23,13 @@ public enum SASLMechanism: String, Sendable, CaseIterable {
 public struct StoredCredentials: Sendable, Equatable {
     /// The account; for a decoy the address that was asked for.
     public var account: JID
+    /// The salt given to the client.
     public var salt: [UInt8]
+    /// The iteration count given to the client.
     public var iterations: Int
+    /// Checks the client's proof.
     public var storedKey: [UInt8]
+    /// Signs the server's answer.
     public var serverKey: [UInt8]
     /// Raised with each change of the account: an exchange begun with older keys is refused at admission.
     public var generation: UInt64

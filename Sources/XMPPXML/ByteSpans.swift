@@ -19,6 +19,12 @@ extension Span<UInt8> {
         return true
     }
 
+    /// Whether `other` stands at `index`, where there must be room for it.
+    func equals(_ index: Int, _ other: [UInt8]) -> Bool {
+        for offset in other.indices where self[index + offset] != other[offset] { return false }
+        return true
+    }
+
     /// The first index from `start` to `end` of a byte that is `one` or `other`; `end` if there is none.
     @inline(__always)
     func firstIndex(of one: UInt8, or other: UInt8, from start: Int, to end: Int) -> Int {

@@ -150,14 +150,21 @@ extension ElementTape {
 
     /// The tree of an element.
     public func element(at index: Index = .root) -> Element {
+        element(at: index, inherited: namespace(of: index), from: records[index.position].namespace)
+    }
+
+    /// `inherited` is the namespace that the reference `source` means: elements that share a declaration share one string.
+    private func element(at index: Index, inherited: String, from source: Int32) -> Element {
         let record = records[index.position]
         let content = index.position + 1 + Int(record.attributeCount)
-        var element = Element(name(of: index), namespace(of: index))
+        let namespace = record.namespace == source ? inherited : namespace(of: index)
+        var element = Element(name(of: index), namespace)
         element.attributes = attributes(of: index)
         var position = content
         while position < Int(record.next) {
             if records[position].kind == .element {
-                element.children.append(.element(self.element(at: Index(position: position))))
+                let child = self.element(at: Index(position: position), inherited: namespace, from: record.namespace)
+                element.children.append(.element(child))
                 position = Int(records[position].next)
             } else {
                 // Text and CDATA sections side by side are one text.

@@ -33,6 +33,31 @@ extension ElementTape.Record {
         Int(localLength) == name.utf8.count && bytes.matches(name, at: localStart)
     }
 
+    /// Whether two declarations have the same value, references resolved; `decoded` is the other's, if it needs decoding.
+    func hasSameValue(as other: Self, _ decoded: [UInt8]?, in bytes: Span<UInt8>) -> Bool {
+        switch (isEncoded, decoded) {
+        case (false, nil):
+            content.count == other.content.count
+                && bytes.equals(content.lowerBound, other.content.lowerBound, content.count)
+        case (false, let decoded?): content.count == decoded.count && bytes.equals(content.lowerBound, decoded)
+        case (true, let decoded?): decodedValue(in: bytes) == decoded
+        case (true, nil):
+            content.count >= other.content.count && other.hasSameValue(as: self, decodedValue(in: bytes), in: bytes)
+        }
+    }
+
+    /// The attribute's value or the text in UTF-8, references resolved.
+    func decodedValue(in bytes: Span<UInt8>) -> [UInt8] {
+        var decoded: [UInt8] = []
+        decoded.reserveCapacity(content.count)
+        if isEncoded {
+            XMLReference.decode(bytes, content, as: kind, into: &decoded)
+        } else {
+            for index in content { decoded.append(bytes[index]) }
+        }
+        return decoded
+    }
+
     /// Whether the attribute's value or the text is `text`, references resolved.
     func valueEquals(_ text: String, in bytes: Span<UInt8>) -> Bool {
         if isEncoded { return value(in: bytes) == text }
@@ -41,13 +66,6 @@ extension ElementTape.Record {
 
     /// The attribute's value or the text, references resolved.
     func value(in bytes: Span<UInt8>) -> String {
-        var decoded: [UInt8] = []
-        if isEncoded {
-            XMLReference.decode(bytes, content, as: kind, into: &decoded)
-        } else {
-            decoded.reserveCapacity(content.count)
-            for index in content { decoded.append(bytes[index]) }
-        }
-        return String(decoding: decoded, as: UTF8.self)
+        String(decoding: decodedValue(in: bytes), as: UTF8.self)
     }
 }

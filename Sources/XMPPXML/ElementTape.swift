@@ -35,7 +35,8 @@ public struct ElementTape: Sendable {
         var contentEnd: UInt32 = 0
         /// Of an element: after its last `>`.
         var end: UInt32 = 0
-        /// Of an element: the tape position after its last descendant (while it is open: its parent's position).
+        /// Of an element: the tape position after its last descendant (while it is open: its parent's position). Of a declaration: the
+        /// position of the first one in scope that declares the same namespace, so that namespaces are compared as numbers.
         var next: UInt32 = 0
         /// Which declaration gives the namespace: see `NamespaceReference`. Of a declaration: the previous one in scope, or -1.
         var namespace: Int32 = NamespaceReference.none

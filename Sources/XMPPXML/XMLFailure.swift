@@ -12,7 +12,7 @@ public enum XMLFailure: Error, Hashable, Sendable {
     case tooManyAttributes
     /// More namespace declarations are in scope at once than `XMLLimits.namespaces`.
     case tooManyNamespaces
-    /// A name is longer than `XMLLimits.nameBytes`.
+    /// A name is longer than `XMLLimits.nameBytes`, or a namespace than `XMLLimits.namespaceBytes`.
     case nameTooLong
     /// The XML declaration names an encoding other than UTF-8 (RFC 6120 §11.6).
     case unsupportedEncoding

@@ -19,6 +19,10 @@ public struct XMLLimits: Hashable, Sendable {
     /// Longest name (prefix or local part) in bytes.
     public var nameBytes = 1_024
 
+    /// Longest namespace name in bytes, as written. Real ones stay below 100. When a tree is written every element may have to repeat its
+    /// namespace, so this bounds how much longer than what came in that can get.
+    public var namespaceBytes = 256
+
     /// The limits of an authenticated stream.
     public init() {}
 

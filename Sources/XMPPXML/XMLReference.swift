@@ -75,7 +75,11 @@ struct XMLReference {
                 guard let reference = XMLReference(bytes, at: index), let scalar = Unicode.Scalar(reference.scalar) else {
                     preconditionFailure("a reference on a tape was not checked")
                 }
-                decoded.append(contentsOf: String(Character(scalar)).utf8)
+                if scalar.isASCII {
+                    decoded.append(UInt8(truncatingIfNeeded: scalar.value))
+                } else {
+                    decoded.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
+                }
                 index += reference.length
                 continue
             case 0x0D:

@@ -82,7 +82,9 @@ struct FirstStart {
         let keys = try Passwords.keys(for: password)
         let site = try LocalSite(configuration)
         defer { site.close() }
-        if case .refused = site.ask(.addUser(account, keys)), case .refused(let words) = site.ask(.changePassword(account, keys)) {
+        if case .refused = site.ask(.addUser(account, keys)),
+            case .refused(let words) = site.ask(.changePassword(account, keys))
+        {
             throw CommandFailure("the first account could not be made: \(words)")
         }
         return Account(address: account.description, password: password)

@@ -59,9 +59,11 @@ struct LocalSite {
     }
 }
 
-/// The store of a configuration, opened in words for a person.
+/// The store of a configuration, opened (or made, for its owner alone) in words for a person.
 enum StoreOpening {
     static func open(_ configuration: SiteConfiguration) throws -> sending LMDBStore {
+        umask(0o077)
+        try Files.makeDirectory(configuration.dataDirectory)
         do {
             return try LMDBStore(
                 directory: configuration.dataDirectory, mapSize: UInt64(configuration.limits.mapSize), tables: Table.all)

@@ -54,9 +54,10 @@ final class Node {
             state.reload(path, network, loop)
         }
         box.connect(admin)
+        network.connect(to: loop)
         loop.start()
         do {
-            try network.start(site: loop)
+            try network.listen()
             try admin.start(group: network.group)
         } catch {
             loop.stop()

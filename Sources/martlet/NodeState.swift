@@ -46,7 +46,9 @@ final class NodeState: Sendable {
                 if new.controlSocket != reading.configuration.controlSocket { later.append("control.socket") }
                 reading = Reading(configuration: new, stamps: stamps)
                 let rest = later.joined(separator: ", ")
-                logger.notice("configuration and certificates read anew", metadata: later.isEmpty ? nil : ["restart_needed_for": "\(rest)"])
+                logger.notice(
+                    "configuration and certificates read anew",
+                    metadata: later.isEmpty ? nil : ["restart_needed_for": "\(rest)"])
                 return .done(words: "read anew" + (later.isEmpty ? "" : "; needs a restart to take effect: \(rest)"))
             } catch {
                 reading.stamps = attempted

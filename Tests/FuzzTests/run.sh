@@ -82,7 +82,10 @@ grep -E "^Done|^stat::" "$build/log" || tail -n 20 "$build/log"
 if [ "$status" -ne 0 ]; then
     grep -E "disagreement|Fatal error|ERROR|SUMMARY" "$build/log" | head -n 5
     artifact=$(sed -n 's/.*Test unit written to //p' "$build/log" | tail -n 1)
-    echo "fuzzing $target failed; the whole log is $build/log. Reproduce with:"
-    echo "    Tests/FuzzTests/run.sh reproduce $artifact $target"
+    echo "fuzzing $target ended with status $status; the whole log is $build/log"
+    if [ -n "$artifact" ]; then
+        echo "Reproduce with:"
+        echo "    Tests/FuzzTests/run.sh reproduce $artifact $target"
+    fi
     exit 1
 fi

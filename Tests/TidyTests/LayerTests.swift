@@ -36,9 +36,8 @@ import Testing
         "MartletUnbound": values.union(["CUnbound", "XMPPStreams"]).union(system),
         "MartletNetwork": cores.union([
             "MartletTLS", "MartletBus", "MartletRuntime", "MartletUnbound", "MartletConfiguration", "Logging",
-            "ServiceLifecycle",
         ]).union(nio).union(system),
-        "MartletAdmin": values.union(["MartletBus", "MartletRuntime", "MartletConfiguration", "Logging", "ServiceLifecycle"])
+        "MartletAdmin": values.union(["MartletBus", "MartletRuntime", "MartletConfiguration", "Logging"])
             .union(nio).union(system),
     ]
 

@@ -40,7 +40,11 @@ struct ElementTapeTests {
             "<a xmlns:p=''/>", "<a xmlns:xml='urn:x'/>", "<a xmlns:p='http://www.w3.org/XML/1998/namespace'/>",
             "<a xmlns='http://www.w3.org/XML/1998/namespace'/>", "<a xmlns:xmlns='urn:x'/>",
             "<a xmlns='http://www.w3.org/2000/xmlns/'/>",
-            "<a xmlns:p='urn:x' xmlns:q='urn:x' p:b='' q:b=''/>", "<xmlns:a/>", "<a><![CDATA[</a>", "<a / >", "< a/>",
+            "<a xmlns:p='urn:x' xmlns:q='urn:x' p:b='' q:b=''/>",
+            "<a xmlns:p='urn:x&amp;'><b xmlns:q='urn:x&#38;' p:b='' q:b=''/></a>",
+            "<a xmlns:p='jabber:client'><b xmlns:q='jabber:client' p:b='' q:b=''/></a>",
+            "<a xmlns:q='http://etherx.jabber.org/streams' stream:b='' q:b=''/>", "<xmlns:a/>", "<a><![CDATA[</a>", "<a / >",
+            "< a/>",
             "<a></ a>",
             "<a><![CDATAx[]]></a>", "<a\u{D7}/>",
         ])
@@ -75,6 +79,7 @@ struct ElementTapeTests {
         limits.attributes = 2
         limits.namespaces = 3
         limits.nameBytes = 5
+        limits.namespaceBytes = 6
         limits.stanzaBytes = 200
         func parse(_ text: String) throws { _ = try ElementTape(parsing: Array(text.utf8), limits: limits) }
         try parse("<a><b><c/></b></a>")
@@ -85,6 +90,8 @@ struct ElementTapeTests {
         #expect(throws: XMLFailure.tooManyNamespaces) { try parse("<a xmlns='a' xmlns:b='b'><b:b xmlns='c' xmlns:d='d'/></a>") }
         try parse("<abcde/>")
         #expect(throws: XMLFailure.nameTooLong) { try parse("<abcdef/>") }
+        try parse("<a xmlns='123456'/>")
+        #expect(throws: XMLFailure.nameTooLong) { try parse("<a xmlns='1234567'/>") }
         try parse("<a>\(String(repeating: "x", count: 193))</a>")
         #expect(throws: XMLFailure.oversized) { try parse("<a>\(String(repeating: "x", count: 194))</a>") }
     }

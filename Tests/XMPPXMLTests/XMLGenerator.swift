@@ -65,7 +65,7 @@ struct XMLGenerator {
             if !prefixes.contains(prefix) { prefixes.append(prefix) }
         }
         for name in ["to", "from", "id", "x\u{E9}", "a-b.c"] where chance(25) {
-            attributes += space() + name + value(characters(in: "v"))
+            attributes += space() + name + value(characters())
         }
         if chance(10) { attributes += space() + "xml:lang" + value("de") }
         // Distinct local names keep expanded names distinct, whatever the prefixes are bound to.
@@ -84,7 +84,7 @@ struct XMLGenerator {
             switch Int.random(in: 0..<4, using: &random) {
             case 0 where depth < 5, 1 where depth < 3: element(depth: depth + 1, prefixes: prefixes, into: &text)
             case 2: text += "<![CDATA[" + pick(["", "<&>", "]]", "]", "\r\n", "x\r"]) + "]]>"
-            default: text += characters(in: "t")
+            default: text += characters()
             }
         }
         text += "</" + name + (chance(10) ? " " : "") + ">"
@@ -97,32 +97,17 @@ struct XMLGenerator {
         return pick(["=", "=", " =", "= "]) + quote + value + quote
     }
 
-    private mutating func characters(in place: String) -> String {
+    private mutating func characters() -> String {
         var text = ""
         for _ in 0..<Int.random(in: 0...4, using: &random) {
+            // `]]>` would end a section that was never begun, so no `>` follows a bracket.
+            if text.hasSuffix("]") { text += "." }
             text += pick([
                 "x", "hello world", "&amp;", "&lt;", "&#38;", "&#x9;", "&#13;", "&#10;", "\r", "\r\n", "\n", "\t", "\u{E9}",
                 "\u{20AC}",
                 "\u{1F600}", ">", "]]", "&quot;", "&apos;", "\u{FFFD}", "&#x1F600;", "  ",
             ])
         }
-        // With the next text's `>` a trailing bracket would end a section that was never begun.
-        return text.replacing("]]>", with: "]] >") + (text.hasSuffix("]") ? "." : "")
-    }
-}
-
-extension String {
-    /// Every occurrence of `part` replaced; the standard library has this only with regular expressions.
-    fileprivate func replacing(_ part: String, with replacement: String) -> String {
-        var bytes = Array(utf8)
-        let pattern = Array(part.utf8)
-        var index = 0
-        while index + pattern.count <= bytes.count {
-            if Array(bytes[index..<index + pattern.count]) == pattern {
-                bytes.replaceSubrange(index..<index + pattern.count, with: replacement.utf8)
-            }
-            index += 1
-        }
-        return String(decoding: bytes, as: UTF8.self)
+        return text.hasSuffix("]") ? text + "." : text
     }
 }

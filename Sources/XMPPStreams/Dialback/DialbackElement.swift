@@ -1,3 +1,5 @@
+// XEP-0220: Server Dialback, version 1.1.1, complete
+
 import MartletCrypto
 import XMPPAddress
 import XMPPStanzas

@@ -1,3 +1,5 @@
+// XEP-0185: Dialback Key Generation and Validation, version 1.0, complete
+
 import MartletCrypto
 
 /// The secret from which a site makes its dialback keys (XEP-0185). Keys are computed again when they are to be

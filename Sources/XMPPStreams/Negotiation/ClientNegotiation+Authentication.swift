@@ -110,7 +110,6 @@ extension ClientNegotiation {
             exchange = .none
             account = client.account
             stream.write(SASLElement.success(additionalData))
-            stream.authenticated()
             stream.restart()
         case (.refuse(let failure), .awaitingAdmission):
             stream.resume()

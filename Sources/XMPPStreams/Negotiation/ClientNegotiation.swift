@@ -52,6 +52,7 @@ struct ClientNegotiation: Negotiation {
             return stream.fail(StreamError(.notAuthorized), "the client changed the domain after authentication")
         }
         self.domain = domain
+        if account != nil { stream.authenticated() }
         stream.write(features(stream).serialized)
     }
 

@@ -31,7 +31,7 @@ struct LinkNegotiation: Negotiation {
         self.requiresCertificate = requiresCertificate
     }
 
-    var serverName: String? { pair.peer.domainpart }
+    var serverName: String? { pair.peer.serverName }
     var reportsClosing: Bool { if case .ready = state { true } else { false } }
 
     // MARK: Stream and TLS
@@ -194,5 +194,14 @@ extension StanzaError.Condition {
             true
         default: false
         }
+    }
+}
+
+extension JID {
+    /// The domain as TLS wants it in its first message: A-labels, and nothing for an address (RFC 6066 §3).
+    var serverName: String? {
+        guard let name = try? Domainpart.asciiForm(domainpart) else { return nil }
+        let isAddress = name.hasPrefix("[") || name.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (0x30...0x39).contains($0) }
+        return isAddress ? nil : name
     }
 }

@@ -20,10 +20,10 @@ extension PeerNegotiation {
     /// XEP-0220 §2.2.1: the peer wants to use this stream for another pair.
     private mutating func keyReceived(_ element: DialbackElement, _ stream: inout XMLStream) {
         let pair = DomainPair(local: element.to, peer: element.from)
+        if pairs.isPending(pair) { return }
         if let condition = refusal(of: element, pair, stream) {
             return stream.write(element.answer(.error(condition, words: "")).serialized)
         }
-        if pairs.isPending(pair) { return }
         // A proof that is there already is better than one that has to be asked for (XEP-0220 §1.1, last paragraph).
         if pairs.proves(pair) { return stream.write(element.answer(.valid).serialized) }
         if let tls = stream.tls, tls.objection(to: pair.peer.domainpart) == nil {

@@ -26,7 +26,7 @@ struct VerificationNegotiation: Negotiation {
         self.requiresCertificate = requiresCertificate
     }
 
-    var serverName: String? { pair.peer.domainpart }
+    var serverName: String? { pair.peer.serverName }
     var reportsClosing: Bool { false }
 
     mutating func streamMayBegin(_ stream: inout XMLStream) {

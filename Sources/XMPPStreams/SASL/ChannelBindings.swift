@@ -1,3 +1,5 @@
+// XEP-0440: SASL Channel-Binding Type Capability, version 1.0.0, complete
+
 /// The channel bindings of a TLS connection: what ties a SASL exchange to it, so that nobody can stand between
 /// (RFC 5056, RFC 9266, RFC 5929).
 struct ChannelBindings: Sendable, Equatable {

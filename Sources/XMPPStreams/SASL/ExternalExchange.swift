@@ -1,3 +1,5 @@
+// XEP-0178: Best Practices for Use of SASL EXTERNAL with Certificates, version 1.2, servers only
+
 import MartletCrypto
 import XMPPAddress
 

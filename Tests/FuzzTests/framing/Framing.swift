@@ -88,6 +88,7 @@ private let roomy: XMLLimits = {
     limits.stanzaBytes *= 16
     limits.attributes *= 4
     limits.namespaces *= 8
+    limits.namespaceBytes *= 8
     return limits
 }()
 
@@ -100,6 +101,7 @@ private func limits(_ choice: UInt8) -> XMLLimits {
     limits.attributes = 4
     limits.namespaces = 4
     limits.nameBytes = 12
+    limits.namespaceBytes = 36
     return limits
 }
 

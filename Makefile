@@ -1,0 +1,79 @@
+# Martlet's daily commands. System packages are installed where they are missing (Config/system-packages.txt).
+
+SWIFT    ?= swift
+VAR      ?= var
+DOMAIN   ?=
+SEEDS    ?= 100000
+
+.DEFAULT_GOAL := help
+.PHONY: help run build quick test demo campaign bench clean
+.PHONY: part-cores part-lint part-fuzz-smoke part-sanitize part-swift part-interop part-fuzz \
+	part-thread-sanitize part-seeds part-fuzz-long
+
+help: ## What can be made
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|'
+
+run: build ## One office in the foreground, set up in ./var at the first start; DOMAIN=... names its domain
+	exec .build/release/martlet run --directory $(VAR) $(if $(DOMAIN),--domain $(DOMAIN))
+
+build: ## The release build: .build/release/martlet
+	@Tests/setup/install build
+	$(SWIFT) build -c release --product martlet
+
+quick: ## Daily check, minutes: cores without the network layers, tidiness, fuzzing smoke, address sanitizer
+	@Tests/setup/install build
+	@Tests/setup/parts cores lint fuzz-smoke sanitize
+
+test: ## Everything: cores, sanitizer, all Swift tests, real clients, Prosody, ejabberd, outages, fuzzing
+	@Tests/setup/install build test python
+	@Tests/setup/parts cores lint sanitize swift interop fuzz
+
+demo: build ## The story of two offices and a dead line, with real processes and a real Prosody, in two minutes
+	@Tests/setup/install test python
+	@MARTLET=.build/release/martlet .venv/bin/python Tests/InteropTests/demo.py
+
+campaign: ## Hours: thread sanitizer, 100,000 simulated outages, long fuzzing
+	@Tests/setup/install build test python
+	@Tests/setup/parts thread-sanitize seeds fuzz-long
+
+bench: build ## Stored figures, measured again
+	$(SWIFT) build -c release --product martlet-bench
+	.build/release/martlet-bench
+
+clean: ## Removes what was built; var stays
+	rm -rf .build .build-cores .build-address .build-thread .venv
+
+# The parts of `quick`, `test` and `campaign`. Each has its own scratch path, so that none rebuilds another's products.
+
+part-cores:
+	MARTLET_CORES=1 $(SWIFT) test --scratch-path .build-cores
+
+part-lint:
+	$(SWIFT) format lint --strict --parallel --recursive Sources Tests Package.swift
+
+part-fuzz-smoke:
+	@if [ -x Tests/FuzzTests/run.sh ]; then Tests/FuzzTests/run.sh 10; else echo "no fuzz targets yet"; fi
+
+part-fuzz:
+	@if [ -x Tests/FuzzTests/run.sh ]; then Tests/FuzzTests/run.sh 60; else echo "no fuzz targets yet"; fi
+
+part-fuzz-long:
+	@if [ -x Tests/FuzzTests/run.sh ]; then Tests/FuzzTests/run.sh 3600; else echo "no fuzz targets yet"; fi
+
+# Leaks are not looked for: the Swift runtime keeps what it allocates once. A crashing symbolizer has hung a pipe.
+part-sanitize:
+	MARTLET_CORES=1 ASAN_OPTIONS=detect_leaks=0:symbolize=0 $(SWIFT) test --scratch-path .build-address --sanitize=address
+
+# Builds the command as well: the interoperation tests run this debug build.
+part-swift:
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build
+
+part-interop:
+	MARTLET=$(CURDIR)/.build/debug/martlet Tests/InteropTests/run
+
+part-thread-sanitize:
+	TSAN_OPTIONS=halt_on_error=1 $(SWIFT) test --scratch-path .build-thread --sanitize=thread
+
+part-seeds: build
+	.build/release/martlet simulate Topologies/two-offices.toml --seeds $(SEEDS)

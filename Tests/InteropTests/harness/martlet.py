@@ -1,0 +1,106 @@
+"""Martlet as a process. What the tests know of its command line and its configuration file is in this file only."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+from . import ports, processes
+from .server import DIALBACK, Server
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+def binary():
+    """The command under test: $MARTLET, else the debug build (which `swift test` shares)."""
+    return pathlib.Path(os.environ.get("MARTLET", ROOT / ".build" / "debug" / "martlet"))
+
+
+class Martlet(Server):
+    """One office. Ports beside those of every server: direct TLS between servers, and clients without TLS (for tests
+    that look at the bare stream)."""
+
+    def __init__(self, *arguments, limits=None, federation=None, **named):
+        super().__init__(*arguments, **named)
+        self.server_tls_port = ports.SERVER_TLS
+        self.client_plain_port = ports.CLIENT_PLAIN
+        #: Keys of [limits] and [federation] that differ from the defaults.
+        self.limits = {"disk_reserve": "16MiB", "map_size": "4GiB"} | (limits or {})
+        self.federation = federation or {}
+
+    @property
+    def configuration(self):
+        return self.directory / "martlet.toml"
+
+    def prepare(self):
+        first = not self.configuration.exists()
+        self.configuration.write_text(self.configuration_text())
+        self.configuration.chmod(0o600)
+        if self.process is None:
+            self.process = processes.Process(
+                "martlet", [binary(), "serve", "--config", self.configuration], self.directory
+            )
+        if first:
+            # On the stopped node: the store is made by the first command that needs it.
+            for user, password in self.passwords.items():
+                done = self.command("user", "add", self.jid(user), input=password + "\n")
+                if done.returncode != 0:
+                    raise RuntimeError(f"user add: {done.stdout}{done.stderr}")
+
+    def configuration_text(self):
+        limits = "".join(f"{name} = {_toml(value)}\n" for name, value in self.limits.items())
+        listeners = "".join(
+            f"[[listeners.{kind}]]\n"
+            f'address = "{self.address}"\nport = {port}\nsecurity = "{security}"\n'
+            + ("allow_plain_auth_without_tls = true\n" if security == "plain" else "")
+            for kind, port, security in (
+                ("client", self.client_port, "starttls"),
+                ("client", self.client_tls_port, "direct"),
+                ("client", self.client_plain_port, "plain"),
+                ("server", self.server_port, "starttls"),
+                ("server", self.server_tls_port, "direct"),
+            )
+        )
+        return f"""\
+[site]
+domain = "{self.domain}"
+data_directory = "data"
+
+[tls]
+certificate = "{self.certificate.certificate}"
+key = "{self.certificate.key}"
+peer_ca = "{self.authority.certificate if self.authority else ""}"
+
+{listeners}
+[federation]
+dns_servers = ["{self.view.server}"]
+source_address = "{self.address}"
+allow_networks = ["127.0.0.0/8"]
+allow_dialback = {_toml(self.mode == DIALBACK)}
+{"".join(f"{name} = {_toml(value)}" + chr(10) for name, value in self.federation.items())}
+[limits]
+{limits}
+[log]
+level = "debug"
+"""
+
+    def command(self, *words, input=None, limit=processes.LIMIT):
+        """Runs a subcommand against this node, running or stopped."""
+        return subprocess.run(
+            [binary(), *words, "--config", self.configuration],
+            input=input,
+            capture_output=True,
+            text=True,
+            timeout=limit,
+            cwd=self.directory,
+        )
+
+    def user_add(self, user, password):
+        done = self.command("user", "add", self.jid(user), input=password + "\n")
+        if done.returncode == 0:
+            self.passwords[user] = password
+        return done
+
+
+def _toml(value):
+    return json.dumps(value)

@@ -1,0 +1,389 @@
+"""A line that can fail: TCP forwarding in user space, in a process of its own, with a control socket.
+
+A forward is in one of these modes:
+
+pass        bytes go through, after `delay` seconds and at most `rate` bytes a second if these are set
+refuse      nobody listens any more: new connections are refused, existing ones reset
+black-hole  nothing moves and nothing is said: existing connections stay open and stand still, new ones hang because
+            their first packet is not answered (the listening queue is full); what TCP holds moves on afterwards
+half-open   existing connections are dead for ever and only the far end knows: it sees a reset, while what the dialling
+            end writes is read and thrown away; new ones hang as in a black hole until the mode changes
+
+This file is both the process (`python relay.py SOCKET`) and, as `Relay` and `Forward`, its remote control.
+"""
+
+import asyncio
+import collections
+import json
+import os
+import pathlib
+import select
+import socket
+import struct
+import sys
+import time
+
+PASS = "pass"
+REFUSE = "refuse"
+BLACK_HOLE = "black-hole"
+HALF_OPEN = "half-open"
+
+# What a side may hold back for delay and rate before it stops reading, in bytes.
+_HELD_BYTES_MAX = 1 << 18
+
+
+# Remote control
+
+
+class Relay:
+    """The relay process."""
+
+    def __init__(self, directory):
+        from . import processes
+
+        self._path = pathlib.Path(directory) / "relay.sock"
+        self._process = processes.Process("relay", [sys.executable, "-S", __file__, self._path], directory)
+        self._socket = None
+
+    def start(self):
+        self._process.start()
+        self._process.until(self._path.exists, "its control socket exists")
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(60)
+        self._socket.connect(str(self._path))
+        self._answers = self._socket.makefile()
+
+    def stop(self):
+        if self._socket is not None:
+            self._socket.close()
+        self._process.stop()
+
+    def open(self, name, listen, target, source=None):
+        """Forwards what connects to `listen` on to `target` (both (address, port)), calling from `source`."""
+        self.ask(command="open", name=name, listen=listen, target=target, source=source)
+        return Forward(self, name)
+
+    def ask(self, **request):
+        self._socket.sendall(json.dumps(request).encode() + b"\n")
+        line = self._answers.readline()
+        if not line:
+            raise RuntimeError(f"the relay has gone\n{self._process.tail()}")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise RuntimeError(f"relay: {answer['error']}")
+        return answer
+
+
+class Forward:
+    """One direction of dialling through the relay."""
+
+    def __init__(self, relay, name):
+        self._relay = relay
+        self.name = name
+
+    def mode(self, mode):
+        self._relay.ask(command="mode", name=self.name, mode=mode)
+
+    def slow(self, delay=0.0, rate=0):
+        """From now on every byte takes `delay` seconds more; at most `rate` bytes a second each way (0: no limit)."""
+        self._relay.ask(command="slow", name=self.name, delay=delay, rate=rate)
+
+    def statistics(self):
+        """accepted: connections ever; open: those open now; forward, backward: bytes from and to the dialling end."""
+        return self._relay.ask(command="statistics", name=self.name)
+
+
+class Line:
+    """The line between two sites: everything that either dials to the other."""
+
+    def __init__(self, name, forwards):
+        self.name = name
+        self.forwards = forwards
+
+    def cut(self, mode=BLACK_HOLE):
+        for forward in self.forwards:
+            forward.mode(mode)
+
+    def heal(self):
+        self.cut(PASS)
+
+    def slow(self, delay=0.0, rate=0):
+        for forward in self.forwards:
+            forward.slow(delay, rate)
+
+    def is_used(self):
+        """Whether a connection is open on it."""
+        return any(forward.statistics()["open"] for forward in self.forwards)
+
+
+# The process
+
+
+class _Side(asyncio.Protocol):
+    """One socket of a forwarded connection."""
+
+    def __init__(self, forward, is_dialler):
+        self.forward = forward
+        self.is_dialler = is_dialler
+        self.transport = None
+        self.peer = None
+        self.early = []
+        self.held = collections.deque()
+        self.held_bytes = 0
+        self.due = 0.0
+        self.is_throttled = False
+        self.is_dead = False
+
+    def connection_made(self, transport):
+        self.transport = transport
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.settle()
+
+    def data_received(self, data):
+        if self.is_dead:
+            return
+        if self.is_dialler:
+            self.forward.bytes_forward += len(data)
+        else:
+            self.forward.bytes_backward += len(data)
+        forward = self.forward
+        if not (forward.delay or forward.rate or self.held):
+            self.peer.take(data)
+            return
+        now = time.monotonic()
+        start = max(self.due, now + forward.delay)
+        self.due = start + (len(data) / forward.rate if forward.rate else 0)
+        self.held.append(data)
+        self.held_bytes += len(data)
+        asyncio.get_running_loop().call_at(self.due, self.release)
+        self.settle()
+
+    def release(self):
+        if self.held:
+            data = self.held.popleft()
+            self.held_bytes -= len(data or b"")
+            if data is None:
+                self.peer.finish()
+            elif not self.is_dead:
+                self.peer.take(data)
+        self.settle()
+
+    def take(self, data):
+        """Writes what the other end sent, as soon as this end is connected."""
+        if self.transport is None:
+            self.early.append(data)
+        elif not self.transport.is_closing():
+            self.transport.write(data)
+
+    def finish(self):
+        if self.transport is not None:
+            self.transport.close()
+
+    def pause_writing(self):
+        self.peer.is_throttled = True
+        self.peer.settle()
+
+    def resume_writing(self):
+        self.peer.is_throttled = False
+        self.peer.settle()
+
+    def settle(self):
+        """Reads, or does not read, as the circumstances are now."""
+        if self.transport is None or self.transport.is_closing():
+            return
+        stands_still = self.forward.stands_still and not self.is_dead
+        if stands_still or self.is_throttled or self.held_bytes > _HELD_BYTES_MAX or self.peer.transport is None:
+            self.transport.pause_reading()
+        else:
+            self.transport.resume_reading()
+
+    def connection_lost(self, error):
+        self.forward.sides.discard(self)
+        if self.is_dead or self.peer.is_dead:
+            return
+        if error is not None:
+            self.peer.reset()
+        elif self.held:
+            self.held.append(None)
+            asyncio.get_running_loop().call_at(self.due, self.release)
+        else:
+            self.peer.finish()
+
+    def reset(self):
+        """Ends this socket with RST."""
+        if self.transport is not None and not self.transport.is_closing():
+            linger = struct.pack("ii", 1, 0)
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            self.transport.abort()
+
+
+class _Forward:
+    def __init__(self, listen, target, source):
+        self.listen, self.target, self.source = tuple(listen), tuple(target), source
+        self.mode = PASS
+        self.delay = 0.0
+        self.rate = 0
+        self.sides = set()
+        self.accepted = 0
+        self.bytes_forward = self.bytes_backward = 0
+        self.listener = None
+        self.fillers = []
+        self.filler_names = set()
+        self.tasks = set()
+        self.begin_listening()
+
+    @property
+    def stands_still(self):
+        return self.mode == BLACK_HOLE
+
+    def set_mode(self, mode):
+        if mode not in (PASS, REFUSE, BLACK_HOLE, HALF_OPEN):
+            raise ValueError(f"no such mode: {mode}")
+        if mode == self.mode:
+            return
+        self.mode = mode
+        if mode == PASS:
+            self.begin_listening()
+        elif mode == REFUSE:
+            self.end_listening()
+            for side in list(self.sides):
+                side.reset()
+        else:
+            self.begin_listening()
+            self.fill()
+            if mode == HALF_OPEN:
+                self.halve()
+        for side in list(self.sides):
+            side.settle()
+
+    def begin_listening(self):
+        if self.listener is None:
+            self.listener = socket.socket()
+            self.listener.setblocking(False)
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self.listener.bind(self.listen)
+        for filler in self.fillers:
+            filler.close()
+        self.fillers = []
+        self.listener.listen(128)
+        asyncio.get_running_loop().add_reader(self.listener, self.accept)
+
+    def end_listening(self):
+        if self.listener is not None:
+            asyncio.get_running_loop().remove_reader(self.listener)
+            self.listener.close()
+            self.listener = None
+        for filler in self.fillers:
+            filler.close()
+        self.fillers = []
+
+    def fill(self):
+        """Fills the queue of the listening socket with our own connections: then first packets are not answered."""
+        asyncio.get_running_loop().remove_reader(self.listener)
+        self.listener.listen(0)
+        for _ in range(200):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(self.listen)
+            self.fillers.append(filler)
+            self.filler_names.add(filler.getsockname())
+            if not select.select([], [filler], [], 0.05)[1]:
+                return
+        raise RuntimeError("the queue of the listening socket does not fill up")
+
+    def halve(self):
+        """The far ends are reset; the dialling ends go on without knowing."""
+        for side in list(self.sides):
+            side.is_dead = side.is_dialler
+        for side in list(self.sides):
+            if not side.is_dialler:
+                side.reset()
+
+    def accept(self):
+        try:
+            connection, name = self.listener.accept()
+        except OSError:
+            return
+        if name in self.filler_names:
+            self.filler_names.discard(name)
+            connection.close()
+            return
+        self.accepted += 1
+        connection.setblocking(False)
+        task = asyncio.get_running_loop().create_task(self.connect(connection))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def connect(self, connection):
+        loop = asyncio.get_running_loop()
+        near, far = _Side(self, True), _Side(self, False)
+        near.peer, far.peer = far, near
+        self.sides |= {near, far}
+        await loop.connect_accepted_socket(lambda: near, connection)
+        try:
+            source = (self.source, 0) if self.source else None
+            await loop.create_connection(lambda: far, *self.target, local_addr=source)
+        except OSError:
+            self.sides.discard(far)
+            near.reset()
+            return
+        if near.transport.is_closing():
+            far.finish()
+        near.settle()
+
+    def statistics(self):
+        return {
+            "accepted": self.accepted,
+            "open": sum(side.is_dialler for side in self.sides),
+            "forward": self.bytes_forward,
+            "backward": self.bytes_backward,
+        }
+
+
+class _Control(asyncio.Protocol):
+    forwards = {}
+
+    def __init__(self):
+        self.buffer = b""
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        *lines, self.buffer = (self.buffer + data).split(b"\n")
+        for line in lines:
+            try:
+                answer = self.perform(json.loads(line))
+            except Exception as error:
+                answer = {"error": repr(error)}
+            self.transport.write(json.dumps(answer or {}).encode() + b"\n")
+
+    def perform(self, request):
+        command, name = request["command"], request["name"]
+        if command == "open":
+            self.forwards[name] = _Forward(request["listen"], request["target"], request["source"])
+            return None
+        forward = self.forwards[name]
+        if command == "mode":
+            forward.set_mode(request["mode"])
+        elif command == "slow":
+            forward.delay, forward.rate = request["delay"], request["rate"]
+        elif command == "statistics":
+            return forward.statistics()
+        else:
+            raise ValueError(command)
+        return None
+
+
+async def _main(path):
+    server = await asyncio.get_running_loop().create_unix_server(_Control, path)
+    async with server:
+        await server.serve_forever()
+
+
+if __name__ == "__main__":
+    os.umask(0o077)
+    try:
+        asyncio.run(_main(sys.argv[1]))
+    except KeyboardInterrupt:
+        pass
