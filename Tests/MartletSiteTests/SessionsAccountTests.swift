@@ -44,7 +44,8 @@ struct SessionsAccountTests {
     @Test("failed logins are counted per account and per address for five minutes")
     func failures() {
         var site = SessionsHarness()
-        site.policy.failedLogins = 3
+        site.policy.failedLoginsPerAccount = 3
+        site.policy.failedLoginsPerAddress = 3
         for number in 0..<3 {
             site.step { sessions, turn in
                 let address = RemoteAddress("198.51.100.\(number)")
