@@ -24,7 +24,7 @@ struct AccountTablesTests {
         #expect(AccountTable.row(two, in: transaction) == row)
         #expect(AccountTable.all(in: transaction) == [one, two])
         AccountTable.remove(two, in: transaction)
-        #expect(!AccountTable.exists(two, in: transaction))
+        #expect(AccountTable.exists(two, in: transaction) == false)
         #expect(AccountTable.row(two, in: transaction) == nil)
     }
 
@@ -136,7 +136,7 @@ struct AccountTablesTests {
         let request = Stanza(.presence, from: try JID("a@b"), to: try JID("c@d"), type: "subscribe")
         PendingSubscriptionTable.put(one, two, request, in: transaction)
         #expect(PendingSubscriptionTable.requests(to: one, in: transaction).map(\.request) == [request])
-        #expect(PendingSubscriptionTable.exists(one, two, in: transaction))
+        #expect(PendingSubscriptionTable.exists(one, two, in: transaction) == true)
         #expect(PendingSubscriptionTable.requests(to: two, in: transaction).isEmpty)
         PendingSubscriptionTable.remove(one, two, in: transaction)
         #expect(PendingSubscriptionTable.count(of: one, upTo: 9, in: transaction) == 0)
