@@ -69,6 +69,7 @@ public struct SitePolicy: Sendable, Equatable {
     public var windowBytes = 256 << 10
     /// Dialback verifications under way at the same time, per inbound stream and per address.
     public var pendingDialbacksPerStream = 16
+    /// Dialback verifications under way at the same time, per network address.
     public var pendingDialbacksPerAddress = 64
     /// An attempt to verify a dialback key ends after this long, milliseconds.
     public var dialbackTimeout: Int64 = 30_000

@@ -78,7 +78,9 @@ extension Sessions {
         guard let jid = try? JID(localpart: name, domainpart: account.domainpart), jid == account else {
             return refused(.notAllowed)
         }
-        guard registrations.take(limit: turn.policy.registrationsPerMinute, now: turn.now) else { return refused(.resourceConstraint) }
+        guard registrations.take(limit: turn.policy.registrationsPerMinute, now: turn.now) else {
+            return refused(.resourceConstraint)
+        }
         changeKeys(number, account, AccountRow(password: Array(prepared.utf8), random: &turn.random), turn)
         return stanza.result()
     }
