@@ -1,4 +1,3 @@
-// XEP-0030: Service Discovery, version 2.5.0, complete for servers and accounts
 import XMPPAddress
 import XMPPStanzas
 import XMPPXML

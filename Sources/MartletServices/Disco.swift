@@ -1,4 +1,4 @@
-// XEP-0030: Service Discovery, version 2.5.0, complete for servers
+// XEP-0030: Service Discovery, version 2.5.0, complete for a server and its accounts
 import MartletBus
 import XMPPStanzas
 import XMPPXML

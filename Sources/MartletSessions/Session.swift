@@ -42,7 +42,7 @@ struct Session {
         var includesDetached: Bool
     }
 
-    /// What the session's timer is set for.
+    /// What the session waits for.
     enum Wait {
         case nothing
         /// To ask for an acknowledgement.
@@ -76,8 +76,14 @@ struct Session {
     /// The server has closed the stream because it stops; the session is to be resumed.
     var isLeaving = false
     var wait = Wait.nothing
-    /// Raised with each setting of a timer.
-    var timerGeneration: UInt64 = 0
+    /// When an answer is missing, while one is waited for.
+    var answerDeadline = Instant(milliseconds: 0)
+    /// Which of the two timers is in the site's queue. Each stands there at most once, whatever the traffic: one that
+    /// fires early is set again, one that is not needed any more does nothing.
+    var hasAskTimer = false
+    var hasAnswerTimer = false
+    /// Raised with each loss of the connection.
+    var detachment: UInt64 = 0
 
     init(jid: JID, account: Int, accountNumber: AddressNumber, connection: ConnectionID?) {
         self.jid = jid

@@ -67,9 +67,8 @@ extension Sessions {
         sessions[id].management?.requested = nil
         sessions[id].fence = nil
         sessions[id].wait = .nothing
-        sessions[id].timerGeneration += 1
-        turn.schedule(
-            .sessionExpired(id, generation: sessions[id].timerGeneration), after: turn.policy.resumptionTimeout)
+        sessions[id].detachment += 1
+        turn.schedule(.sessionExpired(id, generation: sessions[id].detachment), after: turn.policy.resumptionTimeout)
     }
 
     /// Ends a session: contacts see it go, what it did not acknowledge goes elsewhere.

@@ -1,3 +1,4 @@
+// XEP-0160: Best Practices for Handling Offline Messages, version 1.0.1, complete
 import MartletBus
 import MartletPrimitives
 import MartletStore

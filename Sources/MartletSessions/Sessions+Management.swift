@@ -1,4 +1,4 @@
-// XEP-0198: Stream Management, version 1.6, complete
+// XEP-0198: Stream Management, version 1.6.3, complete
 import MartletBus
 import MartletPrimitives
 import MartletStore

@@ -39,7 +39,6 @@ extension Sessions {
         sessions[id].management?.isUncertain = false
         sessions[id].isLeaving = false
         sessions[id].wait = .nothing
-        sessions[id].timerGeneration += 1
         let count = sessions[id].management?.handled ?? 0
         if let number = sessions[id].number {
             // Binding, so that neither the count nor what follows leaves before everything it says is on disk.

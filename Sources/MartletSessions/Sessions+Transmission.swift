@@ -116,10 +116,23 @@ extension Sessions {
         }
     }
 
-    mutating func setTimer(_ wait: Session.Wait, of id: SessionID, after milliseconds: Int64, _ turn: Turn) {
+    private static let askTimer: UInt64 = 0
+    private static let answerTimer: UInt64 = 1
+
+    private mutating func setTimer(_ wait: Session.Wait, of id: SessionID, after milliseconds: Int64, _ turn: Turn) {
         sessions[id].wait = wait
-        sessions[id].timerGeneration += 1
-        turn.schedule(.sessionFence(id, generation: sessions[id].timerGeneration), after: milliseconds)
+        switch wait {
+        case .nothing: break
+        case .ask:
+            if sessions[id].hasAskTimer { return }
+            sessions[id].hasAskTimer = true
+            turn.schedule(.sessionFence(id, generation: Self.askTimer), after: milliseconds)
+        case .answer:
+            sessions[id].answerDeadline = turn.now + milliseconds
+            if sessions[id].hasAnswerTimer { return }
+            sessions[id].hasAnswerTimer = true
+            turn.schedule(.sessionFence(id, generation: Self.answerTimer), after: milliseconds)
+        }
     }
 
     /// The client answered the fence's ping: it has read what was sent before.
@@ -154,17 +167,22 @@ extension Sessions {
     /// A session's timer fired.
     public mutating func timerFired(_ timer: SiteTimer, _ turn: Turn) {
         switch timer {
-        case .sessionFence(let id, let generation):
-            guard sessions.contains(id), sessions[id].timerGeneration == generation else { return }
-            let wait = sessions[id].wait
+        case .sessionFence(let id, Self.askTimer):
+            guard sessions.contains(id) else { return }
+            sessions[id].hasAskTimer = false
+            guard sessions[id].wait == .ask else { return }
             sessions[id].wait = .nothing
-            switch wait {
-            case .nothing: break
-            case .ask: requestAcknowledgement(id, turn)
-            case .answer: answerIsMissing(id, turn)
-            }
+            requestAcknowledgement(id, turn)
+        case .sessionFence(let id, _):
+            guard sessions.contains(id) else { return }
+            sessions[id].hasAnswerTimer = false
+            guard sessions[id].wait == .answer else { return }
+            let rest = sessions[id].answerDeadline - turn.now
+            if rest > 0 { return setTimer(.answer, of: id, after: rest, turn) }
+            sessions[id].wait = .nothing
+            answerIsMissing(id, turn)
         case .sessionExpired(let id, let generation):
-            guard sessions.contains(id), sessions[id].timerGeneration == generation, sessions[id].connection == nil else {
+            guard sessions.contains(id), sessions[id].detachment == generation, sessions[id].connection == nil else {
                 return
             }
             end(id, because: .expired, turn)

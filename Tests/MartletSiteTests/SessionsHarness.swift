@@ -41,6 +41,7 @@ struct SessionsHarness {
     /// Batches that were committed before their effects left.
     var bindingSteps = 0
     private var timers: [(timer: SiteTimer, at: Int64)] = []
+    var timerCount: Int { timers.count }
     private var transaction: (any KeyValueTransaction)?
     private var afterCommit: [Effect] = []
     private var nextSlot: UInt32 = 0

@@ -293,3 +293,24 @@ struct SessionsManagementTests {
         #expect(site.take(romeo).map(\.condition) == ["service-unavailable"])
     }
 }
+
+@Suite("Timers of sessions")
+struct SessionsTimerTests {
+    @Test("however much is sent and acknowledged, a session has two timers at most")
+    func bounded() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        let juliet = site.loginResumable("juliet", "balcony")
+        var handled: UInt32 = 1
+        for number in 0..<100 {
+            site.send(romeo, chat("juliet@pilsen.example", String(number)))
+            handled += 1
+            site.pass(site.policy.fenceDelay)
+            site.acknowledge(juliet, handled)
+        }
+        #expect(site.timerCount <= 4)
+        site.pass(SessionLimits.acknowledgementTimeout + site.policy.fenceTimeout)
+        #expect(site.timerCount == 0)
+        #expect(site.closed.isEmpty)
+    }
+}
