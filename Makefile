@@ -7,7 +7,7 @@ SEEDS    ?= 100000
 
 .DEFAULT_GOAL := help
 .PHONY: help run build quick test demo campaign bench clean
-.PHONY: part-cores part-lint part-fuzz-smoke part-sanitize part-swift part-interop part-fuzz \
+.PHONY: part-cores part-lint part-fuzz-smoke part-sanitize part-swift part-simulate part-interop part-fuzz \
 	part-thread-sanitize part-seeds part-fuzz-long
 
 help: ## What can be made
@@ -26,7 +26,7 @@ quick: ## Daily check, minutes: cores without the network layers, tidiness, fuzz
 
 test: ## Everything: cores, sanitizer, all Swift tests, real clients, Prosody, ejabberd, outages, fuzzing
 	@Tests/setup/install build test python
-	@Tests/setup/parts lint sanitize swift interop fuzz
+	@Tests/setup/parts lint sanitize swift simulate interop fuzz
 
 demo: build ## The story of two offices and a dead line, with real processes and a real Prosody, in two minutes
 	@Tests/setup/install test python
@@ -69,6 +69,10 @@ part-swift:
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
 
+# Fewer messages than the topology says, in the same time: 1,000 different outages in minutes.
+part-simulate:
+	.build/debug/martlet simulate Topologies/two-offices.toml --runs 1000 --messages 40
+
 part-interop:
 	MARTLET=$(CURDIR)/.build/debug/martlet Tests/InteropTests/run
 
@@ -76,4 +80,4 @@ part-thread-sanitize:
 	TSAN_OPTIONS=halt_on_error=1 $(SWIFT) test --scratch-path .build-thread --sanitize=thread
 
 part-seeds: build
-	.build/release/martlet simulate Topologies/two-offices.toml --seeds $(SEEDS)
+	.build/release/martlet simulate Topologies/two-offices.toml --runs $(SEEDS)

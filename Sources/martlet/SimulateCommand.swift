@@ -25,19 +25,27 @@ struct SimulateCommand: ParsableCommand {
     @Option(help: "How many seeds.")
     var runs: Int = 100
 
+    @Option(help: "Send only this many messages, spread over the same time: faster runs, for many seeds.")
+    var messages: Int?
+
     func validate() throws {
         guard runs > 0 else { throw ValidationError("--runs takes a number from 1") }
+        guard messages ?? 1 > 0 else { throw ValidationError("--messages takes a number from 1") }
     }
 
     func run() throws {
         guard let text = String(validating: try Files.read(topology), as: UTF8.self) else {
             throw CommandFailure("\(topology) is not UTF-8 text")
         }
-        let company: Topology
+        var company: Topology
         do {
             company = try Topology.parse(text, fileName: topology)
         } catch {
             throw CommandFailure("the topology is not usable:\n\(error)")
+        }
+        if let messages {
+            company.traffic.ratePerSecond *= Double(messages) / Double(max(company.traffic.messages, 1))
+            company.traffic.messages = messages
         }
         var total = Total()
         for number in 0..<UInt64(runs) {
