@@ -55,10 +55,16 @@ var targets: [Target] = [
         ["MartletPrimitives", "MartletCrypto", "XMPPAddress", "XMPPXML", "XMPPStanzas", "XMPPStreams", "MartletStore"]),
     target(
         "MartletSessions",
-        ["MartletPrimitives", "MartletCrypto", "XMPPAddress", "XMPPXML", "XMPPStanzas", "MartletStore", "MartletBus", collections]),
+        [
+            "MartletPrimitives", "MartletCrypto", "XMPPAddress", "XMPPXML", "XMPPStanzas", "MartletStore", "MartletBus",
+            collections,
+        ]),
     target(
         "MartletFederation",
-        ["MartletPrimitives", "MartletCrypto", "XMPPAddress", "XMPPXML", "XMPPStanzas", "MartletStore", "MartletBus", collections]),
+        [
+            "MartletPrimitives", "MartletCrypto", "XMPPAddress", "XMPPXML", "XMPPStanzas", "MartletStore", "MartletBus",
+            collections,
+        ]),
     target(
         "MartletServices",
         ["MartletPrimitives", "XMPPAddress", "XMPPXML", "XMPPStanzas", "MartletStore", "MartletBus"]),
@@ -96,7 +102,8 @@ targets += [
     tests(
         "MartletSiteTests",
         [
-            "MartletSite", "MartletSessions", "MartletFederation", "MartletServices", "MartletBus", "MartletStore", "XMPPStreams",
+            "MartletSite", "MartletSessions", "MartletFederation", "MartletServices", "MartletBus", "MartletStore",
+            "XMPPStreams",
             "XMPPStanzas", "XMPPXML", "XMPPAddress", "MartletCrypto", "MartletPrimitives",
         ]),
     tests("SimulationTests", ["MartletSimulation", "MartletConfiguration"]),
@@ -108,14 +115,12 @@ if !coresOnly {
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ]
     let nio: [Target.Dependency] = [
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
     ]
     let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
-    let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
     targets += [
         system("CLMDB", ["lmdb"]),
         system("CUnbound", ["unbound"]),
@@ -123,18 +128,21 @@ if !coresOnly {
         // Layer 4: the world
         target(
             "MartletRuntime",
-            ["MartletPrimitives", "MartletCrypto", "XMPPAddress", "XMPPStanzas", "XMPPStreams", "MartletStore", "MartletBus", "MartletSite", logging]),
+            [
+                "MartletPrimitives", "MartletCrypto", "XMPPAddress", "XMPPStanzas", "XMPPStreams", "MartletStore", "MartletBus",
+                "MartletSite", logging,
+            ]),
         target("MartletLMDB", ["CLMDB", "MartletStore", "MartletPrimitives"]),
         target("MartletUnbound", ["CUnbound", "XMPPStreams", "MartletPrimitives"]),
         target(
             "MartletNetwork",
             [
                 "MartletPrimitives", "MartletCrypto", "MartletTLS", "XMPPAddress", "XMPPXML", "XMPPStanzas", "XMPPStreams",
-                "MartletBus", "MartletRuntime", "MartletUnbound", "MartletConfiguration", logging, lifecycle,
+                "MartletBus", "MartletRuntime", "MartletUnbound", "MartletConfiguration", logging,
             ] + nio),
         target(
             "MartletAdmin",
-            ["MartletPrimitives", "MartletBus", "MartletRuntime", "MartletConfiguration", logging, lifecycle] + nio),
+            ["MartletPrimitives", "MartletBus", "MartletRuntime", "MartletConfiguration", logging] + nio),
 
         // Layer 5: the command
         .executableTarget(
@@ -143,14 +151,17 @@ if !coresOnly {
                 "MartletRuntime", "MartletNetwork", "MartletAdmin", "MartletLMDB", "MartletUnbound", "MartletConfiguration",
                 "MartletTLS", "MartletCrypto", "MartletSimulation", "MartletSite", "MartletSessions", "MartletFederation",
                 "MartletBus", "MartletStore", "XMPPAddress", "XMPPStanzas", "XMPPXML", "XMPPStreams", "MartletPrimitives",
-                logging, lifecycle, .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                logging, .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             swiftSettings: strict),
         tests("MartletLMDBTests", ["MartletLMDB", "MartletStore", "MartletPrimitives"]),
         tests("MartletUnboundTests", ["MartletUnbound", "XMPPStreams"]),
         tests(
             "MartletNetworkTests",
-            ["MartletNetwork", "MartletRuntime", "MartletLMDB", "MartletSite", "MartletBus", "MartletTLS", "XMPPStreams"] + nio),
+            [
+                "MartletNetwork", "MartletAdmin", "MartletRuntime", "MartletConfiguration", "MartletLMDB", "MartletSite",
+                "MartletStore", "MartletBus", "MartletTLS", "XMPPStreams", "XMPPAddress", logging,
+            ] + nio),
     ]
 }
 

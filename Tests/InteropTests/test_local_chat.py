@@ -98,6 +98,8 @@ async def test_offline_messages_are_kept_and_stamped(office):
         assert ledger.report().is_clean, ledger.report()
         for message in bob.messages:
             assert len(message.stamps) == 1 and message.stamps[0][0] == office.domain, message
+        # A round trip, so that what arrived is acknowledged: a client that leaves without a word may get it again.
+        await bob.ping()
     async with Client(office, "bob", ledger) as bob:
         await bob.ping()
         assert not bob.messages, "offline messages are delivered once"
@@ -134,4 +136,5 @@ async def test_sessions_are_resumed_after_the_server_was_killed(office):
             await bob.until(lambda: bob.resumptions == round + 1, "has resumed")
             await bob.until(ledger.is_complete, "all messages have arrived")
         assert (alice.logins, bob.logins) == (1, 1), (alice.story(), bob.story())
-        assert ledger.report().is_clean, ledger.report()
+        report = ledger.report(taken_late=True)
+        assert report.is_clean, report

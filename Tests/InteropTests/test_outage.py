@@ -110,7 +110,8 @@ async def test_cut_and_kills_lose_nothing(offices, cut):
         # Time for a second copy to arrive, if there is one: behind everything else on the same path.
         last = alice.send(bob.bare, "the last")
         await bob.until(lambda: any(message.id == last for message in bob.messages), "the last message has arrived")
-        report = ledger.report()
+        # Her own office was away for a while: it takes over later what she wrote meanwhile.
+        report = ledger.report(taken_late=True)
         assert report.is_clean, report
         assert report.delivered == COUNT + 4
         assert len(ledger.late()) >= COUNT - CUT - RATE, "most of them were late"
@@ -140,7 +141,8 @@ async def test_kills_while_the_queue_drains(offices, victim):
         await bob.until(ledger.is_complete, lambda: f"all messages have arrived: {ledger.report()}", 240)
         last = alice.send(bob.bare, "the last")
         await bob.until(lambda: any(message.id == last for message in bob.messages), "the last message has arrived")
-        report = ledger.report()
+        # Her own office was away for a while: it takes over later what she wrote meanwhile.
+        report = ledger.report(taken_late=True)
         assert report.is_clean, report
 
 

@@ -1,1 +1,3 @@
+// LMDB as its header has it: nothing of it needs a shim.
 #pragma once
+#include <lmdb.h>

@@ -1,0 +1,200 @@
+import MartletBus
+import XMPPAddress
+
+/// What the command line asks over the control socket: one JSON object on one line.
+public enum AdminRequest: Codable, Sendable, Equatable {
+    case addUser(account: String, keys: AdminKeys)
+    case changePassword(account: String, keys: AdminKeys)
+    case removeUser(account: String)
+    case listUsers
+    case listLinks
+    case listQueue
+    case status
+    case drain(otherHost: String)
+    /// Read configuration and certificates anew: answered by the process, not by the site.
+    case reload
+}
+
+/// What the node answers: one JSON object on one line.
+public enum AdminAnswer: Codable, Sendable, Equatable {
+    case done(words: String)
+    case refused(words: String)
+    case users(rows: [User])
+    case links(rows: [Link])
+    case queue(rows: [Entry])
+    case status(Status)
+
+    /// One account.
+    public struct User: Codable, Sendable, Equatable {
+        /// The bare JID.
+        public var account: String
+        /// Bound resources.
+        public var sessions: Int
+        /// What waits, in stanzas.
+        public var waiting: Int
+    }
+
+    /// One link; units as in ``LinkRow``.
+    public struct Link: Codable, Sendable, Equatable {
+        /// Our domain.
+        public var local: String
+        /// The other domain.
+        public var peer: String
+        /// As in the site's row.
+        public var state: String
+        /// How the peer acknowledges; empty while unknown.
+        public var acknowledgement: String
+        /// What waits, in stanzas.
+        public var waiting: Int
+        /// Milliseconds; 0 where nothing waits.
+        public var oldestAge: Int64
+        /// Milliseconds until then; 0 where none is due.
+        public var nextAttempt: Int64
+        /// In words.
+        public var lastError: String
+    }
+
+    /// One waiting entry; units as in ``QueueRow``.
+    public struct Entry: Codable, Sendable, Equatable {
+        /// `lane/number`, as in the logs.
+        public var entry: String
+        /// The sender.
+        public var from: String
+        /// The addressee.
+        public var to: String
+        /// The size of the stanza.
+        public var bytes: Int
+        /// Milliseconds since it was taken over.
+        public var age: Int64
+        /// As in the site's row.
+        public var state: String
+    }
+
+    /// Figures of the node.
+    public struct Status: Codable, Sendable, Equatable {
+        /// Accounts there are.
+        public var accounts: Int
+        /// Bound resources.
+        public var sessions: Int
+        /// Links there are.
+        public var links: Int
+        /// Entries of all link queues.
+        public var waitingEntries: Int
+    }
+}
+
+/// SCRAM keys on the control socket, as arrays of numbers. The password itself never leaves the command that read it.
+public struct AdminKeys: Codable, Sendable, Equatable {
+    /// The keys for one digest.
+    public struct Keys: Codable, Sendable, Equatable {
+        /// The salt given to clients.
+        public var salt: [UInt8]
+        /// The iteration count given to clients.
+        public var iterations: Int
+        /// `StoredKey` of RFC 5802 §3.
+        public var storedKey: [UInt8]
+        /// `ServerKey` of RFC 5802 §3.
+        public var serverKey: [UInt8]
+    }
+
+    /// For SCRAM-SHA-1.
+    public var sha1: Keys
+    /// For SCRAM-SHA-256 and PLAIN.
+    public var sha256: Keys
+
+    /// The keys of `keys`.
+    public init(_ keys: PasswordKeys) {
+        sha1 = Keys(keys.sha1)
+        sha256 = Keys(keys.sha256)
+    }
+
+    /// As the site takes them; `nil` where lengths or counts are not those of SCRAM.
+    var passwordKeys: PasswordKeys? {
+        guard let sha1 = sha1.checked(length: 20), let sha256 = sha256.checked(length: 32) else { return nil }
+        return PasswordKeys(sha1: sha1, sha256: sha256)
+    }
+}
+
+extension AdminKeys.Keys {
+    fileprivate init(_ keys: PasswordKeys.Keys) {
+        self.init(salt: keys.salt, iterations: keys.iterations, storedKey: keys.storedKey, serverKey: keys.serverKey)
+    }
+
+    fileprivate func checked(length: Int) -> PasswordKeys.Keys? {
+        guard storedKey.count == length, serverKey.count == length, (8...64).contains(salt.count),
+            (4096...10_000_000).contains(iterations)
+        else { return nil }
+        return PasswordKeys.Keys(salt: salt, iterations: iterations, storedKey: storedKey, serverKey: serverKey)
+    }
+}
+
+extension AdminRequest {
+    /// The site's command, `nil` for what the process itself answers.
+    public func command() throws(AdminFailure) -> Command? {
+        switch self {
+        case .addUser(let account, let keys): .addUser(try Self.account(account), try Self.keys(keys))
+        case .changePassword(let account, let keys): .changePassword(try Self.account(account), try Self.keys(keys))
+        case .removeUser(let account): .removeUser(try Self.account(account))
+        case .listUsers: .listUsers
+        case .listLinks: .listLinks
+        case .listQueue: .listQueue
+        case .status: .status
+        case .drain(let host): .drain(otherHost: host)
+        case .reload: nil
+        }
+    }
+
+    private static func account(_ text: String) throws(AdminFailure) -> JID {
+        do {
+            let account = try JID(text)
+            guard account.localpart != nil, account.isBare else { throw AdminFailure("\(text) is not of the form name@domain") }
+            return account
+        } catch let failure as AdminFailure {
+            throw failure
+        } catch {
+            throw AdminFailure("\(text) is not an address: \(error)")
+        }
+    }
+
+    private static func keys(_ keys: AdminKeys) throws(AdminFailure) -> PasswordKeys {
+        guard let keys = keys.passwordKeys else { throw AdminFailure("the keys are not SCRAM keys") }
+        return keys
+    }
+}
+
+extension AdminAnswer {
+    /// The site's answer.
+    public init(_ answer: CommandAnswer) {
+        switch answer {
+        case .done(let words): self = .done(words: words)
+        case .refused(let words): self = .refused(words: words)
+        case .users(let rows):
+            self = .users(rows: rows.map { User(account: $0.account, sessions: $0.sessions, waiting: $0.waiting) })
+        case .links(let rows):
+            self = .links(
+                rows: rows.map {
+                    Link(
+                        local: $0.local, peer: $0.peer, state: $0.state, acknowledgement: $0.acknowledgement,
+                        waiting: $0.waiting, oldestAge: $0.oldestAge, nextAttempt: $0.nextAttempt, lastError: $0.lastError)
+                })
+        case .queue(let rows):
+            self = .queue(
+                rows: rows.map {
+                    Entry(entry: $0.entry, from: $0.from, to: $0.to, bytes: $0.bytes, age: $0.age, state: $0.state)
+                })
+        case .status(let row):
+            self = .status(
+                Status(
+                    accounts: row.accounts, sessions: row.sessions, links: row.links, waitingEntries: row.waitingEntries))
+        }
+    }
+}
+
+/// Why something could not be asked or done, in words for the person at the terminal.
+public struct AdminFailure: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The words.
+    public var description: String
+
+    /// A failure in these words.
+    public init(_ description: String) { self.description = description }
+}

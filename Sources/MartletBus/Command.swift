@@ -1,0 +1,157 @@
+import XMPPAddress
+
+/// SCRAM keys of one password, computed where the password was typed: passwords never enter the site.
+public struct PasswordKeys: Sendable, Equatable {
+    /// Keys for one digest (RFC 5802 §3).
+    public struct Keys: Sendable, Equatable {
+        /// The salt.
+        public var salt: [UInt8]
+        /// The iteration count of PBKDF2.
+        public var iterations: Int
+        /// StoredKey (RFC 5802 §3).
+        public var storedKey: [UInt8]
+        /// ServerKey (RFC 5802 §3).
+        public var serverKey: [UInt8]
+
+        /// Those keys.
+        public init(salt: [UInt8], iterations: Int, storedKey: [UInt8], serverKey: [UInt8]) {
+            self.salt = salt
+            self.iterations = iterations
+            self.storedKey = storedKey
+            self.serverKey = serverKey
+        }
+    }
+
+    /// For SCRAM-SHA-1.
+    public var sha1: Keys
+    /// For SCRAM-SHA-256 and PLAIN.
+    public var sha256: Keys
+
+    /// Both sets of keys.
+    public init(sha1: Keys, sha256: Keys) {
+        self.sha1 = sha1
+        self.sha256 = sha256
+    }
+}
+
+/// What an administrator can ask a site; answered by one ``CommandAnswer``.
+public enum Command: Sendable, Equatable {
+    case addUser(JID, PasswordKeys)
+    case changePassword(JID, PasswordKeys)
+    case removeUser(JID)
+    case listUsers
+    case listLinks
+    case listQueue
+    /// How many people, sessions and links there are.
+    case status
+    /// Tells every client to reconnect at another host (RFC 6120 §4.9.3.19).
+    case drain(otherHost: String)
+}
+
+/// The answer to a ``Command``.
+public enum CommandAnswer: Sendable, Equatable {
+    case done(String)
+    case refused(String)
+    case users([UserRow])
+    case links([LinkRow])
+    case queue([QueueRow])
+    case status(StatusRow)
+}
+
+/// One account.
+public struct UserRow: Sendable, Equatable {
+    /// The bare JID.
+    public var account: String
+    /// Resources that are bound, detached ones included.
+    public var sessions: Int
+    /// Messages in the mailbox.
+    public var waiting: Int
+
+    /// A row.
+    public init(account: String, sessions: Int, waiting: Int) {
+        self.account = account
+        self.sessions = sessions
+        self.waiting = waiting
+    }
+}
+
+/// One link.
+public struct LinkRow: Sendable, Equatable {
+    /// Our domain.
+    public var local: String
+    /// The peer domain.
+    public var peer: String
+    /// `idle`, `dialling`, `up`, `waiting`, `stopped`.
+    public var state: String
+    /// `relay`, `stream management`, `ping fence`, or empty while unknown.
+    public var acknowledgement: String
+    /// Entries that wait for their acknowledgement.
+    public var waiting: Int
+    /// Age of the oldest waiting entry in milliseconds, 0 where nothing waits.
+    public var oldestAge: Int64
+    /// Milliseconds until the next attempt, 0 where none is due.
+    public var nextAttempt: Int64
+    /// The last failure in words.
+    public var lastError: String
+
+    /// A row.
+    public init(
+        local: String, peer: String, state: String, acknowledgement: String, waiting: Int, oldestAge: Int64,
+        nextAttempt: Int64, lastError: String
+    ) {
+        self.local = local
+        self.peer = peer
+        self.state = state
+        self.acknowledgement = acknowledgement
+        self.waiting = waiting
+        self.oldestAge = oldestAge
+        self.nextAttempt = nextAttempt
+        self.lastError = lastError
+    }
+}
+
+/// One waiting entry of a link queue.
+public struct QueueRow: Sendable, Equatable {
+    /// `lane/number`, as it appears in the logs of both sites.
+    public var entry: String
+    /// The sender.
+    public var from: String
+    /// The addressee.
+    public var to: String
+    /// The size of the content.
+    public var bytes: Int
+    /// Milliseconds since the stanza was taken over.
+    public var age: Int64
+    /// `waiting`, `void` or `held`.
+    public var state: String
+
+    /// A row.
+    public init(entry: String, from: String, to: String, bytes: Int, age: Int64, state: String) {
+        self.entry = entry
+        self.from = from
+        self.to = to
+        self.bytes = bytes
+        self.age = age
+        self.state = state
+    }
+}
+
+/// Figures of a running site.
+public struct StatusRow: Sendable, Equatable {
+    /// Accounts that exist.
+    public var accounts: Int
+    /// Resources that are bound.
+    public var sessions: Int
+    /// Links that were used since the start.
+    public var links: Int
+    /// Entries that wait on all links.
+    public var waitingEntries: Int
+
+    /// Those figures.
+    public init(accounts: Int, sessions: Int, links: Int, waitingEntries: Int) {
+        self.accounts = accounts
+        self.sessions = sessions
+        self.links = links
+        self.waitingEntries = waitingEntries
+    }
+}

@@ -1,0 +1,39 @@
+import XMPPAddress
+import XMPPStreams
+
+/// What a site tells its operator. A closed list, so that the runtime renders each in one place and tests can demand
+/// that nothing unexpected was said. No bodies, no secrets.
+public enum Diagnostic: Sendable, Equatable {
+    /// How urgently it is meant.
+    public enum Level: Sendable { case debug, info, notice, warning, error }
+
+    case sessionBound(JID)
+    case sessionResumed(JID)
+    case sessionEnded(JID)
+    case loginRefused(localpart: String, reason: String)
+    case linkUp(DomainPair, acknowledgement: String)
+    case linkDown(DomainPair, reason: String, retryAfter: Int64)
+    /// A lane stopped: one of the two stores went back in time. Nothing was removed.
+    case laneStopped(DomainPair, lane: String, reason: String)
+    /// A peer came with a new numbering: its store is new.
+    case newEpoch(DomainPair, lane: String)
+    case peerAccepted(DomainPair, PeerProof)
+    case peerRefused(DomainPair, reason: String)
+    case numberOutOfOrder(DomainPair, lane: String, expected: UInt64, received: UInt64)
+    case entryExpired(DomainPair, entry: String)
+    case clockBehind(milliseconds: Int64)
+    case diskReserveReached(freeBytes: Int64)
+    case diskReserveLeft(freeBytes: Int64)
+    case routingLoop(JID)
+    case accountChanged(JID, what: String)
+
+    /// How urgently it is meant.
+    public var level: Level {
+        switch self {
+        case .sessionBound, .sessionResumed, .sessionEnded, .peerAccepted, .linkUp, .accountChanged: .info
+        case .linkDown, .loginRefused, .peerRefused, .numberOutOfOrder, .diskReserveLeft: .notice
+        case .newEpoch, .clockBehind, .entryExpired: .warning
+        case .laneStopped, .diskReserveReached, .routingLoop: .error
+        }
+    }
+}

@@ -1,0 +1,53 @@
+import MartletPrimitives
+import XMPPAddress
+import XMPPStanzas
+import XMPPStreams
+
+/// What a turn wants done outside. Nothing leaves before the batch that wanted it is on disk.
+public enum Effect: Sendable, Equatable {
+    /// A command for one connection.
+    case stream(ConnectionID, StreamCommand)
+    /// Reach another server.
+    case dial(DialRequest)
+    /// Give up an attempt; no event follows for it.
+    case cancelDial(DialID)
+    /// Answer the control socket.
+    case answer(CommandID, CommandAnswer)
+    /// Tell the operator.
+    case note(Diagnostic)
+    /// Every stream was told to close.
+    case shutdownComplete
+}
+
+/// An attempt to reach the server of `pair.peer` in the name of `pair.local`.
+public struct DialRequest: Sendable, Equatable {
+    /// What the stream is for.
+    public enum Purpose: Sendable, Equatable {
+        /// To carry stanzas.
+        case link
+        /// To ask whether a dialback key is genuine (XEP-0220 §2.2), then to close.
+        case verify(key: String, streamID: String)
+    }
+
+    /// Names the attempt in the events that follow.
+    public var id: DialID
+    /// For which domains.
+    public var pair: DomainPair
+    /// What the stream is for.
+    public var purpose: Purpose
+    /// Used when the resolver fails (never when it says that the domain does not exist).
+    public var remembered: [RememberedEndpoint]
+    /// Dialback is not acceptable: configured, or this peer once showed a verified certificate.
+    public var requiresCertificate: Bool
+
+    /// That attempt.
+    public init(
+        id: DialID, pair: DomainPair, purpose: Purpose, remembered: [RememberedEndpoint], requiresCertificate: Bool
+    ) {
+        self.id = id
+        self.pair = pair
+        self.purpose = purpose
+        self.remembered = remembered
+        self.requiresCertificate = requiresCertificate
+    }
+}

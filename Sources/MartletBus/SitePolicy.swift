@@ -1,0 +1,92 @@
+import XMPPAddress
+
+/// What the operator decides about a site's behaviour, and every limit of its core with the reason for its number.
+/// Re-read without a restart.
+public struct SitePolicy: Sendable, Equatable {
+    /// The domains this site serves; the first is its name.
+    public var domains: [JID]
+    /// Our other offices: they wait for days where strangers wait for minutes.
+    public var knownPeers: [JID] = []
+    /// Peers that must show a certificate that verifies.
+    public var certificateRequired: [JID] = []
+    /// Peers that are refused.
+    public var blockedPeers: [JID] = []
+    /// Whether other servers may be proven by XEP-0220 alone.
+    public var allowsDialback = true
+    /// XEP-0077 before authentication.
+    public var allowsRegistration = false
+    /// Whether s2s is on at all.
+    public var federates = true
+    /// Where the administrator is reached (XEP-0157), a URI; nil where nothing is published.
+    public var adminContact: String?
+    /// The XEP-0092 answer.
+    public var softwareVersion = "0.1"
+
+    // Sessions
+
+    /// How long a detached session can be resumed, milliseconds. Five minutes cover a change of network.
+    public var resumptionTimeout: Int64 = 300_000
+    /// Bound resources per account: a person has a handful of devices, a runaway script does not get thousands.
+    public var resourcesPerAccount = 32
+    /// Stanzas kept for a detached session before it is given up: 1,000 is a long meeting's worth.
+    public var unacknowledgedStanzas = 1000
+    /// Messages waiting in an account's mailbox; beyond it `service-unavailable` (RFC 6121 §8.5.2.2.1).
+    public var mailboxMessages = 10_000
+    /// Roster items per account: the largest office directory with room to spare.
+    public var rosterItems = 5000
+    /// Subscription requests waiting for an account.
+    public var pendingSubscriptions = 1000
+    /// Failed logins per account within the window; then `temporary-auth-failure`. A person mistypes a few times.
+    public var failedLoginsPerAccount = 10
+    /// Failed logins per network address within the window: an office behind one address.
+    public var failedLoginsPerAddress = 50
+    /// The window, milliseconds.
+    public var failedLoginWindow: Int64 = 300_000
+    /// Accounts made by XEP-0077 in a minute, on the whole site.
+    public var registrationsPerMinute = 20
+    /// A session without stream management is asked by a ping this long after a message, milliseconds.
+    public var fenceDelay: Int64 = 200
+    /// A session that answers no ping is believed after this long without a socket error, milliseconds.
+    public var fenceTimeout: Int64 = 30_000
+
+    // Links
+
+    /// The lifetime of an entry, milliseconds: five days, as mail does.
+    public var entryLifetime: Int64 = 5 * 86_400_000
+    /// The first pause before another attempt, milliseconds.
+    public var retryMinimum: Int64 = 1000
+    /// The longest pause for a peer that worked before or is known, milliseconds.
+    public var retryMaximum: Int64 = 60_000
+    /// How long a stranger that never answered keeps stanzas waiting, milliseconds.
+    public var strangerTimeout: Int64 = 600_000
+    /// New stranger domains per account and hour: a person writes to a few, a worm to thousands.
+    public var newStrangersPerHour = 20
+    /// Silence on a link that owes us an answer before it is dead, milliseconds.
+    public var silenceTimeout: Int64 = 20_000
+    /// Entries sent and not yet acknowledged per lane.
+    public var windowEntries = 256
+    /// Bytes sent and not yet acknowledged per lane.
+    public var windowBytes = 256 << 10
+    /// Dialback verifications under way at the same time, per inbound stream and per address.
+    public var pendingDialbacksPerStream = 16
+    /// Dialback verifications under way at the same time, per network address.
+    public var pendingDialbacksPerAddress = 64
+    /// An attempt to verify a dialback key ends after this long, milliseconds.
+    public var dialbackTimeout: Int64 = 30_000
+
+    // The store
+
+    /// Free bytes under the store below which new durable stanzas are refused with `resource-constraint`.
+    public var diskReserve: Int64 = 512 << 20
+
+    /// The defaults for a site that serves `domains`.
+    public init(domains: [JID]) {
+        precondition(!domains.isEmpty, "a site serves at least one domain")
+        self.domains = domains
+    }
+
+    /// Whether `domain` is one of ours.
+    public func serves(_ domainpart: String) -> Bool {
+        domains.contains { $0.domainpart == domainpart }
+    }
+}

@@ -1,0 +1,175 @@
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStanzas
+import XMPPStreams
+
+/// Where a stanza came from, for rules that depend on it.
+public enum Origin: Sendable, Equatable {
+    /// A client's session on this site.
+    case session(SessionID)
+    /// A stream that another server opened to us.
+    case peer(ConnectionID, DomainPair)
+    /// The site itself: answers, bounces, presence on behalf of accounts.
+    case site
+}
+
+/// A bound resource; survives connections and, with stream management, restarts.
+public struct SessionID: Hashable, Sendable {
+    /// The place in the slab.
+    public var slot: UInt32
+    /// Which use of the place.
+    public var generation: UInt32
+
+    /// Use `generation` of `slot`.
+    public init(slot: UInt32, generation: UInt32) {
+        self.slot = slot
+        self.generation = generation
+    }
+}
+
+/// The relation of one of our domains to one peer domain; survives everything, owns a queue.
+public struct LinkID: Hashable, Sendable {
+    /// The place in the list of links.
+    public var slot: UInt32
+
+    /// The link in `slot`.
+    public init(slot: UInt32) { self.slot = slot }
+}
+
+/// Everything that fires later. Timers are data: a stale one meets a newer generation and does nothing.
+public enum SiteTimer: Sendable, Equatable {
+    /// A detached session's time to resume is over.
+    case sessionExpired(SessionID, generation: UInt64)
+    /// A session that does not acknowledge is asked, or believed.
+    case sessionFence(SessionID, generation: UInt64)
+    /// A link is to be dialled again.
+    case linkRetry(LinkID, generation: UInt64)
+    /// A link's stream was silent for too long.
+    case linkSilence(LinkID, generation: UInt64)
+    /// The first waiting entry of a link may have reached its deadline.
+    case linkExpiry(LinkID, generation: UInt64)
+    /// A stranger's grace is over.
+    case strangerTimeout(LinkID, generation: UInt64)
+    /// A dialback verification took too long.
+    case dialbackTimeout(DialID)
+    /// Site time is to be noted in the store.
+    case clockMark
+}
+
+/// One event handled to completion: its time, its randomness, its transaction, and what it wants done.
+///
+/// A turn lives for one batch on the site's thread and is handed to every part of the site in turn.
+public final class Turn {
+    /// Site time.
+    public let now: Instant
+    /// Calendar time, for stamps that people read.
+    public let wall: WallTime
+    /// The only source of randomness.
+    public var random: RandomStream
+    /// The batch's write transaction.
+    public let store: any KeyValueTransaction
+    /// What may change while running.
+    public private(set) var policy: SitePolicy
+    /// Leave after the batch: after its commit where it wrote anything binding, else at once.
+    public private(set) var effects: [Effect] = []
+    /// Leave only after the next commit, also from a batch that has only lazy writes: acknowledgements.
+    public private(set) var afterCommit: [Effect] = []
+    /// Stanzas to be routed, in order.
+    public private(set) var outgoing: [(stanza: Stanza, origin: Origin)] = []
+    /// Timers to be set.
+    public private(set) var timers: [(timer: SiteTimer, at: Instant)] = []
+    /// Whether new durable stanzas must be refused: the disk's reserve is reached.
+    public private(set) var isBelowReserve = false
+
+    private var lazyWrites = 0
+    private let writesBefore: Int
+
+    /// A turn inside `store`'s transaction.
+    public init(
+        now: Instant, wall: WallTime, random: RandomStream, store: any KeyValueTransaction, policy: SitePolicy,
+        isBelowReserve: Bool = false
+    ) {
+        self.now = now
+        self.wall = wall
+        self.random = random
+        self.store = store
+        self.policy = policy
+        self.isBelowReserve = isBelowReserve
+        writesBefore = store.writes
+    }
+
+    /// Whether anything was written that has to be on disk before the effects leave.
+    public var isBinding: Bool { store.writes - writesBefore > lazyWrites }
+
+    /// Whether anything was written at all.
+    public var hasWrites: Bool { store.writes > writesBefore }
+
+    /// Runs `body`, whose writes may be lost in a crash because the protocol brings them again: entries removed on an
+    /// acknowledgement, counters of volatile stanzas. They are committed with the next binding batch or within 100 ms.
+    public func lazily(_ body: () -> Void) {
+        let before = store.writes
+        body()
+        lazyWrites += store.writes - before
+    }
+
+    /// Hands a stanza to the bus. `from` and `to` must be set, but for a stanza to the account itself.
+    public func route(_ stanza: Stanza, from origin: Origin = .site) {
+        outgoing.append((stanza, origin))
+    }
+
+    /// Bounces a stanza, where RFC 6120 §8.3.1 allows an answer.
+    public func bounce(_ stanza: Stanza, _ error: StanzaError) {
+        if let reply = stanza.errorReply(error) { route(reply) }
+    }
+
+    /// Tells a connection to do something.
+    public func perform(_ command: StreamCommand, on connection: ConnectionID) {
+        effects.append(.stream(connection, command))
+    }
+
+    /// Sends bytes that acknowledge something: they leave only once everything written so far is on disk.
+    public func acknowledge(_ bytes: [UInt8], on connection: ConnectionID) {
+        afterCommit.append(.stream(connection, .send(bytes)))
+    }
+
+    /// Any other effect.
+    public func perform(_ effect: Effect) {
+        effects.append(effect)
+    }
+
+    /// Tells the operator.
+    public func note(_ diagnostic: Diagnostic) {
+        effects.append(.note(diagnostic))
+    }
+
+    /// Sets a timer.
+    public func schedule(_ timer: SiteTimer, at instant: Instant) {
+        timers.append((timer, instant))
+    }
+
+    /// Sets a timer `milliseconds` from now.
+    public func schedule(_ timer: SiteTimer, after milliseconds: Int64) {
+        timers.append((timer, now + milliseconds))
+    }
+}
+
+extension Turn {
+    /// For the site: the next stanza to route.
+    public func takeOutgoing() -> [(stanza: Stanza, origin: Origin)] {
+        defer { outgoing.removeAll(keepingCapacity: true) }
+        return outgoing
+    }
+
+    /// For the site: the timers that were set.
+    public func takeTimers() -> [(timer: SiteTimer, at: Instant)] {
+        defer { timers.removeAll(keepingCapacity: true) }
+        return timers
+    }
+
+    /// For the site: the policy changed in this turn.
+    public func adopt(_ policy: SitePolicy) { self.policy = policy }
+
+    /// For the site: the disk's reserve was reached or left in this turn.
+    public func setBelowReserve(_ isBelowReserve: Bool) { self.isBelowReserve = isBelowReserve }
+}

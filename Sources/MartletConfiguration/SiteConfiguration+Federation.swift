@@ -1,0 +1,100 @@
+extension SiteConfiguration {
+    /// `[federation]`: how the site talks to other domains.
+    public struct Federation: Equatable, Sendable {
+        /// Whether the site talks to other domains at all.
+        public var isEnabled = true
+        /// The DNS servers to ask; empty means those of the system.
+        public var dnsServers: [DNSServer] = []
+        /// The address to which outgoing connections are bound; `nil` leaves the choice to the system.
+        public var sourceAddress: IPAddress?
+        /// Whether streams without TLS are refused in both directions.
+        public var requiresTLS = true
+        /// Whether a peer without valid certificate may prove its domain by dialback (XEP-0220).
+        public var allowsDialback = true
+        /// Domains that must have a valid certificate, whatever else is allowed. Prepared.
+        public var certificateRequired: [String] = []
+        /// Networks in which peers may be although they are loopback, link-local or private.
+        public var allowedNetworks: [IPNetwork] = []
+        /// Domains with which nothing is exchanged. Prepared.
+        public var blockedDomains: [String] = []
+        /// How long a stanza waits for its peer before it is returned to its sender.
+        public var entryLifetime = Duration.seconds(5 * 86400)
+        /// How long a link waits before the second attempt to connect; doubled up to `retryMaximum`.
+        public var retryMinimum = Duration.seconds(1)
+        /// How long a link waits between attempts at most.
+        public var retryMaximum = Duration.seconds(60)
+        /// How long a peer may leave what it was sent without acknowledgement before the stream is given up.
+        public var ackTimeout = Duration.seconds(30)
+        /// What accounts may do with domains the site has never exchanged anything with.
+        public var strangers = Strangers()
+        /// Peers that are known: the company's other sites.
+        public var sites: [KnownSite] = []
+
+        /// `[federation.strangers]`: domains with which nothing was ever exchanged. A mistyped domain shall fail soon.
+        public struct Strangers: Equatable, Sendable {
+            /// To how many such domains one account may write in an hour.
+            public var newDomainsPerAccountPerHour = 20
+            /// How long a stanza to such a domain waits before it is returned.
+            public var timeout = Duration.seconds(600)
+
+            /// The defaults.
+            public init() {}
+
+            init(reading section: inout Section) {
+                newDomainsPerAccountPerHour = section.value(
+                    "new_domains_per_account_per_hour", .integer(0...100_000), default: newDomainsPerAccountPerHour)
+                timeout = section.value("timeout", .duration(.seconds(1) ... .seconds(86400)), default: timeout)
+            }
+        }
+
+        /// `[[federation.sites]]`: one peer that is known.
+        public struct KnownSite: Equatable, Sendable {
+            /// The peer's domain, prepared.
+            public var domain: String
+            /// Where to connect, instead of asking the DNS; empty means to ask.
+            public var addresses: [Endpoint]
+
+            /// Makes a known peer.
+            public init(domain: String, addresses: [Endpoint] = []) {
+                self.domain = domain
+                self.addresses = addresses
+            }
+
+            init?(reading section: inout Section) {
+                addresses = section.list("addresses", of: .endpoint, default: [])
+                guard let domain = section.required("domain", .domain) else { return nil }
+                self.domain = domain
+            }
+        }
+
+        /// The defaults.
+        public init() {}
+
+        init(reading section: inout Section, ownDomain: String?) {
+            isEnabled = section.value("enabled", .boolean, default: isEnabled)
+            dnsServers = section.list("dns_servers", of: .dnsServer, default: dnsServers)
+            sourceAddress = section.optional("source_address", .ipAddress)
+            requiresTLS = section.value("require_tls", .boolean, default: requiresTLS)
+            allowsDialback = section.value("allow_dialback", .boolean, default: allowsDialback)
+            certificateRequired = section.list("require_certificate", of: .domain, default: certificateRequired)
+            allowedNetworks = section.list("allow_networks", of: .network, default: allowedNetworks)
+            blockedDomains = section.list("blocked_domains", of: .domain, default: blockedDomains)
+            entryLifetime = section.value(
+                "entry_lifetime", .duration(.seconds(1) ... .seconds(365 * 86400)), default: entryLifetime)
+            retryMinimum = section.value(
+                "retry_minimum", .duration(.milliseconds(10) ... .seconds(3600)), default: retryMinimum)
+            retryMaximum = section.value(
+                "retry_maximum", .duration(.milliseconds(10) ... .seconds(86400)), default: retryMaximum)
+            if retryMaximum < retryMinimum { section.refuse("retry_maximum", "expected no less than retry_minimum") }
+            ackTimeout = section.value("ack_timeout", .duration(.seconds(1) ... .seconds(3600)), default: ackTimeout)
+            strangers = section.section("strangers") { Strangers(reading: &$0) }
+            sites = section.sections("sites", default: sites) { KnownSite(reading: &$0) }
+            for (index, site) in sites.enumerated() {
+                if site.domain == ownDomain { section.refuse("sites", "\(site.domain) is the site itself") }
+                if sites[..<index].contains(where: { $0.domain == site.domain }) {
+                    section.refuse("sites", "\(site.domain) twice")
+                }
+            }
+        }
+    }
+}

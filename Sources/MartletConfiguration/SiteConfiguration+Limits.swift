@@ -1,0 +1,77 @@
+extension SiteConfiguration {
+    /// `[limits]`: every bound of the server. The reason for each number stands in the annotated file.
+    public struct Limits: Equatable, Sendable {
+        /// The most bytes of a stanza from a client.
+        public var clientStanzaBytes = 256 << 10
+        /// The most bytes of a stanza from a server.
+        public var serverStanzaBytes = 512 << 10
+        /// The most elements open at a time, the stream's root included.
+        public var stanzaDepth = 64
+        /// The most attributes of one element.
+        public var attributesPerElement = 64
+        /// The most bytes a connection may send before it is authenticated.
+        public var preauthenticationBytes = 16 << 10
+        /// How long a connection may take to authenticate.
+        public var preauthenticationTime = Duration.seconds(30)
+        /// The most connections from one IPv4 address, or one /64 of IPv6.
+        public var connectionsPerAddress = 100
+        /// The most failed logins to one account within `failedLoginWindow`.
+        public var failedLoginsPerAccount = 10
+        /// The most failed logins from one IPv4 address, or one /64 of IPv6, within `failedLoginWindow`.
+        public var failedLoginsPerAddress = 50
+        /// The time in which failed logins are counted.
+        public var failedLoginWindow = Duration.seconds(300)
+        /// The most stanzas of one connection that wait for the site; reading stops there.
+        public var unhandledStanzasPerConnection = 64
+        /// The most bytes that wait for a slow connection; its session hibernates there.
+        public var outboundBytesPerConnection = 1 << 20
+        /// The free space below which nothing new is taken over.
+        public var diskReserve = 512 << 20
+        /// The address space of the database, which is the most it can grow to.
+        public var mapSize = 256 << 30
+        /// The most items of one roster.
+        public var rosterItems = 1000
+        /// The most messages kept for one account that is offline.
+        public var offlineMessagesPerAccount = 1000
+        /// The most dialback requests a stream may have unanswered.
+        public var pendingDialbacksPerStream = 16
+        /// The most dialback requests one address may have unanswered.
+        public var pendingDialbacksPerAddress = 64
+
+        /// The defaults.
+        public init() {}
+
+        init(reading section: inout Section) {
+            // RFC 6120 §13.12: a stanza of 10,000 bytes must be accepted.
+            clientStanzaBytes = section.value("client_stanza_bytes", .size(10_000...(16 << 20)), default: clientStanzaBytes)
+            serverStanzaBytes = section.value("server_stanza_bytes", .size(10_000...(16 << 20)), default: serverStanzaBytes)
+            stanzaDepth = section.value("stanza_depth", .integer(8...250), default: stanzaDepth)
+            attributesPerElement = section.value("attributes_per_element", .integer(16...1000), default: attributesPerElement)
+            preauthenticationBytes = section.value(
+                "preauth_bytes", .size((4 << 10)...(1 << 20)), default: preauthenticationBytes)
+            preauthenticationTime = section.value(
+                "preauth_time", .duration(.seconds(1) ... .seconds(600)), default: preauthenticationTime)
+            connectionsPerAddress = section.value(
+                "connections_per_address", .integer(1...1_000_000), default: connectionsPerAddress)
+            failedLoginsPerAccount = section.value(
+                "failed_logins_per_account", .integer(1...10_000), default: failedLoginsPerAccount)
+            failedLoginsPerAddress = section.value(
+                "failed_logins_per_address", .integer(1...10_000), default: failedLoginsPerAddress)
+            failedLoginWindow = section.value(
+                "failed_login_window", .duration(.seconds(1) ... .seconds(86400)), default: failedLoginWindow)
+            unhandledStanzasPerConnection = section.value(
+                "unhandled_stanzas_per_connection", .integer(1...10_000), default: unhandledStanzasPerConnection)
+            outboundBytesPerConnection = section.value(
+                "outbound_bytes_per_connection", .size((64 << 10)...(1 << 30)), default: outboundBytesPerConnection)
+            diskReserve = section.value("disk_reserve", .size(0...(1 << 44)), default: diskReserve)
+            mapSize = section.value("map_size", .size((16 << 20)...(1 << 46)), default: mapSize)
+            rosterItems = section.value("roster_items", .integer(1...100_000), default: rosterItems)
+            offlineMessagesPerAccount = section.value(
+                "offline_messages_per_account", .integer(0...1_000_000), default: offlineMessagesPerAccount)
+            pendingDialbacksPerStream = section.value(
+                "pending_dialbacks_per_stream", .integer(1...10_000), default: pendingDialbacksPerStream)
+            pendingDialbacksPerAddress = section.value(
+                "pending_dialbacks_per_address", .integer(1...10_000), default: pendingDialbacksPerAddress)
+        }
+    }
+}

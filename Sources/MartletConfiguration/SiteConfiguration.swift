@@ -1,0 +1,112 @@
+/// The configuration of one site, as `martlet.toml` says it: parsed, validated, complete. Made once at start (and again at a
+/// reload) and handed down in parts; nothing reads it from anywhere else.
+///
+/// The annotated default file (`annotated(domain:)`, `Config/martlet.toml`) explains every key; the property of a key bears
+/// its name. Relative paths have been resolved.
+public struct SiteConfiguration: Equatable, Sendable {
+    /// The site's domain, prepared (RFC 7622 §3.2).
+    public var domain: String
+    /// The directory of the database; relative in the file to the file itself.
+    public var dataDirectory: String = "."
+    /// Where the site's people and other sites' operators reach its administrator: a URI such as `mailto:…`.
+    public var adminContact: String?
+    /// Certificate, key and trust.
+    public var tls = TLS()
+    /// Where clients connect.
+    public var clientListeners: [ClientListener] = [
+        ClientListener(port: 5222, security: .starttls), ClientListener(port: 5223, security: .direct),
+    ]
+    /// Where other servers connect.
+    public var serverListeners: [ServerListener] = [
+        ServerListener(port: 5269, security: .starttls), ServerListener(port: 5270, security: .direct),
+    ]
+    /// What clients may do.
+    public var client = Client()
+    /// How the site talks to other domains.
+    public var federation = Federation()
+    /// Every bound of the server.
+    public var limits = Limits()
+    /// The least severe messages that are logged.
+    public var logLevel = LogLevel.info
+    /// The path of the socket for `martlet` commands; relative in the file to the data directory.
+    public var controlSocket: String = "martlet.sock"
+
+    /// The severities of log messages.
+    public enum LogLevel: String, CaseIterable, Sendable { case trace, debug, info, notice, warning, error, critical }
+
+    /// A configuration in which everything is as the annotated file says. The domain must be prepared.
+    public static func defaults(domain: String) -> SiteConfiguration { SiteConfiguration(domain: domain) }
+
+    private init(domain: String) { self.domain = domain }
+
+    /// Reads a configuration file.
+    ///
+    /// `fileName` is the file's path: it is named in errors, and paths in the text are relative to its directory. Throws
+    /// everything that is wrong with the text, each with its line.
+    public static func parse(_ text: String, fileName: String) throws(ConfigurationErrors) -> SiteConfiguration {
+        let directory = FilePath.directory(of: fileName)
+        return try Document.read(text, file: fileName) { root in
+            var result = SiteConfiguration(domain: "")
+            let domain = root.section("site") { site in
+                result.dataDirectory = FilePath.join(
+                    directory, site.value("data_directory", .path, default: result.dataDirectory))
+                result.adminContact = site.optional("admin_contact", .contact)
+                return site.required("domain", .domain)
+            }
+            result.domain = domain ?? ""
+            result.tls = root.section("tls") { TLS(reading: &$0, directory: directory) }
+            root.section("listeners") { listeners in
+                result.clientListeners = listeners.sections("client", default: result.clientListeners) {
+                    ClientListener(reading: &$0)
+                }
+                result.serverListeners = listeners.sections("server", default: result.serverListeners) {
+                    ServerListener(reading: &$0)
+                }
+                result.refuseDoubleListeners(&listeners)
+            }
+            result.client = root.section("client") { Client(reading: &$0) }
+            result.federation = root.section("federation") { Federation(reading: &$0, ownDomain: domain) }
+            result.limits = root.section("limits") { Limits(reading: &$0) }
+            result.logLevel = root.section("log") { $0.value("level", .word, default: result.logLevel) }
+            result.controlSocket = root.section("control") { control in
+                FilePath.join(result.dataDirectory, control.value("socket", .path, default: result.controlSocket))
+            }
+            return domain == nil ? nil : result
+        }
+    }
+
+    private func refuseDoubleListeners(_ listeners: inout Section) {
+        var seen: [Endpoint] = []
+        let endpoints = clientListeners.map(\.endpoint) + serverListeners.map(\.endpoint)
+        for endpoint in endpoints {
+            if seen.contains(endpoint) { listeners.refuse("two listeners on \(endpoint)") }
+            seen.append(endpoint)
+        }
+    }
+}
+
+extension ValueRule<String> {
+    /// A URI by which a person is reached (XEP-0157).
+    static var contact: ValueRule {
+        text("a URI such as \"mailto:admin@pilsen.example\" or \"xmpp:admin@pilsen.example\"") {
+            let parts = $0.split(separator: ":", maxSplits: 1)
+            return parts.count == 2 && $0.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value != 0x7F } ? $0 : nil
+        }
+    }
+}
+
+/// Paths as text: configuration is read before anything touches a file system.
+enum FilePath {
+    /// The directory of a file; `.` if its name has none.
+    static func directory(of file: String) -> String {
+        guard let slash = file.lastIndex(of: "/") else { return "." }
+        return slash == file.startIndex ? "/" : String(file[..<slash])
+    }
+
+    /// The path relative to a directory, or itself if it is absolute.
+    static func join(_ directory: String, _ path: String) -> String {
+        if path.hasPrefix("/") || directory == "." { return path }
+        if path == "." { return directory }
+        return directory.hasSuffix("/") ? directory + path : directory + "/" + path
+    }
+}

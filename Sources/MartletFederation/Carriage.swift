@@ -1,0 +1,35 @@
+import XMPPStanzas
+
+/// How a stanza for another domain travels (`Docs/relay-protocol.md` §5).
+enum Carriage: Equatable {
+    /// Durable: takes a number in a lane and waits on disk.
+    case entry
+    /// Unnumbered, on a stream that is up or about to be; with `fails` its sender hears when it cannot go.
+    case beside(fails: Bool)
+    /// Only on a stream that is up, else dropped without a word: what it says is stale by then.
+    case fleeting
+
+    /// The rule for `stanza`.
+    init(of stanza: Stanza) {
+        switch stanza.kind {
+        case .message:
+            if stanza.traits.contains(.noStore) {
+                self = .beside(fails: stanza.messageType != .error)
+            } else if stanza.traits.contains(.chatState) && !stanza.traits.contains(.substance) {
+                self = .fleeting
+            } else {
+                self = .entry
+            }
+        case .presence:
+            self = stanza.presenceType?.managesSubscription == true ? .entry : .beside(fails: false)
+        case .iq:
+            self = stanza.iqType?.isRequest == true ? .beside(fails: true) : .fleeting
+        }
+    }
+}
+
+extension LaneClass {
+    /// The lane of a stanza. A pair of bare addresses must always map to the same class, or its order would be lost;
+    /// until pairs are told apart everything travels as chat.
+    init(for stanza: Stanza) { self = .chat }
+}

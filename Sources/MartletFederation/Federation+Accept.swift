@@ -1,0 +1,139 @@
+import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStanzas
+import XMPPStreams
+
+extension Federation {
+    /// A stanza for another domain (`Docs/relay-protocol.md` §3, S1): taken over on disk, written to a stream, or
+    /// refused with an error to its sender. What is taken over is acknowledged to the client by the same commit.
+    public mutating func accept(_ stanza: Stanza, from origin: Origin, _ turn: Turn) {
+        guard let from = stanza.from, let to = stanza.to else { return }
+        let pair = DomainPair(local: from.domain, peer: to.domain)
+        guard turn.policy.federates, !turn.policy.blockedPeers.contains(pair.peer) else {
+            return turn.bounce(stanza, StanzaError(.remoteServerNotFound))
+        }
+        if linkByPair[pair] == nil, !admitsStranger(pair.peer, from: from, turn) {
+            return turn.bounce(stanza, StanzaError(.policyViolation, .wait, text: "Too many new domains, try later"))
+        }
+        let slot = slot(of: pair, turn)
+        switch Carriage(of: stanza) {
+        case .entry:
+            append(stanza, slot, turn)
+        case .beside(let fails):
+            sendBeside(stanza, slot, failing: fails, turn)
+        case .fleeting:
+            if links[slot].isUp { writeBeside(stanza, slot, turn) }
+        }
+    }
+
+    /// New domains are limited per account and hour; known ones never.
+    private mutating func admitsStranger(_ peer: JID, from: JID, _ turn: Turn) -> Bool {
+        if turn.policy.knownPeers.contains(peer) || peerRow(peer, turn).wasReached { return true }
+        return strangers.admits(from.bare, now: turn.now, perHour: turn.policy.newStrangersPerHour)
+    }
+
+    /// S1: log, number, entry and lane in one transaction with the client's counter.
+    private mutating func append(_ stanza: Stanza, _ slot: Int, _ turn: Turn) {
+        if turn.isBelowReserve {
+            return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "The server's disk is nearly full"))
+        }
+        if links[slot].isStranger, links[slot].waiting >= StrangerGate.waitingLimit {
+            return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "Too much waits for this domain"))
+        }
+        let index = Int(LaneClass(for: stanza).rawValue)
+        let logged = LoggedStanza(stanza: stanza, acceptedAt: turn.wall, acceptedInstant: turn.now)
+        let sequence = StanzaLog.append(logged, in: turn.store)
+        let entry = EntryRow(
+            logSequence: sequence, tag: turn.random.next(), deadline: turn.now + turn.policy.entryLifetime)
+        let wasEmpty = links[slot].waiting == 0
+        let (lane, number) = nextNumber(slot, index, turn)
+        EntryTable.put(lane, number, entry, in: turn.store)
+        if wasEmpty { noteFirstWaiting(slot, turn) }
+
+        if links[slot].isUp, links[slot].lanes[index].isOpen, links[slot].lanes[index].nextToSend == number,
+            hasRoom(slot, index, turn)
+        {
+            write(logged, entry, number, slot, index, isLate: false, turn)
+        } else {
+            dialIfResting(slot, turn)
+        }
+    }
+
+    /// Gives the next number of a lane, making the lane with its first entry.
+    private mutating func nextNumber(_ slot: Int, _ index: Int, _ turn: Turn) -> (LaneID, UInt64) {
+        let pair = links[slot].pair
+        var row =
+            links[slot].lanes[index].row
+            ?? LaneRow(
+                local: AddressTable.makeNumber(of: pair.local, in: turn.store),
+                peer: AddressTable.makeNumber(of: pair.peer, in: turn.store),
+                laneClass: links[slot].lanes[index].laneClass,
+                epoch: Epoch(high: turn.random.next(), low: turn.random.next()))
+        row.assigned += 1
+        links[slot].lanes[index].row = row
+        if let id = links[slot].lanes[index].id {
+            LaneTable.update(id, row, in: turn.store)
+            return (id, row.assigned)
+        }
+        let id = LaneTable.insert(row, in: turn.store)
+        links[slot].lanes[index].id = id
+        return (id, row.assigned)
+    }
+
+    /// Something waits where nothing did: its lifetime begins, and a stranger's patience.
+    private mutating func noteFirstWaiting(_ slot: Int, _ turn: Turn) {
+        scheduleExpiry(slot, turn)
+        if links[slot].isStranger {
+            turn.schedule(
+                .strangerTimeout(LinkID(slot: UInt32(slot)), generation: links[slot].generation),
+                after: turn.policy.strangerTimeout)
+        }
+    }
+
+    /// Unnumbered: goes now, waits for the attempt under way, or fails.
+    private mutating func sendBeside(_ stanza: Stanza, _ slot: Int, failing: Bool, _ turn: Turn) {
+        switch links[slot].state {
+        case .up:
+            writeBeside(stanza, slot, turn)
+        case .idle:
+            hold(stanza, slot, failing: failing, turn)
+            dial(slot, turn)
+        case .dialling:
+            if links[slot].failures == 0 {
+                hold(stanza, slot, failing: failing, turn)
+            } else {
+                fail(stanza, slot, failing: failing, turn)
+            }
+        case .closing, .backingOff:
+            fail(stanza, slot, failing: failing, turn)
+        }
+    }
+
+    private mutating func hold(_ stanza: Stanza, _ slot: Int, failing: Bool, _ turn: Turn) {
+        if links[slot].volatile.count < PeerLink.volatileLimit {
+            links[slot].volatile.append(stanza)
+        } else {
+            fail(stanza, slot, failing: failing, turn)
+        }
+    }
+
+    private mutating func fail(_ stanza: Stanza, _ slot: Int, failing: Bool, _ turn: Turn) {
+        if failing {
+            turn.bounce(stanza, StanzaError(.remoteServerTimeout))
+        } else {
+            links[slot].needsRefresh = true
+        }
+    }
+
+    /// What waited for an attempt that failed.
+    mutating func failVolatile(_ slot: Int, _ error: StanzaError, _ turn: Turn) {
+        let volatile = links[slot].volatile
+        links[slot].volatile = []
+        for stanza in volatile {
+            if case .beside(true) = Carriage(of: stanza) { turn.bounce(stanza, error) }
+        }
+        if !volatile.isEmpty { links[slot].needsRefresh = true }
+    }
+}

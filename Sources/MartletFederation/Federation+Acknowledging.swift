@@ -1,0 +1,138 @@
+import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStanzas
+import XMPPStreams
+import XMPPXML
+
+extension Federation {
+    /// A nonza on a stream that we opened: the only way in which entries are removed.
+    mutating func linkHeard(_ nonza: Element, _ slot: Int, _ turn: Turn) {
+        switch (nonza.name, nonza.namespace) {
+        case ("have", Namespaces.relay): receivedHave(nonza, slot, turn)
+        case ("a", Namespaces.streamManagement): receivedCount(nonza, slot, turn)
+        case ("failed", Namespaces.streamManagement): streamManagementFailed(slot, turn)
+        case ("r", Namespaces.streamManagement):
+            // Without XEP-0288 nothing comes on this stream, so the count is always 0.
+            guard let connection = links[slot].connection else { return }
+            turn.perform(.send(Array("<a xmlns='\(Namespaces.streamManagement)' h='0'/>".utf8)), on: connection)
+        default: break
+        }
+    }
+
+    /// `<have/>`: checked against our records, then entries go (`Docs/relay-protocol.md` §3, S2 and S3).
+    private mutating func receivedHave(_ nonza: Element, _ slot: Int, _ turn: Turn) {
+        guard case .up(_, .relay) = links[slot].state, let laneClass = nonza["lane"].flatMap(LaneClass.init(name:)) else {
+            return
+        }
+        let index = Int(laneClass.rawValue)
+        let mark = RelayMark(nonza).flatMap { $0.number == 0 ? nil : $0 }
+        guard mark != nil || nonza["n"] == "0" else { return }
+        guard links[slot].lanes[index].row?.isStopped != true else { return heard(slot, turn) }
+        let lane = links[slot].lanes[index]
+        let verdict = lane.verdict(on: mark) { number in
+            lane.id.flatMap { EntryTable.entry($0, number, in: turn.store)?.tag }
+        }
+        switch verdict {
+        case .upTo(let number):
+            if number > 0 { acknowledge(slot, laneClass, upTo: number, byPeersNumber: true, turn) }
+            open(slot, index, turn)
+        case .newStore:
+            if !links[slot].lanes[index].isOpen { turn.note(.newEpoch(links[slot].pair, lane: laneClass.name)) }
+            open(slot, index, turn)
+        case .stop(let reason):
+            stop(slot, index, reason, turn)
+        }
+        heard(slot, turn)
+    }
+
+    private mutating func open(_ slot: Int, _ index: Int, _ turn: Turn) {
+        guard !links[slot].lanes[index].isOpen else { return touch(slot) }
+        links[slot].lanes[index].isOpen = true
+        touch(slot)
+    }
+
+    /// One of the two stores went back in time: nothing is removed, nothing is sent, the operator decides.
+    private mutating func stop(_ slot: Int, _ index: Int, _ reason: String, _ turn: Turn) {
+        links[slot].lanes[index].isOpen = false
+        links[slot].lanes[index].row?.stopReason = reason
+        if let id = links[slot].lanes[index].id, let row = links[slot].lanes[index].row {
+            LaneTable.update(id, row, in: turn.store)
+        }
+        turn.note(.laneStopped(links[slot].pair, lane: links[slot].lanes[index].laneClass.name, reason: reason))
+    }
+
+    /// XEP-0198 §4: the peer has handled `h` stanzas of this stream (rung 1).
+    private mutating func receivedCount(_ nonza: Element, _ slot: Int, _ turn: Turn) {
+        guard case .up(let connection, .foreign(var foreign)) = links[slot].state, foreign.fence == nil,
+            let h = nonza["h"].flatMap({ UInt32($0) })
+        else { return }
+        foreign.wasRequested = false
+        let proven = Int(h &- foreign.acknowledged)
+        guard proven <= foreign.unprovenCount else {
+            let error = StreamError(.undefinedCondition, text: "You acknowledged more stanzas than were sent")
+            return turn.perform(.close(error), on: connection)
+        }
+        foreign.acknowledged = h
+        let entries = foreign.proved(proven)
+        links[slot].state = .up(connection, .foreign(foreign))
+        for (laneClass, number) in entries { acknowledge(slot, laneClass, upTo: number, byPeersNumber: false, turn) }
+        if foreign.unprovenCount == 0 { heard(slot, turn) } else { links[slot].wasAsked = false }
+        touch(slot)
+    }
+
+    /// The peer offered XEP-0198 and refuses it now: the fence takes over.
+    private mutating func streamManagementFailed(_ slot: Int, _ turn: Turn) {
+        guard case .up(let connection, .foreign(var foreign)) = links[slot].state, foreign.fence == nil else { return }
+        foreign.fence = ForeignCarrier.Fence()
+        foreign.wasRequested = false
+        links[slot].state = .up(connection, .foreign(foreign))
+        touch(slot)
+    }
+
+    /// An IQ answer from a peer's domain: true if it was the answer to a fence, which nobody else asked for.
+    mutating func fenceAnswered(_ stanza: Stanza, _ pair: DomainPair, _ turn: Turn) -> Bool {
+        guard let slot = linkByPair[pair], let id = stanza.id, stanza.from == pair.peer, stanza.to == pair.local,
+            case .up(let connection, .foreign(var foreign)) = links[slot].state, let fence = foreign.fence
+        else { return false }
+        guard let outstanding = fence.outstanding, constantLengthEqual(outstanding.id, id) else {
+            return id.hasPrefix("fence-")
+        }
+        foreign.fence = ForeignCarrier.Fence()
+        let entries = foreign.proved(outstanding.covers)
+        links[slot].state = .up(connection, .foreign(foreign))
+        for (laneClass, number) in entries { acknowledge(slot, laneClass, upTo: number, byPeersNumber: false, turn) }
+        heard(slot, turn)
+        touch(slot)
+        return true
+    }
+
+    private func constantLengthEqual(_ left: String, _ right: String) -> Bool {
+        left.utf8.count == right.utf8.count && zip(left.utf8, right.utf8).reduce(0) { $0 | ($1.0 ^ $1.1) } == 0
+    }
+
+    /// The peer closed after we did: it has parsed everything (rung 3).
+    mutating func closeAnswered(_ slot: Int, _ turn: Turn) {
+        guard case .closing(let connection, .foreign(var foreign)) = links[slot].state else { return }
+        let entries = foreign.proved(foreign.unprovenCount)
+        links[slot].state = .closing(connection, .foreign(foreign))
+        for (laneClass, number) in entries { acknowledge(slot, laneClass, upTo: number, byPeersNumber: false, turn) }
+    }
+
+    /// Entries up to `number` are the peer's. Removing them may be lost in a crash: the peer says it again.
+    mutating func acknowledge(
+        _ slot: Int, _ laneClass: LaneClass, upTo number: UInt64, byPeersNumber: Bool, _ turn: Turn
+    ) {
+        let index = Int(laneClass.rawValue)
+        guard let id = links[slot].lanes[index].id, let row = links[slot].lanes[index].row, number > row.acked else { return }
+        let tag = EntryTable.entry(id, number, in: turn.store)?.tag ?? 0
+        turn.lazily {
+            for acked in row.acked + 1...number { EntryTable.remove(id, acked, in: turn.store) }
+            links[slot].lanes[index].acknowledged(upTo: number, tag: tag)
+            if !byPeersNumber { links[slot].lanes[index].row?.provenOtherwise = true }
+            if let row = links[slot].lanes[index].row { LaneTable.update(id, row, in: turn.store) }
+        }
+        touch(slot)
+    }
+}

@@ -1,0 +1,215 @@
+import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStanzas
+import XMPPStreams
+import XMPPXML
+
+extension Federation {
+    /// A fact about a connection from or to another server.
+    public mutating func received(_ event: StreamEvent, on connection: ConnectionID, _ turn: Turn) {
+        if let slot = linkByConnection[connection] {
+            return receivedOnLink(event, slot, turn)
+        }
+        switch event {
+        case .dialbackKeyReceived(let pair, let key, let streamID, let address):
+            dialbackKeyReceived(pair, key, streamID, address, on: connection, turn)
+        case .peerVerified(let pair, let proof):
+            peerVerified(pair, proof, on: connection, turn)
+        case .stanza(let stanza):
+            receivedStanza(stanza, on: connection, turn)
+        case .stanzaRefused(let stanza, let error):
+            if inbound[connection]?.isManaged == true { inbound[connection]?.handled &+= 1 }
+            if stanza.from != nil, stanza.to != nil { turn.bounce(stanza, error) }
+        case .nonza(let nonza):
+            receivedNonza(nonza, on: connection, turn)
+        case .closed:
+            inboundClosed(connection)
+        case .congested:
+            turn.perform(.close(StreamError(.resourceConstraint)), on: connection)
+        default:
+            break
+        }
+    }
+
+    private mutating func receivedOnLink(_ event: StreamEvent, _ slot: Int, _ turn: Turn) {
+        switch event {
+        case .nonza(let nonza): linkHeard(nonza, slot, turn)
+        case .streamEnded: closeAnswered(slot, turn)
+        case .closed(let words): streamLost(slot, words, turn)
+        case .congested:
+            if let connection = links[slot].connection { turn.perform(.close(nil), on: connection) }
+            streamLost(slot, "the peer reads too slowly", turn)
+        default: break
+        }
+    }
+
+    /// A pair may be used on this stream from now on: the first moment at which anything of the peer is written down.
+    private mutating func peerVerified(_ pair: DomainPair, _ proof: PeerProof, on connection: ConnectionID, _ turn: Turn) {
+        if let reason = refusal(of: pair, turn) {
+            turn.note(.peerRefused(pair, reason: reason))
+            return turn.perform(.close(StreamError(.policyViolation)), on: connection)
+        }
+        inbound[connection, default: InboundStream()].pairs.append(pair)
+        if proof == .certificate { rememberCertificate(pair.peer, turn) }
+        turn.note(.peerAccepted(pair, proof))
+        peerShowedItself(pair, turn)
+    }
+
+    private func rememberCertificate(_ peer: JID, _ turn: Turn) {
+        let number = AddressTable.makeNumber(of: peer, in: turn.store)
+        var row = PeerTable.row(number, in: turn.store)
+        guard !row.showedCertificate else { return }
+        row.showedCertificate = true
+        PeerTable.update(number, row, in: turn.store)
+    }
+
+    /// Why a peer is not let in; nil where it is.
+    func refusal(of pair: DomainPair, _ turn: Turn) -> String? {
+        if !turn.policy.federates { return "federation is off" }
+        if !turn.policy.serves(pair.local.domainpart) { return "\(pair.local) is not served here" }
+        if turn.policy.serves(pair.peer.domainpart) { return "\(pair.peer) is our own domain" }
+        if turn.policy.blockedPeers.contains(pair.peer) { return "\(pair.peer) is blocked" }
+        return nil
+    }
+
+    /// A stanza between domains that this stream has proven; the stream engine has checked that.
+    private mutating func receivedStanza(_ stanza: Stanza, on connection: ConnectionID, _ turn: Turn) {
+        guard let from = stanza.from, let to = stanza.to, inbound[connection] != nil else { return }
+        let pair = DomainPair(local: to.domain, peer: from.domain)
+        if inbound[connection]?.isManaged == true { inbound[connection]?.handled &+= 1 }
+        if stanza.kind == .iq, stanza.iqType?.isRequest == false {
+            if fenceAnswered(stanza, pair, turn) { return }
+            forgetRequest(stanza, pair)
+        }
+        if let mark = stanza.relayMark {
+            var delivered = stanza
+            delivered.relayMark = nil
+            receivedEntry(mark, delivered, pair, on: connection, turn)
+        } else {
+            turn.route(stanza, from: .peer(connection, pair))
+        }
+    }
+
+    private mutating func forgetRequest(_ stanza: Stanza, _ pair: DomainPair) {
+        guard let slot = linkByPair[pair], let id = stanza.id else { return }
+        if let index = links[slot].requests.firstIndex(where: { $0.id == id && $0.from == stanza.to && $0.to == stanza.from }) {
+            links[slot].requests.remove(at: index)
+        }
+    }
+
+    private mutating func receivedNonza(_ nonza: Element, on connection: ConnectionID, _ turn: Turn) {
+        guard inbound[connection] != nil else { return }
+        switch (nonza.name, nonza.namespace) {
+        case ("ask", Namespaces.relay):
+            guard let pair = pair(of: nonza, on: connection) else { return }
+            for laneClass in LaneClass.allCases {
+                makeDue(IncomingLane(pair: pair, laneClass: laneClass), on: connection, turn)
+            }
+        case ("void", Namespaces.relay):
+            guard let pair = pair(of: nonza, on: connection), let mark = RelayMark(nonza) else { return }
+            receivedEntry(mark, nil, pair, on: connection, turn)
+        case ("enable", Namespaces.streamManagement):
+            inbound[connection]?.isManaged = true
+            inbound[connection]?.handled = 0
+            turn.perform(.send(Array("<enabled xmlns='\(Namespaces.streamManagement)'/>".utf8)), on: connection)
+        case ("r", Namespaces.streamManagement):
+            let handled = inbound[connection]?.handled ?? 0
+            turn.acknowledge(Array("<a xmlns='\(Namespaces.streamManagement)' h='\(handled)'/>".utf8), on: connection)
+        default:
+            break
+        }
+    }
+
+    /// The pair that a relay nonza names, if this stream has proven it.
+    private func pair(of nonza: Element, on connection: ConnectionID) -> DomainPair? {
+        guard let from = nonza["from"].flatMap({ try? JID($0) }), let to = nonza["to"].flatMap({ try? JID($0) }) else {
+            return nil
+        }
+        let pair = DomainPair(local: to, peer: from)
+        return inbound[connection]?.pairs.contains(pair) == true ? pair : nil
+    }
+
+    /// R1: the number moves in the transaction of the delivery; everything else is dropped and answered with what we have.
+    private mutating func receivedEntry(
+        _ mark: RelayMark, _ stanza: Stanza?, _ pair: DomainPair, on connection: ConnectionID, _ turn: Turn
+    ) {
+        // R4: below the reserve nothing is counted, so the peer keeps it and tries again.
+        if turn.isBelowReserve { return }
+        let lane = IncomingLane(pair: pair, laneClass: mark.lane)
+        load(lane, turn)
+        switch haves[lane]?.verdict(on: mark) {
+        case .next:
+            take(mark, stanza, lane, on: connection, turn)
+        case .first(let replacing):
+            if replacing { turn.note(.newEpoch(pair, lane: mark.lane.name)) }
+            take(mark, stanza, lane, on: connection, turn)
+        case .gap(let expected):
+            turn.note(.numberOutOfOrder(pair, lane: mark.lane.name, expected: expected, received: mark.number))
+            inbound[connection]?.gaps += 1
+            if let gaps = inbound[connection]?.gaps, gaps >= InboundStream.gapLimit {
+                return turn.perform(.close(StreamError(.policyViolation, text: "Numbers are missing")), on: connection)
+            }
+        case .duplicate, nil:
+            break
+        }
+        makeDue(lane, on: connection, turn)
+    }
+
+    private mutating func take(
+        _ mark: RelayMark, _ stanza: Stanza?, _ lane: IncomingLane, on connection: ConnectionID, _ turn: Turn
+    ) {
+        haves[lane]?.took(mark)
+        if haves[lane]?.peer == nil {
+            haves[lane]?.peer = AddressTable.makeNumber(of: lane.pair.peer, in: turn.store)
+            haves[lane]?.local = AddressTable.makeNumber(of: lane.pair.local, in: turn.store)
+        }
+        inbound[connection]?.gaps = 0
+        guard let state = haves[lane], let row = state.row, let peer = state.peer, let local = state.local else { return }
+        HaveTable.update(row, peer: peer, local: local, laneClass: lane.laneClass, in: turn.store)
+        if let stanza { turn.route(stanza, from: .peer(connection, lane.pair)) }
+    }
+
+    private mutating func load(_ lane: IncomingLane, _ turn: Turn) {
+        guard haves[lane] == nil else { return }
+        var state = HaveState()
+        state.peer = AddressTable.number(of: lane.pair.peer, in: turn.store)
+        state.local = AddressTable.number(of: lane.pair.local, in: turn.store)
+        if let peer = state.peer, let local = state.local {
+            state.row = HaveTable.row(peer: peer, local: local, laneClass: lane.laneClass, in: turn.store)
+        } else {
+            state.peer = nil
+        }
+        haves[lane] = state
+    }
+
+    private mutating func makeDue(_ lane: IncomingLane, on connection: ConnectionID, _ turn: Turn) {
+        load(lane, turn)
+        if haves[lane]?.isDue == true, dueHaves.contains(where: { $0 == (connection, lane) }) { return }
+        haves[lane]?.isDue = true
+        dueHaves.append((connection, lane))
+    }
+
+    /// R2: one `<have/>` per lane and batch, after the commit.
+    mutating func sendDueHaves(_ turn: Turn) {
+        for (connection, lane) in dueHaves {
+            haves[lane]?.isDue = false
+            var have = Element(
+                "have", Namespaces.relay,
+                [("from", lane.pair.local.description), ("to", lane.pair.peer.description), ("lane", lane.laneClass.name)])
+            if let row = haves[lane]?.row {
+                let mark = RelayMark(lane: lane.laneClass, epoch: row.epoch, number: row.number, tag: row.tag)
+                for (name, value) in mark.attributes { have[name] = value }
+            } else {
+                have["n"] = "0"
+            }
+            turn.acknowledge(have.serialized(within: Namespaces.client), on: connection)
+        }
+        dueHaves.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func inboundClosed(_ connection: ConnectionID) {
+        inbound[connection] = nil
+    }
+}

@@ -1,0 +1,153 @@
+import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStanzas
+import XMPPStreams
+import XMPPXML
+
+/// Everything between this site and other servers: links with their durable queues, streams that others opened,
+/// dialback, strangers. Part of the ``Site``; synchronous, without clocks and sockets.
+///
+/// In reading order: a stanza enters at `accept` (Federation+Accept), waits and is written (Federation+Sending), is
+/// acknowledged (Federation+Acknowledging); streams come and go (Federation+Dialling); what others send enters at
+/// `received` (Federation+Receiving).
+public struct Federation {
+    var links: [PeerLink] = []
+    var linkByPair: [DomainPair: Int] = [:]
+    var linkByConnection: [ConnectionID: Int] = [:]
+    /// Links with something to ask for at the end of the batch.
+    var touched: [Int] = []
+
+    var dials: [DialID: Dial] = [:]
+    var nextDial: UInt64 = 1
+
+    var inbound: [ConnectionID: InboundStream] = [:]
+    var haves: [IncomingLane: HaveState] = [:]
+    /// Lanes whose `<have/>` is due at the end of the batch.
+    var dueHaves: [(ConnectionID, IncomingLane)] = []
+    /// Dialback verifications under way, per address that asked for them.
+    var dialbacksByAddress: [RemoteAddress: Int] = [:]
+
+    var strangers = StrangerGate()
+    /// Peers that came back in this turn: the site refreshes availability with them.
+    var recovered: [DomainPair] = []
+    var isShuttingDown = false
+
+    /// What an attempt is for.
+    enum Dial {
+        case link(Int)
+        case verify(ConnectionID, DomainPair, RemoteAddress)
+    }
+
+    /// No links, no streams.
+    public init() {}
+
+    /// After a start: finds the lanes on disk and dials where something waits and where our other offices are.
+    public mutating func boot(_ turn: Turn) {
+        for (id, row) in LaneTable.all(in: turn.store) {
+            let pair = DomainPair(
+                local: AddressTable.address(row.local, in: turn.store), peer: AddressTable.address(row.peer, in: turn.store))
+            let slot = slot(of: pair, turn)
+            links[slot].lanes[Int(row.laneClass.rawValue)].id = id
+            links[slot].lanes[Int(row.laneClass.rawValue)].row = row
+            links[slot].lanes[Int(row.laneClass.rawValue)].streamLost()
+        }
+        dialKnownPeers(turn)
+        for slot in links.indices where links[slot].waiting > 0 {
+            dialIfResting(slot, turn)
+            scheduleExpiry(slot, turn)
+        }
+    }
+
+    /// The policy changed: newly named offices are dialled.
+    public mutating func policyChanged(_ turn: Turn) {
+        dialKnownPeers(turn)
+    }
+
+    /// Peers whose links came up since the last call.
+    public mutating func takeRecovered() -> [DomainPair] {
+        defer { recovered.removeAll() }
+        return recovered
+    }
+
+    /// The end of a batch: haves are sent, windows filled, acknowledgements asked for.
+    public mutating func endBatch(_ turn: Turn) {
+        sendDueHaves(turn)
+        // What a link writes here touches it once more; it is being looked after already.
+        for slot in touched {
+            pump(slot, turn)
+            requestProof(slot, turn)
+            links[slot].isTouched = false
+        }
+        touched.removeAll(keepingCapacity: true)
+    }
+
+    /// Every stream is closed; queues stay on disk.
+    public mutating func shutdown(_ turn: Turn) {
+        isShuttingDown = true
+        for link in links {
+            if let connection = link.connection { turn.perform(.close(nil), on: connection) }
+            if case .dialling(let dial) = link.state { turn.perform(.cancelDial(dial)) }
+        }
+        let streams = inbound.keys.sorted { ($0.loop, $0.slot, $0.generation) < ($1.loop, $1.slot, $1.generation) }
+        for connection in streams {
+            turn.perform(.close(StreamError(.systemShutdown)), on: connection)
+        }
+    }
+
+    /// A timer fired.
+    public mutating func timerFired(_ timer: SiteTimer, _ turn: Turn) {
+        switch timer {
+        case .linkRetry(let link, let generation):
+            guard isCurrent(link, generation) else { return }
+            if case .backingOff = links[Int(link.slot)].state { dial(Int(link.slot), turn) }
+        case .linkSilence(let link, let generation):
+            guard isCurrent(link, generation) else { return }
+            silenceNoticed(Int(link.slot), turn)
+        case .linkExpiry(let link, _):
+            expire(Int(link.slot), turn)
+        case .strangerTimeout(let link, _):
+            strangerTimedOut(Int(link.slot), turn)
+        case .dialbackTimeout(let dial):
+            dialbackEnded(dial, .error(.remoteServerTimeout, words: "no answer in time"), turn)
+            turn.perform(.cancelDial(dial))
+        case .sessionExpired, .sessionFence, .clockMark:
+            break
+        }
+    }
+
+    func isCurrent(_ link: LinkID, _ generation: UInt64) -> Bool {
+        Int(link.slot) < links.count && links[Int(link.slot)].generation == generation
+    }
+
+    /// The link of a pair, made if there is none.
+    mutating func slot(of pair: DomainPair, _ turn: Turn) -> Int {
+        if let slot = linkByPair[pair] { return slot }
+        var link = PeerLink(pair)
+        link.isStranger = !turn.policy.knownPeers.contains(pair.peer) && !peerRow(pair.peer, turn).wasReached
+        links.append(link)
+        linkByPair[pair] = links.count - 1
+        return links.count - 1
+    }
+
+    func peerRow(_ peer: JID, _ turn: Turn) -> PeerRow {
+        guard let number = AddressTable.number(of: peer, in: turn.store) else { return PeerRow() }
+        return PeerTable.row(number, in: turn.store)
+    }
+
+    mutating func touch(_ slot: Int) {
+        guard !links[slot].isTouched else { return }
+        links[slot].isTouched = true
+        touched.append(slot)
+    }
+
+    private mutating func dialKnownPeers(_ turn: Turn) {
+        guard turn.policy.federates, let local = turn.policy.domains.first else { return }
+        for peer in turn.policy.knownPeers where !turn.policy.serves(peer.domainpart) {
+            let slot = slot(of: DomainPair(local: local, peer: peer), turn)
+            links[slot].isStranger = false
+            dialIfResting(slot, turn)
+        }
+    }
+}

@@ -1,0 +1,196 @@
+internal import CLMDB
+import MartletStore
+
+/// A transaction of LMDB with one cursor per table, kept because most accesses are near the one before.
+///
+/// An error within it cannot be handled (the map is full, a page is damaged): it ends the process with LMDB's words.
+final class LMDBTransaction: KeyValueTransaction {
+    private let environment: LMDBEnvironment
+    private let isReadOnly: Bool
+    /// `nil` once the transaction is over.
+    private var transaction: OpaquePointer?
+    /// Indexed by the table's number, grown on demand. The end of a write transaction frees its cursors, not that of a
+    /// reading one.
+    private var cursors: [OpaquePointer?] = []
+    /// How many `forEach` are running.
+    private var iterations = 0
+    private(set) var writes = 0
+
+    init(_ environment: LMDBEnvironment, isReadOnly: Bool) {
+        self.environment = environment
+        self.isReadOnly = isReadOnly
+        let code = mdb_txn_begin(environment.environment, nil, isReadOnly ? UInt32(MDB_RDONLY) : 0, &transaction)
+        precondition(code == MDB_SUCCESS, "beginning a transaction: \(LMDBFailure.words(code))")
+    }
+
+    /// Ends the transaction; returns LMDB's code.
+    func commit() -> Int32 {
+        let ended = end()
+        return mdb_txn_commit(ended)
+    }
+
+    func abort() {
+        let ended = end()
+        mdb_txn_abort(ended)
+    }
+
+    private func end() -> OpaquePointer {
+        precondition(iterations == 0, "the end of a transaction within forEach")
+        guard let ended = transaction else { preconditionFailure("use of a transaction that is over") }
+        if isReadOnly {
+            for cursor in cursors where cursor != nil { mdb_cursor_close(cursor) }
+        }
+        cursors.removeAll()
+        transaction = nil
+        return ended
+    }
+
+    func get(_ table: Table, _ key: [UInt8]) -> [UInt8]? {
+        check(key)
+        return seek(cursor(table), table, key, MDB_SET) { _, value in Self.bytes(value) }
+    }
+
+    func put(_ table: Table, _ key: [UInt8], _ value: [UInt8]) {
+        write(table, key, value, flags: 0)
+    }
+
+    func append(_ table: Table, _ key: [UInt8], _ value: [UInt8]) {
+        write(table, key, value, flags: UInt32(MDB_APPEND))
+    }
+
+    @discardableResult
+    func delete(_ table: Table, _ key: [UInt8]) -> Bool {
+        countWrite(key)
+        let cursor = cursor(table)
+        guard seek(cursor, table, key, MDB_SET, { _, _ in true }) != nil else { return false }
+        succeed(mdb_cursor_del(cursor, 0), "deleting", table)
+        return true
+    }
+
+    func firstEntry(_ table: Table, atOrAfter key: [UInt8]) -> KeyValueEntry? {
+        checkBound(key)
+        if key.isEmpty { return step(cursor(table), table, MDB_FIRST) }
+        return seek(cursor(table), table, key, MDB_SET_RANGE, Self.entry)
+    }
+
+    func lastEntry(_ table: Table, before key: [UInt8]) -> KeyValueEntry? {
+        checkBound(key)
+        if key.isEmpty { return nil }
+        let cursor = cursor(table)
+        let isPlaced = seek(cursor, table, key, MDB_SET_RANGE) { _, _ in true } != nil
+        return step(cursor, table, isPlaced ? MDB_PREV : MDB_LAST)
+    }
+
+    func lastEntry(_ table: Table) -> KeyValueEntry? {
+        step(cursor(table), table, MDB_LAST)
+    }
+
+    func forEach(_ table: Table, prefix: [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool) {
+        checkBound(prefix)
+        // A cursor of its own, because the body may read from the same table.
+        let cursor = openCursor(table)
+        iterations += 1
+        defer {
+            iterations -= 1
+            mdb_cursor_close(cursor)
+        }
+        var entry = prefix.isEmpty ? step(cursor, table, MDB_FIRST) : seek(cursor, table, prefix, MDB_SET_RANGE, Self.entry)
+        while let row = entry, row.key.starts(with: prefix), body(row.key, row.value) {
+            entry = step(cursor, table, MDB_NEXT)
+        }
+    }
+
+    private func write(_ table: Table, _ key: [UInt8], _ value: [UInt8], flags: UInt32) {
+        countWrite(key)
+        let cursor = cursor(table)
+        let code = key.withUnsafeBytes { keyBytes in
+            value.withUnsafeBytes { valueBytes in
+                var key = Self.value(keyBytes)
+                var value = Self.value(valueBytes)
+                return mdb_cursor_put(cursor, &key, &value, flags)
+            }
+        }
+        precondition(code != MDB_KEYEXIST, "append to \(table.databaseName): the key is not the greatest")
+        succeed(code, "writing", table)
+    }
+
+    /// Places the cursor by a key and gives what it found there to `body`; `nil` if there is nothing.
+    private func seek<Result>(
+        _ cursor: OpaquePointer, _ table: Table, _ key: [UInt8], _ operation: MDB_cursor_op,
+        _ body: (MDB_val, MDB_val) -> Result
+    ) -> Result? {
+        key.withUnsafeBytes { keyBytes in
+            var key = Self.value(keyBytes)
+            var value = MDB_val()
+            let code = mdb_cursor_get(cursor, &key, &value, operation)
+            if code == MDB_NOTFOUND { return nil }
+            succeed(code, "reading", table)
+            return body(key, value)
+        }
+    }
+
+    /// Moves the cursor and gives the row it came to.
+    private func step(_ cursor: OpaquePointer, _ table: Table, _ operation: MDB_cursor_op) -> KeyValueEntry? {
+        var key = MDB_val()
+        var value = MDB_val()
+        let code = mdb_cursor_get(cursor, &key, &value, operation)
+        if code == MDB_NOTFOUND { return nil }
+        succeed(code, "reading", table)
+        return Self.entry(key, value)
+    }
+
+    private func cursor(_ table: Table) -> OpaquePointer {
+        let index = Int(table.rawValue)
+        if index < cursors.count, let cursor = cursors[index] { return cursor }
+        while cursors.count <= index { cursors.append(nil) }
+        let cursor = openCursor(table)
+        cursors[index] = cursor
+        return cursor
+    }
+
+    private func openCursor(_ table: Table) -> OpaquePointer {
+        guard let transaction else { preconditionFailure("use of a transaction that is over") }
+        let database = environment.databases[Int(table.rawValue)]
+        precondition(
+            database != LMDBEnvironment.noDatabase, "table \(table.databaseName) was not named when the store was opened")
+        var opened: OpaquePointer?
+        succeed(mdb_cursor_open(transaction, database, &opened), "opening a cursor", table)
+        guard let cursor = opened else { preconditionFailure("no cursor for \(table.databaseName)") }
+        return cursor
+    }
+
+    private func countWrite(_ key: [UInt8]) {
+        check(key)
+        precondition(!isReadOnly, "a write in a reading transaction")
+        precondition(iterations == 0, "a write within forEach")
+        writes += 1
+    }
+
+    private func check(_ key: [UInt8]) {
+        precondition(!key.isEmpty, "an empty key")
+        checkBound(key)
+    }
+
+    private func checkBound(_ key: [UInt8]) {
+        precondition(key.count <= KeyValueLimits.keyBytes, "a key of \(key.count) bytes")
+    }
+
+    private func succeed(_ code: Int32, _ operation: String, _ table: Table) {
+        precondition(
+            code == MDB_SUCCESS, "\(operation) \(table.databaseName) in \(environment.path): \(LMDBFailure.words(code))")
+    }
+
+    // SAFETY: LMDB does not change what a key or a value to be written points to, and is done with it when it returns.
+    private static func value(_ bytes: UnsafeRawBufferPointer) -> MDB_val {
+        MDB_val(mv_size: bytes.count, mv_data: UnsafeMutableRawPointer(mutating: bytes.baseAddress))
+    }
+
+    // SAFETY: what LMDB points to is valid until the next write of the transaction; it is copied at once.
+    private static func bytes(_ value: MDB_val) -> [UInt8] {
+        Array(UnsafeRawBufferPointer(start: value.mv_data, count: value.mv_size))
+    }
+
+    private static func entry(_ key: MDB_val, _ value: MDB_val) -> KeyValueEntry {
+        KeyValueEntry(key: bytes(key), value: bytes(value))
+    }
+}

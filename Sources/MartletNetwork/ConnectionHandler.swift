@@ -1,0 +1,307 @@
+import Logging
+import MartletBus
+import MartletTLS
+import NIOCore
+import XMPPStreams
+
+/// Joins one socket, its TLS engine and its stream engine: bytes one way, the engine's actions the other. Knows no
+/// protocol.
+///
+/// One per connection, from its acceptance or dialling until its socket is closed; confined to its event loop. What the
+/// engine writes during one read, or one batch of the site, leaves as one flush.
+final class ConnectionHandler: ChannelDuplexHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    /// Who hears what the stream reports.
+    enum Listener {
+        case client
+        case server
+        /// A connection that is being dialled: until it is ready its events belong to the attempt.
+        case attempt(DialAttempt)
+    }
+
+    private enum Phase {
+        case open
+        /// Everything written is being flushed; what still comes in is thrown away.
+        case closing
+        case closed
+    }
+
+    let id: ConnectionID
+    /// Whether the loop will flush this connection at the end of the batch.
+    var isTouched = false
+    /// Who hears what the stream reports; the dialer changes it once.
+    var listener: Listener
+    private let loop: ConnectionLoop
+    private let unhandledLimit: Int
+    private let outboundLimit: Int
+    private var engine: StreamEngine
+    private let directTLS: Bool
+    private var tls: TLSEngine?
+    private var context: ChannelHandlerContext?
+    private var phase = Phase.open
+    private var unsent: [UInt8] = []
+    private var unhandled = 0
+    private var readIsHeld = false
+    private var isCongested = false
+    private var discarded = 0
+    /// Why the connection ended, in words for the operator.
+    private var ending: String?
+
+    init(id: ConnectionID, loop: ConnectionLoop, engine: StreamEngine, directTLS: Bool, listener: Listener) {
+        self.id = id
+        self.loop = loop
+        self.engine = engine
+        self.directTLS = directTLS
+        self.listener = listener
+        unhandledLimit = loop.settings.unhandledLimit
+        outboundLimit = loop.settings.outboundLimit
+    }
+
+    // MARK: from the socket
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        if context.channel.isActive { started() }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        started()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let buffer = unwrapInboundIn(data)
+        guard phase == .open else { return discard(buffer.readableBytes) }
+        if let tls {
+            buffer.withUnsafeReadableBytes { receive($0, tls) }
+        } else {
+            tell { $0.received(Array(buffer.readableBytesView), into: &$1) }
+        }
+        flush()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        if ending == nil, let tls, tls.receivedEnd() == .handshakeUnfinished { ending = "ended during the TLS handshake" }
+        ended(ending ?? "closed by the other side")
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        if ending == nil { ending = NetworkWords.words(for: error) }
+        context.close(promise: nil)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        guard !context.channel.isWritable, phase == .open, !isCongested else { return }
+        isCongested = true
+        report(.congested)
+    }
+
+    /// While too much of this connection waits in the site's inbox nothing more is read: TCP slows the sender down.
+    func read(context: ChannelHandlerContext) {
+        if phase == .open, unhandled >= unhandledLimit {
+            readIsHeld = true
+        } else {
+            context.read()
+        }
+    }
+
+    // MARK: from the loop
+
+    /// The site wants something.
+    func perform(_ command: StreamCommand) {
+        guard phase == .open else { return }
+        tell { $0.perform(command, into: &$1) }
+    }
+
+    /// The site has handled that many of the events posted.
+    func handled(_ count: Int) {
+        unhandled -= count
+        if readIsHeld, unhandled <= unhandledLimit / 2 {
+            readIsHeld = false
+            context?.read()
+        }
+    }
+
+    /// Something that was to happen later.
+    func resumed(_ body: (inout StreamEngine, inout [StreamAction]) -> Void) {
+        guard phase == .open else { return }
+        tell(body)
+        flush()
+    }
+
+    /// Sends what was written since the last flush.
+    func flush() {
+        guard !unsent.isEmpty || tls?.hasOutput == true, let context, phase != .closed else { return }
+        var buffer = context.channel.allocator.buffer(capacity: unsent.count + 64)
+        if let tls {
+            do {
+                try tls.send(unsent)
+            } catch {
+                if ending == nil { ending = "TLS: \(error)" }
+            }
+            tls.withOutput { _ = buffer.writeBytes($0) }
+        } else {
+            buffer.writeBytes(unsent)
+        }
+        // Ten thousand idle connections keep no room for what they may say one day.
+        unsent = []
+        guard buffer.readableBytes > 0 else { return }
+        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+        // Twice the limit: the site was told at once that the reader is too slow, and still had this much to say.
+        if let waiting = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes), waiting > 2 * outboundLimit {
+            abort("reads too slowly")
+        }
+    }
+
+    /// Ends the connection at once.
+    func abort(_ words: String) {
+        if ending == nil { ending = words }
+        context?.close(promise: nil)
+    }
+
+    // MARK: the engine's actions
+
+    private func started() {
+        tell { $0.connected(directTLS: directTLS, into: &$1) }
+        flush()
+    }
+
+    private func receive(_ ciphertext: UnsafeRawBufferPointer, _ tls: TLSEngine) {
+        let wasEstablished = tls.isEstablished
+        var plaintext = loop.takeScratch()
+        var failure: TLSError?
+        do {
+            _ = try tls.receive(ciphertext, plaintext: &plaintext)
+        } catch {
+            failure = error
+        }
+        if !wasEstablished, tls.state != .handshaking {
+            tell { $0.tlsEstablished(TLSFacts(tls), into: &$1) }
+        }
+        if !plaintext.isEmpty { tell { $0.received(plaintext, into: &$1) } }
+        loop.returnScratch(plaintext)
+        if let failure {
+            flush()
+            abort("TLS: \(failure)")
+        } else if tls.state == .closed {
+            closeAfterFlush()
+        }
+    }
+
+    /// Tells the engine a fact and performs what it wants.
+    private func tell(_ fact: (inout StreamEngine, inout [StreamAction]) -> Void) {
+        var actions = loop.takeActions()
+        fact(&engine, &actions)
+        for action in actions { perform(action) }
+        loop.returnActions(actions)
+    }
+
+    private func perform(_ action: StreamAction) {
+        switch action {
+        case .write(let bytes):
+            if phase == .open { unsent += bytes }
+        case .startTLS(let asServer, let serverName):
+            guard phase == .open else { return }
+            flush()
+            startTLS(asServer: asServer, serverName: serverName)
+        case .event(let event):
+            report(event)
+        case .deriveKeys(let derivation):
+            derive(derivation)
+        case .setTimer(let timer, let milliseconds):
+            loop.after(milliseconds, id) { $0.resumed { $0.timerFired(timer, into: &$1) } }
+        case .close:
+            closeAfterFlush()
+        }
+    }
+
+    private func startTLS(asServer: Bool, serverName: String?) {
+        do throws(TLSError) {
+            tls =
+                switch listener {
+                case .client: try TLSEngine(accepting: loop.contexts.client)
+                case .server where asServer: try TLSEngine(accepting: loop.contexts.accepting)
+                case .server, .attempt:
+                    try TLSEngine(
+                        connecting: loop.contexts.connecting, serverName: serverName ?? "", alpn: ["xmpp-server"])
+                }
+        } catch {
+            abort("TLS: \(error)")
+        }
+    }
+
+    private func derive(_ derivation: KeyDerivation) {
+        let started = loop.passwords.run(on: loop.eventLoop) { derivation.run() }
+        guard let started else {
+            tell { $0.keysDerived(nil, for: derivation.id, into: &$1) }
+            return
+        }
+        let (bound, id) = (loop.bound, id)
+        started.whenComplete { result in
+            bound.value.connection(id)?.resumed { $0.keysDerived(try? result.get(), for: derivation.id, into: &$1) }
+        }
+    }
+
+    private func report(_ event: StreamEvent) {
+        switch event {
+        case .stanza, .stanzaRefused, .nonza: unhandled += 1
+        default: break
+        }
+        switch listener {
+        case .client: loop.site.post(.client(id, event))
+        case .server: loop.site.post(.server(id, event))
+        case .attempt(let attempt): attempt.reported(event, by: self)
+        }
+    }
+
+    /// Flushes, says that nothing follows, and waits for the other side to say the same: a socket that is closed with
+    /// unread bytes would take the last words with it.
+    private func closeAfterFlush() {
+        guard phase == .open, let context else { return }
+        flush()
+        phase = .closing
+        tls?.shutdown()
+        flush()
+        context.close(mode: .output, promise: nil)
+        if readIsHeld {
+            readIsHeld = false
+            context.read()
+        }
+        loop.after(ConnectionHandler.lingering, id) { $0.abort("closed") }
+    }
+
+    /// Throws away what comes after the end, up to a bound: whoever goes on sending does not read our last words either.
+    private func discard(_ count: Int) {
+        discarded += count
+        if discarded > Self.discardLimit { abort("sends on after the end") }
+    }
+
+    /// More than the receive buffers of both kernels held when the stream was ended, bytes.
+    private static let discardLimit = 4 << 20
+    /// How long the other side may take to read the last words, milliseconds.
+    private static let lingering: Int64 = 3000
+
+    private func ended(_ words: String) {
+        guard phase != .closed else { return }
+        phase = .closed
+        tell { $0.connectionClosed(words, into: &$1) }
+        tls = nil
+        unsent = []
+        loop.remove(id)
+    }
+}
+
+extension TLSFacts {
+    /// What a finished handshake says to the stream.
+    fileprivate init(_ tls: TLSEngine) {
+        self.init(
+            exporter: tls.protocolVersion == .tls13 ? tls.tlsExporter() : nil, serverEndPoint: tls.serverEndPoint(),
+            peer: tls.peerCertificate.map(CertificateIdentity.init))
+    }
+}

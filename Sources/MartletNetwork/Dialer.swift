@@ -1,0 +1,75 @@
+import Logging
+import MartletBus
+import NIOCore
+import NIOPosix
+import XMPPStreams
+
+/// Performs the site's wishes to reach other servers, on one event loop and confined to it.
+final class Dialer {
+    /// Attempts under way on one loop: a branch office has tens of peers, dialbacks are bounded by the site.
+    static let attemptsLimit = 512
+
+    let resolver: any NameResolver
+    /// Held until the loop is told to stop, because attempts may outlive everything else.
+    let loop: ConnectionLoop
+    private var attempts: [DialID: DialAttempt] = [:]
+
+    init(loop: ConnectionLoop, resolver: any NameResolver) {
+        self.loop = loop
+        self.resolver = resolver
+    }
+
+    /// Begins an attempt.
+    func dial(_ request: DialRequest) {
+        let attempt = DialAttempt(request, dialer: self)
+        guard attempts.count < Self.attemptsLimit else {
+            attempt.fail(.unreachable("too many attempts to reach other servers are under way"))
+            return
+        }
+        attempts[request.id] = attempt
+        attempt.begin()
+    }
+
+    /// Gives an attempt up; nothing is said about it any more.
+    func cancel(_ id: DialID) {
+        attempts.removeValue(forKey: id)?.cancel()
+    }
+
+    /// The attempt is over.
+    func ended(_ id: DialID) {
+        attempts[id] = nil
+    }
+
+    /// Gives everything up.
+    func stop() {
+        let left = attempts.values
+        attempts = [:]
+        for attempt in left { attempt.cancel() }
+    }
+
+    /// A connection to `endpoint` that does not read yet; fails within five seconds.
+    func connect(to endpoint: Endpoint) -> EventLoopFuture<any Channel> {
+        do {
+            let address = try SocketAddress(ipAddress: endpoint.address.description, port: Int(endpoint.port))
+            return bootstrap(isV6: endpoint.address.isV6).connect(to: address)
+        } catch {
+            return loop.eventLoop.makeFailedFuture(error)
+        }
+    }
+
+    /// Longer than any working line needs for a handshake of TCP with one lost packet.
+    private static let connectTimeout = TimeAmount.seconds(5)
+
+    private func bootstrap(isV6: Bool) -> ClientBootstrap {
+        let bootstrap = ClientBootstrap(group: loop.eventLoop)
+            .connectTimeout(Self.connectTimeout)
+            .channelOption(.autoRead, value: false)
+            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .channelOption(.socketOption(.so_keepalive), value: 1)
+            .channelOption(.writeBufferWaterMark, value: loop.settings.waterMark)
+        guard let source = loop.settings.sourceAddress, source.contains(":") == isV6,
+            let address = try? SocketAddress(ipAddress: source, port: 0)
+        else { return bootstrap }
+        return bootstrap.bind(to: address)
+    }
+}

@@ -1,0 +1,114 @@
+import Glibc
+import Logging
+import MartletBus
+import NIOCore
+import NIOPosix
+
+/// Opens listening sockets and puts a ``ConnectionHandler`` on every connection they accept.
+struct Listening {
+    /// Why a socket could not be opened, naming the setting to change.
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// Connections the kernel keeps waiting for us: a whole office reconnects at once after an outage.
+    private static let backlog: Int32 = 1024
+
+    let loops: [NIOLoopBound<ConnectionLoop>]
+    let census: ConnectionCensus
+    let logger: Logger
+
+    /// Listens. `[::]` takes IPv4 too; on a machine without IPv6 it is `0.0.0.0`.
+    func bind(_ listener: NetworkSettings.Listener, _ group: any EventLoopGroup) throws -> any Channel {
+        do {
+            return try bind(listener, at: listener.address, group)
+        } catch let error as IOError where error.errnoCode == EAFNOSUPPORT && listener.address == "::" {
+            return try explained(listener) { try bind(listener, at: "0.0.0.0", group) }
+        } catch {
+            return try explained(listener) { throw error }
+        }
+    }
+
+    private func bind(_ listener: NetworkSettings.Listener, at address: String, _ group: any EventLoopGroup) throws
+        -> any Channel
+    {
+        let local = try SocketAddress(ipAddress: address, port: Int(listener.port))
+        let backoff = logger
+        var bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: Self.backlog)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptBackoff(logger: backoff))
+                }
+            }
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.socketOption(.so_keepalive), value: 1)
+            .childChannelInitializer { [self] channel in
+                channel.eventLoop.makeCompletedFuture { try accepted(channel, listener) }
+            }
+        if address.contains(":") {
+            let level = NIOBSDSocket.OptionLevel.ipv6
+            bootstrap = bootstrap.serverChannelOption(
+                ChannelOptions.Types.SocketOption(level: level, name: .ipv6_v6only), value: address == "::" ? 0 : 1)
+        }
+        return try bootstrap.bind(to: local).wait()
+    }
+
+    private func accepted(_ channel: any Channel, _ listener: NetworkSettings.Listener) throws {
+        guard let loop = loops.first(where: { channel.eventLoop === $0.eventLoop })?.value else {
+            preconditionFailure("an accepted connection lives on a loop of the group")
+        }
+        let address = channel.remoteAddress?.remoteAddress ?? .init("unknown")
+        if let refusal = census.enter(address) {
+            logger.notice("connection refused", metadata: ["address": "\(address.text)", "reason": "\(refusal)"])
+            channel.close(promise: nil)
+            return
+        }
+        channel.closeFuture.whenComplete { [census] _ in census.leave(address) }
+        try channel.syncOptions?.setOption(.writeBufferWaterMark, value: loop.settings.waterMark)
+        let connection = loop.accept(listener, from: address)
+        logger.debug(
+            "connection accepted",
+            metadata: [
+                "connection": "\(connection.id)", "address": "\(channel.remoteAddress?.words ?? "")",
+                "listener": "\(listener.path)",
+            ])
+        do {
+            try channel.pipeline.syncOperations.addHandler(connection)
+        } catch {
+            loop.remove(connection.id)
+            throw error
+        }
+    }
+
+    private func explained(_ listener: NetworkSettings.Listener, _ body: () throws -> any Channel) throws -> any Channel {
+        do {
+            return try body()
+        } catch let error as IOError {
+            throw Failure(description: Self.words(for: error.errnoCode, listener) ?? "\(listener.path): \(error)")
+        } catch {
+            throw Failure(description: "\(listener.path): \(error)")
+        }
+    }
+
+    private static func words(for code: Int32, _ listener: NetworkSettings.Listener) -> String? {
+        switch code {
+        case EADDRINUSE:
+            "port \(listener.port) is in use by another program: change \(listener.path).port in the configuration, "
+                + "or stop that program"
+        case EACCES:
+            "port \(listener.port) needs privileges (below 1024): change \(listener.path).port in the configuration"
+        case EADDRNOTAVAIL:
+            "this machine has no address \(listener.address): change \(listener.path).address in the configuration"
+        default: nil
+        }
+    }
+}
+
+extension NetworkSettings {
+    /// When NIO calls a channel unwritable: at the bound on what waits for a slow reader.
+    var waterMark: ChannelOptions.Types.WriteBufferWaterMark {
+        .init(low: outboundLimit / 2, high: outboundLimit)
+    }
+}

@@ -1,0 +1,136 @@
+import Logging
+import MartletBus
+import MartletConfiguration
+import MartletRuntime
+import MartletTLS
+import MartletUnbound
+import NIOCore
+import NIOPosix
+import Synchronization
+
+/// All sockets of one site: listeners, connections and attempts to reach other servers, on as many event loops as the
+/// machine has cores.
+///
+/// Made before the site's loop, whose dispatcher it provides, and told of it before anything connects.
+public final class Network: Sendable {
+    /// What performs the site's effects.
+    public let dispatcher: any EffectDispatcher
+    /// The event loops, for others that need one.
+    public let group: MultiThreadedEventLoopGroup
+
+    private let loops: [NIOLoopBound<ConnectionLoop>]
+    private let settings: Mutex<NetworkSettings>
+    private let listening = Mutex<[any Channel]>([])
+    private let census: ConnectionCensus
+    private let passwords: PasswordWork
+    private let resolver: UnboundResolver
+    private let port: Port
+    private let dialbackSecret: [UInt8]
+    private let logger: Logger
+
+    /// Loops and resolver, without any socket yet.
+    ///
+    /// `connections` is how many connections may exist: what the operating system allows, less what else needs a
+    /// descriptor. `elsewhere` gets the effects that are none of the network's. Called on the site's thread.
+    public init(
+        _ configuration: SiteConfiguration, contexts: TLSContexts, dialbackSecret: [UInt8], connections: Int, logger: Logger,
+        elsewhere: @escaping @Sendable (Effect) -> Void
+    ) throws {
+        let settings = NetworkSettings(configuration, dialbackSecret: dialbackSecret)
+        resolver = try UnboundResolver(servers: settings.dnsServers)
+        group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
+        passwords = PasswordWork()
+        port = Port()
+        census = ConnectionCensus(total: connections, perAddress: settings.connectionsPerAddress)
+        self.settings = Mutex(settings)
+        self.dialbackSecret = dialbackSecret
+        self.logger = logger
+        var loops: [NIOLoopBound<ConnectionLoop>] = []
+        for (index, eventLoop) in group.makeIterator().enumerated() {
+            let made = eventLoop.submit { [port, passwords, resolver] in
+                let loop = ConnectionLoop(
+                    index: UInt16(index), eventLoop: eventLoop, site: port, passwords: passwords, settings: settings,
+                    contexts: contexts, logger: logger)
+                loop.dialer = Dialer(loop: loop, resolver: SystemResolver(resolver: resolver))
+                return NIOLoopBound(loop, eventLoop: eventLoop)
+            }
+            loops.append(try made.wait())
+        }
+        self.loops = loops
+        let mailboxes = zip(loops, group.makeIterator()).map { bound, eventLoop in
+            LoopMailbox<ConnectionLoop.Item>(eventLoop: eventLoop) { bound.value.perform($0) }
+        }
+        dispatcher = NetworkDispatcher(mailboxes: mailboxes, elsewhere: elsewhere)
+    }
+
+    /// From now on what happens is posted to `site`. To be called before the site runs: it dials at once.
+    public func connect(to site: SiteLoop) {
+        port.connect(to: site)
+    }
+
+    /// Opens the listeners. A port that cannot be used is an error that names its setting.
+    public func listen() throws {
+        do {
+            for listener in settings.withLock({ $0.listeners }) {
+                let channel = try Listening(loops: loops, census: census, logger: logger).bind(listener, group)
+                listening.withLock { $0.append(channel) }
+            }
+        } catch {
+            stopAccepting()
+            throw error
+        }
+    }
+
+    /// The configuration was read anew. Returns what needs a restart to take effect, in words.
+    public func reload(_ configuration: SiteConfiguration, _ contexts: TLSContexts) -> [String] {
+        let new = NetworkSettings(configuration, dialbackSecret: dialbackSecret)
+        let old = settings.withLock { settings in
+            defer { settings = new }
+            return settings
+        }
+        census.limit(perAddress: new.connectionsPerAddress)
+        for (loop, eventLoop) in zip(loops, group.makeIterator()) {
+            eventLoop.execute { loop.value.reload(new, contexts) }
+        }
+        var words: [String] = []
+        if old.listeners != new.listeners { words.append("listeners") }
+        if old.dnsServers != new.dnsServers { words.append("federation.dns_servers") }
+        return words
+    }
+
+    /// Nobody can connect any more; who is connected stays.
+    public func stopAccepting() {
+        let channels = listening.withLock { channels in
+            defer { channels = [] }
+            return channels
+        }
+        for channel in channels { try? channel.close().wait() }
+    }
+
+    /// How many accepted connections there are.
+    public var connectionCount: Int { census.total }
+
+    /// Ends what is left and all threads.
+    public func stop() {
+        stopAccepting()
+        for (loop, eventLoop) in zip(loops, group.makeIterator()) {
+            try? eventLoop.submit { loop.value.abortAll() }.wait()
+        }
+        passwords.stop()
+        resolver.shutdown()
+        try? group.syncShutdownGracefully()
+    }
+}
+
+/// The site, once there is one: nothing is posted before.
+private final class Port: SitePort {
+    private let site = Mutex<SiteLoop?>(nil)
+
+    func connect(to site: SiteLoop) {
+        self.site.withLock { $0 = site }
+    }
+
+    func post(_ event: SiteEvent) {
+        site.withLock { $0 }?.post(event)
+    }
+}

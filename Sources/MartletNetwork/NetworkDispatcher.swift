@@ -1,0 +1,55 @@
+import Logging
+import MartletBus
+import MartletRuntime
+import NIOCore
+import Synchronization
+import XMPPStreams
+
+/// Carries the site's effects to the event loops: one mailbox entry per loop and batch, in turn order.
+///
+/// Called on the site's thread only.
+final class NetworkDispatcher: EffectDispatcher {
+    /// What leaves the network: answers for the control socket, diagnostics, the end of a shutdown.
+    typealias Elsewhere = @Sendable (Effect) -> Void
+
+    private let mailboxes: [LoopMailbox<ConnectionLoop.Item>]
+    private let elsewhere: Elsewhere
+
+    init(mailboxes: [LoopMailbox<ConnectionLoop.Item>], elsewhere: @escaping Elsewhere) {
+        self.mailboxes = mailboxes
+        self.elsewhere = elsewhere
+    }
+
+    func dispatch(_ effects: [Effect]) {
+        var perLoop = [[ConnectionLoop.Item]](repeating: [], count: mailboxes.count)
+        for effect in effects {
+            switch effect {
+            case .stream(let id, let command):
+                guard Int(id.loop) < perLoop.count else { continue }
+                perLoop[Int(id.loop)].append(.command(slot: id.slot, generation: id.generation, command))
+            case .dial(let request):
+                perLoop[loop(of: request.id)].append(.dial(request))
+            case .cancelDial(let id):
+                perLoop[loop(of: id)].append(.cancelDial(id))
+            case .answer, .note, .shutdownComplete:
+                elsewhere(effect)
+            }
+        }
+        post(perLoop)
+    }
+
+    func handled(_ counts: [(connection: ConnectionID, count: Int)]) {
+        var perLoop = [[ConnectionLoop.Item]](repeating: [], count: mailboxes.count)
+        for (id, count) in counts where Int(id.loop) < perLoop.count {
+            perLoop[Int(id.loop)].append(.handled(slot: id.slot, generation: id.generation, count))
+        }
+        post(perLoop)
+    }
+
+    private func post(_ perLoop: [[ConnectionLoop.Item]]) {
+        for (mailbox, items) in zip(mailboxes, perLoop) { mailbox.post(items) }
+    }
+
+    /// Attempts are spread over the loops by their number; an attempt and its cancellation meet on the same one.
+    private func loop(of id: DialID) -> Int { Int(id.value % UInt64(mailboxes.count)) }
+}

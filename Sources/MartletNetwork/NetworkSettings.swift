@@ -1,0 +1,143 @@
+import MartletConfiguration
+import MartletPrimitives
+import XMPPAddress
+import XMPPStreams
+import XMPPXML
+
+/// What the configuration says about sockets and streams, in the terms of this target: the one place where its keys are
+/// mapped.
+struct NetworkSettings: Sendable {
+    /// One listening socket.
+    struct Listener: Sendable, Equatable {
+        /// Who connects there.
+        enum Kind: Sendable, Equatable {
+            case client, server
+        }
+
+        var kind: Kind
+        /// The table of the file that it comes from, such as `listeners.client[0]`.
+        var path: String
+        /// Numeric.
+        var address: String
+        var port: UInt16
+        /// TLS from the first byte (XEP-0368).
+        var directTLS: Bool
+        /// No TLS at all.
+        var plain = false
+        /// PLAIN without TLS.
+        var allowsPlainAuthentication = false
+    }
+
+    private let configuration: SiteConfiguration
+    private let secret: DialbackSecret
+    private let domain: JID
+    let listeners: [Listener]
+    let addressPolicy: AddressPolicy
+
+    /// The settings of a configuration. `dialbackSecret` outlives restarts, so that keys under way stay good.
+    init(_ configuration: SiteConfiguration, dialbackSecret: [UInt8]) {
+        self.configuration = configuration
+        secret = DialbackSecret(dialbackSecret)
+        domain = JID(preparedLocalpart: nil, preparedDomainpart: configuration.domain, preparedResourcepart: nil)
+        listeners = Self.listeners(configuration)
+        addressPolicy = AddressPolicy(
+            allowed: configuration.federation.allowedNetworks.compactMap { IPNetwork($0.description) },
+            listeners: listeners.compactMap { listener in
+                IPAddress(listener.address).map { (address: $0, port: listener.port) }
+            })
+    }
+
+    private static func listeners(_ configuration: SiteConfiguration) -> [Listener] {
+        let client = configuration.clientListeners.enumerated().map { index, listener in
+            Listener(
+                kind: .client, path: "listeners.client[\(index)]", address: listener.address.description, port: listener.port,
+                directTLS: listener.security == .direct, plain: listener.security == .plain,
+                allowsPlainAuthentication: listener.allowsPlainAuthenticationWithoutTLS)
+        }
+        guard configuration.federation.isEnabled else { return client }
+        return client
+            + configuration.serverListeners.enumerated().map { index, listener in
+                Listener(
+                    kind: .server, path: "listeners.server[\(index)]", address: listener.address.description,
+                    port: listener.port, directTLS: listener.security == .direct)
+            }
+    }
+
+    // MARK: streams
+
+    /// For streams that `listener` accepts.
+    func accepting(_ listener: Listener) -> StreamConfiguration {
+        var result = common
+        switch listener.kind {
+        case .client:
+            result.tls = listener.plain ? .unavailable : listener.allowsPlainAuthentication ? .optional : .required
+            result.mechanisms = mechanisms
+            result.allowsPlainWithoutTLS = listener.allowsPlainAuthentication
+            result.allowsRegistration = configuration.client.allowsInBandRegistration
+            result.limits.stanzaBytes = configuration.limits.clientStanzaBytes
+        case .server:
+            result.tls = configuration.federation.requiresTLS ? .required : .optional
+        }
+        return result
+    }
+
+    /// For streams that we open.
+    var opening: StreamConfiguration {
+        var result = common
+        result.tls = configuration.federation.requiresTLS ? .required : .optional
+        return result
+    }
+
+    private var common: StreamConfiguration {
+        let limits = configuration.limits
+        var result = StreamConfiguration(domains: [domain], dialbackSecret: secret)
+        result.allowsDialback = configuration.federation.allowsDialback
+        result.pendingDialbacksPerStream = limits.pendingDialbacksPerStream
+        result.limits.stanzaBytes = limits.serverStanzaBytes
+        result.limits.depth = limits.stanzaDepth
+        result.limits.attributes = limits.attributesPerElement
+        result.limitsBeforeAuthentication.depth = limits.stanzaDepth
+        result.limitsBeforeAuthentication.attributes = limits.attributesPerElement
+        result.limitsBeforeAuthentication.stanzaBytes = limits.preauthenticationBytes
+        result.bytesBeforeAuthentication = limits.preauthenticationBytes
+        result.negotiationTimeout = limits.preauthenticationTime.wholeMilliseconds
+        return result
+    }
+
+    /// The mechanisms that this version has, in the configured order; each stands for its -PLUS variant too.
+    private var mechanisms: [SASLMechanism] {
+        var result: [SASLMechanism] = []
+        for name in configuration.client.saslMechanisms {
+            let plain = name.hasSuffix("-PLUS") ? String(name.dropLast(5)) : name
+            if let mechanism = SASLMechanism(rawValue: plain), !result.contains(mechanism) { result.append(mechanism) }
+        }
+        return result
+    }
+
+    // MARK: connections
+
+    /// Events of one connection that may wait for the site.
+    var unhandledLimit: Int { configuration.limits.unhandledStanzasPerConnection }
+    /// Bytes that may wait for a slow reader.
+    var outboundLimit: Int { configuration.limits.outboundBytesPerConnection }
+    /// Connections of one IPv4 address or IPv6 /64.
+    var connectionsPerAddress: Int { configuration.limits.connectionsPerAddress }
+
+    // MARK: peers
+
+    /// The address to call from.
+    var sourceAddress: String? { configuration.federation.sourceAddress?.description }
+    /// DNS servers, as libunbound wants them.
+    var dnsServers: [String] { configuration.federation.dnsServers.map(\.description) }
+
+    /// Where the configuration says that a peer is; empty where DNS is to be asked.
+    func configuredAddresses(of domainpart: String) -> [(host: String, port: UInt16)] {
+        guard let site = configuration.federation.sites.first(where: { $0.domain == domainpart }) else { return [] }
+        return site.addresses.map { ($0.host, $0.port) }
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds.
+    var wholeMilliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
+}

@@ -1,0 +1,57 @@
+import Logging
+import MartletBus
+import XMPPStreams
+
+/// Puts what a site has to say into log lines: constant lower-case messages, data in metadata, no bodies, no secrets.
+enum DiagnosticRendering {
+    static func log(_ diagnostic: Diagnostic, to logger: Logger) {
+        let (message, metadata) = render(diagnostic)
+        logger.log(level: level(diagnostic), "\(message)", metadata: metadata)
+    }
+
+    private static func level(_ diagnostic: Diagnostic) -> Logger.Level {
+        switch diagnostic.level {
+        case .debug: .debug
+        case .info: .info
+        case .notice: .notice
+        case .warning: .warning
+        case .error: .error
+        }
+    }
+
+    private static func render(_ diagnostic: Diagnostic) -> (String, Logger.Metadata) {
+        switch diagnostic {
+        case .sessionBound(let address): ("session bound", ["jid": "\(address)"])
+        case .sessionResumed(let address): ("session resumed", ["jid": "\(address)"])
+        case .sessionEnded(let address): ("session ended", ["jid": "\(address)"])
+        case .loginRefused(let localpart, let reason): ("login refused", ["localpart": "\(localpart)", "reason": "\(reason)"])
+        case .linkUp(let pair, let acknowledgement):
+            ("link up", link(pair, ["acknowledgement": "\(acknowledgement)"]))
+        case .linkDown(let pair, let reason, let retryAfter):
+            ("link down", link(pair, ["reason": "\(reason)", "retry_ms": "\(retryAfter)"]))
+        case .laneStopped(let pair, let lane, let reason):
+            (
+                "lane stopped, nothing was removed: decide with `martlet link resync`",
+                link(pair, ["lane": "\(lane)", "reason": "\(reason)"])
+            )
+        case .newEpoch(let pair, let lane):
+            ("new numbering: one of the two stores is new", link(pair, ["lane": "\(lane)"]))
+        case .peerAccepted(let pair, let proof): ("peer accepted", link(pair, ["proof": "\(proof)"]))
+        case .peerRefused(let pair, let reason): ("peer refused", link(pair, ["reason": "\(reason)"]))
+        case .numberOutOfOrder(let pair, let lane, let expected, let received):
+            ("number out of order", link(pair, ["lane": "\(lane)", "expected": "\(expected)", "received": "\(received)"]))
+        case .entryExpired(let pair, let entry): ("entry expired", link(pair, ["entry": "\(entry)"]))
+        case .clockBehind(let milliseconds):
+            ("the clock stands before the last commit, nothing expires early", ["behind_ms": "\(milliseconds)"])
+        case .diskReserveReached(let free):
+            ("disk reserve reached, new durable stanzas are refused", ["free_bytes": "\(free)"])
+        case .diskReserveLeft(let free): ("disk reserve free again", ["free_bytes": "\(free)"])
+        case .routingLoop(let address): ("routing loop cut", ["to": "\(address)"])
+        case .accountChanged(let account, let what): ("account changed", ["jid": "\(account)", "what": "\(what)"])
+        }
+    }
+
+    private static func link(_ pair: DomainPair, _ more: Logger.Metadata) -> Logger.Metadata {
+        more.merging(["local": "\(pair.local)", "peer": "\(pair.peer)"]) { first, _ in first }
+    }
+}

@@ -1,0 +1,52 @@
+import MartletBus
+import MartletStore
+import XMPPAddress
+
+/// An account that has sessions.
+struct OnlineAccount {
+    /// The bare JID.
+    let jid: JID
+    let number: AddressNumber
+    /// In the order in which they were bound.
+    var sessions: [SessionID] = []
+}
+
+/// The accounts that have sessions: one look-up by bare JID, then by place.
+struct OnlineAccounts {
+    private var slots: [OnlineAccount?] = []
+    private var free: [Int] = []
+    private var places: [JID: Int] = [:]
+
+    var count: Int { places.count }
+
+    /// The place of an account by its bare JID.
+    func place(of jid: JID) -> Int? { places[jid] }
+
+    /// Adds an account that has no place yet.
+    mutating func insert(_ jid: JID, _ number: AddressNumber) -> Int {
+        let account = OnlineAccount(jid: jid, number: number)
+        let place: Int
+        if let slot = free.popLast() {
+            slots[slot] = account
+            place = slot
+        } else {
+            slots.append(account)
+            place = slots.count - 1
+        }
+        places[jid] = place
+        return place
+    }
+
+    /// Removes an account whose last session is gone.
+    mutating func remove(_ place: Int) {
+        places[self[place].jid] = nil
+        slots[place] = nil
+        free.append(place)
+    }
+
+    /// An account that has a place, in place.
+    subscript(_ place: Int) -> OnlineAccount {
+        _read { yield slots[place]! }
+        _modify { yield &slots[place]! }
+    }
+}

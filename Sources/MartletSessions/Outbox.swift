@@ -1,0 +1,111 @@
+import Collections
+import MartletStore
+import XMPPAddress
+
+/// What a session was sent and has not acknowledged, and what waits until it can be sent.
+///
+/// With stream management every stanza stands here, numbered as XEP-0198 counts; without it only messages that must not be
+/// lost, numbered the same way for the sake of the fence. Messages are references to the log, only volatile stanzas are
+/// bytes. Numbers are 64 bits wide here and modulo 2^32 on the wire.
+struct Outbox {
+    /// A stanza.
+    enum Content {
+        /// A message in the log.
+        case message(UInt64)
+        /// A stanza of which there is no other copy.
+        case volatile([UInt8])
+        /// The availability of somebody: worthless as soon as there is a newer one.
+        case availability(of: JID, [UInt8])
+
+        /// The message's place in the log.
+        var logSequence: UInt64? {
+            if case .message(let sequence) = self { sequence } else { nil }
+        }
+    }
+
+    /// A stanza with its number.
+    struct Entry {
+        var number: UInt64
+        var content: Content
+    }
+
+    /// The number of the last stanza that was acknowledged.
+    private(set) var acknowledged: UInt64 = 0
+    /// The number of the last stanza that was sent.
+    private(set) var last: UInt64 = 0
+    /// Sent and not acknowledged, in order.
+    private(set) var sent: Deque<Entry> = []
+    /// To be sent when the session is resumed or has caught up; numbered from ``ClientSlotTable/unsent`` on.
+    private(set) var waiting: Deque<Entry> = []
+    private var nextUnsent = ClientSlotTable.unsent
+
+    var count: Int { sent.count + waiting.count }
+
+    /// Notes a stanza as sent, and returns its number.
+    mutating func appendSent(_ content: Content) -> UInt64 {
+        last += 1
+        sent.append(Entry(number: last, content: content))
+        return last
+    }
+
+    /// Notes a stanza as waiting, and returns its number.
+    mutating func appendWaiting(_ content: Content) -> UInt64 {
+        if case .availability(let address, _) = content {
+            // A contact behind a bad line comes and goes many times while nobody looks.
+            let older = waiting.firstIndex { if case .availability(address, _) = $0.content { true } else { false } }
+            if let older { waiting.remove(at: older) }
+        }
+        defer { nextUnsent += 1 }
+        waiting.append(Entry(number: nextUnsent, content: content))
+        return nextUnsent
+    }
+
+    /// Takes over a slot from the store after a restart.
+    mutating func restore(number: UInt64, logSequence: UInt64) {
+        let entry = Entry(number: number, content: .message(logSequence))
+        if number >= ClientSlotTable.unsent {
+            waiting.append(entry)
+            nextUnsent = number + 1
+        } else {
+            if sent.isEmpty { acknowledged = number - 1 }
+            sent.append(entry)
+            last = number
+        }
+    }
+
+    /// The number that `h` on the wire means: the first one not below what was acknowledged before.
+    func number(ofHandled h: UInt32) -> UInt64 {
+        acknowledged + UInt64(h &- UInt32(truncatingIfNeeded: acknowledged))
+    }
+
+    /// Removes what is acknowledged by `number`.
+    mutating func acknowledge(upTo number: UInt64) -> [Entry] {
+        acknowledged = max(acknowledged, min(number, last))
+        var removed: [Entry] = []
+        while let first = sent.first, first.number <= number { removed.append(sent.removeFirst()) }
+        return removed
+    }
+
+    /// Takes the oldest stanza that waits.
+    mutating func takeWaiting() -> Entry? { waiting.popFirst() }
+
+    /// Takes everything, sent and waiting, and starts counting anew from `number`.
+    mutating func restart(from number: UInt64) -> [Entry] {
+        let entries = Array(sent) + Array(waiting)
+        sent.removeAll()
+        waiting.removeAll()
+        acknowledged = number
+        last = number
+        nextUnsent = ClientSlotTable.unsent
+        return entries
+    }
+
+    /// The sent stanza's content, for a resend.
+    var sentEntries: [Entry] { Array(sent) }
+
+    /// The messages in hand, sent or waiting.
+    func forEachMessage(_ body: (UInt64) -> Void) {
+        for entry in sent { if let sequence = entry.content.logSequence { body(sequence) } }
+        for entry in waiting { if let sequence = entry.content.logSequence { body(sequence) } }
+    }
+}

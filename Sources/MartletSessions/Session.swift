@@ -1,0 +1,103 @@
+import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStanzas
+
+/// A bound resource (RFC 6120 §7). Survives its connection and, with stream management, the server; owned by
+/// ``Sessions`` and changed in place.
+struct Session {
+    /// XEP-0198 on this session.
+    struct Management {
+        /// Whether the session can be resumed.
+        var isResumable: Bool
+        /// The `id` for resumption; empty where it cannot be resumed.
+        var token: String
+        /// Stanzas of the client that were handled, modulo 2^32.
+        var handled: UInt32 = 0
+        /// The count in the store is behind `handled`.
+        var isCountStale = false
+        /// The number up to which an `<r/>` asks that was not answered yet.
+        var requested: UInt64?
+        /// The session came from the store and was not resumed since: volatile stanzas may have been sent of which
+        /// nothing is known.
+        var isUncertain = false
+    }
+
+    /// A ping by which a client without stream management proves that it has read what was sent before
+    /// (`Docs/relay-protocol.md` §7.2).
+    struct Fence {
+        var id: String
+        /// The number that it proves.
+        var upTo: UInt64
+    }
+
+    /// Messages of the mailbox that are being sent after the session became available.
+    struct CatchUp {
+        /// The place in the log from which on to look.
+        var next: UInt64
+        /// The last place: messages behind it came later and are routed to the session as they come.
+        var last: UInt64
+        /// Whether messages that another, detached session has in hand are sent too.
+        var includesDetached: Bool
+    }
+
+    /// What the session waits for.
+    enum Wait {
+        case nothing
+        /// To ask for an acknowledgement.
+        case ask
+        /// To stop waiting for an answer.
+        case answer
+    }
+
+    let jid: JID
+    /// The account's place in ``Sessions/accounts``.
+    let account: Int
+    /// The account's number in the store.
+    let accountNumber: AddressNumber
+    /// The connection; nil while the session is detached.
+    var connection: ConnectionID?
+    /// The session's number in the store; nil as long as nothing about it is stored.
+    var number: UInt64?
+    /// The last presence that was broadcast (RFC 6121 §4.2, §4.4), from the full JID; nil while unavailable.
+    var presence: Stanza?
+    var priority: Int8 = 0
+    /// Whether it asked for the roster and gets pushes (RFC 6121 §2.1.6).
+    var isInterested = false
+    /// Who was sent directed presence, in order (RFC 6121 §4.6).
+    var directed: [JID] = []
+    var management: Management?
+    var fence: Fence?
+    var outbox = Outbox()
+    /// Messages sent before stream management was enabled, proven by the first acknowledgement or by the fence.
+    var unmanaged: [UInt64] = []
+    var catchUp: CatchUp?
+    /// The server has closed the stream because it stops; the session is to be resumed.
+    var isLeaving = false
+    var wait = Wait.nothing
+    /// When an answer is missing, while one is waited for.
+    var answerDeadline = Instant(milliseconds: 0)
+    /// Which of the two timers is in the site's queue. Each stands there at most once, whatever the traffic: one that
+    /// fires early is set again, one that is not needed any more does nothing.
+    var hasAskTimer = false
+    var hasAnswerTimer = false
+    /// Raised with each loss of the connection.
+    var detachment: UInt64 = 0
+
+    init(jid: JID, account: Int, accountNumber: AddressNumber, connection: ConnectionID?) {
+        self.jid = jid
+        self.account = account
+        self.accountNumber = accountNumber
+        self.connection = connection
+    }
+
+    var isResumable: Bool { management?.isResumable ?? false }
+    /// RFC 6121 §4.2: it has sent initial presence.
+    var isAvailable: Bool { presence != nil }
+    /// RFC 6121 §8.5.2.1.1: messages to the bare JID reach it.
+    var takesMessages: Bool { presence != nil && priority >= 0 }
+
+    /// The place in the outbox of the last stanza that an acknowledgement was asked for.
+    var requested: UInt64 { management?.requested ?? fence?.upTo ?? outbox.acknowledged }
+}

@@ -1,0 +1,61 @@
+import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStanzas
+import XMPPStreams
+
+/// The start of the server.
+extension Sessions {
+    /// After the start: sessions that can be resumed are there again, without connection; contacts of the others are told
+    /// that they are gone.
+    public mutating func boot(_ turn: Turn) {
+        countAccounts(AccountTable.all(in: turn.store).count - accountCount)
+        let stored = ClientSessionTable.sessions(in: turn.store)
+        for (account, number, row) in stored where row.state == .resumable {
+            restore(account, number, row, turn)
+        }
+        for (account, number, row) in stored {
+            switch row.state {
+            case .resumable: break
+            case .fleeting:
+                let bare = AddressTable.address(account, in: turn.store)
+                let jid = JID(
+                    preparedLocalpart: bare.localpart, preparedDomainpart: bare.domainpart,
+                    preparedResourcepart: row.resource)
+                tellGone(jid, account, session: number, turn)
+                ClientSessionTable.remove(account, number, in: turn.store)
+            case .ended:
+                if turn.now - row.endedAt > SessionLimits.endedSessionLifetime {
+                    ClientSessionTable.remove(account, number, in: turn.store)
+                }
+            }
+        }
+        endDoomed(turn)
+    }
+
+    private mutating func restore(_ account: AddressNumber, _ number: UInt64, _ row: ClientSessionRow, _ turn: Turn) {
+        let bare = AddressTable.address(account, in: turn.store)
+        let jid = JID(
+            preparedLocalpart: bare.localpart, preparedDomainpart: bare.domainpart, preparedResourcepart: row.resource)
+        let place = accounts.place(of: bare) ?? accounts.insert(bare, account)
+        var session = Session(jid: jid, account: place, accountNumber: account, connection: nil)
+        session.number = number
+        session.isInterested = row.isInterested
+        session.presence = ClientSessionTable.presence(account, number, in: turn.store)
+        session.priority = session.presence?.priority ?? 0
+        session.directed = DirectedPresenceTable.addresses(of: account, session: number, in: turn.store).map {
+            AddressTable.address($0, in: turn.store)
+        }
+        var management = Session.Management(isResumable: true, token: row.token)
+        management.handled = ClientSessionTable.handled(account, number, in: turn.store)
+        management.isUncertain = true
+        session.management = management
+        for slot in ClientSlotTable.slots(account, number, in: turn.store) {
+            session.outbox.restore(number: slot.number, logSequence: slot.logSequence)
+        }
+        let id = sessions.insert(session)
+        accounts[place].sessions.append(id)
+        detach(id, turn)
+    }
+}

@@ -1,0 +1,141 @@
+import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStanzas
+
+/// Stanzas for accounts and their sessions (RFC 6121 §8.5).
+extension Sessions {
+    /// A stanza to a bare or full JID at one of our domains.
+    public mutating func deliver(_ stanza: Stanza, from origin: Origin, _ turn: Turn) {
+        guard let to = stanza.to, to.localpart != nil else { return }
+        let bare = to.bare
+        guard let number = accountNumber(of: bare, turn) else {
+            return deliverToNobody(stanza, turn)
+        }
+        let place = accounts.place(of: bare)
+        let session = to.isFull ? place.flatMap { self.session(of: to, at: $0) } : nil
+        switch stanza.kind {
+        case .message:
+            deliverMessage(stanza, to: session, number, place, origin, turn)
+        case .presence:
+            deliverPresence(stanza, to: session, number, place, origin, turn)
+        case .iq:
+            deliverIQ(stanza, to: session, number, turn)
+        }
+        endDoomed(turn)
+    }
+
+    /// RFC 6121 §8.5.1: there is no such account.
+    private func deliverToNobody(_ stanza: Stanza, _ turn: Turn) {
+        switch stanza.kind {
+        case .message, .iq:
+            turn.bounce(stanza, StanzaError(.serviceUnavailable))
+        case .presence:
+            // As for an account that does not know the sender, so that accounts cannot be found out by probing.
+            if stanza.presenceType == .probe, let from = stanza.from, let to = stanza.to {
+                turn.route(Stanza(.presence, from: to.bare, to: from.bare, type: "unsubscribed"))
+            }
+        }
+    }
+
+    private mutating func deliverMessage(
+        _ stanza: Stanza, to session: SessionID?, _ number: AddressNumber, _ place: Int?, _ origin: Origin, _ turn: Turn
+    ) {
+        let type = stanza.messageType
+        if let session {
+            // RFC 6121 §8.5.3.1: a resource that exists gets everything.
+            switch type {
+            case .normal, .chat: deliver(stanza, to: [session], number, turn)
+            case .groupchat, .error: deliverForSession(stanza, to: session, number, turn)
+            case .headline: send(stanza, to: session, turn)
+            }
+            return
+        }
+        let isBare = stanza.to?.isBare ?? true
+        switch type {
+        case .normal, .chat:
+            // RFC 6121 §8.5.3.2.1: a resource that does not exist is the same as none named.
+            deliver(stanza, to: place.map(recipients) ?? [], number, turn)
+        case .headline:
+            // RFC 6121 §8.5.2.1.1, §8.5.3.2.1: to whoever is there, or to nobody.
+            if isBare, let place { for id in recipients(place) { send(stanza, to: id, turn) } }
+        case .groupchat:
+            turn.bounce(stanza, StanzaError(.serviceUnavailable))
+        case .error:
+            // RFC 6121 would drop it. But a bounce after days goes to the bare JID, since the resource is long gone
+            // (`Docs/relay-protocol.md` §5), and the sender has to know.
+            if isBare, !origin.isSession { deliver(stanza, to: place.map(recipients) ?? [], number, turn) }
+        }
+    }
+
+    /// The sessions that get messages to the bare JID, in the order in which they were bound: all that are available with
+    /// a priority that is not negative (RFC 6121 §8.5.2.1.1 leaves the choice between all and the most available).
+    func recipients(_ place: Int) -> [SessionID] {
+        accounts[place].sessions.filter { sessions[$0].takesMessages }
+    }
+
+    /// A message for the account, to these sessions of it.
+    private mutating func deliver(_ stanza: Stanza, to recipients: [SessionID], _ number: AddressNumber, _ turn: Turn) {
+        guard stanza.isDurableMessage else {
+            // XEP-0160 §3, XEP-0334 §4.2: never stored; something that was said must not vanish without a word.
+            if recipients.isEmpty, stanza.traits.contains(.substance) {
+                turn.bounce(stanza, StanzaError(.serviceUnavailable))
+            }
+            for id in recipients { send(stanza, to: id, turn) }
+            return
+        }
+        if turn.isBelowReserve { return turn.bounce(stanza, StanzaError(.resourceConstraint)) }
+        guard mailboxCount(number, turn) < turn.policy.mailboxMessages else {
+            return turn.bounce(stanza, StanzaError(.serviceUnavailable))  // XEP-0160 §4
+        }
+        let sequence = store(stanza, for: number, holders: recipients.count { sessions[$0].isResumable }, turn)
+        guard !recipients.isEmpty else { return }
+        let bytes = stanza.serialized()
+        for id in recipients { transmit(.message(sequence), bytes, to: id, turn) }
+    }
+
+    /// A message that concerns one session only: what a room says to its occupant, an error for what the session sent. It
+    /// is never offered to another session, but a resumable one does not lose it.
+    private mutating func deliverForSession(
+        _ stanza: Stanza, to session: SessionID, _ number: AddressNumber, _ turn: Turn
+    ) {
+        guard sessions[session].isResumable, stanza.isDurableMessage, !turn.isBelowReserve else {
+            return send(stanza, to: session, turn)
+        }
+        let sequence = store(stanza, for: number, holders: 1, isForSession: true, turn)
+        transmit(.message(sequence), stanza.serialized(), to: session, turn)
+    }
+
+    /// IQ (RFC 6121 §8.5.2.1.3, §8.5.3).
+    private mutating func deliverIQ(
+        _ stanza: Stanza, to session: SessionID?, _ number: AddressNumber, _ turn: Turn
+    ) {
+        if let session {
+            send(stanza, to: session, turn)
+        } else if stanza.to?.isBare ?? false {
+            answer(request: stanza, number, turn)
+        } else {
+            turn.bounce(stanza, StanzaError(.serviceUnavailable))
+        }
+    }
+
+    /// Sends a stanza of which the store has no copy.
+    mutating func send(_ stanza: Stanza, to id: SessionID, _ turn: Turn) {
+        // Nobody wants to know after five minutes that somebody was typing.
+        let isChatState = stanza.kind == .message && !stanza.traits.contains(.substance)
+        if isChatState, sessions[id].connection == nil { return }
+        let bytes = stanza.serialized()
+        let type = stanza.kind == .presence ? stanza.presenceType : nil
+        if let from = stanza.from, type == .available || type == .unavailable {
+            transmit(.availability(of: from, bytes), bytes, to: id, turn)
+        } else {
+            transmit(.volatile(bytes), bytes, to: id, turn)
+        }
+    }
+}
+
+extension Origin {
+    /// Whether a client of this site sent the stanza.
+    var isSession: Bool { if case .session = self { true } else { false } }
+}

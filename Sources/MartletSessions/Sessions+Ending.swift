@@ -1,0 +1,183 @@
+import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStanzas
+import XMPPStreams
+
+/// How sessions lose their connection, and how they end.
+extension Sessions {
+    /// Why a session ends.
+    enum End {
+        /// The client closed its stream in good order.
+        case closed
+        /// The connection is gone and the session cannot be resumed.
+        case lost
+        /// Nobody resumed it in time.
+        case expired
+        /// A newer session has its resource (RFC 6120 §7.7.2.2).
+        case conflict
+        case tooManyUnacknowledged
+        case streamError(StreamError)
+
+        /// What the client is told.
+        var streamError: StreamError? {
+            switch self {
+            case .closed, .lost, .expired: nil
+            case .conflict: StreamError(.conflict)
+            case .tooManyUnacknowledged: StreamError(.policyViolation, text: "too many unacknowledged stanzas")
+            case .streamError(let error): error
+            }
+        }
+
+        /// Whether the client may still want to know how much was handled (XEP-0198 §5: `<failed h='…'/>`).
+        var leavesCount: Bool { if case .closed = self { false } else { true } }
+    }
+
+    /// The client closed its stream: it is answered, told the last count, and gone.
+    mutating func streamEnded(on connection: ConnectionID, _ turn: Turn) {
+        if case .bound(let id) = connections[connection] {
+            if sessions[id].isLeaving {
+                // The client answers our closing tag: it was sent away, and may resume elsewhere or later.
+                return connectionLost(connection, turn)
+            }
+            if let handled = sessions[id].management?.handled {
+                // Everything it covers is part of this batch or of one before, so it may leave with it.
+                turn.perform(.send(Self.acknowledgement(handled)), on: connection)
+            }
+            end(id, because: .closed, turn)
+        } else {
+            connections[connection] = nil
+            turn.perform(.close(nil), on: connection)
+        }
+    }
+
+    /// The connection is gone: its session waits for being resumed, or ends.
+    mutating func connectionLost(_ connection: ConnectionID, _ turn: Turn) {
+        guard let state = connections.removeValue(forKey: connection), case .bound(let id) = state,
+            sessions[id].connection == connection
+        else { return }
+        sessions[id].connection = nil
+        if sessions[id].isResumable { detach(id, turn) } else { end(id, because: .lost, turn) }
+    }
+
+    /// The session has no connection and can be resumed for a while. Contacts see no difference.
+    mutating func detach(_ id: SessionID, _ turn: Turn) {
+        sessions[id].connection = nil
+        sessions[id].management?.requested = nil
+        sessions[id].fence = nil
+        sessions[id].wait = .nothing
+        sessions[id].detachment += 1
+        turn.schedule(.sessionExpired(id, generation: sessions[id].detachment), after: turn.policy.resumptionTimeout)
+    }
+
+    /// Ends a session: contacts see it go, what it did not acknowledge goes elsewhere.
+    mutating func end(_ id: SessionID, because reason: End, _ turn: Turn) {
+        if let connection = sessions[id].connection {
+            connections[connection] = nil
+            turn.perform(.close(reason.streamError), on: connection)
+        }
+        becomeUnavailable(id, nil, turn)
+        let session = sessions.remove(id)
+        let place = session.account
+        accounts[place].sessions.removeAll { $0 == id }
+        var leftovers: [UInt64] = []
+        // Lazy: a session whose end is lost in a crash is there again, and ends again. What is sent on elsewhere because
+        // of it is binding again.
+        turn.lazily {
+            forget(session, leavesCount: reason.leavesCount, turn)
+            leftovers = release(session, turn)
+        }
+        if !leftovers.isEmpty { redeliver(leftovers, of: session.accountNumber, at: place, turn) }
+        if accounts[place].sessions.isEmpty { accounts.remove(place) }
+        turn.note(.sessionEnded(session.jid))
+    }
+
+    /// Removes what the store knows of a session, but for the count of one that could be resumed.
+    private func forget(_ session: Session, leavesCount: Bool, _ turn: Turn) {
+        guard let number = session.number else { return }
+        let account = session.accountNumber
+        guard session.isResumable, leavesCount, let management = session.management else {
+            return ClientSessionTable.remove(account, number, in: turn.store)
+        }
+        var row = ClientSessionRow(state: .ended, resource: session.jid.resourcepart ?? "", token: management.token)
+        row.endedAt = turn.now
+        ClientSessionTable.put(account, number, row, in: turn.store)
+        ClientSessionTable.setHandled(account, number, management.handled, in: turn.store)
+        ClientSessionTable.setPresence(account, number, nil, in: turn.store)
+    }
+
+    /// Gives back what a session had in hand, and returns the messages that no session has acknowledged.
+    private mutating func release(_ session: Session, _ turn: Turn) -> [UInt64] {
+        var leftovers = session.unmanaged
+        let account = session.accountNumber
+        let slots = session.isResumable ? session.number : nil
+        for entry in Array(session.outbox.sent) + Array(session.outbox.waiting) {
+            guard let sequence = entry.content.logSequence else { continue }
+            guard let slots else {
+                leftovers.append(sequence)
+                continue
+            }
+            ClientSlotTable.remove(account, slots, entry.number, in: turn.store)
+            guard var row = MailboxTable.row(account, sequence, in: turn.store) else { continue }
+            row.release()
+            if row.isForSession, !row.isAcknowledged, let logged = StanzaLog.stanza(sequence, in: turn.store) {
+                // XEP-0198 §8: as if the resource had not been there. A room learns from it that its occupant is gone.
+                turn.bounce(logged.stanza, StanzaError(.recipientUnavailable))
+            }
+            if row.isSpent {
+                removeMessage(sequence, of: account, turn)
+            } else {
+                MailboxTable.put(account, sequence, row, in: turn.store)
+                if row.isWaiting { leftovers.append(sequence) }
+            }
+        }
+        bounceRequests(session, turn)
+        return leftovers.sorted()
+    }
+
+    /// IQ requests that may never have reached the client are answered in its stead, so that nobody waits in vain
+    /// (XEP-0198 §8). Whoever had an answer already takes no notice.
+    private func bounceRequests(_ session: Session, _ turn: Turn) {
+        for entry in Array(session.outbox.sent) + Array(session.outbox.waiting) {
+            guard case .volatile(let bytes) = entry.content, bytes.starts(with: "<iq ".utf8) else { continue }
+            guard
+                let stanza = try? Stanza(
+                    parsing: bytes, contentNamespace: Namespaces.client, context: .init(Namespaces.client)),
+                stanza.iqType?.isRequest == true
+            else { continue }
+            turn.bounce(stanza, StanzaError(.serviceUnavailable))
+        }
+    }
+
+    /// The server stops. Sessions that can be resumed stay, the others end now, so that contacts hear of it.
+    public mutating func shutdown(_ turn: Turn) {
+        leave(StreamError(.systemShutdown), turn)
+    }
+
+    /// Every client is to go elsewhere (RFC 6120 §4.9.3.19).
+    public mutating func drain(to otherHost: String, _ turn: Turn) {
+        leave(StreamError(.seeOtherHost, otherHost: otherHost), turn)
+    }
+
+    private mutating func leave(_ error: StreamError, _ turn: Turn) {
+        for id in sessions.ids {
+            guard sessions.contains(id), let connection = sessions[id].connection else { continue }
+            guard sessions[id].isResumable, let number = sessions[id].number,
+                let handled = sessions[id].management?.handled
+            else {
+                end(id, because: .streamError(error), turn)
+                continue
+            }
+            // The last word about the count: the client need not ask again what is known to be handled.
+            ClientSessionTable.setHandled(sessions[id].accountNumber, number, handled, in: turn.store)
+            sessions[id].management?.isCountStale = false
+            turn.perform(.send(Array("<r xmlns='urn:xmpp:sm:3'/>".utf8)), on: connection)
+            turn.perform(.send(Self.acknowledgement(handled)), on: connection)
+            turn.perform(.close(error), on: connection)
+            sessions[id].isLeaving = true
+            // The connection is kept in mind until it is closed: the client's last `<a/>` may still come.
+        }
+        endDoomed(turn)
+    }
+}

@@ -1,0 +1,67 @@
+import MartletBus
+import MartletCrypto
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStreams
+
+/// The site's part in a login (RFC 6120 §6): what is known of the account, and whether it is let in.
+extension Sessions {
+    /// A client named itself.
+    mutating func credentialsWanted(
+        _ localpart: String, _ mechanism: SASLMechanism, _ address: RemoteAddress, on connection: ConnectionID, _ turn: Turn
+    ) {
+        let account = try? JID(localpart: localpart, domainpart: turn.policy.domains[0].domainpart)
+        if loginFailures.isBlocked(account: account, address: address, policy: turn.policy, now: turn.now) {
+            turn.note(.loginRefused(localpart: localpart, reason: "too many failed logins"))
+            turn.perform(.refuseCredentials, on: connection)
+            return
+        }
+        if let account, let number = accountNumber(of: account, turn), let row = AccountTable.row(number, in: turn.store) {
+            let keys = mechanism.digest == .sha1 ? row.sha1 : row.sha256
+            turn.perform(
+                .credentials(
+                    StoredCredentials(
+                        account: account, salt: keys.salt, iterations: keys.iterations, storedKey: keys.storedKey,
+                        serverKey: keys.serverKey, generation: row.generation, isDecoy: false)),
+                on: connection)
+        } else {
+            let decoy = decoy(localpart, account ?? turn.policy.domains[0], mechanism, turn)
+            turn.perform(.credentials(decoy), on: connection)
+        }
+    }
+
+    /// Credentials for somebody who does not exist, which cannot be told from real ones: the same salt each time, the
+    /// usual iteration count.
+    private func decoy(_ localpart: String, _ account: JID, _ mechanism: SASLMechanism, _ turn: Turn) -> StoredCredentials {
+        let secret = MetaTable.bytes(.secret, in: turn.store) ?? []
+        let named = mechanism.digest == .sha1 ? "sha1:" : "sha256:"
+        let salt = HMAC.authenticate(.sha256, key: secret, (named + (account.localpart ?? localpart)).utf8)
+        let algorithm = mechanism.digest
+        return StoredCredentials(
+            account: account, salt: Array(salt.prefix(16)), iterations: SCRAMKeys.defaultIterations,
+            storedKey: turn.random.bytes(algorithm.length), serverKey: turn.random.bytes(algorithm.length), generation: 0,
+            isDecoy: true)
+    }
+
+    /// A SASL exchange failed.
+    mutating func authenticationFailed(_ localpart: String?, _ address: RemoteAddress, _ turn: Turn) {
+        let account = localpart.flatMap { try? JID(localpart: $0, domainpart: turn.policy.domains[0].domainpart) }
+        loginFailures.failed(account: account, address: address, policy: turn.policy, now: turn.now)
+        turn.note(.loginRefused(localpart: localpart ?? "", reason: "wrong credentials"))
+    }
+
+    /// A client proved itself: it is let in unless the account changed since its credentials were given out.
+    mutating func clientAuthenticated(_ client: AuthenticatedClient, on connection: ConnectionID, _ turn: Turn) {
+        guard connections[connection] == nil, let number = accountNumber(of: client.account, turn),
+            AccountTable.row(number, in: turn.store)?.generation == client.generation
+        else {
+            turn.note(.loginRefused(localpart: client.account.localpart ?? "", reason: "the account changed"))
+            turn.perform(.refuse(.notAuthorized), on: connection)
+            return
+        }
+        loginFailures.succeeded(account: client.account)
+        connections[connection] = .authenticated(account: client.account, number: number)
+        turn.perform(.admit, on: connection)
+    }
+}

@@ -1,0 +1,145 @@
+// XEP-0198: Stream Management, version 1.6.3, complete
+import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStanzas
+import XMPPStreams
+import XMPPXML
+
+/// Stream management with clients, which survives a restart of the server (`Docs/relay-protocol.md` §7).
+extension Sessions {
+    /// A top-level element that is no stanza.
+    mutating func received(_ element: Element, on connection: ConnectionID, _ turn: Turn) {
+        guard let state = connections[connection] else { return }
+        guard element.namespace == Namespaces.streamManagement else {
+            return refuseNonza(connection, turn)
+        }
+        switch (element.name, state) {
+        case ("enable", .bound(let id)): enable(element, id, on: connection, turn)
+        case ("r", .bound(let id)) where sessions[id].management != nil: acknowledge(id, on: connection, turn)
+        case ("a", .bound(let id)) where sessions[id].management != nil: receivedAcknowledgement(element, by: id, turn)
+        case ("resume", .authenticated(let account, let number)):
+            resume(element, account: account, number, on: connection, turn)
+        case ("enable", _), ("resume", _), ("r", _), ("a", _):
+            // XEP-0198 §3: enabled twice, before binding, resumed after binding.
+            fail(StanzaError.Condition.unexpectedRequest, handled: nil, on: connection, turn)
+        default: refuseNonza(connection, turn)
+        }
+    }
+
+    private mutating func refuseNonza(_ connection: ConnectionID, _ turn: Turn) {
+        let error = StreamError(.unsupportedStanzaType)  // RFC 6120 §4.9.3.24
+        if case .bound(let id) = connections[connection] {
+            end(id, because: .streamError(error), turn)
+        } else {
+            connections[connection] = nil
+            turn.perform(.close(error), on: connection)
+        }
+    }
+
+    /// XEP-0198 §3.
+    private mutating func enable(_ element: Element, _ id: SessionID, on connection: ConnectionID, _ turn: Turn) {
+        guard sessions[id].management == nil else {
+            return fail(.unexpectedRequest, handled: nil, on: connection, turn)
+        }
+        let isResumable = ["true", "1"].contains(element["resume"] ?? "")
+        var enabled = Element("enabled", Namespaces.streamManagement)
+        // What was sent before is not counted.
+        for entry in sessions[id].outbox.restart(from: 0) {
+            if let sequence = entry.content.logSequence { sessions[id].unmanaged.append(sequence) }
+        }
+        if isResumable {
+            let number = makeNumber(id, turn)
+            let token = "\(number)-\(turn.random.identifier())"
+            sessions[id].management = Session.Management(isResumable: true, token: token)
+            putRow(id, turn)
+            if let presence = sessions[id].presence {
+                ClientSessionTable.setPresence(sessions[id].accountNumber, number, presence, in: turn.store)
+            }
+            enabled["id"] = token
+            enabled["resume"] = "true"
+            enabled["max"] = String(turn.policy.resumptionTimeout / 1000)
+        } else {
+            sessions[id].management = Session.Management(isResumable: false, token: "")
+        }
+        // The row above is a binding write, so the identifier does not leave before it is on disk; and no stanza of this
+        // batch overtakes the point from which the client counts.
+        turn.perform(.send(enabled.serialized(within: Namespaces.client)), on: connection)
+    }
+
+    /// The session's number in the store, given now if it has none.
+    mutating func makeNumber(_ id: SessionID, _ turn: Turn) -> UInt64 {
+        if let number = sessions[id].number { return number }
+        let account = sessions[id].accountNumber
+        pruneEnded(account, turn)
+        let number = ClientSessionTable.nextNumber(for: account, in: turn.store)
+        sessions[id].number = number
+        return number
+    }
+
+    /// Stores what a restart has to know of a session that has a number.
+    func putRow(_ id: SessionID, _ turn: Turn) {
+        guard let number = sessions[id].number else { return }
+        var row = ClientSessionRow(
+            state: sessions[id].isResumable ? .resumable : .fleeting, resource: sessions[id].jid.resourcepart ?? "",
+            token: sessions[id].management?.token ?? "")
+        row.isInterested = sessions[id].isInterested
+        ClientSessionTable.put(sessions[id].accountNumber, number, row, in: turn.store)
+    }
+
+    /// Forgets given-up sessions that nobody can want to know of any more.
+    private func pruneEnded(_ account: AddressNumber, _ turn: Turn) {
+        let ended = ClientSessionTable.sessions(of: account, in: turn.store).filter { $0.row.state == .ended }
+        for (index, session) in ended.enumerated() {
+            let isOld = turn.now - session.row.endedAt > SessionLimits.endedSessionLifetime
+            if isOld || ended.count - index >= SessionLimits.endedSessionsPerAccount {
+                ClientSessionTable.remove(account, session.session, in: turn.store)
+            }
+        }
+    }
+
+    /// XEP-0198 §4: the client asks how much was handled.
+    private mutating func acknowledge(_ id: SessionID, on connection: ConnectionID, _ turn: Turn) {
+        guard let management = sessions[id].management else { return }
+        if management.isResumable, management.isCountStale, let number = sessions[id].number {
+            let account = sessions[id].accountNumber
+            turn.lazily { ClientSessionTable.setHandled(account, number, management.handled, in: turn.store) }
+            sessions[id].management?.isCountStale = false
+        }
+        turn.acknowledge(Self.acknowledgement(management.handled), on: connection)
+    }
+
+    /// XEP-0198 §4: the client says how much it has handled.
+    private mutating func receivedAcknowledgement(_ element: Element, by id: SessionID, _ turn: Turn) {
+        guard let handled = element["h"].flatMap({ UInt32($0) }) else {
+            return end(id, because: .streamError(StreamError(.badFormat)), turn)
+        }
+        let number = sessions[id].outbox.number(ofHandled: handled)
+        guard number <= sessions[id].outbox.last else { return end(id, because: .streamError(Self.handledTooHigh), turn) }
+        unmanagedProven(id, turn)
+        sessions[id].fence = nil
+        acknowledged(sessions[id].outbox.acknowledge(upTo: number), by: id, turn)
+        sessions[id].management?.requested = nil
+        sessions[id].wait = .nothing
+        askAgain(id, turn)
+    }
+
+    /// XEP-0198 §4: `handled-count-too-high`.
+    static var handledTooHigh: StreamError {
+        StreamError(.undefinedCondition, text: "handled-count-too-high: more stanzas were acknowledged than sent")
+    }
+
+    /// `<a h='…'/>`.
+    static func acknowledgement(_ handled: UInt32) -> [UInt8] {
+        Array("<a xmlns='urn:xmpp:sm:3' h='\(handled)'/>".utf8)
+    }
+
+    /// `<failed/>`.
+    func fail(_ condition: StanzaError.Condition, handled: UInt32?, on connection: ConnectionID, _ turn: Turn) {
+        var failed = Element("failed", Namespaces.streamManagement)
+        if let handled { failed["h"] = String(handled) }
+        failed.append(Element(condition.rawValue, Namespaces.stanzaErrors))
+        turn.perform(.send(failed.serialized(within: Namespaces.client)), on: connection)
+    }
+}

@@ -1,0 +1,126 @@
+import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStanzas
+import XMPPStreams
+import XMPPXML
+
+/// Resumption (XEP-0198 §5), also of sessions that were bound before the server was started.
+extension Sessions {
+    /// A client that has logged in wants its session back.
+    mutating func resume(
+        _ element: Element, account: JID, _ accountNumber: AddressNumber, on connection: ConnectionID, _ turn: Turn
+    ) {
+        guard let token = element["previd"], let handled = element["h"].flatMap({ UInt32($0) }) else {
+            return fail(.badRequest, handled: nil, on: connection, turn)
+        }
+        let place = accounts.place(of: account)
+        let known = place.flatMap { place in
+            accounts[place].sessions.first { sessions[$0].isResumable && sessions[$0].management?.token == token }
+        }
+        guard let id = known else {
+            return failResumption(token, accountNumber, on: connection, turn)
+        }
+        guard let resent = takeUnacknowledged(id, handled: handled, turn) else {
+            connections[connection] = nil
+            turn.perform(.close(Self.handledTooHigh), on: connection)
+            return
+        }
+        if let older = sessions[id].connection {
+            // XEP-0198 §5: the old stream only looks alive.
+            connections[older] = nil
+            turn.perform(.close(StreamError(.conflict)), on: older)
+        }
+        let wasUncertain = sessions[id].management?.isUncertain ?? false
+        connections[connection] = .bound(id)
+        sessions[id].connection = connection
+        sessions[id].management?.requested = nil
+        sessions[id].management?.isUncertain = false
+        sessions[id].isLeaving = false
+        sessions[id].wait = .nothing
+        let count = sessions[id].management?.handled ?? 0
+        if let number = sessions[id].number {
+            // Binding, so that neither the count nor what follows leaves before everything it says is on disk.
+            ClientSessionTable.setHandled(accountNumber, number, count, in: turn.store)
+            sessions[id].management?.isCountStale = false
+        }
+        let resumed = Element("resumed", Namespaces.streamManagement, [("previd", token), ("h", String(count))])
+        turn.perform(.send(resumed.serialized(within: Namespaces.client)), on: connection)
+        turn.note(.sessionResumed(sessions[id].jid))
+        resend(resent, to: id, on: connection, turn)
+        if sessions[id].catchUp != nil {
+            continueCatchUp(id, turn)
+        } else if wasUncertain, sessions[id].takesMessages {
+            // A mailbox that was being sent when the server stopped.
+            beginCatchUp(id, includesDetached: false, turn)
+        }
+    }
+
+    /// Applies the client's count, and takes everything out of the outbox that has to be sent now; nil if the count
+    /// cannot be.
+    private mutating func takeUnacknowledged(_ id: SessionID, handled: UInt32, _ turn: Turn) -> [Outbox.Entry]? {
+        let acknowledged: UInt64
+        let restart: UInt64
+        if sessions[id].management?.isUncertain ?? false {
+            // Volatile stanzas were numbered too and are forgotten: the count may lie anywhere, and the nearest place to
+            // what is known is meant. The numbers start anew from it, a whole turn higher, so that they stay positive.
+            let base = sessions[id].outbox.acknowledged
+            let distance = Int64(Int32(bitPattern: handled &- UInt32(truncatingIfNeeded: base)))
+            acknowledged = distance < 0 ? base : base + UInt64(distance)
+            restart = UInt64(Int64(base) + (1 << 32) + distance)
+        } else {
+            acknowledged = sessions[id].outbox.number(ofHandled: handled)
+            guard acknowledged <= sessions[id].outbox.last else { return nil }
+            restart = acknowledged
+        }
+        let done = sessions[id].outbox.acknowledge(upTo: acknowledged)
+        self.acknowledged(done, by: id, turn)
+        return sessions[id].outbox.restart(from: restart)
+    }
+
+    /// Sends again, in order, what the client has not handled, under the numbers that follow its count.
+    private mutating func resend(_ entries: [Outbox.Entry], to id: SessionID, on connection: ConnectionID, _ turn: Turn) {
+        let account = sessions[id].accountNumber
+        let session = sessions[id].number
+        let isCatchingUp = sessions[id].catchUp != nil
+        for entry in entries {
+            let wasSent = entry.number < ClientSlotTable.unsent
+            if let session, entry.content.logSequence != nil {
+                ClientSlotTable.remove(account, session, entry.number, in: turn.store)
+            }
+            // What waits behind the mailbox goes on waiting.
+            if isCatchingUp, !wasSent {
+                let number = sessions[id].outbox.appendWaiting(entry.content)
+                putSlot(entry.content, number, of: id, turn)
+                continue
+            }
+            let bytes: [UInt8]
+            switch entry.content {
+            case .volatile(let stanza), .availability(_, let stanza): bytes = stanza
+            case .message(let sequence):
+                guard let late = lateMessage(sequence, for: id, turn) else { continue }
+                bytes = late
+            }
+            let number = sessions[id].outbox.appendSent(entry.content)
+            putSlot(entry.content, number, of: id, turn)
+            turn.perform(.send(bytes), on: connection)
+        }
+        requestAcknowledgement(id, turn)
+    }
+
+    /// There is no such session, or not any more: then the client learns how much of what it sent was handled.
+    private func failResumption(
+        _ token: String, _ account: AddressNumber, on connection: ConnectionID, _ turn: Turn
+    ) {
+        guard let number = token.split(separator: "-").first.flatMap({ UInt64($0) }), number < .max,
+            let row = ClientSessionTable.row(account, number, in: turn.store), row.state == .ended, row.token == token,
+            turn.now - row.endedAt <= SessionLimits.endedSessionLifetime
+        else {
+            return fail(.itemNotFound, handled: nil, on: connection, turn)
+        }
+        // Written when the session ended, with everything it covers.
+        let handled = ClientSessionTable.handled(account, number, in: turn.store)
+        fail(.itemNotFound, handled: handled, on: connection, turn)
+    }
+}

@@ -1,0 +1,105 @@
+import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStanzas
+import XMPPXML
+
+/// The roster (RFC 6121 §2).
+extension Sessions {
+    /// A roster get or set of a client for its own account. Returns the answer.
+    mutating func roster(_ query: Element, _ stanza: Stanza, by id: SessionID, _ turn: Turn) -> Stanza? {
+        if stanza.iqType == .get { return rosterGet(query, stanza, by: id, turn) }
+        do throws(StanzaError) {
+            let item = try RosterItem(query)
+            if item.isRemoval {
+                try removeItem(item.jid, by: id, turn)
+            } else {
+                try setItem(item, by: id, turn)
+            }
+            return stanza.result()
+        } catch {
+            return stanza.errorReply(error)
+        }
+    }
+
+    /// RFC 6121 §2.1.3, §2.6.
+    private mutating func rosterGet(_ query: Element, _ stanza: Stanza, by id: SessionID, _ turn: Turn) -> Stanza {
+        let account = sessions[id].accountNumber
+        if !sessions[id].isInterested {
+            sessions[id].isInterested = true
+            if sessions[id].isResumable { turn.lazily { putRow(id, turn) } }
+        }
+        let version = RosterTable.version(of: account, in: turn.store)
+        // §2.6.2: the client has this version already.
+        if let known = query["ver"], !known.isEmpty, known == version { return stanza.result() }
+        var roster = Element("query", Namespaces.roster)
+        if query["ver"] != nil { roster["ver"] = version }
+        for (contact, row) in RosterTable.contacts(of: account, in: turn.store) {
+            roster.append(RosterItem.element(AddressTable.address(contact, in: turn.store), row))
+        }
+        return stanza.result(roster)
+    }
+
+    /// RFC 6121 §2.3, §2.4.
+    private mutating func setItem(_ item: RosterItem, by id: SessionID, _ turn: Turn) throws(StanzaError) {
+        let account = sessions[id].accountNumber
+        guard item.jid != sessions[id].jid.bare else { throw StanzaError(.notAllowed) }
+        let known = AddressTable.number(of: item.jid, in: turn.store).flatMap { RosterTable.row(account, $0, in: turn.store) }
+        if known == nil {
+            let limit = turn.policy.rosterItems
+            guard RosterTable.count(of: account, upTo: limit, in: turn.store) < limit else {
+                throw StanzaError(.resourceConstraint)
+            }
+            if turn.isBelowReserve { throw StanzaError(.resourceConstraint) }
+        }
+        let number = AddressTable.makeNumber(of: item.jid, in: turn.store)
+        var row = known ?? RosterRow()
+        row.name = item.name
+        row.groups = item.groups
+        saveRow(row, item.jid, number, account, sessions[id].account, turn)
+    }
+
+    /// RFC 6121 §2.5: the contact goes, and with it what it was allowed to see and was seen of it.
+    private mutating func removeItem(_ contact: JID, by id: SessionID, _ turn: Turn) throws(StanzaError) {
+        let account = sessions[id].accountNumber
+        guard let number = AddressTable.number(of: contact, in: turn.store),
+            let row = RosterTable.row(account, number, in: turn.store)
+        else { throw StanzaError(.itemNotFound) }
+        let bare = sessions[id].jid.bare
+        if !row.flags.isDisjoint(with: [.to, .pendingOut]) {
+            turn.route(Stanza(.presence, from: bare, to: contact, type: "unsubscribe"))
+        }
+        if row.flags.contains(.from) {
+            sendUnavailable(account, sessions[id].account, to: contact, turn)
+            turn.route(Stanza(.presence, from: bare, to: contact, type: "unsubscribed"))
+        }
+        let domain = AddressTable.makeNumber(of: contact.domain, in: turn.store)
+        RosterTable.remove(account, number, domain: domain, in: turn.store)
+        push(RosterItem.removal(contact), account, sessions[id].account, turn)
+    }
+
+    /// Stores a contact and pushes it.
+    mutating func saveRow(
+        _ row: RosterRow, _ contact: JID, _ number: AddressNumber, _ account: AddressNumber, _ place: Int?, _ turn: Turn
+    ) {
+        let domain = AddressTable.makeNumber(of: contact.domain, in: turn.store)
+        RosterTable.put(account, number, domain: domain, row, in: turn.store)
+        push(RosterItem.element(contact, row), account, place, turn)
+    }
+
+    /// A roster push to every interested resource (RFC 6121 §2.1.6), under a new version.
+    private mutating func push(_ item: Element, _ account: AddressNumber, _ place: Int?, _ turn: Turn) {
+        let tag = UInt32(truncatingIfNeeded: turn.random.next())
+        RosterTable.changeVersion(of: account, tag: tag, in: turn.store)
+        guard let place else { return }
+        var query = Element("query", Namespaces.roster, elements: [item])
+        query["ver"] = RosterTable.version(of: account, in: turn.store)
+        var push = Stanza(.iq, type: "set", payloads: [query])
+        for id in accounts[place].sessions where sessions[id].isInterested {
+            push.id = turn.random.identifier()
+            push.to = sessions[id].jid
+            send(push, to: id, turn)
+        }
+    }
+}

@@ -1,0 +1,204 @@
+import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStanzas
+import XMPPStreams
+
+/// The way from a session to its client, and the question whether things arrived.
+extension Sessions {
+    /// Sends a stanza now, or keeps it until it can be sent.
+    mutating func transmit(_ content: Outbox.Content, _ bytes: [UInt8], to id: SessionID, _ turn: Turn) {
+        let isMessage = content.logSequence != nil
+        if sessions[id].connection == nil || (isMessage && sessions[id].catchUp != nil) {
+            let number = sessions[id].outbox.appendWaiting(content)
+            putSlot(content, number, of: id, turn)
+            checkLimit(id, turn)
+        } else {
+            sendNow(content, bytes, to: id, turn)
+        }
+    }
+
+    /// Sends a stanza on the session's connection, which there must be.
+    mutating func sendNow(_ content: Outbox.Content, _ bytes: [UInt8], to id: SessionID, _ turn: Turn) {
+        guard let connection = sessions[id].connection else { return }
+        if sessions[id].management != nil || content.logSequence != nil {
+            let number = sessions[id].outbox.appendSent(content)
+            putSlot(content, number, of: id, turn)
+            turn.perform(.send(bytes), on: connection)
+            stanzaWasSent(id, turn)
+            checkLimit(id, turn)
+        } else {
+            turn.perform(.send(bytes), on: connection)
+        }
+    }
+
+    func putSlot(_ content: Outbox.Content, _ number: UInt64, of id: SessionID, _ turn: Turn) {
+        guard let sequence = content.logSequence, sessions[id].isResumable, let session = sessions[id].number else { return }
+        ClientSlotTable.put(sessions[id].accountNumber, session, number, logSequence: sequence, in: turn.store)
+    }
+
+    /// Sends what came while the session could not be sent to.
+    mutating func sendWaiting(_ id: SessionID, _ turn: Turn) {
+        while sessions.contains(id), let connection = sessions[id].connection, let entry = sessions[id].outbox.takeWaiting() {
+            var bytes: [UInt8]
+            switch entry.content {
+            case .volatile(let stanza), .availability(_, let stanza): bytes = stanza
+            case .message(let sequence):
+                if sessions[id].isResumable, let number = sessions[id].number {
+                    ClientSlotTable.remove(sessions[id].accountNumber, number, entry.number, in: turn.store)
+                }
+                guard let late = lateMessage(sequence, for: id, turn) else { continue }
+                bytes = late
+            }
+            let number = sessions[id].outbox.appendSent(entry.content)
+            putSlot(entry.content, number, of: id, turn)
+            turn.perform(.send(bytes), on: connection)
+            stanzaWasSent(id, turn)
+        }
+    }
+
+    /// The bytes of a message that is sent later than it was accepted (XEP-0203).
+    func lateMessage(_ sequence: UInt64, for id: SessionID, _ turn: Turn) -> [UInt8]? {
+        StanzaLog.stanza(sequence, in: turn.store).map {
+            $0.stanza.serialized(delay: (from: sessions[id].jid.domain, stamp: $0.acceptedAt))
+        }
+    }
+
+    /// A session must not keep without end what it does not acknowledge.
+    private mutating func checkLimit(_ id: SessionID, _ turn: Turn) {
+        let excess = sessions[id].outbox.count - turn.policy.unacknowledgedStanzas
+        guard excess > 0 else { return }
+        if sessions[id].management != nil {
+            if doomed.last != id { doomed.append(id) }
+        } else {
+            // A client that never answers pings is believed early rather than thrown out.
+            let number = sessions[id].outbox.acknowledged + UInt64(excess)
+            let entries = sessions[id].outbox.acknowledge(upTo: number)
+            acknowledged(entries, by: id, turn)
+        }
+    }
+
+    /// Ends the sessions that went over their limit, once nothing else is under way.
+    mutating func endDoomed(_ turn: Turn) {
+        while let id = doomed.popLast() {
+            if sessions.contains(id) { end(id, because: .tooManyUnacknowledged, turn) }
+        }
+    }
+
+    /// Sees to it that the client is asked for an acknowledgement: at once after many stanzas, else soon.
+    private mutating func stanzaWasSent(_ id: SessionID, _ turn: Turn) {
+        // While a mailbox is sent the question comes at the end of each window.
+        if sessions[id].management?.requested != nil || sessions[id].fence != nil || sessions[id].catchUp != nil { return }
+        if sessions[id].outbox.last - sessions[id].outbox.acknowledged >= SessionLimits.requestEvery {
+            requestAcknowledgement(id, turn)
+        } else if sessions[id].wait == .nothing {
+            setTimer(.ask, of: id, after: turn.policy.fenceDelay, turn)
+        }
+    }
+
+    /// Asks the client for an acknowledgement of everything sent so far, unless it was asked already.
+    mutating func requestAcknowledgement(_ id: SessionID, _ turn: Turn) {
+        guard let connection = sessions[id].connection else { return }
+        if sessions[id].management != nil {
+            guard sessions[id].management?.requested == nil, !sessions[id].outbox.sent.isEmpty else { return }
+            let last = sessions[id].outbox.last
+            sessions[id].management?.requested = last
+            turn.perform(.send(Array("<r xmlns='urn:xmpp:sm:3'/>".utf8)), on: connection)
+            setTimer(.answer, of: id, after: SessionLimits.acknowledgementTimeout, turn)
+        } else {
+            guard sessions[id].fence == nil, !sessions[id].outbox.sent.isEmpty else { return }
+            let ping = fencePing(for: id, turn)
+            let last = sessions[id].outbox.last
+            sessions[id].fence = Session.Fence(id: ping.id ?? "", upTo: last)
+            turn.perform(.send(ping.serialized()), on: connection)
+            setTimer(.answer, of: id, after: turn.policy.fenceTimeout, turn)
+        }
+    }
+
+    private static let askTimer: UInt64 = 0
+    private static let answerTimer: UInt64 = 1
+
+    private mutating func setTimer(_ wait: Session.Wait, of id: SessionID, after milliseconds: Int64, _ turn: Turn) {
+        sessions[id].wait = wait
+        switch wait {
+        case .nothing: break
+        case .ask:
+            if sessions[id].hasAskTimer { return }
+            sessions[id].hasAskTimer = true
+            turn.schedule(.sessionFence(id, generation: Self.askTimer), after: milliseconds)
+        case .answer:
+            sessions[id].answerDeadline = turn.now + milliseconds
+            if sessions[id].hasAnswerTimer { return }
+            sessions[id].hasAnswerTimer = true
+            turn.schedule(.sessionFence(id, generation: Self.answerTimer), after: milliseconds)
+        }
+    }
+
+    /// The client answered the fence's ping: it has read what was sent before.
+    mutating func fenceAnswered(_ id: SessionID, _ turn: Turn) {
+        guard let fence = sessions[id].fence else { return }
+        sessions[id].fence = nil
+        sessions[id].wait = .nothing
+        if sessions[id].management == nil {
+            acknowledged(sessions[id].outbox.acknowledge(upTo: fence.upTo), by: id, turn)
+            askAgain(id, turn)
+        } else {
+            unmanagedProven(id, turn)
+        }
+    }
+
+    /// What was sent before stream management was enabled has arrived.
+    mutating func unmanagedProven(_ id: SessionID, _ turn: Turn) {
+        let account = sessions[id].accountNumber
+        for sequence in sessions[id].unmanaged {
+            turn.lazily { acknowledged(sequence, of: account, isHolder: false, turn) }
+        }
+        sessions[id].unmanaged = []
+    }
+
+    /// After an acknowledgement: the mailbox goes on, and what is still open is asked for.
+    mutating func askAgain(_ id: SessionID, _ turn: Turn) {
+        continueCatchUp(id, turn)
+        guard sessions.contains(id), !sessions[id].outbox.sent.isEmpty else { return }
+        stanzaWasSent(id, turn)
+    }
+
+    /// A session's timer fired.
+    public mutating func timerFired(_ timer: SiteTimer, _ turn: Turn) {
+        switch timer {
+        case .sessionFence(let id, Self.askTimer):
+            guard sessions.contains(id) else { return }
+            sessions[id].hasAskTimer = false
+            guard sessions[id].wait == .ask else { return }
+            sessions[id].wait = .nothing
+            requestAcknowledgement(id, turn)
+        case .sessionFence(let id, _):
+            guard sessions.contains(id) else { return }
+            sessions[id].hasAnswerTimer = false
+            guard sessions[id].wait == .answer else { return }
+            let rest = sessions[id].answerDeadline - turn.now
+            if rest > 0 { return setTimer(.answer, of: id, after: rest, turn) }
+            sessions[id].wait = .nothing
+            answerIsMissing(id, turn)
+        case .sessionExpired(let id, let generation):
+            guard sessions.contains(id), sessions[id].detachment == generation, sessions[id].connection == nil else {
+                return
+            }
+            end(id, because: .expired, turn)
+        default:
+            break
+        }
+        endDoomed(turn)
+    }
+
+    private mutating func answerIsMissing(_ id: SessionID, _ turn: Turn) {
+        if sessions[id].management == nil || sessions[id].management?.requested == nil {
+            // `Docs/relay-protocol.md` §7.2: believed, since the socket showed no error.
+            fenceAnswered(id, turn)
+        } else if let connection = sessions[id].connection, sessions[id].management?.requested != nil {
+            turn.perform(.close(StreamError(.connectionTimeout)), on: connection)
+            connectionLost(connection, turn)
+        }
+    }
+}

@@ -1,0 +1,95 @@
+import MartletBus
+import MartletPrimitives
+import MartletStore
+
+/// Drives a ``Site``: batch → one write transaction → commit → effects (*output commit*). The runtime uses it with LMDB
+/// and the machine's clocks, the simulator with a store in memory and virtual time.
+///
+/// A batch that wrote something binding is committed before its effects are returned. One that wrote only what the
+/// protocol brings again returns its effects at once; its transaction stays open and is committed with the next binding
+/// batch or after 100 ms. Acknowledgements wait for that commit in either case.
+public struct SiteDriver {
+    private var site: Site
+    private let store: any KeyValueStore
+    private var random: RandomStream
+    private var transaction: (any KeyValueTransaction)?
+    private var afterCommit: [Effect] = []
+    /// When the open transaction must be committed, in monotonic milliseconds.
+    private var commitDeadline: Int64?
+    /// Site time minus monotonic time.
+    private var offset: Int64 = 0
+
+    /// Lazy writes reach the disk after this long, milliseconds: the most that an acknowledgement waits for company.
+    private static let lazyCommitDelay: Int64 = 100
+
+    /// A driver for the site whose state is in `store`.
+    public init(store: any KeyValueStore, policy: SitePolicy, random: RandomStream) {
+        self.store = store
+        self.random = random
+        site = Site(policy: policy)
+    }
+
+    /// Reads the store. `monotonic` is in milliseconds from any origin.
+    public mutating func boot(monotonic: Int64, wall: WallTime) throws(StoreFailure) -> [Effect] {
+        offset = Site.instantOfStart(begin(), wall: wall).milliseconds - monotonic
+        let turn = makeTurn(monotonic, wall)
+        site.boot(turn)
+        site.endBatch(turn)
+        return try finish(turn, monotonic)
+    }
+
+    /// One batch. Without events only timers fire. Throws when the commit failed: then this value must not be used any
+    /// more, the state on disk is the truth.
+    public mutating func handle(
+        _ events: ArraySlice<SiteEvent>, monotonic: Int64, wall: WallTime
+    ) throws(StoreFailure) -> [Effect] {
+        let turn = makeTurn(monotonic, wall)
+        for event in events { site.handle(event, turn) }
+        site.handle(.tick, turn)
+        site.endBatch(turn)
+        return try finish(turn, monotonic)
+    }
+
+    /// Commits what is open; the last call.
+    public mutating func close() throws(StoreFailure) -> [Effect] {
+        try commit(before: [])
+    }
+
+    /// When ``handle(_:monotonic:wall:)`` has to be called at the latest, in monotonic milliseconds.
+    public var nextWake: Int64? {
+        let timer = site.nextDeadline.map { $0.milliseconds - offset }
+        return [timer, commitDeadline].compactMap { $0 }.min()
+    }
+
+    private mutating func begin() -> any KeyValueTransaction {
+        if let transaction { return transaction }
+        let fresh = store.begin()
+        transaction = fresh
+        return fresh
+    }
+
+    private mutating func makeTurn(_ monotonic: Int64, _ wall: WallTime) -> Turn {
+        Turn(
+            now: Instant(milliseconds: offset + monotonic), wall: wall, random: random, store: begin(),
+            policy: site.currentPolicy, isBelowReserve: site.refusesDurable)
+    }
+
+    private mutating func finish(_ turn: Turn, _ monotonic: Int64) throws(StoreFailure) -> [Effect] {
+        random = turn.random
+        afterCommit += turn.afterCommit
+        if turn.isBinding { return try commit(before: turn.effects) }
+        if turn.hasWrites, commitDeadline == nil { commitDeadline = monotonic + Self.lazyCommitDelay }
+        guard let deadline = commitDeadline, monotonic < deadline else { return try commit(before: turn.effects) }
+        return turn.effects
+    }
+
+    private mutating func commit(before effects: [Effect]) throws(StoreFailure) -> [Effect] {
+        if let transaction {
+            if transaction.writes > 0 { try store.commit() } else { store.abort() }
+        }
+        transaction = nil
+        commitDeadline = nil
+        defer { afterCommit.removeAll(keepingCapacity: true) }
+        return effects + afterCommit
+    }
+}

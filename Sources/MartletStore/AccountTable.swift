@@ -1,0 +1,103 @@
+import MartletPrimitives
+
+/// What the site keeps of an account besides its roster and its messages.
+public struct AccountRow: Sendable, Equatable {
+    /// SCRAM keys for one digest (RFC 5802 §3); the password itself is never stored.
+    public struct Keys: Sendable, Equatable {
+        /// The salt given to the client.
+        public var salt: [UInt8]
+        /// The iteration count given to the client.
+        public var iterations: Int
+        /// Checks the client's proof.
+        public var storedKey: [UInt8]
+        /// Signs the server's answer.
+        public var serverKey: [UInt8]
+
+        /// Those keys.
+        public init(salt: [UInt8], iterations: Int, storedKey: [UInt8], serverKey: [UInt8]) {
+            self.salt = salt
+            self.iterations = iterations
+            self.storedKey = storedKey
+            self.serverKey = serverKey
+        }
+    }
+
+    /// Raised with each change of the keys, never used again for the same address: an exchange begun with older keys is
+    /// refused at its end.
+    public var generation: UInt64
+    /// For SCRAM-SHA-1.
+    public var sha1: Keys
+    /// For SCRAM-SHA-256 and PLAIN.
+    public var sha256: Keys
+
+    /// An account with those keys.
+    public init(generation: UInt64, sha1: Keys, sha256: Keys) {
+        self.generation = generation
+        self.sha1 = sha1
+        self.sha256 = sha256
+    }
+}
+
+/// The accounts of the site, by the number of their bare JID. A row is what makes an account exist.
+public enum AccountTable {
+    /// The account of that number.
+    public static func row(_ account: AddressNumber, in store: some KeyValueTransaction) -> AccountRow? {
+        store.get(.account, key(account)).map(decode)
+    }
+
+    /// Whether there is such an account.
+    public static func exists(_ account: AddressNumber, in store: some KeyValueTransaction) -> Bool {
+        store.get(.account, key(account)) != nil
+    }
+
+    /// Stores an account.
+    public static func put(_ account: AddressNumber, _ row: AccountRow, in store: some KeyValueTransaction) {
+        var writer = ByteWriter(capacity: 256)
+        writer.put(row.generation)
+        put(row.sha1, to: &writer)
+        put(row.sha256, to: &writer)
+        store.put(.account, key(account), writer.bytes)
+    }
+
+    /// Removes an account.
+    public static func remove(_ account: AddressNumber, in store: some KeyValueTransaction) {
+        store.delete(.account, key(account))
+    }
+
+    /// The accounts in the order of their numbers.
+    public static func all(in store: some KeyValueTransaction) -> [AddressNumber] {
+        var accounts: [AddressNumber] = []
+        store.forEach(.account, prefix: []) { key, _ in
+            accounts.append(AddressNumber(ByteReader.first(key)))
+            return true
+        }
+        return accounts
+    }
+
+    private static func key(_ account: AddressNumber) -> [UInt8] {
+        var writer = ByteWriter(capacity: 8)
+        writer.put(account.value)
+        return writer.bytes
+    }
+
+    private static func put(_ keys: AccountRow.Keys, to writer: inout ByteWriter) {
+        writer.put(keys.salt)
+        writer.put(UInt32(clamping: keys.iterations))
+        writer.put(keys.storedKey)
+        writer.put(keys.serverKey)
+    }
+
+    private static func takeKeys(_ reader: inout ByteReader) -> AccountRow.Keys {
+        let salt = reader.takeBytes()
+        let iterations = Int(reader.take(UInt32.self))
+        return AccountRow.Keys(
+            salt: salt, iterations: iterations, storedKey: reader.takeBytes(), serverKey: reader.takeBytes())
+    }
+
+    private static func decode(_ bytes: [UInt8]) -> AccountRow {
+        var reader = ByteReader(bytes)
+        let generation: UInt64 = reader.take()
+        let sha1 = takeKeys(&reader)
+        return AccountRow(generation: generation, sha1: sha1, sha256: takeKeys(&reader))
+    }
+}

@@ -1,0 +1,90 @@
+import MartletPrimitives
+
+/// An entry of a link queue: a stanza with its number in a lane (`Docs/relay-protocol.md` §2).
+public struct EntryRow: Sendable, Equatable {
+    /// What becomes of an entry.
+    public enum State: UInt8, Sendable {
+        /// To be sent, or sent and not acknowledged.
+        case waiting = 0
+        /// Expired or cancelled: only its number is still sent, so that numbers stay whole. It has no stanza.
+        case void = 1
+        /// Kept for a human.
+        case held = 2
+    }
+
+    /// Where the stanza stands in the log; 0 for a void.
+    public var logSequence: UInt64
+    /// Random; tells this numbering from another after a restored backup.
+    public var tag: UInt64
+    /// When it expires, in site time.
+    public var deadline: Instant
+    /// How often it was written to a stream.
+    public var attempts: UInt32 = 0
+    /// What becomes of it.
+    public var state = State.waiting
+
+    /// A waiting entry.
+    public init(logSequence: UInt64, tag: UInt64, deadline: Instant) {
+        self.logSequence = logSequence
+        self.tag = tag
+        self.deadline = deadline
+    }
+}
+
+/// The entries of all outgoing lanes, in order.
+public enum EntryTable {
+    /// The entry of that number.
+    public static func entry(_ lane: LaneID, _ number: UInt64, in store: some KeyValueTransaction) -> EntryRow? {
+        store.get(.entry, key(lane, number)).map(decode)
+    }
+
+    /// Stores an entry.
+    public static func put(_ lane: LaneID, _ number: UInt64, _ row: EntryRow, in store: some KeyValueTransaction) {
+        var writer = ByteWriter(capacity: 32)
+        writer.put(row.logSequence)
+        writer.put(row.tag)
+        writer.put(row.deadline.milliseconds)
+        writer.put(row.attempts)
+        writer.put(row.state.rawValue)
+        store.put(.entry, key(lane, number), writer.bytes)
+    }
+
+    /// Removes an entry and gives its stanza back to the log.
+    public static func remove(_ lane: LaneID, _ number: UInt64, in store: some KeyValueTransaction) {
+        guard let row = entry(lane, number, in: store) else { return }
+        if row.logSequence != 0 { StanzaLog.release(row.logSequence, in: store) }
+        store.delete(.entry, key(lane, number))
+    }
+
+    /// The entries of a lane from `number` on, until `body` returns false.
+    public static func forEach(
+        _ lane: LaneID, from number: UInt64, in store: some KeyValueTransaction, _ body: (UInt64, EntryRow) -> Bool
+    ) {
+        var next = key(lane, number)
+        let prefix = Array(next[..<4])
+        while let found = store.firstEntry(.entry, atOrAfter: next), found.key.starts(with: prefix) {
+            var reader = ByteReader(found.key, from: 4)
+            let number: UInt64 = reader.take()
+            if !body(number, decode(found.value)) { return }
+            next = key(lane, number + 1)
+        }
+    }
+
+    private static func decode(_ bytes: [UInt8]) -> EntryRow {
+        var reader = ByteReader(bytes)
+        var row = EntryRow(
+            logSequence: reader.take(), tag: reader.take(), deadline: Instant(milliseconds: reader.take()))
+        row.attempts = reader.take()
+        guard let state = EntryRow.State(rawValue: reader.take()) else { preconditionFailure("an entry in unknown state") }
+        row.state = state
+        return row
+    }
+
+    /// The key of an entry.
+    public static func key(_ lane: LaneID, _ number: UInt64) -> [UInt8] {
+        var writer = ByteWriter(capacity: 12)
+        writer.put(lane.value)
+        writer.put(number)
+        return writer.bytes
+    }
+}

@@ -1,0 +1,76 @@
+/// One sorted table of the store.
+///
+/// The raw value is part of the format on disk: a number once given out is never used again for something else. Tables are
+/// declared as static members next to their codecs.
+public struct Table: RawRepresentable, Hashable, Sendable {
+    /// The number that stands in the name of the table on disk.
+    public let rawValue: UInt8
+
+    /// The table with this number.
+    public init(rawValue: UInt8) {
+        self.rawValue = rawValue
+    }
+
+    /// The name of the table's LMDB database: `t` and the number in decimal.
+    public var databaseName: String { "t\(rawValue)" }
+}
+
+/// A row of a table.
+public struct KeyValueEntry: Equatable, Sendable {
+    /// 1 to ``KeyValueLimits/keyBytes`` bytes.
+    public let key: [UInt8]
+    /// Any bytes, possibly none.
+    public let value: [UInt8]
+
+    /// A row of these bytes.
+    public init(key: [UInt8], value: [UInt8]) {
+        self.key = key
+        self.value = value
+    }
+}
+
+/// What every implementation of the store refuses, so that the simulated one finds what the real one cannot do.
+public enum KeyValueLimits {
+    /// The longest key in bytes: what LMDB is compiled with (`MDB_MAXKEYSIZE`). A JID does not fit: an address is never a key.
+    public static let keyBytes = 511
+}
+
+/// The one open write transaction of a store: sorted tables of bytes, keys compared as unsigned bytes, a prefix before
+/// what it is a prefix of.
+///
+/// Reads see the writes made before them. Nothing throws: an error of the disk or a full map inside a transaction cannot
+/// be handled half-way, so it ends the process, and recovery is the boot path. A key that is empty or longer than
+/// ``KeyValueLimits/keyBytes`` is our own fault and ends the process too, in every implementation. A transaction is used
+/// on the thread that began it and not after its store was told to commit or abort.
+public protocol KeyValueTransaction: AnyObject {
+    /// The value of `key`, `nil` if there is no such row.
+    func get(_ table: Table, _ key: [UInt8]) -> [UInt8]?
+
+    /// Writes the row, replacing the value of a row with this key.
+    func put(_ table: Table, _ key: [UInt8], _ value: [UInt8])
+
+    /// Writes a row whose key is greater than every key in the table (a precondition): much cheaper than ``put(_:_:_:)``.
+    func append(_ table: Table, _ key: [UInt8], _ value: [UInt8])
+
+    /// Removes the row with this key; false if there was none.
+    @discardableResult
+    func delete(_ table: Table, _ key: [UInt8]) -> Bool
+
+    /// The row with the least key that is not less than `key`. An empty `key` means the first row of the table.
+    func firstEntry(_ table: Table, atOrAfter key: [UInt8]) -> KeyValueEntry?
+
+    /// The row with the greatest key that is less than `key`.
+    func lastEntry(_ table: Table, before key: [UInt8]) -> KeyValueEntry?
+
+    /// The row with the greatest key.
+    func lastEntry(_ table: Table) -> KeyValueEntry?
+
+    /// Calls `body` with key and value of each row whose key begins with `prefix`, ascending, until it returns false.
+    ///
+    /// An empty prefix means the whole table. `body` may read but must not write (a precondition): collect first, or
+    /// step with ``firstEntry(_:atOrAfter:)``.
+    func forEach(_ table: Table, prefix: [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool)
+
+    /// The number of calls of put, append and delete since the transaction began. Zero means that a commit costs nothing.
+    var writes: Int { get }
+}

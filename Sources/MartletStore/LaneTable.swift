@@ -1,0 +1,140 @@
+import MartletPrimitives
+import XMPPStanzas
+
+/// The number of an outgoing lane in this store.
+public struct LaneID: Hashable, Comparable, Sendable {
+    /// Counts lanes from 1.
+    public var value: UInt32
+
+    /// The lane of that number.
+    public init(_ value: UInt32) { self.value = value }
+
+    /// The order in which lanes were made.
+    public static func < (left: LaneID, right: LaneID) -> Bool { left.value < right.value }
+}
+
+/// The durable state of an outgoing lane (`Docs/relay-protocol.md` §2).
+public struct LaneRow: Sendable, Equatable {
+    /// Our domain and the peer's, as numbers of ``AddressTable``.
+    public var local: AddressNumber
+    /// The peer domain.
+    public var peer: AddressNumber
+    /// The class of the lane.
+    public var laneClass: LaneClass
+    /// Names this numbering.
+    public var epoch: Epoch
+    /// The last number given.
+    public var assigned: UInt64 = 0
+    /// The last number that the peer has acknowledged, and the tag it carried.
+    public var acked: UInt64 = 0
+    /// The tag that this number carried.
+    public var ackedTag: UInt64 = 0
+    /// An entry of this epoch was acknowledged by other means than `<have/>` (the peer was foreign): the peer cannot know
+    /// these numbers, so the lane begins a new epoch before it is relayed.
+    public var provenOtherwise = false
+    /// Why the lane is stopped; empty while it is open.
+    public var stopReason = ""
+
+    /// A new lane.
+    public init(local: AddressNumber, peer: AddressNumber, laneClass: LaneClass, epoch: Epoch) {
+        self.local = local
+        self.peer = peer
+        self.laneClass = laneClass
+        self.epoch = epoch
+    }
+
+    /// Entries that wait for their acknowledgement.
+    public var waiting: UInt64 { assigned - acked }
+    /// Whether the lane carries nothing until the operator decides.
+    public var isStopped: Bool { !stopReason.isEmpty }
+}
+
+/// Outgoing lanes.
+public enum LaneTable {
+    /// The lane of a pair of domains and a class, if something was ever sent on it.
+    public static func lane(
+        local: AddressNumber, peer: AddressNumber, laneClass: LaneClass, in store: some KeyValueTransaction
+    ) -> LaneID? {
+        store.get(.laneByDomains, key(local, peer, laneClass)).map {
+            var reader = ByteReader($0)
+            return LaneID(reader.take())
+        }
+    }
+
+    /// Makes a lane.
+    public static func insert(_ row: LaneRow, in store: some KeyValueTransaction) -> LaneID {
+        var last: UInt32 = 0
+        if let entry = store.lastEntry(.lane) {
+            var reader = ByteReader(entry.key)
+            last = reader.take()
+        }
+        let lane = LaneID(last + 1)
+        update(lane, row, in: store)
+        var writer = ByteWriter(capacity: 4)
+        writer.put(lane.value)
+        store.put(.laneByDomains, key(row.local, row.peer, row.laneClass), writer.bytes)
+        return lane
+    }
+
+    /// The state of a lane.
+    public static func row(_ lane: LaneID, in store: some KeyValueTransaction) -> LaneRow {
+        guard let bytes = store.get(.lane, key(lane)) else { preconditionFailure("lane \(lane.value) is not in the store") }
+        return decode(bytes)
+    }
+
+    /// Stores the state of a lane.
+    public static func update(_ lane: LaneID, _ row: LaneRow, in store: some KeyValueTransaction) {
+        var writer = ByteWriter(capacity: 80)
+        writer.put(row.local.value)
+        writer.put(row.peer.value)
+        writer.put(row.laneClass.rawValue)
+        writer.put(row.epoch.high)
+        writer.put(row.epoch.low)
+        writer.put(row.assigned)
+        writer.put(row.acked)
+        writer.put(row.ackedTag)
+        writer.put(UInt8(row.provenOtherwise ? 1 : 0))
+        writer.put(row.stopReason)
+        store.put(.lane, key(lane), writer.bytes)
+    }
+
+    /// Every lane, in the order in which they were made.
+    public static func all(in store: some KeyValueTransaction) -> [(LaneID, LaneRow)] {
+        var lanes: [(LaneID, LaneRow)] = []
+        store.forEach(.lane, prefix: []) { key, value in
+            var reader = ByteReader(key)
+            lanes.append((LaneID(reader.take()), decode(value)))
+            return true
+        }
+        return lanes
+    }
+
+    private static func decode(_ bytes: [UInt8]) -> LaneRow {
+        var reader = ByteReader(bytes)
+        let local = AddressNumber(reader.take())
+        let peer = AddressNumber(reader.take())
+        guard let laneClass = LaneClass(rawValue: reader.take()) else { preconditionFailure("a lane of unknown class") }
+        var row = LaneRow(
+            local: local, peer: peer, laneClass: laneClass, epoch: Epoch(high: reader.take(), low: reader.take()))
+        row.assigned = reader.take()
+        row.acked = reader.take()
+        row.ackedTag = reader.take()
+        row.provenOtherwise = reader.take(UInt8.self) != 0
+        row.stopReason = reader.takeString()
+        return row
+    }
+
+    private static func key(_ lane: LaneID) -> [UInt8] {
+        var writer = ByteWriter(capacity: 4)
+        writer.put(lane.value)
+        return writer.bytes
+    }
+
+    private static func key(_ local: AddressNumber, _ peer: AddressNumber, _ laneClass: LaneClass) -> [UInt8] {
+        var writer = ByteWriter(capacity: 17)
+        writer.put(local.value)
+        writer.put(peer.value)
+        writer.put(laneClass.rawValue)
+        return writer.bytes
+    }
+}

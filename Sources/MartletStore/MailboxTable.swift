@@ -1,0 +1,99 @@
+import MartletPrimitives
+
+/// A message for an account, from the moment the site has taken it over until no session needs it any more.
+public struct MailboxRow: Sendable, Equatable {
+    /// A session has acknowledged the message: it is not offline any more, and stays only for the other sessions' sake.
+    public var isAcknowledged = false
+    /// The message is for one session alone (a room's message to its occupant): it is never delivered to another.
+    public var isForSession = false
+    /// The resumable sessions that have it in a slot.
+    public var holders: UInt16
+
+    /// A message that nobody has acknowledged.
+    public init(holders: UInt16, isForSession: Bool = false) {
+        self.holders = holders
+        self.isForSession = isForSession
+    }
+
+    /// A session gives up its slot.
+    public mutating func release() {
+        precondition(holders > 0, "a message is released by more sessions than hold it")
+        holders -= 1
+    }
+
+    /// Whether the row and its reference to the log have no more use.
+    public var isSpent: Bool { holders == 0 && (isAcknowledged || isForSession) }
+
+    /// Whether the message waits for any session of the account.
+    public var isWaiting: Bool { !isAcknowledged && !isForSession }
+}
+
+/// The messages of all accounts (`Docs/relay-protocol.md` §7.2).
+///
+/// The number in the log, which only grows, is also the place in the mailbox. Each row holds one reference to the log,
+/// whatever the number of slots: counting them here saves a row for each message.
+public enum MailboxTable {
+    /// The row of one message.
+    public static func row(
+        _ account: AddressNumber, _ sequence: UInt64, in store: some KeyValueTransaction
+    ) -> MailboxRow? {
+        store.get(.mailbox, key(account, sequence)).map(decode)
+    }
+
+    /// Stores the row of one message.
+    public static func put(
+        _ account: AddressNumber, _ sequence: UInt64, _ row: MailboxRow, in store: some KeyValueTransaction
+    ) {
+        let flags: UInt8 = (row.isAcknowledged ? 1 : 0) | (row.isForSession ? 2 : 0)
+        var writer = ByteWriter(capacity: 3)
+        writer.put(flags)
+        writer.put(row.holders)
+        store.put(.mailbox, key(account, sequence), writer.bytes)
+    }
+
+    /// Removes a row and gives its message back to the log.
+    public static func remove(_ account: AddressNumber, _ sequence: UInt64, in store: some KeyValueTransaction) {
+        if store.delete(.mailbox, key(account, sequence)) { StanzaLog.release(sequence, in: store) }
+    }
+
+    /// Calls `body` for the messages from `sequence` on, in order, until it returns false. `body` must not write.
+    public static func forEach(
+        _ account: AddressNumber, from sequence: UInt64, in store: some KeyValueTransaction,
+        _ body: (UInt64, MailboxRow) -> Bool
+    ) {
+        var next = key(account, sequence)
+        let prefix = Array(next[..<8])
+        while let found = store.firstEntry(.mailbox, atOrAfter: next), found.key.starts(with: prefix) {
+            var reader = ByteReader(found.key, from: 8)
+            let sequence: UInt64 = reader.take()
+            if !body(sequence, decode(found.value)) { return }
+            next = key(account, sequence + 1)
+        }
+    }
+
+    /// How many messages an account has, counting no further than `limit`.
+    public static func count(of account: AddressNumber, upTo limit: Int, in store: some KeyValueTransaction) -> Int {
+        var count = 0
+        let prefix = Array(key(account, 0)[..<8])
+        store.forEach(.mailbox, prefix: prefix) { _, _ in
+            count += 1
+            return count < limit
+        }
+        return count
+    }
+
+    private static func key(_ account: AddressNumber, _ sequence: UInt64) -> [UInt8] {
+        var writer = ByteWriter(capacity: 16)
+        writer.put(account.value)
+        writer.put(sequence)
+        return writer.bytes
+    }
+
+    private static func decode(_ bytes: [UInt8]) -> MailboxRow {
+        var reader = ByteReader(bytes)
+        let flags: UInt8 = reader.take()
+        var row = MailboxRow(holders: reader.take(), isForSession: flags & 2 != 0)
+        row.isAcknowledged = flags & 1 != 0
+        return row
+    }
+}

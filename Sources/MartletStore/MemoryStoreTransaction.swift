@@ -1,0 +1,97 @@
+/// The write transaction of a ``MemoryStore``: writes go to the tables at once and are noted for being undone.
+final class MemoryStoreTransaction: KeyValueTransaction {
+    private let store: MemoryStore
+    private(set) var writes = 0
+    var isOpen = true
+    /// How many `forEach` are running.
+    private var iterations = 0
+
+    init(_ store: MemoryStore) {
+        self.store = store
+    }
+
+    func get(_ table: Table, _ key: [UInt8]) -> [UInt8]? {
+        check(key)
+        return rows(table).value(of: key)
+    }
+
+    func put(_ table: Table, _ key: [UInt8], _ value: [UInt8]) {
+        countWrite(key)
+        let replaced = store.state.tables[Int(table.rawValue)].put(key, value)
+        note(table, key, replaced: replaced, bytes: value.count - (replaced?.count ?? -key.count))
+    }
+
+    func append(_ table: Table, _ key: [UInt8], _ value: [UInt8]) {
+        countWrite(key)
+        if let last = rows(table).last {
+            precondition(
+                last.key.lexicographicallyPrecedes(key), "append to \(table.databaseName): the key is not the greatest")
+        }
+        store.state.tables[Int(table.rawValue)].append(key, value)
+        note(table, key, replaced: nil, bytes: key.count + value.count)
+    }
+
+    @discardableResult
+    func delete(_ table: Table, _ key: [UInt8]) -> Bool {
+        countWrite(key)
+        guard let removed = store.state.tables[Int(table.rawValue)].remove(key) else { return false }
+        note(table, key, replaced: removed, bytes: -key.count - removed.count)
+        return true
+    }
+
+    func firstEntry(_ table: Table, atOrAfter key: [UInt8]) -> KeyValueEntry? {
+        checkBound(key)
+        let rows = rows(table)
+        return entry(rows.row(at: rows.lowerBound(key)))
+    }
+
+    func lastEntry(_ table: Table, before key: [UInt8]) -> KeyValueEntry? {
+        checkBound(key)
+        let rows = rows(table)
+        return entry(rows.row(before: rows.lowerBound(key)))
+    }
+
+    func lastEntry(_ table: Table) -> KeyValueEntry? {
+        precondition(isOpen, "use of a transaction that is over")
+        return entry(rows(table).last)
+    }
+
+    func forEach(_ table: Table, prefix: [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool) {
+        checkBound(prefix)
+        iterations += 1
+        defer { iterations -= 1 }
+        let rows = rows(table)
+        var position = rows.lowerBound(prefix)
+        while let row = rows.row(at: position), row.key.starts(with: prefix) {
+            guard body(row.key, row.value) else { return }
+            position = rows.position(after: position)
+        }
+    }
+
+    private func rows(_ table: Table) -> MemoryStoreRows { store.state.tables[Int(table.rawValue)] }
+
+    private func entry(_ row: MemoryStoreRows.Row?) -> KeyValueEntry? {
+        row.map { KeyValueEntry(key: $0.key, value: $0.value) }
+    }
+
+    private func note(_ table: Table, _ key: [UInt8], replaced: [UInt8]?, bytes: Int) {
+        store.undo.append(MemoryStore.Undo(table: table, key: key, value: replaced))
+        store.state.bytes += bytes
+    }
+
+    private func countWrite(_ key: [UInt8]) {
+        check(key)
+        precondition(iterations == 0, "a write within forEach")
+        writes += 1
+    }
+
+    private func check(_ key: [UInt8]) {
+        precondition(!key.isEmpty, "an empty key")
+        checkBound(key)
+    }
+
+    private func checkBound(_ key: [UInt8]) {
+        precondition(isOpen, "use of a transaction that is over")
+        precondition(key.count <= KeyValueLimits.keyBytes, "a key of \(key.count) bytes")
+    }
+}

@@ -1,0 +1,99 @@
+import MartletPrimitives
+import XMPPAddress
+import XMPPStanzas
+
+/// Subscription requests that wait for an account's answer (RFC 6121 §3.1.3), each as the presence stanza that was
+/// received.
+public enum PendingSubscriptionTable {
+    /// Whether the contact's request waits.
+    public static func exists(
+        _ account: AddressNumber, _ contact: AddressNumber, in store: some KeyValueTransaction
+    ) -> Bool {
+        store.get(.pendingSubscription, key(account, contact)) != nil
+    }
+
+    /// Stores a request. The stanza must be addressed.
+    public static func put(
+        _ account: AddressNumber, _ contact: AddressNumber, _ request: Stanza, in store: some KeyValueTransaction
+    ) {
+        store.put(.pendingSubscription, key(account, contact), StanzaCoding.encode(request))
+    }
+
+    /// Removes a request.
+    public static func remove(_ account: AddressNumber, _ contact: AddressNumber, in store: some KeyValueTransaction) {
+        if exists(account, contact, in: store) { store.delete(.pendingSubscription, key(account, contact)) }
+    }
+
+    /// The requests that wait for an account.
+    public static func requests(
+        to account: AddressNumber, in store: some KeyValueTransaction
+    ) -> [(contact: AddressNumber, request: Stanza)] {
+        var requests: [(AddressNumber, Stanza)] = []
+        store.forEach(.pendingSubscription, prefix: prefix(account)) { key, value in
+            var reader = ByteReader(key, from: 8)
+            requests.append((AddressNumber(reader.take()), StanzaCoding.decode(value)))
+            return true
+        }
+        return requests
+    }
+
+    /// How many requests wait, counting no further than `limit`.
+    public static func count(of account: AddressNumber, upTo limit: Int, in store: some KeyValueTransaction) -> Int {
+        var count = 0
+        store.forEach(.pendingSubscription, prefix: prefix(account)) { _, _ in
+            count += 1
+            return count < limit
+        }
+        return count
+    }
+
+    private static func prefix(_ account: AddressNumber) -> [UInt8] { Array(key(account, AddressNumber(0))[..<8]) }
+
+    private static func key(_ account: AddressNumber, _ contact: AddressNumber) -> [UInt8] {
+        var writer = ByteWriter(capacity: 16)
+        writer.put(account.value)
+        writer.put(contact.value)
+        return writer.bytes
+    }
+}
+
+/// A stanza as a value of a row.
+enum StanzaCoding {
+    static func encode(_ stanza: Stanza) -> [UInt8] {
+        var writer = ByteWriter(capacity: stanza.content.count + 160)
+        writer.put(stanza.kind.rawValue)
+        writer.put(stanza.traits.rawValue)
+        for address in [stanza.from, stanza.to] {
+            writer.put(address?.localpart)
+            writer.put(address?.domainpart)
+            writer.put(address?.resourcepart)
+        }
+        writer.put(stanza.id)
+        writer.put(stanza.type)
+        writer.put(stanza.lang)
+        writer.put(stanza.content)
+        return writer.bytes
+    }
+
+    static func decode(_ bytes: [UInt8]) -> Stanza {
+        var reader = ByteReader(bytes)
+        guard let kind = Stanza.Kind(rawValue: reader.take()) else { preconditionFailure("a stored stanza of unknown kind") }
+        let traits = Stanza.Traits(rawValue: reader.take())
+        var stanza = Stanza(kind, from: takeAddress(&reader), to: takeAddress(&reader))
+        stanza.id = reader.takeOptionalString()
+        stanza.type = reader.takeOptionalString()
+        stanza.lang = reader.takeOptionalString()
+        stanza.content = reader.takeBytes()
+        stanza.traits = traits
+        return stanza
+    }
+
+    private static func takeAddress(_ reader: inout ByteReader) -> JID? {
+        let localpart = reader.takeOptionalString()
+        let domainpart = reader.takeOptionalString()
+        let resourcepart = reader.takeOptionalString()
+        return domainpart.map {
+            JID(preparedLocalpart: localpart, preparedDomainpart: $0, preparedResourcepart: resourcepart)
+        }
+    }
+}

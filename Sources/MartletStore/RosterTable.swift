@@ -1,0 +1,148 @@
+import MartletPrimitives
+import XMPPAddress
+
+/// One contact in an account's roster (RFC 6121 §2.1.2), as stored.
+public struct RosterRow: Sendable, Equatable {
+    /// Bits of the presence subscription.
+    public struct Flags: OptionSet, Sendable, Hashable {
+        /// As stored.
+        public let rawValue: UInt8
+        /// The flags of these bits.
+        public init(rawValue: UInt8) { self.rawValue = rawValue }
+        /// The account sees the contact's presence.
+        public static let to = Flags(rawValue: 1)
+        /// The contact sees the account's presence.
+        public static let from = Flags(rawValue: 2)
+        /// The account asked and was not answered yet (`ask='subscribe'`).
+        public static let pendingOut = Flags(rawValue: 4)
+        /// The account approved a request that has not come yet (RFC 6121 §3.4).
+        public static let approved = Flags(rawValue: 8)
+    }
+
+    /// The account's name for the contact; empty where none was given.
+    public var name = ""
+    /// The groups, in the order given.
+    public var groups: [String] = []
+    /// The presence subscription.
+    public var flags: Flags = []
+
+    /// A contact without subscription.
+    public init() {}
+}
+
+/// The rosters of all accounts.
+///
+/// A second kind of row in the same table answers "which accounts have contacts at this domain": its key begins with the
+/// number that no account has. It is kept for contacts with a subscription only.
+public enum RosterTable {
+    /// The contact's row in the account's roster.
+    public static func row(
+        _ account: AddressNumber, _ contact: AddressNumber, in store: some KeyValueTransaction
+    ) -> RosterRow? {
+        store.get(.roster, key(account.value, contact.value)).map(decode)
+    }
+
+    /// Stores a contact. `domain` is the number of the contact's domain.
+    public static func put(
+        _ account: AddressNumber, _ contact: AddressNumber, domain: AddressNumber, _ row: RosterRow,
+        in store: some KeyValueTransaction
+    ) {
+        var writer = ByteWriter(capacity: 32)
+        writer.put(row.flags.rawValue)
+        writer.put(row.name)
+        for group in row.groups { writer.put(group) }
+        store.put(.roster, key(account.value, contact.value), writer.bytes)
+        let index = indexKey(domain, account, contact)
+        if row.flags.isDisjoint(with: [.to, .from]) {
+            if store.get(.roster, index) != nil { store.delete(.roster, index) }
+        } else if store.get(.roster, index) == nil {
+            store.put(.roster, index, [])
+        }
+    }
+
+    /// Removes a contact.
+    public static func remove(
+        _ account: AddressNumber, _ contact: AddressNumber, domain: AddressNumber, in store: some KeyValueTransaction
+    ) {
+        store.delete(.roster, key(account.value, contact.value))
+        let index = indexKey(domain, account, contact)
+        if store.get(.roster, index) != nil { store.delete(.roster, index) }
+    }
+
+    /// The contacts of an account, in the order in which they became known.
+    public static func contacts(
+        of account: AddressNumber, in store: some KeyValueTransaction
+    ) -> [(contact: AddressNumber, row: RosterRow)] {
+        var contacts: [(AddressNumber, RosterRow)] = []
+        store.forEach(.roster, prefix: key(account.value)) { key, value in
+            var reader = ByteReader(key, from: 8)
+            contacts.append((AddressNumber(reader.take()), decode(value)))
+            return true
+        }
+        return contacts
+    }
+
+    /// How many contacts an account has, counting no further than `limit`.
+    public static func count(of account: AddressNumber, upTo limit: Int, in store: some KeyValueTransaction) -> Int {
+        var count = 0
+        store.forEach(.roster, prefix: key(account.value)) { _, _ in
+            count += 1
+            return count < limit
+        }
+        return count
+    }
+
+    /// The pairs of account and contact with a subscription where the contact is at `domain`.
+    public static func pairs(
+        at domain: AddressNumber, in store: some KeyValueTransaction
+    ) -> [(account: AddressNumber, contact: AddressNumber)] {
+        var pairs: [(AddressNumber, AddressNumber)] = []
+        store.forEach(.roster, prefix: key(.max, domain.value)) { key, _ in
+            var reader = ByteReader(key, from: 16)
+            pairs.append((AddressNumber(reader.take()), AddressNumber(reader.take())))
+            return true
+        }
+        return pairs
+    }
+
+    /// The version of an account's roster (RFC 6121 §2.6): a counter and a random tag, so that a restored backup cannot
+    /// give an old version to new content. Empty as long as the roster never changed.
+    public static func version(of account: AddressNumber, in store: some KeyValueTransaction) -> String {
+        guard let row = store.get(.rosterVersion, key(account.value)) else { return "" }
+        var reader = ByteReader(row)
+        return "\(reader.take(UInt64.self))-\(String(reader.take(UInt32.self), radix: 16))"
+    }
+
+    /// Gives an account's roster a new version.
+    public static func changeVersion(of account: AddressNumber, tag: UInt32, in store: some KeyValueTransaction) {
+        let counter = store.get(.rosterVersion, key(account.value)).map(ByteReader.first) ?? 0
+        var writer = ByteWriter(capacity: 12)
+        writer.put(counter + 1)
+        writer.put(tag)
+        store.put(.rosterVersion, key(account.value), writer.bytes)
+    }
+
+    /// Forgets the version, with the account.
+    public static func removeVersion(of account: AddressNumber, in store: some KeyValueTransaction) {
+        store.delete(.rosterVersion, key(account.value))
+    }
+
+    private static func key(_ numbers: UInt64...) -> [UInt8] {
+        var writer = ByteWriter(capacity: numbers.count * 8)
+        for number in numbers { writer.put(number) }
+        return writer.bytes
+    }
+
+    private static func indexKey(_ domain: AddressNumber, _ account: AddressNumber, _ contact: AddressNumber) -> [UInt8] {
+        key(.max, domain.value, account.value, contact.value)
+    }
+
+    private static func decode(_ bytes: [UInt8]) -> RosterRow {
+        var reader = ByteReader(bytes)
+        var row = RosterRow()
+        row.flags = RosterRow.Flags(rawValue: reader.take())
+        row.name = reader.takeString()
+        while !reader.isAtEnd { row.groups.append(reader.takeString()) }
+        return row
+    }
+}

@@ -1,0 +1,63 @@
+/// The XML namespaces of the protocols the server speaks, each under the name its specification gives it.
+public enum Namespaces {
+    /// RFC 6120 §4.8.1: the stream.
+    public static let streams = "http://etherx.jabber.org/streams"
+    /// RFC 6120 §4.8.2: content between client and server; also the form in which stanzas are held inside.
+    public static let client = "jabber:client"
+    /// RFC 6120 §4.8.2: content between servers.
+    public static let server = "jabber:server"
+    /// RFC 6120 §4.9.3: stream error conditions.
+    public static let streamErrors = "urn:ietf:params:xml:ns:xmpp-streams"
+    /// RFC 6120 §8.3.3: stanza error conditions.
+    public static let stanzaErrors = "urn:ietf:params:xml:ns:xmpp-stanzas"
+    /// RFC 6120 §5: STARTTLS.
+    public static let tls = "urn:ietf:params:xml:ns:xmpp-tls"
+    /// RFC 6120 §6: SASL.
+    public static let sasl = "urn:ietf:params:xml:ns:xmpp-sasl"
+    /// XEP-0440: SASL Channel-Binding Type Capability.
+    public static let saslChannelBinding = "urn:xmpp:sasl-cb:0"
+    /// RFC 6120 §7: resource binding.
+    public static let bind = "urn:ietf:params:xml:ns:xmpp-bind"
+    /// RFC 3921: session establishment, a no-op kept for old clients (RFC 6121 appendix E).
+    public static let session = "urn:ietf:params:xml:ns:xmpp-session"
+    /// RFC 6121 §2: roster.
+    public static let roster = "jabber:iq:roster"
+    /// RFC 6121 §2.6: roster versioning stream feature.
+    public static let rosterVersioning = "urn:xmpp:features:rosterver"
+    /// RFC 6121 §3.4: subscription pre-approval stream feature.
+    public static let preApproval = "urn:xmpp:features:pre-approval"
+    /// XEP-0220: Server Dialback.
+    public static let dialback = "jabber:server:dialback"
+    /// XEP-0220 §2.4: the dialback stream feature.
+    public static let dialbackFeature = "urn:xmpp:features:dialback"
+    /// XEP-0198: Stream Management.
+    public static let streamManagement = "urn:xmpp:sm:3"
+    /// XEP-0077: In-Band Registration.
+    public static let register = "jabber:iq:register"
+    /// XEP-0077 §10: the registration stream feature.
+    public static let registerFeature = "http://jabber.org/features/iq-register"
+    /// XEP-0030: Service Discovery, information.
+    public static let discoInfo = "http://jabber.org/protocol/disco#info"
+    /// XEP-0030: Service Discovery, items.
+    public static let discoItems = "http://jabber.org/protocol/disco#items"
+    /// XEP-0199: XMPP Ping.
+    public static let ping = "urn:xmpp:ping"
+    /// XEP-0092: Software Version.
+    public static let version = "jabber:iq:version"
+    /// XEP-0202: Entity Time.
+    public static let time = "urn:xmpp:time"
+    /// XEP-0203: Delayed Delivery.
+    public static let delay = "urn:xmpp:delay"
+    /// XEP-0085: Chat State Notifications.
+    public static let chatStates = "http://jabber.org/protocol/chatstates"
+    /// XEP-0334: Message Processing Hints.
+    public static let hints = "urn:xmpp:hints"
+    /// XEP-0359: Unique and Stable Stanza IDs.
+    public static let stanzaID = "urn:xmpp:sid:0"
+    /// XEP-0160: offline storage, as a disco feature.
+    public static let offline = "msgoffline"
+    /// Between Martlet sites: `Docs/relay-protocol.md`.
+    public static let relay = "urn:martlet:relay:0"
+    /// The xml prefix.
+    public static let xml = "http://www.w3.org/XML/1998/namespace"
+}

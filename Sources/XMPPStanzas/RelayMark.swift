@@ -1,0 +1,136 @@
+import MartletPrimitives
+import XMPPXML
+
+/// The classes of lanes between two sites: order is promised within a lane, priority decides between lanes.
+public enum LaneClass: UInt8, Sendable, CaseIterable, Comparable {
+    case urgent = 0
+    case chat = 1
+    case bulk = 2
+
+    /// The name on the wire.
+    public var name: String {
+        switch self {
+        case .urgent: "urgent"
+        case .chat: "chat"
+        case .bulk: "bulk"
+        }
+    }
+
+    /// The class of that name on the wire.
+    public init?(name: String) {
+        switch name {
+        case "urgent": self = .urgent
+        case "chat": self = .chat
+        case "bulk": self = .bulk
+        default: return nil
+        }
+    }
+
+    /// Whether `left` is served first.
+    public static func < (left: LaneClass, right: LaneClass) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// 128 random bits that name one numbering of a lane: made with its first entry, changed only by a new store.
+public struct Epoch: Hashable, Sendable {
+    /// The more significant half.
+    public let high: UInt64
+    /// The less significant half.
+    public let low: UInt64
+
+    /// The epoch of these bits.
+    public init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    /// 32 hexadecimal digits.
+    public var text: String { hexadecimal(high) + hexadecimal(low) }
+
+    /// Reads 32 hexadecimal digits.
+    public init?(text: String) {
+        guard text.utf8.count == 32, let high = UInt64(hexadecimal: text.utf8.prefix(16)),
+            let low = UInt64(hexadecimal: text.utf8.suffix(16))
+        else { return nil }
+        self.init(high: high, low: low)
+    }
+}
+
+/// Where a stanza stands in its lane: the number that makes delivery between sites exactly once
+/// (`Docs/relay-protocol.md` §1.3). On the wire it is the last child of the stanza:
+/// `<seq xmlns='urn:martlet:relay:0' lane='chat' epoch='…' n='123' tag='…'/>`.
+public struct RelayMark: Hashable, Sendable {
+    /// The class of the lane; its domains are those of the stanza.
+    public var lane: LaneClass
+    /// Which numbering of the lane.
+    public var epoch: Epoch
+    /// The number, from 1.
+    public var number: UInt64
+    /// The entry's random tag: tells one numbering from another after a restored backup.
+    public var tag: UInt64
+
+    /// The mark of entry `number`.
+    public init(lane: LaneClass, epoch: Epoch, number: UInt64, tag: UInt64) {
+        self.lane = lane
+        self.epoch = epoch
+        self.number = number
+        self.tag = tag
+    }
+
+    /// The attributes shared by `<seq/>`, `<have/>` and `<void/>`.
+    public var attributes: [(String, String)] {
+        [("lane", lane.name), ("epoch", epoch.text), ("n", String(number)), ("tag", hexadecimal(tag))]
+    }
+
+    /// Appends `<seq …/>`.
+    public func write(to bytes: inout [UInt8]) {
+        bytes += "<seq xmlns='".utf8
+        bytes += Namespaces.relay.utf8
+        bytes += "' lane='".utf8
+        bytes += lane.name.utf8
+        bytes += "' epoch='".utf8
+        bytes += epoch.text.utf8
+        bytes += "' n='".utf8
+        bytes += String(number).utf8
+        bytes += "' tag='".utf8
+        bytes += hexadecimal(tag).utf8
+        bytes += "'/>".utf8
+    }
+
+    /// Reads the attributes of `<seq/>`, `<have/>` or `<void/>`; nil if one is missing or malformed.
+    public init?(_ element: Element) {
+        guard let lane = element["lane"].flatMap(LaneClass.init(name:)),
+            let epoch = element["epoch"].flatMap(Epoch.init(text:)),
+            let number = element["n"].flatMap({ UInt64($0) }),
+            let tag = element["tag"].flatMap({ UInt64(hexadecimal: Substring($0).utf8) })
+        else { return nil }
+        self.init(lane: lane, epoch: epoch, number: number, tag: tag)
+    }
+}
+
+/// Sixteen hexadecimal digits.
+func hexadecimal(_ value: UInt64) -> String {
+    String(unsafeUninitializedCapacity: 16) { buffer in
+        for index in 0..<16 {
+            let digit = UInt8(truncatingIfNeeded: value >> UInt64((15 - index) * 4)) & 15
+            buffer[index] = digit < 10 ? 48 + digit : 87 + digit
+        }
+        return 16
+    }
+}
+
+extension UInt64 {
+    /// Reads exactly sixteen hexadecimal digits.
+    init?(hexadecimal digits: Substring.UTF8View) {
+        guard digits.count == 16 else { return nil }
+        var value: UInt64 = 0
+        for digit in digits {
+            switch digit {
+            case 48...57: value = value << 4 | UInt64(digit - 48)
+            case 65...70: value = value << 4 | UInt64(digit - 55)
+            case 97...102: value = value << 4 | UInt64(digit - 87)
+            default: return nil
+            }
+        }
+        self = value
+    }
+}

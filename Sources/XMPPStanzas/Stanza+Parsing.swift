@@ -1,0 +1,128 @@
+import XMPPAddress
+import XMPPXML
+
+extension Stanza {
+    /// Reads a stanza from the bytes of exactly one element, as it stands in a stream whose header gives `context`.
+    ///
+    /// `contentNamespace` is the stream's: `jabber:client` or `jabber:server`.
+    public init(
+        parsing bytes: [UInt8], contentNamespace: String, context: NamespaceContext, limits: XMLLimits = XMLLimits()
+    ) throws(StanzaFailure) {
+        let tape: ElementTape
+        do {
+            tape = try ElementTape(parsing: bytes, context: context, limits: limits)
+        } catch {
+            throw .unacceptableXML(error)
+        }
+        try self.init(parsing: tape, contentNamespace: contentNamespace)
+    }
+
+    /// Reads a stanza from a tape: the attributes become values, the content stays the bytes that were received.
+    ///
+    /// Children in the relay's namespace never become content. The last child, if it is a `<seq/>` and the stream is a
+    /// server's, is the ``relayMark``; a client has no lanes, and the server of a client that forges one does not know
+    /// about it, so that everything else of the kind is dropped without a word.
+    public init(parsing tape: ElementTape, contentNamespace: String) throws(StanzaFailure) {
+        guard let kind = Kind(tape, contentNamespace) else { throw .notAStanza }
+        self.init(
+            kind, id: tape.attribute("id"), type: tape.attribute("type"),
+            lang: tape.attribute("lang", namespace: XMLNamespace.xml))
+        let (from, isFromMalformed) = Self.address("from", tape)
+        let (to, isToMalformed) = Self.address("to", tape)
+        self.from = from
+        self.to = to
+        if isFromMalformed || isToMalformed {
+            throw .malformedAddress(.init(isTo: !isFromMalformed, head: self))
+        }
+        if tape.contentRange().isEmpty { return }
+
+        var marks: [ElementTape.Index] = []
+        var last: ElementTape.Index?
+        for child in tape.children() {
+            last = child
+            if tape.is(child, inNamespace: Namespaces.relay) {
+                marks.append(child)
+            } else {
+                traits.formUnion(Traits(tape, child, contentNamespace))
+            }
+        }
+        if contentNamespace == Namespaces.server, let last, last == marks.last, tape.is("seq", Namespaces.relay, at: last) {
+            relayMark = RelayMark(tape.element(at: last))
+        }
+        content = try Self.content(tape, without: marks, contentNamespace)
+    }
+
+    /// The bytes between the tags without the elements `marks`; rebuilt only if they would mean something else elsewhere.
+    private static func content(
+        _ tape: ElementTape, without marks: [ElementTape.Index], _ contentNamespace: String
+    ) throws(StanzaFailure) -> [UInt8] {
+        let range = tape.contentRange()
+        if tape.isForwardable(contentNamespace: contentNamespace) {
+            var content: [UInt8] = []
+            content.reserveCapacity(range.count)
+            var position = range.lowerBound
+            for mark in marks {
+                let cut = tape.range(of: mark)
+                content += tape.bytes[position..<cut.lowerBound]
+                position = cut.upperBound
+            }
+            content += tape.bytes[position..<range.upperBound]
+            return content
+        }
+        var root = tape.element().translated(from: contentNamespace, to: Namespaces.client)
+        root.removeElements { $0.namespace == Namespaces.relay }
+        var content: [UInt8] = []
+        for child in root.children {
+            switch child {
+            case .element(let element): element.write(to: &content, within: Namespaces.client)
+            case .text(let text): XMLWriter.escapeText(text, to: &content)
+            }
+            // A prefix of one byte can stand for a namespace of 256, at every element: small to send, large to keep.
+            guard content.count <= 4 * tape.bytes.count + 4096 else { throw .unacceptableXML(.oversized) }
+        }
+        return content
+    }
+
+    /// The prepared address in an attribute; whether there is one that is malformed.
+    private static func address(_ name: String, _ tape: ElementTape) -> (JID?, isMalformed: Bool) {
+        guard let range = tape.rawAttribute(name) else { return (nil, false) }
+        let raw = tape.bytes[range]
+        // White space and references mean something else than they are.
+        if raw.contains(where: { $0 == UInt8(ascii: "&") || $0 < 0x20 }) {
+            guard let value = tape.attribute(name), let jid = try? JID(value) else { return (nil, true) }
+            return (jid, false)
+        }
+        guard let jid = try? JID(utf8: raw) else { return (nil, true) }
+        return (jid, false)
+    }
+}
+
+extension Stanza.Kind {
+    /// The kind of the tape's root; nil if it is no stanza of the content namespace.
+    init?(_ tape: ElementTape, _ contentNamespace: String) {
+        if tape.is("message", contentNamespace) {
+            self = .message
+        } else if tape.is("presence", contentNamespace) {
+            self = .presence
+        } else if tape.is("iq", contentNamespace) {
+            self = .iq
+        } else {
+            return nil
+        }
+    }
+}
+
+extension Stanza.Traits {
+    /// What a child on a tape says about a message; the content namespace reads as `jabber:client`.
+    init(_ tape: ElementTape, _ child: ElementTape.Index, _ contentNamespace: String) {
+        let namespace = tape.namespace(of: child)
+        self.init(of: tape.name(of: child), namespace == contentNamespace ? Namespaces.client : namespace)
+    }
+}
+
+extension ElementTape {
+    /// Whether an element is in this namespace, whatever its name.
+    fileprivate func `is`(_ index: Index, inNamespace namespace: String) -> Bool {
+        self.namespace(of: index) == namespace
+    }
+}

@@ -1,0 +1,108 @@
+import XMPPAddress
+import XMPPXML
+
+/// A message, presence or IQ stanza (RFC 6120 §8): the attributes that routing needs as values, everything inside as
+/// the bytes in which it arrived.
+///
+/// The content is never rebuilt on its way: it is checked once at the border, then stored, queued and sent as it is
+/// under a start tag written anew. Its default namespace is the stream's content namespace, so the same bytes are right
+/// between client and server and between servers; inside the server that namespace reads as `jabber:client`.
+public struct Stanza: Hashable, Sendable {
+    /// The three kinds (RFC 6120 §8.2).
+    public enum Kind: UInt8, Sendable {
+        case message, presence, iq
+
+        /// The element's name.
+        public var name: String {
+            switch self {
+            case .message: "message"
+            case .presence: "presence"
+            case .iq: "iq"
+            }
+        }
+    }
+
+    /// Which kind of stanza.
+    public var kind: Kind
+    /// The sender; stamped by the server before a client's stanza is routed.
+    public var from: JID?
+    /// The addressee; absent means the sender's own account (client) and is not allowed between servers.
+    public var to: JID?
+    /// The sender's identifier.
+    public var id: String?
+    /// The `type` attribute as sent; see ``messageType``, ``presenceType``, ``iqType``.
+    public var type: String?
+    /// The `xml:lang` attribute.
+    public var lang: String?
+    /// The serialised children, between start tag and end tag, never with the relay's mark.
+    public var content: [UInt8]
+    /// What kinds of children a message has, found once while parsing.
+    public var traits: Traits
+    /// The stanza's place in its lane, taken off when it came from a peer.
+    public var relayMark: RelayMark?
+
+    /// Kinds of children that decide how a message is handled.
+    public struct Traits: OptionSet, Hashable, Sendable {
+        /// One bit for each kind of child.
+        public let rawValue: UInt8
+        /// The set of these bits.
+        public init(rawValue: UInt8) { self.rawValue = rawValue }
+        /// A `<body/>` of the content namespace.
+        public static let body = Traits(rawValue: 1)
+        /// An XEP-0085 chat state.
+        public static let chatState = Traits(rawValue: 2)
+        /// An XEP-0334 `<no-store/>` hint.
+        public static let noStore = Traits(rawValue: 4)
+        /// An XEP-0203 `<delay/>`.
+        public static let delay = Traits(rawValue: 8)
+        /// A child that is neither a chat state nor a `<thread/>`.
+        public static let substance = Traits(rawValue: 16)
+    }
+
+    /// A stanza of our own making.
+    public init(
+        _ kind: Kind, from: JID? = nil, to: JID? = nil, id: String? = nil, type: String? = nil, lang: String? = nil,
+        payloads: [Element] = []
+    ) {
+        self.kind = kind
+        self.from = from
+        self.to = to
+        self.id = id
+        self.type = type
+        self.lang = lang
+        content = []
+        traits = []
+        for payload in payloads { append(payload) }
+    }
+
+    /// Appends a child element.
+    public mutating func append(_ payload: Element) {
+        payload.write(to: &content, within: Namespaces.client)
+        traits.formUnion(Traits(of: payload.name, payload.namespace))
+    }
+
+    /// The children as trees. They were checked when the stanza was made, so reading them again cannot fail.
+    public var payloads: [Element] {
+        content.isEmpty ? [] : ContentReader.elements(in: content)
+    }
+
+    /// The first child of that name and namespace.
+    public func payload(_ name: String, _ namespace: String) -> Element? {
+        payloads.first { $0.is(name, namespace) }
+    }
+}
+
+extension Stanza.Traits {
+    /// What a child of this name says about a message.
+    public init(of name: String, _ namespace: String) {
+        switch (name, namespace) {
+        case ("body", Namespaces.client): self = [.body, .substance]
+        case ("thread", Namespaces.client): self = []
+        case (_, Namespaces.chatStates): self = .chatState
+        case ("no-store", Namespaces.hints), ("no-permanent-store", Namespaces.hints): self = .noStore
+        case (_, Namespaces.hints): self = []
+        case ("delay", Namespaces.delay): self = .delay
+        default: self = .substance
+        }
+    }
+}

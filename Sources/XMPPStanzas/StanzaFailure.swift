@@ -1,0 +1,31 @@
+import XMPPAddress
+import XMPPXML
+
+/// Why received bytes are not a ``Stanza``. The fault is always the sender's.
+public enum StanzaFailure: Error, Hashable, Sendable {
+    /// The bytes are not one acceptable element: a stream error (``XMLFailure/streamErrorCondition``).
+    case unacceptableXML(XMLFailure)
+    /// The element is no message, presence or IQ of the content namespace: `unsupported-stanza-type` unless the stream
+    /// knows it otherwise.
+    case notAStanza
+    /// `from` or `to` is not an address: from a client `invalid-from` or the stanza error `jid-malformed`
+    /// (RFC 6120 §8.1.1.1, §8.3.3.8), from a server `improper-addressing`.
+    case malformedAddress(MalformedAddress)
+
+    /// A stanza that cannot be routed, as far as it was understood: enough to answer it.
+    public struct MalformedAddress: Hashable, Sendable {
+        /// Whether it was `to` that is malformed; otherwise `from` is.
+        public var isTo: Bool
+        /// The stanza without content and without the malformed address.
+        public var head: Stanza
+
+        /// A stanza of that head whose `to` or `from` is malformed.
+        public init(isTo: Bool, head: Stanza) {
+            self.isTo = isTo
+            self.head = head
+        }
+
+        /// The `jid-malformed` error for the sender, as its own server says it; nil where an answer is forbidden.
+        public var reply: Stanza? { head.errorReply(StanzaError(.jidMalformed)) }
+    }
+}

@@ -1,0 +1,68 @@
+import XMPPAddress
+import XMPPXML
+
+/// What the operator decides about the streams of one listener, or about the streams that we open, and every bound of
+/// their negotiation with the reason for its number.
+public struct StreamConfiguration: Sendable {
+    /// How a stream comes by TLS (RFC 6120 §5).
+    public enum TLSPolicy: Sendable {
+        /// No certificate, or the transport is protected by other means: STARTTLS is neither offered nor asked for.
+        case unavailable
+        /// STARTTLS is offered and used where the other end can.
+        case optional
+        /// Nothing but STARTTLS is possible before TLS.
+        case required
+    }
+
+    /// The domains this site serves, the first of which speaks where a peer asked for none of them.
+    public var domains: [JID]
+    /// Whether TLS is offered, and demanded. A stream with TLS from the first byte (XEP-0368) needs neither.
+    public var tls = TLSPolicy.required
+
+    // Clients
+
+    /// SASL mechanisms, best first.
+    public var mechanisms: [SASLMechanism] = [.scramSHA256, .scramSHA1, .plain]
+    /// PLAIN may be used without TLS. Only for closed networks and tests.
+    public var allowsPlainWithoutTLS = false
+    /// XEP-0077 before authentication.
+    public var allowsRegistration = false
+    /// Failed SASL exchanges before the stream is closed: RFC 6120 §6.4.5 recommends at least 2 retries.
+    public var authenticationAttempts = 3
+
+    // Servers
+
+    /// XEP-0220 may prove a peer's domain to us, and ours to a peer.
+    public var allowsDialback = true
+    /// What dialback keys are made from (XEP-0185): the same on every machine that answers for our domains.
+    public var dialbackSecret: DialbackSecret
+    /// We have a certificate to show in SASL EXTERNAL (RFC 6120 §13.7.2).
+    public var hasCertificate = true
+    /// Dialback keys being verified at the same time on one stream: a server asks for a pair or two, a flood for all.
+    public var pendingDialbacksPerStream = 16
+    /// Pairs of domains on one stream: a large office has tens of domains and components.
+    public var pairsPerStream = 256
+
+    // Bounds
+
+    /// Bounds on XML after authentication.
+    public var limits = XMLLimits()
+    /// Bounds on XML before authentication.
+    public var limitsBeforeAuthentication = XMLLimits.beforeAuthentication
+    /// Bytes a stream may send before it is authenticated: three long exchanges with everything around them.
+    public var bytesBeforeAuthentication = 65_536
+    /// Time from the connection to authentication, milliseconds: a password typed into a dialog was typed before.
+    public var negotiationTimeout: Int64 = 30_000
+    /// How long the peer's closing tag is awaited, milliseconds (RFC 6120 §4.4).
+    public var closingTimeout: Int64 = 2_000
+
+    /// The defaults for a site that serves `domains`.
+    public init(domains: [JID], dialbackSecret: DialbackSecret) {
+        precondition(!domains.isEmpty, "a site serves at least one domain")
+        self.domains = domains
+        self.dialbackSecret = dialbackSecret
+    }
+
+    /// Whether `domain` is one of ours.
+    func serves(_ domain: JID) -> Bool { domains.contains(domain) }
+}

@@ -1,0 +1,131 @@
+import MartletCrypto
+import XMPPStanzas
+import XMPPXML
+
+/// One connection's XML stream, from its first byte to its last (RFC 6120 §4 to §6, XEP-0220): bytes in, actions out.
+///
+/// It knows nothing of sockets, clocks or threads: the connection's handler calls it with facts and performs the actions
+/// it appends. Two machines make it up: ``XMLStream`` (framing, headers, TLS, closing; the same for every stream) and a
+/// ``Negotiation`` (what the two ends say to each other until stanzas may flow; one for each ``StreamRole``).
+///
+/// Owned by the connection's event loop; it lives as long as the connection.
+public struct StreamEngine {
+    private var stream: XMLStream
+    private var negotiation: any Negotiation
+
+    /// The engine of a new connection with `address`.
+    public init(_ role: StreamRole, address: RemoteAddress, environment: StreamEnvironment) {
+        stream = XMLStream(role, address: address, environment: environment)
+        negotiation =
+            switch role {
+            case .clientReceiving: ClientNegotiation()
+            case .serverReceiving: PeerNegotiation()
+            case .link(let pair, let requiresCertificate): LinkNegotiation(pair, requiresCertificate: requiresCertificate)
+            case .verification(let pair, let key, let streamID, let requiresCertificate):
+                VerificationNegotiation(pair, key: key, streamID: streamID, requiresCertificate: requiresCertificate)
+            }
+    }
+
+    /// Whether the stream carries stanzas: a client was admitted, a pair of domains is proven.
+    public var isAuthenticated: Bool { stream.isAuthenticated }
+
+    /// Bytes received and not yet understood: an incomplete stanza, or what came while an answer of the site is awaited.
+    public var unreadByteCount: Int { stream.unreadByteCount }
+
+    // MARK: Facts
+
+    /// The connection exists; called once, first. `directTLS`: TLS begins at once (XEP-0368).
+    public mutating func connected(directTLS: Bool, into actions: inout [StreamAction]) {
+        stream.begin(&actions)
+        defer { finish(&actions) }
+        if stream.connected(directTLS: directTLS, serverName: negotiation.serverName) {
+            negotiation.streamMayBegin(&stream)
+        }
+    }
+
+    /// Plaintext arrived.
+    public mutating func received(_ bytes: some Sequence<UInt8>, into actions: inout [StreamAction]) {
+        stream.begin(&actions)
+        defer { finish(&actions) }
+        stream.append(bytes)
+        pump()
+    }
+
+    /// The TLS handshake that an action asked for succeeded. A failed one is a closed connection.
+    public mutating func tlsEstablished(_ facts: TLSFacts, into actions: inout [StreamAction]) {
+        stream.begin(&actions)
+        defer { finish(&actions) }
+        guard stream.tlsEstablished(facts) else { return }
+        negotiation.tlsEstablished(facts, &stream)
+        if stream.awaitsHeader { negotiation.streamMayBegin(&stream) }
+    }
+
+    /// The site wants something.
+    public mutating func perform(_ command: StreamCommand, into actions: inout [StreamAction]) {
+        stream.begin(&actions)
+        defer { finish(&actions) }
+        switch command {
+        case .send(let bytes):
+            stream.write(bytes)
+            negotiation.sent(&stream)
+        case .close(let error):
+            stream.close(error)
+        case .credentials, .refuseCredentials, .admit, .refuse, .dialbackVerdict:
+            negotiation.answered(command, &stream)
+        }
+        pump()
+    }
+
+    /// The answer to ``StreamAction/deriveKeys(_:)``; nil if too much waits.
+    public mutating func keysDerived(
+        _ keys: SCRAMKeys?, for id: KeyDerivation.ID, into actions: inout [StreamAction]
+    ) {
+        stream.begin(&actions)
+        defer { finish(&actions) }
+        negotiation.keysDerived(keys, for: id, &stream)
+        pump()
+    }
+
+    /// A timer's time has come.
+    public mutating func timerFired(_ timer: StreamTimer, into actions: inout [StreamAction]) {
+        stream.begin(&actions)
+        defer { finish(&actions) }
+        stream.timerFired(timer)
+    }
+
+    /// The connection is gone; called once, last. `words` say why, for the operator.
+    public mutating func connectionClosed(_ words: String, into actions: inout [StreamAction]) {
+        stream.begin(&actions)
+        defer { finish(&actions) }
+        stream.connectionClosed(words)
+        if negotiation.reportsClosing { stream.report(.closed(stream.lastWords)) }
+    }
+
+    // MARK: Frames
+
+    private mutating func pump() {
+        while let frame = stream.nextFrame() {
+            switch frame {
+            case .streamHeader where stream.isDeaf, .element where stream.isDeaf:
+                continue
+            case .streamHeader(let header):
+                stream.opened(header)
+                negotiation.headerReceived(header, &stream)
+            case .element(let bytes):
+                guard let tape = stream.tape(of: bytes) else { return }
+                if tape.is("error", Namespaces.streams) {
+                    stream.peerFailed(tape.element())
+                } else {
+                    negotiation.elementReceived(tape, &stream)
+                }
+            case .streamEnd:
+                stream.peerEnded()
+            }
+        }
+    }
+
+    private mutating func finish(_ actions: inout [StreamAction]) {
+        if let failure = stream.failure { negotiation.streamFailed(failure, &stream) }
+        stream.end(&actions)
+    }
+}

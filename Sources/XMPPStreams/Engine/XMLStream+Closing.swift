@@ -1,0 +1,134 @@
+import XMPPStanzas
+import XMPPXML
+
+/// How a stream ends (RFC 6120 §4.4, §4.9).
+extension XMLStream {
+    /// The site's wish: says the error if there is one, our last word, and awaits the peer's.
+    mutating func close(_ error: StreamError?) {
+        switch phase {
+        case .closed, .closing:
+            return
+        case .connecting, .handshaking:
+            return end(.unreachable("closed by us"))
+        case .peerEnded:
+            writeEnd(error)
+            end(.unreachable("closed by the peer"))
+        case .awaitingHeader, .open:
+            writeEnd(error)
+            phase = .closing(isDeaf: error != nil || !isAuthenticated)
+            isPaused = false
+            lastWord(error.map { "closed by us: \($0.condition.rawValue)" } ?? "closed by us")
+            generation &+= 1
+            setTimer(.closing, configuration.closingTimeout)
+        }
+    }
+
+    /// The peer's fault: says so and closes without waiting. `failure` is what an attempt of ours came to.
+    mutating func fail(_ error: StreamError, _ words: String? = nil, as failure: DialFailure? = nil) {
+        switch phase {
+        case .closed: return
+        case .closing, .connecting, .handshaking: break
+        case .awaitingHeader, .open, .peerEnded: writeEnd(error)
+        }
+        let cause = words ?? error.text ?? error.condition.rawValue
+        end(failure ?? .unreachable(cause))
+    }
+
+    /// Bytes that are refused.
+    mutating func fail(_ failure: XMLFailure) {
+        fail(StreamError(StreamError.Condition(rawValue: failure.streamErrorCondition) ?? .notWellFormed))
+    }
+
+    /// An attempt of ours came to nothing: closes in good order, without waiting.
+    mutating func giveUp(_ failure: DialFailure) {
+        switch phase {
+        case .awaitingHeader, .open, .peerEnded: if isHeaderWritten { writeEnd(nil) }
+        case .connecting, .handshaking, .closing, .closed: break
+        }
+        end(failure)
+    }
+
+    /// The peer sent a stream error: unrecoverable, its last word follows (RFC 6120 §4.9.1.1).
+    mutating func peerFailed(_ error: Element) {
+        let condition = error.elements.first { $0.namespace == Namespaces.streamErrors && $0.name != "text" }
+        let name = condition?.name ?? "undefined-condition"
+        var words = "the peer reports \(name)"
+        if let text = error.first("text", Namespaces.streamErrors)?.text, !text.isEmpty { words += ": \(text)" }
+        if case .closing = phase {} else { writeEnd(nil) }
+        end(StreamError.Condition(rawValue: name).map(\.isRefusal) == true ? .refused(words) : .unreachable(words))
+    }
+
+    /// The peer said its last word.
+    mutating func peerEnded() {
+        switch phase {
+        case .open where isAuthenticated:
+            // RFC 6120 §4.4: what is still to be said is said before the answer. The site has the word; it hears this
+            // after everything that came before.
+            phase = .peerEnded
+            lastWord("closed by the peer")
+            report(.streamEnded)
+            generation &+= 1
+            setTimer(.closing, configuration.closingTimeout)
+        case .closing(isDeaf: false):
+            report(.streamEnded)
+            end(.unreachable("closed by us"))
+        case .closing(isDeaf: true):
+            end(.unreachable("closed by us"))
+        default:
+            writeEnd(nil)
+            end(.unreachable("the peer closed the stream during negotiation"))
+        }
+    }
+
+    /// The other end's word was awaited long enough.
+    mutating func closingTimerFired() {
+        switch phase {
+        case .peerEnded: close(nil)
+        case .closing: end(.unreachable("closed by us"))
+        default: break
+        }
+    }
+
+    /// The connection is gone.
+    mutating func connectionClosed(_ words: String) {
+        lastWord(words)
+        phase = .closed
+        generation &+= 1
+    }
+
+    private mutating func writeEnd(_ error: StreamError?) {
+        if !isHeaderWritten {
+            // RFC 6120 §4.9.1.2: an error before our header still comes inside a stream.
+            guard !isInitiating else { return }
+            writeHeader(from: configuration.domains[0], to: nil)
+        }
+        if let error { output += error.serialized }
+        output += "</stream:stream>".utf8
+    }
+
+    private mutating func end(_ failure: DialFailure) {
+        lastWord(failure)
+        guard phase != .closed else { return }
+        phase = .closed
+        generation &+= 1
+        act(.close)
+    }
+
+    private mutating func lastWord(_ words: String) { lastWord(.unreachable(words)) }
+
+    private mutating func lastWord(_ failure: DialFailure) {
+        if self.failure == nil { self.failure = failure }
+    }
+}
+
+extension StreamError.Condition {
+    /// The peer does not want us, now or in an hour; everything else may pass.
+    fileprivate var isRefusal: Bool {
+        switch self {
+        case .hostUnknown, .hostGone, .notAuthorized, .policyViolation, .invalidFrom, .improperAddressing, .invalidNamespace,
+            .unsupportedVersion:
+            true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,226 @@
+import XMPPAddress
+import XMPPStanzas
+import XMPPXML
+
+/// What is the same for every stream: framing, headers, TLS and restarts, the order of closing (RFC 6120 §4).
+///
+/// `XMLStream+Restarting.swift` has TLS, restarts and timers, `XMLStream+Closing.swift` the end; what they share is not
+/// private for that reason only.
+///
+/// It appends to the actions of the input being handled (`begin`, `end`); bytes written one after the other become one
+/// write.
+struct XMLStream {
+    /// How far the XML document has come. Restarts go back to `awaitingHeader`.
+    enum Phase: Equatable {
+        /// Nothing was done yet.
+        case connecting
+        /// TLS shakes hands; no byte of ours or theirs passes.
+        case handshaking
+        /// The peer's header is awaited.
+        case awaitingHeader
+        /// Both headers were exchanged, or the peer's was and ours is being written.
+        case open
+        /// The peer said its last word; ours is awaited from the site.
+        case peerEnded
+        /// We said our last word; the peer's is awaited. `isDeaf`: what it still says does not matter.
+        case closing(isDeaf: Bool)
+        /// Over.
+        case closed
+    }
+
+    let environment: StreamEnvironment
+    let isInitiating: Bool
+    /// `jabber:client` or `jabber:server`.
+    let contentNamespace: String
+    /// Whom limits are counted for.
+    let address: RemoteAddress
+    var phase = Phase.connecting
+    /// What TLS said; nil without TLS.
+    var tls: TLSFacts?
+    /// Stanzas may flow.
+    var isAuthenticated = false
+    /// The stream's identifier, which the receiving entity gives (RFC 6120 §4.7.3).
+    var id = ""
+    /// Why the stream is over; nil while it is not.
+    var failure: DialFailure?
+
+    /// An answer of the site is awaited: the peer's next element has to wait for it too.
+    var isPaused = false
+    var framer: StanzaFramer
+    private var context = NamespaceContext()
+    var isHeaderWritten = false
+    private var bytesReceived = 0
+    var generation: UInt32 = 0
+    var output: [UInt8] = []
+    private var actions: [StreamAction] = []
+
+    init(_ role: StreamRole, address: RemoteAddress, environment: StreamEnvironment) {
+        self.environment = environment
+        self.address = address
+        isInitiating = role.isInitiating
+        contentNamespace = if case .clientReceiving = role { Namespaces.client } else { Namespaces.server }
+        framer = StanzaFramer(limits: environment.configuration.limitsBeforeAuthentication)
+    }
+
+    var configuration: StreamConfiguration { environment.configuration }
+    var unreadByteCount: Int { framer.unreadByteCount }
+    var isClientStream: Bool { contentNamespace == Namespaces.client }
+
+    /// Why it is over, in words for the operator.
+    var lastWords: String {
+        switch failure {
+        case .unreachable(let words), .refused(let words): words
+        case .noSuchDomain: "no such domain"
+        case .serviceNotOffered: "service not offered"
+        case nil: "closed"
+        }
+    }
+
+    // MARK: Actions
+
+    /// Collects actions behind those in `actions`, until ``end(_:)``.
+    mutating func begin(_ actions: inout [StreamAction]) { swap(&self.actions, &actions) }
+
+    /// Gives the actions back.
+    mutating func end(_ actions: inout [StreamAction]) {
+        flush()
+        swap(&self.actions, &actions)
+    }
+
+    private mutating func flush() {
+        guard !output.isEmpty else { return }
+        actions.append(.write(output))
+        output = []
+    }
+
+    mutating func act(_ action: StreamAction) {
+        flush()
+        actions.append(action)
+    }
+
+    /// Tells the site.
+    mutating func report(_ event: StreamEvent) { act(.event(event)) }
+
+    /// Has keys derived.
+    mutating func derive(_ derivation: KeyDerivation) { act(.deriveKeys(derivation)) }
+
+    /// Writes, unless our last word was said.
+    mutating func write(_ bytes: [UInt8]) {
+        guard isWritable else { return }
+        // The common case: what the site sends goes out in the array in which it came.
+        if output.isEmpty { output = bytes } else { output += bytes }
+    }
+
+    /// Writes text that is XML already.
+    mutating func write(_ text: String) {
+        guard isWritable else { return }
+        output += text.utf8
+    }
+
+    private var isWritable: Bool {
+        switch phase {
+        case .open, .peerEnded: isHeaderWritten
+        case .awaitingHeader: isInitiating && isHeaderWritten
+        case .connecting, .handshaking, .closing, .closed: false
+        }
+    }
+
+    // MARK: Beginning
+
+    /// Returns whether the stream may begin now.
+    mutating func connected(directTLS: Bool, serverName: String?) -> Bool {
+        generation &+= 1
+        setTimer(.negotiation, configuration.negotiationTimeout)
+        if directTLS {
+            phase = .handshaking
+            act(.startTLS(asServer: !isInitiating, serverName: serverName))
+            return false
+        }
+        phase = .awaitingHeader
+        return true
+    }
+
+    var awaitsHeader: Bool { if case .awaitingHeader = phase { true } else { false } }
+
+    /// Writes our header (RFC 6120 §4.7); an identifier is made for it if we are the receiving entity.
+    mutating func writeHeader(from: JID?, to: JID?) {
+        guard !isHeaderWritten else { return }
+        switch phase {
+        case .awaitingHeader, .open: break
+        default: return
+        }
+        isHeaderWritten = true
+        output += "<?xml version='1.0'?><stream:stream xmlns='\(contentNamespace)' xmlns:stream='\(Namespaces.streams)'".utf8
+        if !isClientStream { output += " xmlns:db='\(Namespaces.dialback)'".utf8 }
+        if let from { XMLWriter.attribute("from", from.description, to: &output) }
+        if let to { XMLWriter.attribute("to", to.description, to: &output) }
+        if !isInitiating {
+            id = environment.random.identifier()
+            XMLWriter.attribute("id", id, to: &output)
+        }
+        output += " version='1.0' xml:lang='en'>".utf8
+    }
+
+    /// The peer's header came.
+    mutating func opened(_ header: StreamHeader) {
+        phase = .open
+        context = header.context
+    }
+
+    // MARK: Receiving
+
+    mutating func append(_ bytes: some Sequence<UInt8>) {
+        switch phase {
+        case .awaitingHeader, .open, .closing: break
+        case .connecting, .handshaking, .peerEnded, .closed: return
+        }
+        let before = framer.unreadByteCount
+        framer.append(bytes)
+        guard !isAuthenticated else { return }
+        // What is said before authentication is bounded, and so is what can pile up while an answer is awaited.
+        bytesReceived += framer.unreadByteCount - before
+        if bytesReceived > configuration.bytesBeforeAuthentication {
+            fail(StreamError(.policyViolation), "too many bytes before authentication")
+        }
+    }
+
+    mutating func nextFrame() -> StanzaFramer.Frame? {
+        guard !isPaused else { return nil }
+        switch phase {
+        case .awaitingHeader, .open, .closing: break
+        case .connecting, .handshaking, .peerEnded, .closed: return nil
+        }
+        do {
+            return try framer.next()
+        } catch {
+            fail(error)
+            return nil
+        }
+    }
+
+    /// What the peer says does not matter any more, except that it closes the stream.
+    var isDeaf: Bool { phase == .closing(isDeaf: true) }
+
+    /// The tape of a complete element; nil if the stream ends over it.
+    mutating func tape(of bytes: [UInt8]) -> ElementTape? {
+        let tape: ElementTape
+        do {
+            tape = try ElementTape(parsing: bytes, context: context, limits: framer.limits)
+        } catch {
+            fail(error)
+            return nil
+        }
+        // Stanza smuggling lives in what two parsers read differently: nothing passes that libxml2 refuses.
+        guard environment.validator.validate(bytes, context: context) else {
+            fail(.notWellFormed)
+            return nil
+        }
+        return tape
+    }
+
+    /// The peer's next element waits until ``resume()``.
+    mutating func pause() { isPaused = true }
+
+    /// The answer came.
+    mutating func resume() { isPaused = false }
+}

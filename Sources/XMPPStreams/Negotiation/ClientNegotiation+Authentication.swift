@@ -1,0 +1,172 @@
+import MartletCrypto
+import XMPPAddress
+import XMPPStanzas
+import XMPPXML
+
+/// SASL on a client's stream (RFC 6120 §6). The steps and bytes are the same whether the account exists or not.
+extension ClientNegotiation {
+    /// What may be used on this stream now, best first.
+    func mechanisms(_ stream: XMLStream) -> [String] {
+        let isBindable = !ChannelBindings(stream.tls).isEmpty
+        var plus: [String] = []
+        var plain: [String] = []
+        for mechanism in stream.configuration.mechanisms where isAllowed(mechanism, stream) {
+            if mechanism != .plain, isBindable { plus.append(mechanism.rawValue + "-PLUS") }
+            plain.append(mechanism.rawValue)
+        }
+        // RFC 5802 §6: binding is better than a better digest.
+        return plus + plain
+    }
+
+    /// RFC 6120 §13.8.3: PLAIN shows the password to everybody on the way unless TLS hides it.
+    private func isAllowed(_ mechanism: SASLMechanism, _ stream: XMLStream) -> Bool {
+        mechanism != .plain || stream.tls != nil || stream.configuration.allowsPlainWithoutTLS
+    }
+
+    mutating func saslReceived(_ tape: ElementTape, _ stream: inout XMLStream) {
+        do throws(SASLFailure) {
+            try take(try SASLElement(tape), &stream)
+        } catch {
+            fail(error, &stream)
+        }
+    }
+
+    private mutating func take(_ element: SASLElement, _ stream: inout XMLStream) throws(SASLFailure) {
+        switch (element, exchange) {
+        case (.auth(let name, let response), .none):
+            try begin(name, response, &stream)
+        case (.response(let data), .awaitingInitialResponse(let mechanism, let isPlus)):
+            try firstMessage(data, mechanism, isPlus: isPlus, &stream)
+        case (.response(let data), .challenged(let scram)):
+            let additionalData = try scram.finish(clientFinal: data)
+            guard let credentials = scram.credentials else { preconditionFailure("an exchange ended without keys") }
+            succeed(credentials, additionalData, &stream)
+        case (.abort, _):
+            throw .aborted
+        case (.auth, _), (.response, _):
+            throw .malformedRequest
+        }
+    }
+
+    private mutating func begin(
+        _ name: String, _ response: [UInt8]?, _ stream: inout XMLStream
+    ) throws(SASLFailure) {
+        // RFC 6120 §6.5.4.
+        if needsTLS(stream) { throw .encryptionRequired }
+        let isPlus = name.hasSuffix("-PLUS")
+        guard let mechanism = SASLMechanism(rawValue: isPlus ? String(name.dropLast(5)) : name),
+            stream.configuration.mechanisms.contains(mechanism)
+        else { throw .invalidMechanism }
+        guard isAllowed(mechanism, stream) else { throw .encryptionRequired }
+        if isPlus, mechanism == .plain || ChannelBindings(stream.tls).isEmpty { throw .invalidMechanism }
+        guard let response else {
+            exchange = .awaitingInitialResponse(mechanism, isPlus: isPlus)
+            return stream.write(SASLElement.challenge([]))
+        }
+        try firstMessage(response, mechanism, isPlus: isPlus, &stream)
+    }
+
+    private mutating func firstMessage(
+        _ data: [UInt8], _ mechanism: SASLMechanism, isPlus: Bool, _ stream: inout XMLStream
+    ) throws(SASLFailure) {
+        guard let domain else { preconditionFailure("SASL came before the stream header") }
+        let pending: PendingExchange
+        switch mechanism {
+        case .plain:
+            pending = .plain(try PlainExchange(message: data, domain: domain))
+        case .scramSHA1, .scramSHA256:
+            let bindings = ChannelBindings(stream.tls)
+            pending = .scram(
+                try SCRAMServerExchange(clientFirst: data, mechanism, isPlus: isPlus, bindings, domain: domain))
+        }
+        exchange = .awaitingCredentials(pending)
+        stream.pause()
+        stream.report(
+            .credentialsWanted(localpart: pending.localpart, mechanism: mechanism, address: stream.address))
+    }
+
+    // MARK: Answers
+
+    mutating func answered(_ command: StreamCommand, _ stream: inout XMLStream) {
+        switch (command, exchange) {
+        case (.credentials(let credentials), .awaitingCredentials(.scram(var scram))):
+            stream.resume()
+            let challenge = scram.challenge(credentials, nonce: stream.environment.random.identifier())
+            exchange = .challenged(scram)
+            stream.write(SASLElement.challenge(challenge))
+        case (.credentials(let credentials), .awaitingCredentials(.plain(let plain))):
+            derivations &+= 1
+            let id = KeyDerivation.ID(number: derivations)
+            exchange = .derivingKeys(plain, credentials, id)
+            stream.derive(
+                KeyDerivation(
+                    id: id, password: plain.password, salt: credentials.salt, iterations: credentials.iterations,
+                    digest: SASLMechanism.plain.digest))
+        case (.refuseCredentials, .awaitingCredentials):
+            stream.resume()
+            fail(.temporaryAuthFailure, &stream)
+        case (.admit, .awaitingAdmission(let client, let additionalData)):
+            stream.resume()
+            exchange = .none
+            account = client.account
+            stream.write(SASLElement.success(additionalData))
+            stream.restart()
+        case (.refuse(let failure), .awaitingAdmission):
+            stream.resume()
+            fail(failure, &stream)
+        default:
+            // The answer to a question of a stream that went on without it: closed, or failed meanwhile.
+            break
+        }
+    }
+
+    mutating func keysDerived(_ keys: SCRAMKeys?, for id: KeyDerivation.ID, _ stream: inout XMLStream) {
+        guard case .derivingKeys(_, let credentials, id) = exchange else { return }
+        guard let keys else {
+            stream.resume()
+            return fail(.temporaryAuthFailure, &stream)
+        }
+        guard PlainExchange.verify(keys, credentials) else {
+            stream.resume()
+            return fail(.notAuthorized, &stream)
+        }
+        succeed(credentials, nil, &stream)
+    }
+
+    /// The only place where a client is believed.
+    private mutating func succeed(
+        _ credentials: StoredCredentials, _ additionalData: [UInt8]?, _ stream: inout XMLStream
+    ) {
+        let client = AuthenticatedClient(
+            account: credentials.account.bare, generation: credentials.generation, isSecure: stream.tls != nil)
+        exchange = .awaitingAdmission(client, additionalData: additionalData)
+        stream.pause()
+        stream.report(.clientAuthenticated(client))
+    }
+
+    /// RFC 6120 §6.4.5: says so; the client may try again, a few times.
+    private mutating func fail(_ failure: SASLFailure, _ stream: inout XMLStream) {
+        // What the site refuses itself it counts itself.
+        let isRefusal = if case .awaitingAdmission = exchange { true } else { false }
+        if failure == .notAuthorized, !isRefusal {
+            stream.report(.authenticationFailed(localpart: localpart, address: stream.address))
+        }
+        exchange = .none
+        failedAttempts += 1
+        stream.write(SASLElement.failure(failure))
+        if failedAttempts >= stream.configuration.authenticationAttempts {
+            stream.fail(StreamError(.policyViolation), "too many failed SASL exchanges")
+        }
+    }
+
+    /// Whom the exchange under way is about.
+    private var localpart: String? {
+        switch exchange {
+        case .none, .awaitingInitialResponse: nil
+        case .awaitingCredentials(let pending): pending.localpart
+        case .challenged(let scram): scram.localpart
+        case .derivingKeys(let plain, _, _): plain.localpart
+        case .awaitingAdmission(let client, _): client.account.localpart
+        }
+    }
+}

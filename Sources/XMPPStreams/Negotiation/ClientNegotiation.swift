@@ -1,0 +1,148 @@
+import MartletCrypto
+import XMPPAddress
+import XMPPStanzas
+import XMPPXML
+
+/// A client's stream (RFC 6120 §9.1): STARTTLS, SASL, then stanzas and stream management of the account.
+struct ClientNegotiation: Negotiation {
+    /// How far SASL has come. Where the site or the key derivation is asked, the stream is paused.
+    enum Exchange {
+        /// None is under way.
+        case none
+        /// `<auth/>` came without an initial response; an empty challenge asked for it (RFC 4422 §3).
+        case awaitingInitialResponse(SASLMechanism, isPlus: Bool)
+        case awaitingCredentials(PendingExchange)
+        case challenged(SCRAMServerExchange)
+        case derivingKeys(PlainExchange, StoredCredentials, KeyDerivation.ID)
+        case awaitingAdmission(AuthenticatedClient, additionalData: [UInt8]?)
+    }
+
+    /// An exchange that knows who wants in and does not know the keys.
+    enum PendingExchange {
+        case scram(SCRAMServerExchange)
+        case plain(PlainExchange)
+
+        var localpart: String {
+            switch self {
+            case .scram(let exchange): exchange.localpart
+            case .plain(let exchange): exchange.localpart
+            }
+        }
+    }
+
+    /// The domain that the client asked for.
+    var domain: JID?
+    /// Whose stream it is, once proven.
+    var account: JID?
+    var exchange = Exchange.none
+    var failedAttempts = 0
+    var derivations: UInt32 = 0
+    private var isAwaitingRegistration = false
+
+    mutating func headerReceived(_ header: StreamHeader, _ stream: inout XMLStream) {
+        let objection = header.objection(contentNamespace: stream.contentNamespace)
+        let asked = StreamHeader.domain(header.to)
+        let domain = asked.flatMap { stream.configuration.serves($0) ? $0 : nil }
+        // RFC 6120 §4.9.1.2: our header first, whatever is wrong.
+        stream.writeHeader(from: domain ?? stream.configuration.domains[0], to: header.from.flatMap { try? JID($0) })
+        if let objection { return stream.fail(objection) }
+        guard let domain else { return stream.fail(StreamError(.hostUnknown)) }
+        guard let major = header.majorVersion, major >= 1 else { return stream.fail(StreamError(.unsupportedVersion)) }
+        if let account, account.domainpart != domain.domainpart {
+            return stream.fail(StreamError(.notAuthorized), "the client changed the domain after authentication")
+        }
+        self.domain = domain
+        if account != nil { stream.authenticated() }
+        stream.write(features(stream).serialized)
+    }
+
+    private func features(_ stream: XMLStream) -> OfferedFeatures {
+        let configuration = stream.configuration
+        var features = OfferedFeatures()
+        if account != nil {
+            features.offer("bind", Namespaces.bind)
+            features.offerSession()
+            features.offer("sm", Namespaces.streamManagement)
+            features.offer("ver", Namespaces.rosterVersioning)
+            features.offer("sub", Namespaces.preApproval)
+            return features
+        }
+        if stream.tls == nil, configuration.tls != .unavailable {
+            features.offerSTARTTLS(isRequired: configuration.tls == .required)
+            // RFC 6120 §5.3.1: what must come first is offered alone.
+            if configuration.tls == .required { return features }
+        }
+        features.offerMechanisms(mechanisms(stream))
+        features.offerChannelBindings(ChannelBindings(stream.tls).names)
+        if configuration.allowsRegistration { features.offer("register", Namespaces.registerFeature) }
+        return features
+    }
+
+    /// Whether STARTTLS has to come first.
+    func needsTLS(_ stream: XMLStream) -> Bool { stream.tls == nil && stream.configuration.tls == .required }
+
+    // MARK: Elements
+
+    mutating func elementReceived(_ tape: ElementTape, _ stream: inout XMLStream) {
+        switch tape.namespace() {
+        case stream.contentNamespace:
+            stanzaReceived(tape, &stream)
+        case Namespaces.tls where account == nil:
+            STARTTLS.received(tape, &stream)
+        case Namespaces.sasl where account == nil:
+            saslReceived(tape, &stream)
+        case Namespaces.streamManagement where account != nil:
+            stream.report(.nonza(tape.element()))
+        default:
+            // RFC 6120 §4.9.3.24, and §4.9.3.12 for who says too much too early.
+            stream.fail(StreamError(account == nil ? .notAuthorized : .unsupportedStanzaType))
+        }
+    }
+
+    private mutating func stanzaReceived(_ tape: ElementTape, _ stream: inout XMLStream) {
+        let stanza: Stanza
+        do {
+            stanza = try Stanza(parsing: tape, contentNamespace: stream.contentNamespace)
+        } catch {
+            return stanzaFailed(error, &stream)
+        }
+        guard let account else { return registrationReceived(stanza, &stream) }
+        // RFC 6120 §8.1.2.1: a client speaks for itself; which of its resources it is, the site knows.
+        if let from = stanza.from, !from.hasSameBare(as: account) { return stream.fail(StreamError(.invalidFrom)) }
+        stream.report(.stanza(stanza))
+    }
+
+    private func stanzaFailed(_ failure: StanzaFailure, _ stream: inout XMLStream) {
+        switch failure {
+        case .unacceptableXML(let failure):
+            stream.fail(failure)
+        case .notAStanza:
+            stream.fail(StreamError(.unsupportedStanzaType))
+        case .malformedAddress where account == nil:
+            stream.fail(StreamError(.notAuthorized))
+        case .malformedAddress(let address) where address.isTo:
+            // RFC 6120 §8.3.3.8; the site counts the stanza and answers it.
+            stream.report(.stanzaRefused(address.head, StanzaError(.jidMalformed)))
+        case .malformedAddress:
+            stream.fail(StreamError(.invalidFrom))
+        }
+    }
+
+    /// XEP-0077 §3.1: before authentication an IQ may ask for an account, and nothing else may be asked.
+    private mutating func registrationReceived(_ stanza: Stanza, _ stream: inout XMLStream) {
+        guard stream.configuration.allowsRegistration, !needsTLS(stream), stanza.kind == .iq,
+            stanza.iqType?.isRequest == true, stanza.payload("query", Namespaces.register) != nil, let domain
+        else { return stream.fail(StreamError(.notAuthorized)) }
+        var stanza = stanza
+        if stanza.to == nil { stanza.to = domain }
+        isAwaitingRegistration = true
+        stream.pause()
+        stream.report(.registrationRequested(stanza))
+    }
+
+    mutating func sent(_ stream: inout XMLStream) {
+        guard isAwaitingRegistration else { return }
+        isAwaitingRegistration = false
+        stream.resume()
+    }
+}

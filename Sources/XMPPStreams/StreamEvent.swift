@@ -1,0 +1,223 @@
+import MartletCrypto
+import XMPPAddress
+import XMPPStanzas
+import XMPPXML
+
+/// SASL mechanisms offered to clients; each SCRAM mechanism also stands for its -PLUS variant.
+public enum SASLMechanism: String, Sendable, CaseIterable {
+    case scramSHA1 = "SCRAM-SHA-1"
+    case scramSHA256 = "SCRAM-SHA-256"
+    case plain = "PLAIN"
+
+    /// The digest of the keys that the mechanism needs; PLAIN is checked against the SHA-256 keys.
+    public var digest: DigestAlgorithm {
+        switch self {
+        case .scramSHA1: .sha1
+        case .scramSHA256, .plain: .sha256
+        }
+    }
+}
+
+/// What the site answers to ``StreamEvent/credentialsWanted(localpart:mechanism:address:)``: the stored SCRAM keys
+/// (RFC 5802 §3) of the account, or a decoy that cannot be told from them.
+public struct StoredCredentials: Sendable, Equatable {
+    /// The account; for a decoy the address that was asked for.
+    public var account: JID
+    /// The salt given to the client.
+    public var salt: [UInt8]
+    /// The iteration count given to the client.
+    public var iterations: Int
+    /// Checks the client's proof.
+    public var storedKey: [UInt8]
+    /// Signs the server's answer.
+    public var serverKey: [UInt8]
+    /// Raised with each change of the account: an exchange begun with older keys is refused at admission.
+    public var generation: UInt64
+    /// There is no such account: the exchange goes on and fails at its end.
+    public var isDecoy: Bool
+
+    /// Keys of an account, or a decoy.
+    public init(
+        account: JID, salt: [UInt8], iterations: Int, storedKey: [UInt8], serverKey: [UInt8], generation: UInt64,
+        isDecoy: Bool
+    ) {
+        self.account = account
+        self.salt = salt
+        self.iterations = iterations
+        self.storedKey = storedKey
+        self.serverKey = serverKey
+        self.generation = generation
+        self.isDecoy = isDecoy
+    }
+}
+
+/// Proof that a client has shown the password of `account`. Only ``StreamEngine`` makes one.
+public struct AuthenticatedClient: Sendable, Equatable {
+    /// The bare JID.
+    public let account: JID
+    /// The generation of the credentials that were used.
+    public let generation: UInt64
+    /// Whether the stream is protected by TLS.
+    public let isSecure: Bool
+
+    /// Called by the SASL exchange at its successful end, and by simulations.
+    public init(account: JID, generation: UInt64, isSecure: Bool) {
+        self.account = account
+        self.generation = generation
+        self.isSecure = isSecure
+    }
+}
+
+/// A pair of domains on a server-to-server stream, seen from this site.
+public struct DomainPair: Hashable, Sendable {
+    /// Our domain.
+    public var local: JID
+    /// The other server's domain.
+    public var peer: JID
+
+    /// The pair of our `local` and the other server's `peer` domain.
+    public init(local: JID, peer: JID) {
+        self.local = local
+        self.peer = peer
+    }
+}
+
+/// The network address of the other end, as far as limits are counted: an IPv4 address, or the /64 of an IPv6 address.
+public struct RemoteAddress: Hashable, Sendable {
+    /// The address in words: `192.0.2.7` or `2001:db8:1:2::/64`.
+    public var text: String
+
+    /// The address of these words.
+    public init(_ text: String) { self.text = text }
+}
+
+/// How a peer's domain was proven.
+public enum PeerProof: UInt8, Sendable {
+    /// A certificate that verifies and names the domain (RFC 6120 §13.7.2), by SASL EXTERNAL.
+    case certificate
+    /// XEP-0220: the server that DNS names for the domain vouched for the key.
+    case dialback
+}
+
+/// What the other end of an outgoing stream can do, from its features after authentication.
+public struct PeerFeatures: Sendable, Equatable {
+    /// `urn:martlet:relay:0`: another Martlet.
+    public var relay: Bool
+    /// XEP-0198.
+    public var streamManagement: Bool
+    /// How we were let in.
+    public var proof: PeerProof
+    /// Whether the peer's certificate verified for its domain.
+    public var peerCertificateVerified: Bool
+
+    /// These abilities.
+    public init(relay: Bool, streamManagement: Bool, proof: PeerProof, peerCertificateVerified: Bool) {
+        self.relay = relay
+        self.streamManagement = streamManagement
+        self.proof = proof
+        self.peerCertificateVerified = peerCertificateVerified
+    }
+}
+
+/// The end of a dialback verification (XEP-0220 §2.3).
+public enum DialbackVerdict: Sendable, Equatable {
+    case valid
+    case invalid
+    /// The authoritative server could not be asked: a stanza error condition for the peer, words for the operator.
+    case error(StanzaError.Condition, words: String)
+}
+
+/// How an outgoing stream or a verification failed.
+public enum DialFailure: Error, Sendable, Equatable {
+    /// Proven: neither service nor address records exist (NXDOMAIN).
+    case noSuchDomain
+    /// Proven: the domain says that it offers no XMPP service (RFC 2782, target ".").
+    case serviceNotOffered
+    /// Everything that may pass: resolver, connection, TLS, stream errors, time-outs. Words for the operator.
+    case unreachable(String)
+    /// The peer answered, and refuses us or fails our policy: words for the operator.
+    case refused(String)
+}
+
+/// Facts that a connection's stream reports to the site.
+public enum StreamEvent: Sendable {
+    // A client's stream, before authentication: at most one outstanding per connection.
+
+    /// A client named itself; answered by ``StreamCommand/credentials(_:)``.
+    case credentialsWanted(localpart: String, mechanism: SASLMechanism, address: RemoteAddress)
+    /// A client proved itself; answered by ``StreamCommand/admit`` or ``StreamCommand/refuse(_:)``.
+    case clientAuthenticated(AuthenticatedClient)
+    /// A SASL exchange failed; counted per account and address.
+    case authenticationFailed(localpart: String?, address: RemoteAddress)
+    /// XEP-0077 before authentication: an IQ in `jabber:iq:register`.
+    case registrationRequested(Stanza)
+
+    // Authenticated streams of both kinds.
+
+    /// A complete stanza: well-formed, within limits, and on a server's stream between verified domains.
+    case stanza(Stanza)
+    /// A stanza that cannot be taken: a malformed address. It counts like any other (stream management counts every stanza
+    /// that was received), and is answered with the error unless it has no `from` on a server's stream.
+    case stanzaRefused(Stanza, StanzaError)
+    /// A top-level element that is not a stanza: stream management, relay.
+    case nonza(Element)
+
+    // A stream that another server opened.
+
+    /// The peer asks for `pair` with a dialback key (XEP-0220 §2.1.1); answered by
+    /// ``StreamCommand/dialbackVerdict(_:_:)``.
+    case dialbackKeyReceived(DomainPair, key: String, streamID: String, address: RemoteAddress)
+    /// `pair` may be used on this stream from now on. `relay` is known from the peer's use of it, not here.
+    case peerVerified(DomainPair, PeerProof)
+
+    // A stream that we opened.
+
+    /// The stream is authenticated and ready for stanzas.
+    case outboundReady(PeerFeatures)
+    /// The stream came to nothing before it was ready; nothing else comes from it.
+    case outboundFailed(DialFailure)
+    /// The answer to our `<db:verify/>` (XEP-0220 §2.2), or an error if there was none; nothing else comes.
+    case dialbackVerified(DialbackVerdict)
+
+    // Ends. After `closed` nothing more comes from this connection.
+
+    /// The peer closed its stream in good order (RFC 6120 §4.4).
+    case streamEnded
+    /// The connection is gone; words for the operator.
+    case closed(String)
+    /// More is waiting to be written than the limit allows: the reader is too slow.
+    case congested
+}
+
+/// What the site tells a connection's stream to do.
+public enum StreamCommand: Sendable, Equatable {
+    /// Writes these bytes: whole stanzas or nonzas, serialised for the stream's content namespace.
+    case send([UInt8])
+    /// Closes in good order after what was sent before; with an error, says it first.
+    case close(StreamError?)
+    /// The answer to `credentialsWanted`.
+    case credentials(StoredCredentials)
+    /// The answer to `credentialsWanted` where too many attempts failed or too much waits: temporary-auth-failure.
+    case refuseCredentials
+    /// The answer to `clientAuthenticated`: success is sent now.
+    case admit
+    /// The answer to `clientAuthenticated`: a SASL failure is sent.
+    case refuse(SASLFailure)
+    /// The answer to `dialbackKeyReceived`.
+    case dialbackVerdict(DomainPair, DialbackVerdict)
+}
+
+/// SASL failure conditions (RFC 6120 §6.5).
+public enum SASLFailure: String, Sendable {
+    case aborted
+    case accountDisabled = "account-disabled"
+    case credentialsExpired = "credentials-expired"
+    case encryptionRequired = "encryption-required"
+    case incorrectEncoding = "incorrect-encoding"
+    case invalidAuthzid = "invalid-authzid"
+    case invalidMechanism = "invalid-mechanism"
+    case malformedRequest = "malformed-request"
+    case mechanismTooWeak = "mechanism-too-weak"
+    case notAuthorized = "not-authorized"
+    case temporaryAuthFailure = "temporary-auth-failure"
+}

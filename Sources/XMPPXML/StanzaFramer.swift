@@ -1,0 +1,172 @@
+/// Cuts one direction of a connection into stream header, stanzas and stream end, however the bytes arrive.
+///
+/// It holds the bytes of what is not complete yet and nothing else: idle, a few dozen bytes. White space between stanzas (keepalives,
+/// RFC 6120 §4.6.1) is dropped. The bytes of a stanza are *not* checked beyond its boundaries: parse them with `ElementTape`.
+/// One per connection and direction; after TLS or authentication the same framer is `reset`.
+public struct StanzaFramer: Sendable {
+    /// What the framer found.
+    public enum Frame: Hashable, Sendable {
+        /// The stream was opened.
+        case streamHeader(StreamHeader)
+        /// A first-level child of the stream's root: exactly its bytes, well delimited but unchecked.
+        case element([UInt8])
+        /// The stream was closed. Whatever follows is dropped.
+        case streamEnd
+    }
+
+    /// The limits in force. Raised when the stream is authenticated; what is already scanned stays scanned.
+    public var limits: XMLLimits
+
+    private var detector = StanzaDetector()
+    /// Unfinished bytes; everything before `start` is spent, everything before `scanned` seen by the detector.
+    private var buffer: [UInt8] = []
+    private var start = 0
+    private var scanned = 0
+    /// The root's qualified name as its end tag must repeat it.
+    private var rootName: [UInt8] = []
+    private var failure: XMLFailure?
+    private var hasEnded = false
+
+    /// A framer that awaits a stream header.
+    public init(limits: XMLLimits = XMLLimits()) {
+        self.limits = limits
+    }
+
+    /// Bytes received and not yet returned as frames.
+    public var unreadByteCount: Int { buffer.count - start }
+
+    /// Takes received bytes; call `next()` until it returns nil afterwards.
+    public mutating func append(_ bytes: [UInt8]) {
+        guard isOpen else { return }
+        if buffer.isEmpty { buffer = bytes } else { buffer.append(contentsOf: bytes) }
+    }
+
+    /// Takes received bytes, as `append(_:)` of an array does.
+    public mutating func append(_ bytes: ArraySlice<UInt8>) {
+        if isOpen { buffer.append(contentsOf: bytes) }
+    }
+
+    /// Takes received bytes, which are copied, as `append(_:)` of an array does.
+    public mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        if isOpen { buffer.append(contentsOf: bytes) }
+    }
+
+    /// Takes received bytes, as `append(_:)` of an array does. The others are quicker: this one is generic across modules.
+    public mutating func append(_ bytes: some Sequence<UInt8>) {
+        if isOpen { buffer.append(contentsOf: bytes) }
+    }
+
+    private var isOpen: Bool { failure == nil && !hasEnded }
+
+    /// Awaits a new stream header (RFC 6120 §4.3.3).
+    ///
+    /// Bytes that came after the last frame are dropped: after `<starttls/>` they were sent in clear and must not be read as if they had
+    /// been protected. After authentication nothing changes hands, and a client may have sent its next header already: keep them.
+    public mutating func reset(keepingUnreadBytes: Bool = false) {
+        let unread = keepingUnreadBytes ? Array(buffer[start...]) : []
+        self = StanzaFramer(limits: limits)
+        buffer = unread
+    }
+
+    /// The next frame, or nil if more bytes are needed. After a failure or the end of the stream there are no more frames: a failure is
+    /// thrown again and again.
+    public mutating func next() throws(XMLFailure) -> Frame? {
+        if let failure { throw failure }
+        do throws(XMLFailure) {
+            return try advance()
+        } catch {
+            failure = error
+            drop()
+            throw error
+        }
+    }
+
+    private mutating func advance() throws(XMLFailure) -> Frame? {
+        while !hasEnded {
+            if detector.isBetween { skipWhitespace() }
+            // Not a byte beyond the limit is looked at, so that the verdict does not depend on how the bytes were cut.
+            let limit = detector.awaitsHeader ? limits.streamHeaderBytes : limits.stanzaBytes
+            let end = min(buffer.count, start + limit)
+            switch try scan(to: end) {
+            case .incomplete:
+                guard end == buffer.count else { throw .oversized }
+                compact()
+                return nil
+            case .declaration:
+                try XMLDeclaration.check(buffer.span, start..<scanned)
+                start = scanned
+            case .header:
+                return .streamHeader(try takeHeader())
+            case .element:
+                return .element(takeElement())
+            case .streamEnd:
+                try checkEndTag()
+                hasEnded = true
+                drop()
+                return .streamEnd
+            }
+        }
+        return nil
+    }
+
+    private mutating func scan(to end: Int) throws(XMLFailure) -> StanzaDetector.Event {
+        var detector = detector
+        var position = scanned
+        let event = try detector.scan(buffer.span, &position, end: end, maximumDepth: limits.depth)
+        self.detector = detector
+        scanned = position
+        return event
+    }
+
+    private mutating func skipWhitespace() {
+        while start < buffer.count, XMLCharacters.isWhitespace(buffer[start]) { start += 1 }
+        scanned = start
+    }
+
+    private mutating func takeHeader() throws(XMLFailure) -> StreamHeader {
+        let bytes = Array(buffer[start..<scanned])
+        let header = try StreamHeader(parsing: bytes, limits: limits)
+        rootName = Array((header.prefix.isEmpty ? header.name : header.prefix + ":" + header.name).utf8)
+        start = scanned
+        compact()
+        return header
+    }
+
+    private mutating func takeElement() -> [UInt8] {
+        let length = scanned - start
+        if start == 0, scanned == buffer.count, buffer.capacity - length <= length / 4 + 32 {
+            // The common case, one stanza in one read: no copy, and not much room wasted.
+            let element = buffer
+            drop()
+            return element
+        }
+        let element = Array(buffer[start..<scanned])
+        start = scanned
+        if start == buffer.count { drop() }
+        return element
+    }
+
+    private func checkEndTag() throws(XMLFailure) {
+        let tag = buffer[start..<scanned].dropFirst(2).dropLast()
+        guard tag.starts(with: rootName), tag.dropFirst(rootName.count).allSatisfy(XMLCharacters.isWhitespace) else {
+            throw .notWellFormed
+        }
+    }
+
+    /// Gives back the memory of what is spent.
+    private mutating func compact() {
+        if start == buffer.count {
+            drop()
+        } else if start > 0 {
+            buffer = Array(buffer[start...])
+            scanned -= start
+            start = 0
+        }
+    }
+
+    private mutating func drop() {
+        buffer = []
+        start = 0
+        scanned = 0
+    }
+}

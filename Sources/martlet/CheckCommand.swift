@@ -1,0 +1,205 @@
+import ArgumentParser
+import Glibc
+import MartletAdmin
+import MartletConfiguration
+import MartletTLS
+import MartletUnbound
+import Synchronization
+import XMPPAddress
+import XMPPStreams
+
+/// `martlet check`: is everything as it must be? Exit status 0 if nothing is wrong; warnings are not wrong.
+struct CheckCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Checks configuration, files, certificate, descriptor limit and DNS, and says what to do.",
+        discussion: "  martlet check --config /etc/martlet/martlet.toml")
+    @OptionGroup var file: ConfigurationOption
+
+    func run() throws {
+        var report = CheckReport()
+        let path = file.path
+        do {
+            let configuration = try ConfigurationFile.load(path)
+            report.good("configuration", "\(path) is valid")
+            Checks.files(configuration, path, &report)
+            Checks.certificate(configuration, &report)
+            Checks.descriptors(&report)
+            Checks.disk(configuration, &report)
+            Checks.dns(configuration, &report)
+            Checks.node(configuration, &report)
+        } catch {
+            report.bad("configuration", "\(error)")
+        }
+        report.say()
+        if report.isBad { throw ExitCode.failure }
+    }
+}
+
+/// The findings of a check.
+struct CheckReport {
+    private(set) var isBad = false
+    private var lines: [String] = []
+
+    mutating func good(_ what: String, _ words: String) { add("ok", what, words) }
+    mutating func doubtful(_ what: String, _ words: String) { add("warning", what, words) }
+
+    mutating func bad(_ what: String, _ words: String) {
+        isBad = true
+        add("WRONG", what, words)
+    }
+
+    private mutating func add(_ verdict: String, _ what: String, _ words: String) {
+        func padded(_ text: String, _ width: Int) -> String {
+            text + String(repeating: " ", count: max(0, width - text.count))
+        }
+        lines.append("\(padded(verdict, 8)) \(padded(what, 14)) \(words)")
+    }
+
+    func say() {
+        for line in lines { Terminal.say(line) }
+    }
+}
+
+/// The single checks.
+enum Checks {
+    static func files(_ configuration: SiteConfiguration, _ path: String, _ report: inout CheckReport) {
+        for (name, file) in [("directory", configuration.dataDirectory), ("key", configuration.tls.key)] {
+            var figures = stat()
+            guard stat(file, &figures) == 0 else {
+                report.bad(name, "\(file) does not exist: martlet init makes it")
+                continue
+            }
+            if figures.st_mode & 0o077 != 0 {
+                report.bad(name, "\(file) is open to others: chmod \(name == "key" ? "600" : "700") \(file)")
+            } else if figures.st_uid != geteuid(), geteuid() != 0 {
+                report.bad(name, "\(file) belongs to another user than the one who asks: run as that user")
+            } else {
+                report.good(name, "\(file) is its owner's alone")
+            }
+        }
+    }
+
+    /// Warned about this long before its end, days: longer than a holiday.
+    private static let expiryWarning: Int64 = 21
+
+    static func certificate(_ configuration: SiteConfiguration, _ report: inout CheckReport) {
+        do {
+            _ = try TLSIdentity(certificateFile: configuration.tls.certificate, keyFile: configuration.tls.key)
+            let description = try CertificateFile.describe(pem: Files.read(configuration.tls.certificate))
+            let days = (description.notAfter - Int64(time(nil))) / 86_400
+            if days < 0 {
+                report.bad("certificate", "expired \(-days) days ago: put a new one in \(configuration.tls.certificate)")
+            } else if days < expiryWarning {
+                report.doubtful("certificate", "expires in \(days) days: put a new one in \(configuration.tls.certificate)")
+            } else {
+                report.good("certificate", "valid for \(days) more days")
+            }
+            let ascii = (try? Domainpart.asciiForm(configuration.domain)) ?? configuration.domain
+            if description.names.matches(domain: ascii, unicodeName: configuration.domain, service: .client) {
+                report.good("certificate", "names \(configuration.domain)")
+            } else {
+                report.bad(
+                    "certificate",
+                    "names \(description.names.summary), not \(configuration.domain): clients and servers will refuse it")
+            }
+            if description.isSelfSigned {
+                report.doubtful("certificate", "signed by itself: clients will ask, servers will fall back to dialback")
+            }
+        } catch {
+            report.bad("certificate", "\(error)")
+        }
+    }
+
+    static func descriptors(_ report: inout CheckReport) {
+        let limit = ProcessLimits.raiseDescriptors()
+        if limit < 4096 {
+            report.doubtful("descriptors", "\(limit) allowed, one per connection: raise LimitNOFILE or ulimit -n")
+        } else {
+            report.good("descriptors", "\(limit) allowed, one per connection")
+        }
+    }
+
+    static func disk(_ configuration: SiteConfiguration, _ report: inout CheckReport) {
+        guard let free = ProcessLimits.freeBytes(under: configuration.dataDirectory) else { return }
+        let reserve = Int64(configuration.limits.diskReserve)
+        if free < reserve {
+            report.bad("disk", "\(free >> 20) MiB free, less than limits.disk_reserve (\(reserve >> 20) MiB): make room")
+        } else {
+            report.good("disk", "\(free >> 20) MiB free, \(reserve >> 20) MiB in reserve")
+        }
+    }
+
+    static func dns(_ configuration: SiteConfiguration, _ report: inout CheckReport) {
+        guard configuration.federation.isEnabled else { return }
+        guard configuration.domain.contains("."), let ascii = try? Domainpart.asciiForm(configuration.domain) else {
+            report.doubtful("dns", "\(configuration.domain) is no name of the DNS: other servers cannot find this site")
+            return
+        }
+        do {
+            let resolver = try UnboundResolver(servers: configuration.federation.dnsServers.map(\.description))
+            defer { resolver.shutdown() }
+            switch resolution(of: ascii, resolver) {
+            case .connect(let endpoints):
+                let where_ = endpoints.prefix(3).map(\.description).joined(separator: ", ")
+                report.good("dns", "other servers find \(configuration.domain) at \(where_)")
+            case .noSuchDomain, .notOffered:
+                report.doubtful(
+                    "dns",
+                    "other servers cannot find \(configuration.domain): add the record "
+                        + "_xmpp-server._tcp.\(ascii). SRV 0 5 \(configuration.serverListeners.first?.port ?? 5269) HOST.")
+            case .failed(let words): report.doubtful("dns", "\(words): look at federation.dns_servers or /etc/resolv.conf")
+            case .wait, .ask: break
+            }
+        } catch {
+            report.bad("dns", "\(error)")
+        }
+    }
+
+    private static func resolution(of domain: String, _ resolver: UnboundResolver) -> PeerResolution.Action {
+        var resolution = PeerResolution(domain: domain)
+        var random = SystemRandomNumberGenerator()
+        var action = resolution.started()
+        var waiting: [ResolutionQuery] = []
+        while true {
+            if case .ask(let queries) = action { waiting += queries } else if action != .wait { return action }
+            guard !waiting.isEmpty else { return .failed("no answer") }
+            let query = waiting.removeFirst()
+            action = resolution.answered(query, answer(to: query, resolver), using: &random)
+        }
+    }
+
+    private static func answer(to query: ResolutionQuery, _ resolver: UnboundResolver) -> ResolverAnswer {
+        let answer = Answer()
+        resolver.lookup(query) { answer.arrived($0) }
+        return answer.wait()
+    }
+
+    /// An answer that another thread brings.
+    private final class Answer: Sendable {
+        private let value = Mutex<ResolverAnswer?>(nil)
+        private let semaphore = Semaphore()
+
+        func arrived(_ answer: ResolverAnswer) {
+            value.withLock { $0 = answer }
+            semaphore.signal()
+        }
+
+        func wait() -> ResolverAnswer {
+            semaphore.wait()
+            return value.withLock { $0 } ?? .failure("no answer")
+        }
+    }
+
+    static func node(_ configuration: SiteConfiguration, _ report: inout CheckReport) {
+        do {
+            if try AdminClient(path: configuration.controlSocket).ask(.status) != nil {
+                report.good("node", "running")
+            } else {
+                report.doubtful("node", "not running: martlet serve")
+            }
+        } catch {
+            report.doubtful("node", "\(error)")
+        }
+    }
+}

@@ -1,0 +1,56 @@
+import Glibc
+
+/// Files of a few kilobytes, read and written whole.
+enum Files {
+    /// The bytes of a file.
+    static func read(_ path: String) throws -> [UInt8] {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw CommandFailure("cannot read \(path): \(words(errno))") }
+        defer { close(descriptor) }
+        var result: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = Glibc.read(descriptor, &chunk, chunk.count)
+            if count == 0 { return result }
+            if count > 0 {
+                result += chunk[..<count]
+            } else if errno != EINTR {
+                throw CommandFailure("cannot read \(path): \(words(errno))")
+            }
+        }
+    }
+
+    /// Writes a file that is there whole or not at all, durable, readable and writable by its owner only.
+    static func write(_ bytes: [UInt8], to path: String) throws {
+        let temporary = path + ".new"
+        unlink(temporary)
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw CommandFailure("cannot write \(temporary): \(words(errno))") }
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes[sent...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count > 0 {
+                sent += count
+            } else if errno != EINTR {
+                let reason = errno
+                close(descriptor)
+                throw CommandFailure("cannot write \(temporary): \(words(reason))")
+            }
+        }
+        let isDurable = fsync(descriptor) == 0
+        close(descriptor)
+        guard isDurable, rename(temporary, path) == 0 else { throw CommandFailure("cannot write \(path): \(words(errno))") }
+    }
+
+    /// Makes a directory (and those above it) that only its owner may enter; one that exists stays as it is.
+    static func makeDirectory(_ path: String) throws {
+        if access(path, F_OK) == 0 { return }
+        let parent = ConfigurationFile.directory(of: path)
+        if parent != path, parent != ".", access(parent, F_OK) != 0 { try makeDirectory(parent) }
+        guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
+            throw CommandFailure("cannot make the directory \(path): \(words(errno))")
+        }
+    }
+
+    static func words(_ code: Int32) -> String { String(cString: strerror(code)) }
+}

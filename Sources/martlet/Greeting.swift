@@ -1,0 +1,51 @@
+import MartletConfiguration
+
+/// What to enter in a client, said once the site listens. A password is shown to a terminal only; else it is left in a file
+/// that its owner alone can read.
+struct Greeting {
+    let configuration: SiteConfiguration
+    let directory: String
+    let account: FirstStart.Account?
+
+    func say() throws {
+        let host = configuration.domain == "localhost" ? "localhost" : ProcessLimits.hostName() ?? configuration.domain
+        var lines = ["", "Martlet serves \(configuration.domain). In a client, enter:"]
+        if let account {
+            lines += try words(for: account)
+        } else {
+            lines.append("  address   NAME@\(configuration.domain)  (make one: martlet user add NAME \(option))")
+        }
+        lines.append("  server    \(host)")
+        for listener in configuration.clientListeners {
+            let how =
+                switch listener.security {
+                case .starttls: "STARTTLS"
+                case .direct: "direct TLS"
+                case .plain: "no TLS"
+                }
+            lines.append("  port      \(listener.port)  (\(how))")
+        }
+        lines.append("The certificate may be the site's own: a client asks once whether to trust it.")
+        lines.append("")
+        Terminal.say(lines.joined(separator: "\n"))
+    }
+
+    /// Says the account alone, where nothing is served.
+    func sayAccount() throws {
+        guard let account else { return }
+        Terminal.say((["A first account was made:"] + (try words(for: account))).joined(separator: "\n"))
+    }
+
+    private func words(for account: FirstStart.Account) throws -> [String] {
+        ["  address   \(account.address)", "  password  \(try password(of: account))"]
+    }
+
+    private var option: String { "--config \(directory)/martlet.toml" }
+
+    private func password(of account: FirstStart.Account) throws -> String {
+        if Terminal.isInteractive { return account.password }
+        let path = directory + "/first-account.txt"
+        try Files.write(Array("\(account.address)\n\(account.password)\n".utf8), to: path)
+        return "in the second line of \(path)"
+    }
+}

@@ -1,0 +1,108 @@
+import Glibc
+import Logging
+import MartletAdmin
+import MartletBus
+import MartletConfiguration
+import MartletLMDB
+import MartletRuntime
+import MartletStore
+import Synchronization
+
+/// A site without network, for commands while the node is stopped: the same code on the same store, under the same lock
+/// as `serve` takes.
+struct LocalSite {
+    /// Keeps the answers and drops everything that would need the network.
+    private final class Answers: EffectDispatcher {
+        private let waiting = Mutex<[UInt64: CommandAnswer]>([:])
+        private let arrived = Semaphore()
+
+        func dispatch(_ effects: [Effect]) {
+            for case .answer(let id, let answer) in effects {
+                waiting.withLock { $0[id.value] = answer }
+                arrived.signal()
+            }
+        }
+
+        func handled(_ counts: [(connection: ConnectionID, count: Int)]) {}
+
+        func wait(for id: UInt64) -> CommandAnswer {
+            while true {
+                arrived.wait()
+                if let answer = waiting.withLock({ $0.removeValue(forKey: id) }) { return answer }
+            }
+        }
+    }
+
+    private let loop: SiteLoop
+    private let answers = Answers()
+    private let next = Counter()
+
+    /// Opens the store; fails in words where a node (or another command) has it.
+    init(_ configuration: SiteConfiguration) throws {
+        let store = try StoreOpening.open(configuration)
+        loop = SiteLoop(
+            store: store, policy: SitePolicy(configuration), dispatcher: answers,
+            logger: Logger(label: "martlet") { _ in LineLogHandler(level: .warning) }, diskProbe: { nil })
+        loop.start()
+    }
+
+    /// The answer to one command.
+    func ask(_ command: Command) -> CommandAnswer {
+        let id = next.take()
+        loop.post(.command(CommandID(id), command))
+        return answers.wait(for: id)
+    }
+
+    /// Commits and gives the store back.
+    func close() {
+        loop.stop()
+    }
+}
+
+/// The store of a configuration, opened (or made, for its owner alone) in words for a person.
+enum StoreOpening {
+    static func open(_ configuration: SiteConfiguration) throws -> sending LMDBStore {
+        umask(0o077)
+        try Files.makeDirectory(configuration.dataDirectory)
+        do {
+            return try LMDBStore(
+                directory: configuration.dataDirectory, mapSize: UInt64(configuration.limits.mapSize), tables: Table.all)
+        } catch {
+            switch error {
+            case .inUse(let pid):
+                let who = pid > 0 ? "process \(pid)" : "another process"
+                throw CommandFailure(
+                    "the site in \(configuration.dataDirectory) is already running (\(who)): "
+                        + "stop that one first, or use another --directory")
+            default:
+                throw CommandFailure("the store cannot be opened: \(error)")
+            }
+        }
+    }
+}
+
+/// Waits for something that another thread does.
+final class Semaphore: @unchecked Sendable {
+    // SAFETY: a semaphore of the operating system, made for this; its address is fixed by the allocation.
+    private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+
+    init() { sem_init(semaphore, 0, 0) }
+
+    deinit {
+        sem_destroy(semaphore)
+        semaphore.deallocate()
+    }
+
+    func signal() { sem_post(semaphore) }
+
+    func wait() {
+        while sem_wait(semaphore) != 0 {}
+    }
+}
+
+/// Numbers that are given out once.
+final class Counter: Sendable {
+    private let value = Atomic<UInt64>(0)
+
+    func take() -> UInt64 { value.add(1, ordering: .relaxed).newValue }
+}

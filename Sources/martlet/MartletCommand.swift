@@ -1,0 +1,29 @@
+import ArgumentParser
+
+/// The command `martlet`: a server and what its operator needs around it.
+@main
+struct MartletCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "martlet",
+        abstract: "An XMPP server for companies with several offices.",
+        discussion: """
+            Try it out here and now:
+              martlet run --directory var --domain office.example
+
+            Run it as a service:
+              martlet init --directory /etc/martlet --domain office.example
+              martlet check --config /etc/martlet/martlet.toml
+              martlet serve --config /etc/martlet/martlet.toml
+
+            Give people accounts (the password is asked for, or read from standard input):
+              martlet user add anna@office.example
+
+            The commands find the running server by its configuration: --config, else $MARTLET_CONFIG, else
+            ./var/martlet.toml, else /etc/martlet/martlet.toml.
+            """,
+        version: ProductVersion.line,
+        subcommands: [
+            RunCommand.self, InitCommand.self, ServeCommand.self, UserCommand.self, LinkCommand.self, QueueCommand.self,
+            StatusCommand.self, ReloadCommand.self, CheckCommand.self, SimulateCommand.self,
+        ])
+}

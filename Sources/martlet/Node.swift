@@ -1,0 +1,154 @@
+import Glibc
+import Logging
+import MartletAdmin
+import MartletBus
+import MartletConfiguration
+import MartletNetwork
+import MartletRuntime
+import MartletTLS
+import Synchronization
+
+/// One running site: store, site loop, network and control socket, put together here and taken apart in order.
+///
+/// Made and used on the main thread; lives until the process ends.
+final class Node {
+    private let path: String
+    private let loop: SiteLoop
+    private let network: Network
+    private let admin: AdminServer
+    private let logger: Logger
+    private let state: NodeState
+
+    /// Descriptors that are not connections: store, logs, control socket, resolver, epoll; and connections to other servers.
+    private static let reservedDescriptors = 512
+
+    /// Opens the store, starts the site, then the sockets. Nothing listens when this throws.
+    init(configurationPath path: String, configuration: SiteConfiguration, log: LogLevelBox) throws {
+        self.path = path
+        let descriptors = ProcessLimits.raiseDescriptors()
+        logger = Logger(label: "martlet") { _ in SwitchableLogHandler(level: log) }
+        let contexts = try Self.contexts(configuration)
+        let store = try StoreOpening.open(configuration)
+        state = NodeState(configuration: configuration, contexts: contexts, log: log, logger: logger)
+        let box = AdminBox()
+        network = try Network(
+            configuration, contexts: contexts, dialbackSecret: try Self.dialbackSecret(configuration),
+            connections: max(64, descriptors - Self.reservedDescriptors), logger: logger
+        ) { effect in
+            switch effect {
+            case .answer(let id, let answer): box.server?.answered(id, answer)
+            case .shutdownComplete:
+                box.isShutDown.store(true, ordering: .relaxed)
+                Signals.wakeMain()
+            case .stream, .dial, .cancelDial, .note: break
+            }
+        }
+        self.box = box
+        let directory = configuration.dataDirectory
+        loop = SiteLoop(
+            store: store, policy: SitePolicy(configuration), dispatcher: network.dispatcher, logger: logger,
+            diskProbe: { ProcessLimits.freeBytes(under: directory) })
+        admin = AdminServer(path: configuration.controlSocket, logger: logger) { [loop] id, command in
+            loop.post(.command(id, command))
+        } reload: { [state, network, loop] in
+            state.reload(path, network, loop)
+        }
+        box.connect(admin)
+        network.connect(to: loop)
+        loop.start()
+        do {
+            try network.listen()
+            try admin.start(group: network.group)
+        } catch {
+            loop.stop()
+            network.stop()
+            throw CommandFailure("\(error)")
+        }
+        logger.notice(
+            "serving",
+            metadata: [
+                "domain": "\(configuration.domain)", "version": "\(ProductVersion.number)", "pid": "\(getpid())",
+                "descriptors": "\(descriptors)",
+            ])
+    }
+
+    private let box: AdminBox
+
+    /// How often files are looked at for changes, milliseconds.
+    private static let watchInterval = 60_000
+    /// What SIGTERM leaves for good-byes, milliseconds.
+    private static let drainTime: Int64 = 10_000
+
+    /// Serves until a signal ends it.
+    func run() {
+        while true {
+            switch Signals.wait(milliseconds: Self.watchInterval) {
+            case .reload: _ = state.reload(path, network, loop)
+            case .timeout: if state.certificateHasChanged() { _ = state.reload(path, network, loop) }
+            case .terminate: return stop()
+            case .wakeUp: break
+            }
+        }
+    }
+
+    /// Stops accepting, lets the site say good-bye to everybody, commits, and ends. A second signal ends at once: what was
+    /// acknowledged is on disk at any time.
+    private func stop() {
+        logger.notice("stopping", metadata: ["connections": "\(network.connectionCount)"])
+        network.stopAccepting()
+        loop.post(.shutdownRequested)
+        let deadline = MonotonicClock.milliseconds + Self.drainTime
+        while !box.isShutDown.load(ordering: .relaxed) || network.connectionCount > 0 {
+            let left = deadline - MonotonicClock.milliseconds
+            if left <= 0 { break }
+            // Connections end without a signal: look again soon.
+            let event = Signals.wait(milliseconds: Int(min(left, box.isShutDown.load(ordering: .relaxed) ? 50 : left)))
+            if event == .terminate {
+                logger.warning("stopped at once", metadata: [:])
+                exit(130)
+            }
+        }
+        admin.stop()
+        loop.stop()
+        network.stop()
+        logger.notice("stopped")
+    }
+
+    private static func contexts(_ configuration: SiteConfiguration) throws -> TLSContexts {
+        do {
+            return try TLSContexts(configuration)
+        } catch {
+            throw CommandFailure("\(error). The files are named under [tls] in the configuration")
+        }
+    }
+
+    /// What dialback keys are made from (XEP-0185): kept beside the store, so that keys under way outlive a restart.
+    private static func dialbackSecret(_ configuration: SiteConfiguration) throws -> [UInt8] {
+        let path = configuration.dataDirectory + "/dialback.key"
+        if access(path, F_OK) == 0 { return try Files.read(path) }
+        let secret = KernelRandom.bytes(32)
+        try Files.write(secret, to: path)
+        return secret
+    }
+}
+
+/// The control socket's server, which is made after the site that answers through it.
+private final class AdminBox: Sendable {
+    private let held = Mutex<AdminServer?>(nil)
+    let isShutDown = Atomic<Bool>(false)
+
+    var server: AdminServer? { held.withLock { $0 } }
+
+    func connect(_ server: AdminServer) {
+        held.withLock { $0 = server }
+    }
+}
+
+/// Milliseconds of the monotonic clock.
+enum MonotonicClock {
+    static var milliseconds: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1000 + Int64(time.tv_nsec) / 1_000_000
+    }
+}

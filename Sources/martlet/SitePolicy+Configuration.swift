@@ -1,0 +1,53 @@
+import MartletBus
+import MartletConfiguration
+import XMPPAddress
+
+extension SitePolicy {
+    /// The policy that a configuration asks for: every key of the file that the site itself obeys, in one place.
+    init(_ configuration: SiteConfiguration) {
+        self.init(domains: [Self.domain(configuration.domain)])
+        let client = configuration.client
+        let federation = configuration.federation
+        let limits = configuration.limits
+        softwareVersion = ProductVersion.number
+        adminContact = configuration.adminContact
+
+        allowsRegistration = client.allowsInBandRegistration
+        resumptionTimeout = client.resumptionTimeout.milliseconds
+        resourcesPerAccount = client.resourcesPerAccount
+        mailboxMessages = limits.offlineMessagesPerAccount
+        rosterItems = limits.rosterItems
+        registrationsPerMinute = client.registrationsPerMinute
+        failedLoginsPerAccount = limits.failedLoginsPerAccount
+        failedLoginsPerAddress = limits.failedLoginsPerAddress
+        failedLoginWindow = limits.failedLoginWindow.milliseconds
+
+        federates = federation.isEnabled
+        allowsDialback = federation.allowsDialback
+        knownPeers = federation.sites.map { Self.domain($0.domain) }
+        certificateRequired = federation.certificateRequired.map(Self.domain)
+        blockedPeers = federation.blockedDomains.map(Self.domain)
+        entryLifetime = federation.entryLifetime.milliseconds
+        retryMinimum = federation.retryMinimum.milliseconds
+        retryMaximum = federation.retryMaximum.milliseconds
+        silenceTimeout = federation.ackTimeout.milliseconds
+        strangerTimeout = federation.strangers.timeout.milliseconds
+        newStrangersPerHour = federation.strangers.newDomainsPerAccountPerHour
+        pendingDialbacksPerStream = limits.pendingDialbacksPerStream
+        pendingDialbacksPerAddress = limits.pendingDialbacksPerAddress
+
+        diskReserve = Int64(limits.diskReserve)
+    }
+
+    /// The configuration has prepared its domains.
+    private static func domain(_ prepared: String) -> JID {
+        JID(preparedLocalpart: nil, preparedDomainpart: prepared, preparedResourcepart: nil)
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds.
+    var milliseconds: Int64 {
+        components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000
+    }
+}

@@ -1,0 +1,90 @@
+import ArgumentParser
+import MartletAdmin
+import XMPPAddress
+
+/// `martlet user …`: accounts.
+struct UserCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "user", abstract: "Adds, changes, removes and lists accounts.",
+        subcommands: [Add.self, Password.self, Remove.self, List.self])
+
+    struct Add: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "add", abstract: "Makes an account.",
+            discussion: """
+                The password is asked for on a terminal, else it is the first line of standard input:
+                  martlet user add anna@office.example
+                  pwgen -s 20 1 | martlet user add anna@office.example
+                """)
+        @OptionGroup var file: ConfigurationOption
+        @Argument(help: "The address: name@domain, or the name alone.") var account: String
+
+        func run() throws {
+            let configuration = try file.load()
+            let account = try Accounts.address(account, domain: configuration.domain)
+            let keys = try Passwords.keys(for: Terminal.newPassword(for: account))
+            try Asking(configuration: configuration).perform(.addUser(account: account, keys: AdminKeys(keys)))
+        }
+    }
+
+    struct Password: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "passwd", abstract: "Changes an account's password.",
+            discussion: """
+                The password is asked for on a terminal, else it is the first line of standard input:
+                  martlet user passwd anna@office.example
+                """)
+        @OptionGroup var file: ConfigurationOption
+        @Argument(help: "The address: name@domain, or the name alone.") var account: String
+
+        func run() throws {
+            let configuration = try file.load()
+            let account = try Accounts.address(account, domain: configuration.domain)
+            let keys = try Passwords.keys(for: Terminal.newPassword(for: account))
+            try Asking(configuration: configuration).perform(.changePassword(account: account, keys: AdminKeys(keys)))
+        }
+    }
+
+    struct Remove: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "remove", abstract: "Removes an account with its roster and waiting messages.",
+            discussion: "  martlet user remove anna@office.example")
+        @OptionGroup var file: ConfigurationOption
+        @Argument(help: "The address: name@domain, or the name alone.") var account: String
+
+        func run() throws {
+            let configuration = try file.load()
+            let account = try Accounts.address(account, domain: configuration.domain)
+            try Asking(configuration: configuration).perform(.removeUser(account: account))
+        }
+    }
+
+    struct List: ParsableCommand {
+        static let configuration = CommandConfiguration(commandName: "list", abstract: "Lists the accounts.")
+        @OptionGroup var file: ConfigurationOption
+        @Flag(help: "Print JSON for programs instead of a table for people.") var json = false
+
+        func run() throws {
+            guard case .users(let rows) = try Asking(configuration: file.load()).ask(.listUsers) else { return }
+            if json { return try JSONOutput.say(rows) }
+            var table = TextTable(["ACCOUNT", "SESSIONS", "WAITING"], numeric: [1, 2])
+            for row in rows { table.add([row.account, "\(row.sessions)", "\(row.waiting)"]) }
+            Terminal.say(table.text(empty: "There are no accounts yet: martlet user add NAME"))
+        }
+    }
+}
+
+/// Addresses as people type them.
+enum Accounts {
+    /// `name` or `name@domain`, prepared.
+    static func address(_ text: String, domain: String) throws -> String {
+        do {
+            let jid = try text.contains("@") ? JID(text) : JID(localpart: text, domainpart: domain)
+            guard jid.localpart != nil, jid.isBare else { throw CommandFailure("\(text) is not of the form name@domain") }
+            guard jid.domainpart == domain else { throw CommandFailure("this site serves \(domain), not \(jid.domainpart)") }
+            return jid.description
+        } catch let error as JIDError {
+            throw CommandFailure("\(text) is not an address: \(error)")
+        }
+    }
+}

@@ -1,0 +1,143 @@
+// The fuzz target for XML framing: whatever arrives on a stream, framer, tape, tree, splicing and libxml2 must agree.
+//
+// Built in one module with Sources/XMPPXML by Tests/FuzzTests/run.sh; not part of the package. The first byte of an input chooses limits
+// and cuts, the rest is what arrives. A disagreement ends the process, which is how libFuzzer learns of it.
+
+import CLibXML2
+
+private struct Run: Equatable {
+    var frames: [StanzaFramer.Frame] = []
+    var failure: XMLFailure?
+    var unread = 0
+
+    init(_ bytes: ArraySlice<UInt8>, limits: XMLLimits, piece: (Int) -> Int) {
+        var framer = StanzaFramer(limits: limits)
+        var start = bytes.startIndex
+        while start < bytes.endIndex {
+            let end = min(bytes.endIndex, start + piece(start))
+            framer.append(bytes[start..<end])
+            do throws(XMLFailure) {
+                while let frame = try framer.next() { frames.append(frame) }
+            } catch {
+                failure = error
+                return
+            }
+            start = end
+        }
+        unread = framer.unreadByteCount
+    }
+}
+
+nonisolated(unsafe) private let validator = XMLValidator()
+
+private func expect(_ condition: Bool, _ rule: StaticString) {
+    if !condition { fatalError("disagreement: \(rule)") }
+}
+
+/// Refusals by our own limits, about which libxml2 has no opinion.
+private func isPolicy(_ failure: XMLFailure) -> Bool { failure.streamErrorCondition == "policy-violation" }
+
+private func checkHeader(_ header: StreamHeader) {
+    // Written out again, libxml2 must accept it as the root of a document.
+    var document = Array("<\(header.prefix.isEmpty ? "" : header.prefix + ":")\(header.name)".utf8)
+    if !header.context.defaultNamespace.isEmpty {
+        XMLWriter.attribute("xmlns", header.context.defaultNamespace, to: &document)
+    }
+    for binding in header.context.prefixes {
+        XMLWriter.attribute(binding.prefix, prefix: "xmlns", binding.namespace, to: &document)
+    }
+    document += Array("><a/></\(header.prefix.isEmpty ? "" : header.prefix + ":")\(header.name)>".utf8)
+    guard let parser = clibxml2_parser_create() else { return }
+    expect(clibxml2_parser_check(parser, document, document.count, 0) == 1, "a stream header is well-formed for libxml2")
+    clibxml2_parser_destroy(parser)
+}
+
+private func checkStanza(_ bytes: [UInt8], _ context: NamespaceContext, _ limits: XMLLimits) {
+    let tape: ElementTape
+    do throws(XMLFailure) {
+        tape = try ElementTape(parsing: bytes, context: context, limits: limits)
+    } catch {
+        if !isPolicy(error) { expect(!validator.validate(bytes, context: context), "libxml2 accepts no more than the tape") }
+        return
+    }
+    expect(validator.agrees(with: tape), "libxml2 accepts what the tape accepts and reads the same")
+    let tree = tape.element()
+    var written: [UInt8] = []
+    tree.write(to: &written, within: context)
+    expect((try? Element(parsing: written, within: context, limits: roomy)) == tree, "a tree survives being written")
+    expect(
+        (try? Element(parsing: tree.serialized(within: ""), within: .init(), limits: roomy)) == tree, "without a context too")
+    guard let tag = StartTag(scanning: bytes) else { fatalError("a start tag is found wherever the tape finds one") }
+    expect(
+        tag.end == (tag.isSelfClosed ? bytes.count : tape.contentRange().lowerBound),
+        "start tag and tape end it in the same place")
+    if tape.isForwardable(contentNamespace: context.defaultNamespace), !context.defaultNamespace.isEmpty {
+        var spliced: [UInt8] = []
+        tag.splice(bytes, [.init("from", "a'b")], into: &spliced)
+        var expected = tree.translated(from: context.defaultNamespace, to: "urn:another")
+        expected["from"] = nil
+        expected["from"] = "a'b"
+        let read = try? Element(parsing: spliced, within: NamespaceContext("urn:another"), limits: roomy)
+        expect(read == expected, "spliced bytes mean what the translated tree means")
+    }
+}
+
+/// Limits that our own output may need when the input just kept to its own.
+private let roomy: XMLLimits = {
+    var limits = XMLLimits()
+    limits.stanzaBytes *= 16
+    limits.attributes *= 4
+    limits.namespaces *= 8
+    limits.namespaceBytes *= 8
+    return limits
+}()
+
+private func limits(_ choice: UInt8) -> XMLLimits {
+    var limits = XMLLimits()
+    guard choice & 1 == 1 else { return limits }
+    limits.stanzaBytes = 120
+    limits.streamHeaderBytes = 150
+    limits.depth = 4
+    limits.attributes = 4
+    limits.namespaces = 4
+    limits.nameBytes = 12
+    limits.namespaceBytes = 36
+    return limits
+}
+
+/// What libFuzzer calls with each input.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzzFraming(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
+    guard count > 1 else { return 0 }
+    let input = Array(UnsafeBufferPointer(start: data, count: count))
+    let choice = input[0]
+    let limits = limits(choice)
+    let bytes = input[1...]
+
+    let whole = Run(bytes, limits: limits) { _ in count }
+    expect(Run(bytes, limits: limits) { _ in 1 } == whole, "byte by byte gives the same frames")
+    let cut = Run(bytes, limits: limits) { 1 + (Int(choice) &* 31 &+ $0 &* 7) % 23 }
+    expect(cut == whole, "any cut gives the same frames")
+
+    var context = NamespaceContext()
+    for frame in whole.frames {
+        switch frame {
+        case .streamHeader(let header):
+            checkHeader(header)
+            context = header.context
+        case .element(let element):
+            expect(element.count <= limits.stanzaBytes, "no stanza is longer than the limit")
+            checkStanza(element, context, limits)
+        case .streamEnd: break
+        }
+    }
+    // The same bytes as one stanza: what the tape accepts must have exactly one frame.
+    let stanza = Array(bytes)
+    checkStanza(
+        stanza, NamespaceContext("jabber:client", prefixes: [.init(prefix: "stream", namespace: XMLNamespace.streams)]), limits)
+    if (try? ElementTape(parsing: stanza, limits: limits)) != nil {
+        let framed = Run((Array("<s>".utf8) + stanza)[...], limits: limits) { _ in count + 3 }
+        expect(framed.frames.dropFirst().elementsEqual([.element(stanza)]), "what the tape accepts is framed as one stanza")
+    }
+    return 0
+}

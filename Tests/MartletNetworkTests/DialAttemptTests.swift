@@ -1,0 +1,114 @@
+import Logging
+import MartletBus
+import MartletConfiguration
+import MartletTLS
+import NIOCore
+import NIOPosix
+import Testing
+import XMPPAddress
+import XMPPStreams
+
+@testable import MartletNetwork
+
+@Suite struct DialAttemptTests {
+    /// Answers from a table; what is not in it fails.
+    struct Table: NameResolver {
+        var answers: [ResolutionQuery: ResolverAnswer]
+
+        func lookup(_ query: ResolutionQuery, completion: @escaping @Sendable (ResolverAnswer) -> Void) {
+            completion(answers[query] ?? .failure("no answer"))
+        }
+    }
+
+    /// A loop that dials in the name of pilsen.example.
+    private func loop(
+        _ recorder: Recorder, _ answers: [ResolutionQuery: ResolverAnswer], allowing networks: String = "[]"
+    ) async throws -> LoopMailbox<ConnectionLoop.Item> {
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+        let configuration = try SiteConfiguration.parse(
+            "[site]\ndomain = \"pilsen.example\"\n[federation]\nallow_networks = \(networks)\n", fileName: "test.toml")
+        let contexts = try TestContexts.make()
+        let bound = try await eventLoop.submit {
+            let loop = ConnectionLoop(
+                index: 0, eventLoop: eventLoop, site: recorder, passwords: PasswordWork(),
+                settings: NetworkSettings(configuration, dialbackSecret: [1, 2, 3]), contexts: contexts,
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            loop.dialer = Dialer(loop: loop, resolver: Table(answers: answers))
+            return NIOLoopBound(loop, eventLoop: eventLoop)
+        }.get()
+        return LoopMailbox(eventLoop: eventLoop) { bound.value.perform($0) }
+    }
+
+    private func request(_ number: UInt64, remembered: [RememberedEndpoint] = []) throws -> DialRequest {
+        DialRequest(
+            id: DialID(number), pair: DomainPair(local: try JID("pilsen.example"), peer: try JID("brno.example")),
+            purpose: .link, remembered: remembered, requiresCertificate: false)
+    }
+
+    private func failure(_ number: UInt64, _ recorder: Recorder) async -> DialFailure {
+        await recorder.first { event in
+            if case .dialFailed(DialID(number), let failure) = event { failure } else { nil }
+        }
+    }
+
+    private func services(_ answer: ResolverAnswer) -> [ResolutionQuery: ResolverAnswer] {
+        [
+            ResolutionQuery(name: "_xmpps-server._tcp.brno.example", type: .srv): answer,
+            ResolutionQuery(name: "_xmpp-server._tcp.brno.example", type: .srv): answer,
+        ]
+    }
+
+    @Test("a domain that is proven not to exist is told apart from one that cannot be resolved now")
+    func absence() async throws {
+        let recorder = Recorder()
+        var answers = services(.nameDoesNotExist)
+        answers[ResolutionQuery(name: "brno.example", type: .a)] = .nameDoesNotExist
+        answers[ResolutionQuery(name: "brno.example", type: .aaaa)] = .nameDoesNotExist
+        try await loop(recorder, answers).post([.dial(try request(1))])
+        #expect(await failure(1, recorder) == .noSuchDomain)
+        try await loop(recorder, [:]).post([.dial(try request(2))])
+        guard case .unreachable(let words) = await failure(2, recorder) else {
+            Issue.record("a failure was taken for an absence")
+            return
+        }
+        #expect(words.contains("no answer"))
+    }
+
+    @Test("a stranger's record that leads inside is not dialled, and the words name the setting")
+    func policy() async throws {
+        let recorder = Recorder()
+        var answers = services(.noData)
+        let inside = try #require(IPAddress("10.9.8.7"))
+        answers[ResolutionQuery(name: "brno.example", type: .a)] = .records([.address(inside)], secure: false)
+        answers[ResolutionQuery(name: "brno.example", type: .aaaa)] = .noData
+        try await loop(recorder, answers).post([.dial(try request(1))])
+        guard case .unreachable(let words) = await failure(1, recorder) else {
+            Issue.record("an address inside was dialled")
+            return
+        }
+        #expect(words.contains("federation.allow_networks"))
+    }
+
+    @Test("when DNS is dead, what worked before is tried; a refused port fails at once")
+    func remembered() async throws {
+        let recorder = Recorder()
+        let port = try FreePort.find()
+        let remembered = RememberedEndpoint(address: "127.0.0.1", port: port, directTLS: false)
+        try await loop(recorder, [:], allowing: "[\"127.0.0.0/8\"]").post([.dial(try request(1, remembered: [remembered]))])
+        guard case .unreachable(let words) = await failure(1, recorder) else {
+            Issue.record("nobody listens there")
+            return
+        }
+        #expect(words.contains("127.0.0.1:\(port)"))
+        #expect(words.contains("refused"))
+    }
+
+    @Test("a cancelled attempt says nothing any more")
+    func cancelled() async throws {
+        let recorder = Recorder()
+        let mailbox = try await loop(recorder, [:])
+        mailbox.post([.dial(try request(1)), .cancelDial(DialID(1)), .dial(try request(2))])
+        _ = await failure(2, recorder)
+        #expect(recorder.all.count == 1)
+    }
+}

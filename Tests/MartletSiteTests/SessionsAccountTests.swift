@@ -1,0 +1,320 @@
+import MartletBus
+import MartletCrypto
+import MartletPrimitives
+import MartletStore
+import Testing
+import XMPPAddress
+import XMPPStanzas
+import XMPPStreams
+import XMPPXML
+
+@testable import MartletSessions
+
+@Suite("Accounts, logins, binding")
+struct SessionsAccountTests {
+    private let connection = ConnectionID(loop: 1, slot: 1, generation: 0)
+
+    private func ask(_ site: inout SessionsHarness, _ name: String, _ mechanism: SASLMechanism = .scramSHA1)
+        -> StoredCredentials?
+    {
+        site.step { sessions, turn in
+            let address = RemoteAddress("192.0.2.9")
+            sessions.received(.credentialsWanted(localpart: name, mechanism: mechanism, address: address), on: connection, turn)
+        }
+        guard case .credentials(let credentials) = site.commands[connection]?.last else { return nil }
+        return credentials
+    }
+
+    @Test("an unknown user gets a decoy: the same salt each time, the usual iterations, another salt for another name")
+    func decoy() {
+        var site = SessionsHarness()
+        let first = ask(&site, "nobody")
+        let second = ask(&site, "Nobody")
+        #expect(first?.isDecoy == true)
+        #expect(first?.salt == second?.salt)
+        #expect(first?.salt.count == 16)
+        #expect(first?.iterations == 10_000)
+        #expect(first?.storedKey.count == 20)
+        #expect(ask(&site, "somebody")?.salt != first?.salt)
+        #expect(ask(&site, "nobody", .scramSHA256)?.storedKey.count == 32)
+        #expect(ask(&site, "romeo")?.isDecoy == false)
+        #expect(ask(&site, "no@body")?.isDecoy == true)
+    }
+
+    @Test("failed logins are counted per account and per address for five minutes")
+    func failures() {
+        var site = SessionsHarness()
+        site.policy.failedLoginsPerAccount = 3
+        site.policy.failedLoginsPerAddress = 3
+        for number in 0..<3 {
+            site.step { sessions, turn in
+                let address = RemoteAddress("198.51.100.\(number)")
+                sessions.received(.authenticationFailed(localpart: "Romeo", address: address), on: connection, turn)
+            }
+        }
+        _ = ask(&site, "romeo")
+        #expect(site.commands[connection]?.last == .refuseCredentials)
+        #expect(ask(&site, "juliet") != nil)
+        for name in ["a", "b", "c"] {
+            site.step { sessions, turn in
+                let address = RemoteAddress("192.0.2.9")
+                sessions.received(.authenticationFailed(localpart: name, address: address), on: connection, turn)
+            }
+        }
+        _ = ask(&site, "juliet")
+        #expect(site.commands[connection]?.last == .refuseCredentials)
+        site.pass(site.policy.failedLoginWindow)
+        #expect(ask(&site, "romeo")?.isDecoy == false)
+    }
+
+    @Test("the table of failed logins is bounded")
+    func failureTable() {
+        let policy = SessionsHarness().policy
+        var failures = LoginFailures()
+        for number in 0..<(SessionLimits.loginFailureEntries + 100) {
+            failures.failed(account: nil, address: RemoteAddress(String(number)), policy: policy, now: Instant(milliseconds: 0))
+        }
+        #expect(failures.entries == SessionLimits.loginFailureEntries)
+        failures.failed(
+            account: nil, address: RemoteAddress("x"), policy: policy, now: Instant(milliseconds: policy.failedLoginWindow))
+        #expect(failures.entries == 1)
+    }
+
+    @Test("an exchange begun with older credentials is refused, also after the account was made anew")
+    func generation() {
+        var site = SessionsHarness()
+        let keys = PasswordKeys.Keys(salt: [9], iterations: 4096, storedKey: [2], serverKey: [3])
+        let romeo = SessionsHarness.account("romeo")
+        let commands: [Command] = [
+            .changePassword(romeo, PasswordKeys(sha1: keys, sha256: keys)), .removeUser(romeo),
+            .addUser(romeo, PasswordKeys(sha1: keys, sha256: keys)),
+        ]
+        for command in commands {
+            let generation = ask(&site, "romeo")?.generation ?? 0
+            site.now += 1
+            site.step { _ = $0.handle(command, $1) }
+            site.step { sessions, turn in
+                let client = AuthenticatedClient(account: romeo, generation: generation, isSecure: true)
+                sessions.received(.clientAuthenticated(client), on: connection, turn)
+            }
+            #expect(site.commands[connection]?.last == .refuse(.notAuthorized))
+        }
+        #expect(site.sessions.accountCount == 2)
+    }
+
+    @Test("RFC 6120 §7: resources are requested or given; the newer session wins a conflict; there is an end")
+    func binding() {
+        var site = SessionsHarness()
+        site.policy.resourcesPerAccount = 2
+        let first = site.bind("romeo", "orchard")
+        #expect(first.jid.description == "romeo@pilsen.example/orchard")
+        let given = site.bind("romeo", "")
+        #expect((given.jid.resourcepart ?? "").count >= 16)
+        let third = site.bind("romeo", "third")
+        #expect(third.jid.isBare)
+        let second = site.bind("romeo", "orchard")
+        #expect(second.jid == first.jid)
+        #expect(site.closed[first.connection] == .some(StreamError(.conflict)))
+        #expect(site.sessions.sessionCount == 2)
+    }
+
+    @Test("RFC 6120 §7.1: a stanza for somebody else before binding ends the stream with not-authorized")
+    func unbound() {
+        var site = SessionsHarness()
+        let connection = site.authenticate("romeo")
+        let romeo = SessionsHarness.Client(connection: connection, jid: SessionsHarness.account("romeo"))
+        site.send(romeo, chat("juliet@pilsen.example", "1"))
+        #expect(site.closed[connection] == .some(StreamError(.notAuthorized)))
+        #expect(site.waiting("juliet") == 0)
+    }
+
+    @Test("RFC 6121 appendix E: session establishment is answered and does nothing")
+    func session() {
+        var site = SessionsHarness()
+        let romeo = site.bind("romeo", "orchard")
+        site.send(romeo, "<iq type='set' id='s'><session xmlns='\(Namespaces.session)'/></iq>")
+        #expect(site.take(romeo).map { $0["type"] } == ["result"])
+    }
+
+    @Test("RFC 6121 §8.5.2.1.3: IQ to the bare JID is answered for the account, unknown requests with service-unavailable")
+    func ownAccount() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        site.send(romeo, "<iq type='get' id='1'><query xmlns='\(Namespaces.discoInfo)'/></iq>")
+        let info = site.take(romeo).first?.first("query", Namespaces.discoInfo)
+        #expect(info?.first("identity", Namespaces.discoInfo)?["category"] == "account")
+        site.send(romeo, "<iq type='get' id='2' to='romeo@pilsen.example'><ping xmlns='urn:xmpp:ping'/></iq>")
+        site.send(romeo, "<iq type='get' id='3'><x xmlns='y'/></iq>")
+        site.send(romeo, "<iq type='set' id='4'><x xmlns='y'/></iq>")
+        site.send(romeo, "<iq type='get' id='5'/>")
+        site.send(romeo, "<iq type='strange' id='6'><x xmlns='y'/></iq>")
+        #expect(
+            site.takeAll(romeo).map(\.condition) == [
+                nil, "service-unavailable", "service-unavailable", "bad-request", "bad-request",
+            ])
+        site.send(romeo, "<iq type='get' id='7' to='juliet@pilsen.example'><query xmlns='\(Namespaces.discoInfo)'/></iq>")
+        #expect(site.take(romeo).map(\.condition) == ["service-unavailable"])
+        site.send(romeo, "<iq type='result' id='8'/><iq type='error' id='9' to='pilsen.example'/>")
+        #expect(site.take(romeo) == [])
+    }
+
+    @Test("RFC 6121 §8.5.3: IQ to a full JID is delivered, or answered with service-unavailable")
+    func fullJID() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        let juliet = site.bind("juliet", "balcony")
+        site.send(romeo, "<iq type='get' id='1' to='juliet@pilsen.example/balcony'><x xmlns='y'/></iq>")
+        #expect(site.take(juliet).map { $0["from"] } == ["romeo@pilsen.example/orchard"])
+        site.send(juliet, "<iq type='result' id='1' to='romeo@pilsen.example/orchard'/>")
+        #expect(site.take(romeo).map { $0["type"] } == ["result"])
+        site.send(romeo, "<iq type='get' id='2' to='juliet@pilsen.example/gone'><x xmlns='y'/></iq>")
+        #expect(site.take(romeo).map(\.condition) == ["service-unavailable"])
+    }
+
+    @Test("commands add, list and remove accounts; a removed one leaves nothing, and senders of its messages are told")
+    func commands() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        let juliet = site.login("juliet", "balcony")
+        site.send(romeo, "<iq type='get' id='g'><query xmlns='jabber:iq:roster'/></iq>")
+        site.send(romeo, "<presence type='subscribe' to='juliet@pilsen.example'/>")
+        site.send(juliet, "<presence type='subscribed' to='romeo@pilsen.example'/>")
+        site.send(juliet, "<presence type='subscribe' to='romeo@pilsen.example'/>")
+        site.send(romeo, "<presence type='subscribed' to='juliet@pilsen.example'/>")
+        _ = site.take(romeo)
+        site.send(romeo, chat("juliet@pilsen.example", "lost"))
+        var answer: CommandAnswer?
+        site.step { answer = $0.handle(.listUsers, $1) }
+        #expect(
+            answer
+                == .users([
+                    UserRow(account: "juliet@pilsen.example", sessions: 1, waiting: 1),
+                    UserRow(account: "romeo@pilsen.example", sessions: 1, waiting: 0),
+                ]))
+        site.step { answer = $0.handle(.removeUser(juliet.jid.bare), $1) }
+        #expect(answer == .done("juliet@pilsen.example was removed"))
+        #expect(site.closed[juliet.connection] == .some(StreamError(.notAuthorized)))
+        let told = site.take(romeo)
+        #expect(Set(told.compactMap { $0["type"] }) == ["set", "unavailable", "unsubscribe", "unsubscribed", "error"])
+        #expect(told.first { $0["type"] == "error" }?["id"] == "lost")
+        site.step { answer = $0.handle(.removeUser(juliet.jid.bare), $1) }
+        #expect(answer == .refused("juliet@pilsen.example does not exist"))
+        site.logout(romeo)
+        site.flush()
+        #expect(site.store.count(.account) == 1)
+        #expect(site.store.count(.mailbox) == 0)
+        #expect(site.store.count(.clientSession) == 0)
+        site.step { answer = $0.handle(.addUser(SessionsHarness.account("romeo"), PasswordKeys(sha1: keys, sha256: keys)), $1) }
+        #expect(answer == .refused("romeo@pilsen.example exists"))
+        let stranger = JID(preparedLocalpart: "x", preparedDomainpart: "brno.example", preparedResourcepart: nil)
+        site.step { answer = $0.handle(.addUser(stranger, PasswordKeys(sha1: keys, sha256: keys)), $1) }
+        guard case .refused = answer else {
+            Issue.record("an account at a foreign domain was made")
+            return
+        }
+    }
+
+    private let keys = PasswordKeys.Keys(salt: [1], iterations: 4096, storedKey: [2], serverKey: [3])
+
+    @Test("XEP-0077: off unless allowed")
+    func registrationOff() {
+        var site = SessionsHarness()
+        register(&site, "mercutio", "secret")
+        #expect(site.inboxes[connection]?.last?.condition == "not-allowed")
+        let romeo = site.bind("romeo", "orchard")
+        site.send(romeo, "<iq type='set' id='p' to='pilsen.example'><query xmlns='jabber:iq:register'><remove/></query></iq>")
+        #expect(site.take(romeo).map(\.condition) == ["not-allowed"])
+        #expect(site.sessions.accountCount == 2)
+    }
+
+    private func register(_ site: inout SessionsHarness, _ name: String, _ password: String) {
+        let query = Element(
+            "query", Namespaces.register,
+            elements: [
+                Element("username", Namespaces.register, text: name), Element("password", Namespaces.register, text: password),
+            ])
+        site.step { sessions, turn in
+            let stanza = Stanza(.iq, id: "r", type: "set", payloads: [query])
+            sessions.received(.registrationRequested(stanza), on: connection, turn)
+        }
+    }
+
+    @Test("XEP-0077: where allowed, accounts are made, get another password, and are cancelled by their owners")
+    func registration() {
+        var site = SessionsHarness()
+        site.policy.allowsRegistration = true
+        register(&site, "Mercutio", "secret")
+        #expect(site.inboxes[connection]?.last?["type"] == "result")
+        let credentials = ask(&site, "mercutio", .scramSHA256)
+        let expected = SCRAMKeys(algorithm: .sha256, password: Array("secret".utf8), salt: credentials?.salt ?? [])
+        #expect(credentials?.storedKey == expected.storedKey)
+        register(&site, "mercutio", "other")
+        #expect(site.inboxes[connection]?.last?.condition == "conflict")
+        let mercutio = site.bind("mercutio", "street")
+        site.send(
+            mercutio,
+            "<iq type='set' id='p'><query xmlns='jabber:iq:register'><username>mercutio</username><password>new</password></query></iq>"
+        )
+        #expect(site.take(mercutio).map { $0["type"] } == ["result"])
+        #expect(ask(&site, "mercutio", .scramSHA256)?.storedKey != expected.storedKey)
+        site.send(
+            mercutio,
+            "<iq type='set' id='p'><query xmlns='jabber:iq:register'><username>romeo</username><password>new</password></query></iq>"
+        )
+        #expect(site.take(mercutio).map(\.condition) == ["not-allowed"])
+        site.send(
+            mercutio, "<iq type='set' id='c' to='pilsen.example'><query xmlns='jabber:iq:register'><remove/></query></iq>")
+        #expect(site.take(mercutio).map { $0["type"] } == ["result"])
+        #expect(site.closed[mercutio.connection] == .some(StreamError(.notAuthorized)))
+        #expect(site.sessions.accountCount == 2)
+        for number in 0..<site.policy.registrationsPerMinute { register(&site, "r\(number)", "x") }
+        #expect(site.inboxes[connection]?.last?.condition == "resource-constraint")
+    }
+
+    @Test("addresses of 3,071 bytes are stored everywhere, and survive a restart")
+    func longAddresses() throws {
+        let part = String(repeating: "x", count: 1023)
+        let domain = String(repeating: String(repeating: "d", count: 62) + ".", count: 16) + String(repeating: "d", count: 15)
+        let long = try JID(localpart: part, domainpart: domain, resourcepart: part)
+        #expect(long.description.utf8.count == 3071)
+        var site = SessionsHarness(users: ["romeo", part])
+        var romeo = site.bind("romeo", part)
+        romeo.token = site.enable(romeo)
+        site.send(romeo, "<presence/><presence to='\(long)'/>")
+        site.receive("<presence type='subscribe' from='\(long)' to='romeo@pilsen.example'/>")
+        site.receive("<presence type='subscribe' from='a\(long.bare.description.dropFirst())' to='romeo@pilsen.example'/>")
+        site.send(romeo, "<presence type='subscribed' to='\(long.bare)'/>")
+        site.receive("<message from='\(long)' to='romeo@pilsen.example/\(part)' id='m'><body>hello</body></message>")
+        site.send(romeo, chat("\(part)@pilsen.example", "to the long one"))
+        site.flush()
+        site.crash()
+        let again = site.resume(romeo, h: 0)
+        #expect(site.takeBodies(again) == ["hello"])
+        #expect(site.waiting(part) == 1)
+        #expect(site.store.count(.roster) == 2)
+        #expect(site.store.count(.pendingSubscription) == 1)
+        #expect(site.store.count(.directed) == 1)
+        let other = site.bind(part, part)
+        site.send(other, "<presence/>")
+        #expect(site.takeBodies(other) == ["to the long one"])
+    }
+
+    @Test("ten thousand sessions are bound, written to and ended, and nothing is left")
+    func many() {
+        var site = SessionsHarness(users: (0..<1000).map { "u\($0)" })
+        var clients: [SessionsHarness.Client] = []
+        for number in 0..<10_000 { clients.append(site.bind("u\(number % 1000)", "r\(number / 1000)")) }
+        #expect(site.sessions.sessionCount == 10_000)
+        for (number, client) in clients.enumerated() {
+            site.send(client, "<presence to='\(clients[(number + 1) % clients.count].jid)'/>")
+        }
+        #expect(clients.allSatisfy { site.inboxes[$0.connection]?.count == 1 })
+        for client in clients { site.lose(client) }
+        site.flush()
+        #expect(site.sessions.sessionCount == 0)
+        #expect(site.sessions.onlineAccountCount == 0)
+        #expect(site.sessions.connectionCount == 0)
+        #expect(site.store.count(.clientSession) == 0)
+        #expect(site.store.count(.directed) == 0)
+    }
+}

@@ -1,0 +1,274 @@
+import MartletBus
+import MartletStore
+import Testing
+import XMPPAddress
+import XMPPStanzas
+
+@testable import MartletSessions
+
+@Suite("Messages to accounts")
+struct SessionsMessageTests {
+    @Test("RFC 6121 §8.5.3.1: a message to a full JID goes to that resource only, with the sender's full JID")
+    func fullJID() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        let balcony = site.login("juliet", "balcony")
+        let chamber = site.login("juliet", "chamber")
+        _ = site.take(balcony)
+        site.send(romeo, chat("juliet@pilsen.example/balcony", "hello"))
+        let got = site.take(balcony)
+        #expect(got.map(\.body) == ["hello"])
+        #expect(got.first?["from"] == "romeo@pilsen.example/orchard")
+        #expect(got.first?["to"] == "juliet@pilsen.example/balcony")
+        #expect(got.first?.delay == nil)
+        #expect(site.takeBodies(chamber) == [])
+    }
+
+    @Test("RFC 6121 §8.5.2.1.1: a message to the bare JID reaches every available resource without negative priority")
+    func bareJID() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        let balcony = site.login("juliet", "balcony", priority: 5)
+        let chamber = site.login("juliet", "chamber")
+        let silent = site.login("juliet", "silent", priority: -1)
+        let bound = site.bind("juliet", "bound")
+        for type in ["chat", "normal", "headline", "strange"] {
+            site.send(romeo, chat("juliet@pilsen.example", type, type: type))
+            #expect(site.takeBodies(balcony) == [type])
+            #expect(site.takeBodies(chamber) == [type])
+            #expect(site.takeBodies(silent) == [])
+            #expect(site.takeBodies(bound) == [])
+        }
+    }
+
+    @Test("RFC 6121 §8.5.1: a message to an unknown user is answered with service-unavailable, an error is not answered")
+    func unknownUser() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        site.send(romeo, chat("nobody@pilsen.example", "x"))
+        let answer = site.take(romeo).first
+        #expect(answer?.condition == "service-unavailable")
+        #expect(answer?["id"] == "x")
+        #expect(answer?["from"] == "nobody@pilsen.example")
+        site.send(romeo, chat("nobody@pilsen.example", "x", type: "error"))
+        #expect(site.take(romeo) == [])
+        site.send(romeo, "<iq type='get' id='1' to='nobody@pilsen.example'><ping xmlns='urn:xmpp:ping'/></iq>")
+        #expect(site.take(romeo).map(\.condition) == ["service-unavailable"])
+        site.send(romeo, "<presence to='nobody@pilsen.example'/>")
+        #expect(site.take(romeo) == [])
+    }
+
+    @Test("RFC 6121 §8.5.3.2.1: chat and normal messages to a resource that is gone count as sent to the bare JID")
+    func goneResource() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        let balcony = site.login("juliet", "balcony")
+        site.send(romeo, chat("juliet@pilsen.example/gone", "chat"))
+        site.send(romeo, chat("juliet@pilsen.example/gone", "normal", type: "normal"))
+        site.send(romeo, chat("juliet@pilsen.example/gone", "headline", type: "headline"))
+        site.send(romeo, chat("juliet@pilsen.example/gone", "error", type: "error"))
+        #expect(site.takeBodies(balcony) == ["chat", "normal"])
+        #expect(site.take(romeo) == [])
+        site.send(romeo, chat("juliet@pilsen.example/gone", "groupchat", type: "groupchat"))
+        #expect(site.take(romeo).map(\.condition) == ["service-unavailable"])
+        #expect(site.takeBodies(balcony) == [])
+    }
+
+    @Test("RFC 6121 §8.5.2.1.1: groupchat to the bare JID is refused, errors of clients to it vanish")
+    func bareTypes() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        let balcony = site.login("juliet", "balcony")
+        site.send(romeo, chat("juliet@pilsen.example", "groupchat", type: "groupchat"))
+        #expect(site.take(romeo).map(\.condition) == ["service-unavailable"])
+        site.send(romeo, chat("juliet@pilsen.example", "error", type: "error"))
+        #expect(site.take(romeo) == [])
+        #expect(site.takeBodies(balcony) == [])
+    }
+
+    @Test("relay protocol §5: a bounce to the bare JID is stored like a message")
+    func bounce() {
+        var site = SessionsHarness()
+        site.receive(
+            "<message from='x@brno.example' to='juliet@pilsen.example' type='error' id='m'><error type='wait'>"
+                + "<remote-server-timeout xmlns='\(Namespaces.stanzaErrors)'/></error></message>")
+        #expect(site.waiting("juliet") == 1)
+        let juliet = site.login("juliet", "balcony")
+        #expect(site.take(juliet).isEmpty)  // read by login
+        #expect(site.waiting("juliet") == 1)
+    }
+
+    @Test(
+        "XEP-0160: messages for somebody who is away come in order, with the time at which they were accepted, then live ones")
+    func offline() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        for body in ["1", "2", "3"] { site.send(romeo, chat("juliet@pilsen.example", body)) }
+        #expect(site.waiting("juliet") == 3)
+        let juliet = site.bind("juliet", "balcony")
+        #expect(site.take(juliet) == [])
+        site.send(juliet, "<presence><priority>-1</priority></presence>")
+        #expect(site.takeBodies(juliet) == [])
+        site.send(juliet, "<presence/>")
+        site.send(romeo, chat("juliet@pilsen.example", "4"))
+        let got = site.take(juliet).filter { $0.name == "message" }
+        #expect(got.map(\.body) == ["1", "2", "3", "4"])
+        #expect(got.map { $0.delay?["from"] } == ["pilsen.example", "pilsen.example", "pilsen.example", nil])
+        #expect(got[0].delay?["stamp"] == "2023-11-14T22:13:21.000Z")
+    }
+
+    @Test("relay protocol §7.2: without stream management the answer to a ping acknowledges what was sent before it")
+    func fence() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        let juliet = site.login("juliet", "balcony")
+        site.send(romeo, chat("juliet@pilsen.example", "1"))
+        site.send(romeo, chat("juliet@pilsen.example", "2"))
+        #expect(site.takeBodies(juliet) == ["1", "2"])
+        site.pass(site.policy.fenceDelay)
+        site.send(romeo, chat("juliet@pilsen.example", "3"))
+        #expect(site.waiting("juliet") == 3)
+        site.answerPings(juliet)
+        #expect(site.waiting("juliet") == 1)
+        site.pass(site.policy.fenceDelay)
+        site.answerPings(juliet)
+        site.flush()
+        #expect(site.waiting("juliet") == 0)
+        #expect(site.store.count(.log) == 0)
+        #expect(site.store.count(.mailbox) == 0)
+    }
+
+    @Test("relay protocol §7.2: a client that answers no ping is believed after a while")
+    func believed() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        let juliet = site.login("juliet", "balcony")
+        site.send(romeo, chat("juliet@pilsen.example", "1"))
+        site.pass(site.policy.fenceDelay + site.policy.fenceTimeout - 1)
+        #expect(site.waiting("juliet") == 1)
+        #expect(site.takeAll(juliet).filter { $0.name == "iq" }.count == 1)
+        site.pass(1)
+        #expect(site.waiting("juliet") == 0)
+    }
+
+    @Test("a message that was sent into a dead socket is offline again, and comes with its time of acceptance")
+    func deadSocket() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        let juliet = site.login("juliet", "balcony")
+        site.send(romeo, chat("juliet@pilsen.example", "1"))
+        site.lose(juliet)
+        #expect(site.waiting("juliet") == 1)
+        let again = site.bind("juliet", "chamber")
+        site.send(again, "<presence/>")
+        let got = site.take(again).filter { $0.name == "message" }
+        #expect(got.map(\.body) == ["1"])
+        #expect(got.first?.delay != nil)
+    }
+
+    @Test("a message that only the ended session had goes to the sessions that are left")
+    func redelivery() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        let balcony = site.login("juliet", "balcony")
+        let chamber = site.login("juliet", "chamber")
+        site.send(romeo, chat("juliet@pilsen.example/balcony", "only"))
+        site.send(romeo, chat("juliet@pilsen.example", "both"))
+        #expect(site.takeBodies(chamber) == ["both"])
+        site.lose(balcony)
+        #expect(site.takeBodies(chamber) == ["only"])
+    }
+
+    @Test("the first session that acknowledges removes a message from the mailbox")
+    func firstAcknowledges() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        let balcony = site.login("juliet", "balcony")
+        let chamber = site.login("juliet", "chamber")
+        site.send(romeo, chat("juliet@pilsen.example", "both"))
+        site.pass(site.policy.fenceDelay)
+        site.answerPings(chamber)
+        #expect(site.waiting("juliet") == 0)
+        site.lose(balcony)
+        #expect(site.takeBodies(chamber) == [])
+        site.flush()
+        #expect(site.store.count(.log) == 0)
+    }
+
+    @Test("XEP-0085 §5.5, XEP-0334: chat states alone are never stored, no-store messages are refused when nobody is there")
+    func notStored() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        let typing = "<message to='juliet@pilsen.example' type='chat'><composing xmlns='\(Namespaces.chatStates)'/></message>"
+        let secret =
+            "<message to='juliet@pilsen.example' type='chat' id='s'><body>s</body><no-store xmlns='\(Namespaces.hints)'/></message>"
+        site.send(romeo, typing)
+        #expect(site.take(romeo) == [])
+        site.send(romeo, secret)
+        #expect(site.take(romeo).map(\.condition) == ["service-unavailable"])
+        let juliet = site.login("juliet", "balcony")
+        let binding = site.bindingSteps
+        site.send(romeo, typing)
+        site.send(romeo, secret)
+        #expect(site.take(juliet).count == 2)
+        #expect(site.bindingSteps == binding)
+        #expect(site.store.count(.log) == 0)
+    }
+
+    @Test("RFC 6121 §8.5.2.2.1: a full mailbox answers service-unavailable; below the disk's reserve it is resource-constraint")
+    func limits() {
+        var site = SessionsHarness()
+        site.policy.mailboxMessages = 2
+        let romeo = site.login("romeo", "orchard")
+        for body in ["1", "2", "3"] { site.send(romeo, chat("juliet@pilsen.example", body)) }
+        #expect(site.take(romeo).map(\.condition) == ["service-unavailable"])
+        #expect(site.waiting("juliet") == 2)
+        site.isBelowReserve = true
+        site.send(romeo, chat("romeo@pilsen.example/orchard", "4"))
+        #expect(site.take(romeo).map(\.condition) == ["resource-constraint"])
+    }
+
+    @Test("RFC 6120 §10.3.1: a message without an addressee goes to the account itself")
+    func own() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        site.send(romeo, "<message id='n'><body>note</body></message>")
+        #expect(site.takeBodies(romeo) == ["note"])
+    }
+
+    @Test("RFC 6120 §8.1.2.1: another's address in from ends the stream with invalid-from, one's own is accepted")
+    func wrongFrom() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        let juliet = site.login("juliet", "balcony")
+        site.send(romeo, "<message from='romeo@pilsen.example' to='juliet@pilsen.example'><body>1</body></message>")
+        site.send(romeo, "<message from='romeo@pilsen.example/orchard' to='juliet@pilsen.example'><body>2</body></message>")
+        let got = site.take(juliet)
+        #expect(got.map { $0["from"] } == ["romeo@pilsen.example/orchard", "romeo@pilsen.example/orchard"])
+        site.send(romeo, "<message from='juliet@pilsen.example' to='juliet@pilsen.example'><body>3</body></message>")
+        #expect(site.closed[romeo.connection] == .some(StreamError(.invalidFrom)))
+        #expect(site.takeBodies(juliet) == [])
+    }
+
+    @Test("a large mailbox is sent in windows, in order, and nothing that comes meanwhile overtakes it")
+    func largeMailbox() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        for number in 0..<450 { site.send(romeo, chat("juliet@pilsen.example", String(number))) }
+        let juliet = site.bind("juliet", "balcony")
+        site.send(juliet, "<presence/>")
+        site.send(romeo, chat("juliet@pilsen.example", "450"))
+        var bodies: [String] = []
+        for _ in 0..<8 {
+            let got = site.takeAll(juliet)
+            #expect(got.filter { $0.name == "message" }.count <= 201)
+            bodies += got.compactMap(\.body)
+            for ping in got where ping.first("ping", Namespaces.ping) != nil {
+                site.send(juliet, "<iq type='result' id='\(ping["id"] ?? "")' to='pilsen.example'/>")
+            }
+            site.pass(site.policy.fenceDelay)
+        }
+        #expect(bodies == (0...450).map(String.init))
+        #expect(site.waiting("juliet") == 0)
+    }
+}

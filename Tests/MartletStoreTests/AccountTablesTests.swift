@@ -1,0 +1,150 @@
+import MartletPrimitives
+import Testing
+import XMPPAddress
+import XMPPStanzas
+
+@testable import MartletStore
+
+@Suite("Tables of accounts")
+struct AccountTablesTests {
+    private let store = MemoryStore()
+    private let one = AddressNumber(1)
+    private let two = AddressNumber(2)
+
+    private func keys(_ byte: UInt8) -> AccountRow.Keys {
+        AccountRow.Keys(salt: [byte], iterations: 10_000, storedKey: [byte, byte], serverKey: [])
+    }
+
+    @Test("an account is what was stored, in the order of numbers, until it is removed")
+    func accounts() {
+        let transaction = store.begin()
+        let row = AccountRow(generation: .max, sha1: keys(1), sha256: keys(2))
+        AccountTable.put(two, row, in: transaction)
+        AccountTable.put(one, row, in: transaction)
+        #expect(AccountTable.row(two, in: transaction) == row)
+        #expect(AccountTable.all(in: transaction) == [one, two])
+        AccountTable.remove(two, in: transaction)
+        #expect(AccountTable.exists(two, in: transaction) == false)
+        #expect(AccountTable.row(two, in: transaction) == nil)
+    }
+
+    @Test("rosters are kept apart, and found by the contact's domain as long as there is a subscription")
+    func rosters() {
+        let transaction = store.begin()
+        let domain = AddressNumber(50)
+        var row = RosterRow()
+        row.name = "name"
+        row.groups = ["A", ""]
+        row.flags = [.to, .approved]
+        RosterTable.put(one, AddressNumber(9), domain: domain, row, in: transaction)
+        RosterTable.put(two, AddressNumber(9), domain: domain, RosterRow(), in: transaction)
+        #expect(RosterTable.row(one, AddressNumber(9), in: transaction) == row)
+        #expect(RosterTable.contacts(of: one, in: transaction).map(\.row) == [row])
+        #expect(RosterTable.count(of: one, upTo: 10, in: transaction) == 1)
+        #expect(RosterTable.pairs(at: domain, in: transaction).map(\.account) == [one])
+        row.flags = [.pendingOut]
+        RosterTable.put(one, AddressNumber(9), domain: domain, row, in: transaction)
+        #expect(RosterTable.pairs(at: domain, in: transaction).isEmpty)
+        row.flags = [.from]
+        RosterTable.put(one, AddressNumber(9), domain: domain, row, in: transaction)
+        RosterTable.remove(one, AddressNumber(9), domain: domain, in: transaction)
+        RosterTable.remove(two, AddressNumber(9), domain: domain, in: transaction)
+        #expect(store.count(.roster) == 0)
+    }
+
+    @Test("a roster's version changes each time, and no tag makes two of them equal")
+    func versions() {
+        let transaction = store.begin()
+        var seen = [RosterTable.version(of: one, in: transaction)]
+        #expect(seen == [""])
+        for tag in [7, 7, 8] as [UInt32] {
+            RosterTable.changeVersion(of: one, tag: tag, in: transaction)
+            seen.append(RosterTable.version(of: one, in: transaction))
+        }
+        #expect(Set(seen).count == 4)
+        RosterTable.removeVersion(of: one, in: transaction)
+        #expect(RosterTable.version(of: one, in: transaction) == "")
+    }
+
+    @Test("a mailbox row gives its reference to the log back when it goes")
+    func mailboxes() {
+        let transaction = store.begin()
+        let logged = LoggedStanza(
+            stanza: Stanza(.message), acceptedAt: WallTime(milliseconds: 1), acceptedInstant: Instant(milliseconds: 2))
+        let first = StanzaLog.append(logged, in: transaction)
+        let second = StanzaLog.append(logged, in: transaction)
+        MailboxTable.put(one, second, MailboxRow(holders: 3), in: transaction)
+        MailboxTable.put(one, first, MailboxRow(holders: 0, isForSession: true), in: transaction)
+        MailboxTable.put(two, first, MailboxRow(holders: 1), in: transaction)
+        var seen: [UInt64] = []
+        MailboxTable.forEach(one, from: 0, in: transaction) { sequence, row in
+            seen.append(sequence)
+            #expect(row.isWaiting == (sequence == second))
+            #expect(row.isSpent == (sequence == first))
+            return true
+        }
+        #expect(seen == [first, second])
+        #expect(MailboxTable.count(of: one, upTo: 1, in: transaction) == 1)
+        MailboxTable.remove(one, second, in: transaction)
+        MailboxTable.remove(one, second, in: transaction)
+        #expect(StanzaLog.stanza(second, in: transaction) == nil)
+        #expect(StanzaLog.stanza(first, in: transaction) == logged)
+    }
+
+    @Test("sessions of an account are numbered anew, and each part is stored apart")
+    func sessions() {
+        let transaction = store.begin()
+        #expect(ClientSessionTable.nextNumber(for: one, in: transaction) == 1)
+        var row = ClientSessionRow(state: .resumable, resource: "r", token: "t")
+        row.isInterested = true
+        row.endedAt = Instant(milliseconds: 5)
+        ClientSessionTable.put(one, 1, row, in: transaction)
+        ClientSessionTable.put(two, 8, row, in: transaction)
+        #expect(ClientSessionTable.nextNumber(for: one, in: transaction) == 2)
+        #expect(ClientSessionTable.nextNumber(for: two, in: transaction) == 9)
+        #expect(ClientSessionTable.nextNumber(for: AddressNumber(3), in: transaction) == 1)
+        ClientSessionTable.setHandled(one, 1, .max, in: transaction)
+        let presence = Stanza(.presence, from: try? JID("a@b/c"), lang: "cs")
+        ClientSessionTable.setPresence(one, 1, presence, in: transaction)
+        #expect(ClientSessionTable.row(one, 1, in: transaction) == row)
+        #expect(ClientSessionTable.handled(one, 1, in: transaction) == .max)
+        #expect(ClientSessionTable.handled(two, 8, in: transaction) == 0)
+        #expect(ClientSessionTable.presence(one, 1, in: transaction) == presence)
+        #expect(ClientSessionTable.sessions(in: transaction).map(\.session) == [1, 8])
+        #expect(ClientSessionTable.sessions(of: two, in: transaction).map(\.session) == [8])
+        ClientSessionTable.setPresence(one, 1, nil, in: transaction)
+        #expect(ClientSessionTable.presence(one, 1, in: transaction) == nil)
+        ClientSessionTable.remove(one, 1, in: transaction)
+        #expect(store.count(.clientSession) == 1)
+    }
+
+    @Test("slots come back in the order of their numbers, unsent ones last")
+    func slots() {
+        let transaction = store.begin()
+        for (number, sequence) in [(ClientSlotTable.unsent, 3), (2, 1), (1 << 32, 2)] as [(UInt64, UInt64)] {
+            ClientSlotTable.put(one, 1, number, logSequence: sequence, in: transaction)
+        }
+        ClientSlotTable.put(one, 2, 1, logSequence: 9, in: transaction)
+        #expect(ClientSlotTable.slots(one, 1, in: transaction).map(\.logSequence) == [1, 2, 3])
+        ClientSlotTable.remove(one, 1, 2, in: transaction)
+        #expect(ClientSlotTable.slots(one, 1, in: transaction).map(\.number) == [1 << 32, ClientSlotTable.unsent])
+    }
+
+    @Test("requests and directed presence are found by account, and go one by one")
+    func requestsAndDirected() throws {
+        let transaction = store.begin()
+        let request = Stanza(.presence, from: try JID("a@b"), to: try JID("c@d"), type: "subscribe")
+        PendingSubscriptionTable.put(one, two, request, in: transaction)
+        #expect(PendingSubscriptionTable.requests(to: one, in: transaction).map(\.request) == [request])
+        #expect(PendingSubscriptionTable.exists(one, two, in: transaction) == true)
+        #expect(PendingSubscriptionTable.requests(to: two, in: transaction).isEmpty)
+        PendingSubscriptionTable.remove(one, two, in: transaction)
+        #expect(PendingSubscriptionTable.count(of: one, upTo: 9, in: transaction) == 0)
+        DirectedPresenceTable.put(one, session: 1, two, in: transaction)
+        DirectedPresenceTable.put(one, session: 2, one, in: transaction)
+        #expect(DirectedPresenceTable.addresses(of: one, session: 1, in: transaction) == [two])
+        DirectedPresenceTable.remove(one, session: 1, two, in: transaction)
+        #expect(DirectedPresenceTable.addresses(of: one, session: 1, in: transaction).isEmpty)
+        #expect(DirectedPresenceTable.addresses(of: one, session: 2, in: transaction) == [one])
+    }
+}

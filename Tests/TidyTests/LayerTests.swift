@@ -1,0 +1,108 @@
+import Foundation
+import Testing
+
+/// SwiftPM builds and links an import of a transitive dependency that was never declared, so layering needs a test.
+@Suite struct LayerTests {
+    private static let values: Set<String> = [
+        "MartletPrimitives", "XMPPAddress", "XMPPXML", "MartletCrypto", "XMPPStanzas",
+    ]
+    private static let cores: Set<String> = values.union(["XMPPStreams", "MartletStore"])
+    private static let site: Set<String> = cores.union([
+        "MartletBus", "MartletSessions", "MartletFederation", "MartletServices",
+    ])
+    private static let collections: Set<String> = ["Collections"]
+    private static let system: Set<String> = ["Foundation", "FoundationEssentials", "Glibc", "Synchronization", "Dispatch"]
+    private static let nio: Set<String> = ["NIOCore", "NIOPosix"]
+
+    /// What each target may import besides the standard library: the table of `Docs/architecture.md`.
+    static let allowed: [String: Set<String>] = [
+        "MartletPrimitives": [],
+        "XMPPAddress": ["CUnicode"],
+        "XMPPXML": ["CLibXML2"],
+        "MartletCrypto": ["COpenSSL", "MartletPrimitives"],
+        "XMPPStanzas": ["MartletPrimitives", "XMPPAddress", "XMPPXML"],
+        "XMPPStreams": values,
+        "MartletTLS": values.union(["COpenSSL"]),
+        "MartletStore": values,
+        "MartletConfiguration": values.union(["TOMLKit"]),
+        "MartletBus": cores,
+        "MartletSessions": cores.union(["MartletBus"]).union(collections),
+        "MartletFederation": cores.union(["MartletBus"]).union(collections),
+        "MartletServices": cores.union(["MartletBus"]),
+        "MartletSite": site.union(collections),
+        "MartletSimulation": site.union(["MartletSite", "MartletConfiguration"]).union(collections),
+        "MartletRuntime": site.union(["MartletSite", "Logging"]).union(system),
+        "MartletLMDB": values.union(["CLMDB", "MartletStore"]).union(system),
+        "MartletUnbound": values.union(["CUnbound", "XMPPStreams"]).union(system),
+        "MartletNetwork": cores.union([
+            "MartletTLS", "MartletBus", "MartletRuntime", "MartletUnbound", "MartletConfiguration", "Logging",
+        ]).union(nio).union(system),
+        "MartletAdmin": values.union(["MartletBus", "MartletRuntime", "MartletConfiguration", "Logging"])
+            .union(nio).union(system),
+    ]
+
+    private static let coreTargets: Set<String> = values.union(cores).union([
+        "MartletTLS", "MartletBus", "MartletSessions", "MartletFederation", "MartletServices", "MartletSite",
+    ])
+
+    @Test("imports only point down: no target imports what the table does not allow")
+    func imports() {
+        let files = SourceTree.files(in: "Sources")
+        #expect(files.count > 50)
+        for file in files where file.target != "martlet" && !file.target.hasPrefix("C") {
+            guard let allowed = Self.allowed[file.target] else {
+                Issue.record("\(file.path): target \(file.target) is not in the table")
+                continue
+            }
+            for module in file.imports where !allowed.contains(module) {
+                Issue.record("\(file.path) imports \(module), which \(file.target) may not")
+            }
+        }
+    }
+
+    @Test("cores are deterministic: no clocks, no ambient randomness, no concurrency, no hash order")
+    func determinism() {
+        let banned = [
+            "SystemRandomNumberGenerator", "UUID()", "Date()", ".now()", "ContinuousClock", "SuspendingClock", "hashValue",
+            "Task {", "Task.", " async ", "await ", "Thread(", "NSLock", "Mutex<", "pthread_", "import Foundation",
+            "import Dispatch", "import Logging", "import Metrics", "print(",
+        ]
+        for file in SourceTree.files(in: "Sources") where Self.coreTargets.contains(file.target) {
+            for (number, line) in file.lines.enumerated() {
+                let code = line.split(separator: "//", maxSplits: 1, omittingEmptySubsequences: false).first ?? ""
+                for word in banned where code.contains(word) {
+                    Issue.record("\(file.path):\(number + 1) uses \(word)")
+                }
+                if code.contains(".random(in:"), !code.contains("using:") {
+                    Issue.record("\(file.path):\(number + 1) draws from the system's generator")
+                }
+            }
+        }
+    }
+
+    @Test("each file that opts out of the compiler's checks says why that is safe")
+    func safety() {
+        for file in SourceTree.files(in: "Sources")
+        where file.text.contains("@unchecked Sendable") || file.text.contains("nonisolated(unsafe)") {
+            #expect(file.text.contains("// SAFETY:"), "\(file.path) has no // SAFETY: sentence")
+        }
+    }
+
+    @Test("nothing crashes on purpose where input could lead: no try!, as!, fatalError")
+    func crashes() {
+        for file in SourceTree.files(in: "Sources") {
+            for (number, line) in file.lines.enumerated() {
+                for word in ["try! ", "as! ", "fatalError("] where line.contains(word) {
+                    Issue.record("\(file.path):\(number + 1) uses \(word)")
+                }
+            }
+        }
+    }
+
+    @Test("files stay small enough to be read in one go: at most 400 lines")
+    func length() {
+        for file in SourceTree.files(in: "Sources") where file.lines.count > 400 {
+            Issue.record("\(file.path) has \(file.lines.count) lines")
+        }
+    }
+}
