@@ -1,6 +1,7 @@
 """The line between two offices dies, nodes are killed, people go on writing: everything arrives once and in order."""
 
 import asyncio
+import json
 
 import pytest
 from slixmpp.exceptions import IqError
@@ -144,6 +145,42 @@ async def test_kills_while_the_queue_drains(offices, victim):
         # Her own office was away for a while: it takes over later what she wrote meanwhile.
         report = ledger.report(taken_late=True)
         assert report.is_clean, report
+
+
+@pytest.mark.martlet
+async def test_a_silent_line_is_noticed_while_people_write(make_world, office_kind):
+    """A black hole is found out by our own asking, and writing on and on must not put that off."""
+    world = make_world()
+    named = {"users": USERS, "federation": {"ack_timeout": "5s", "retry_maximum": "5s"}}
+    north = world.add("north.example", office_kind, **named)
+    south = world.add("south.example", office_kind, **named)
+    line = world.line("north.example", "south.example")
+    world.start()
+    ledger = Ledger()
+
+    def holds(office):
+        return [row["state"] for row in json.loads(office.command("link", "list", "--json").stdout)]
+
+    async with Client(north, "alice", ledger) as alice, Client(south, "bob", ledger) as bob:
+        alice.send(bob.bare, "before")
+        bob.send(alice.bare, "before")
+        await bob.until(ledger.is_complete, "the line is in use")
+        assert await asyncio.to_thread(holds, north) == ["up"]
+
+        async def cut_line():
+            line.cut(relay.BLACK_HOLE)
+
+        # Ten seconds, both ways: twice the time in which silence is found out.
+        await asyncio.gather(write_across(alice, bob, {CUT: cut_line}), write_across(bob, alice, {}))
+        await asyncio.sleep(5)
+        assert "up" not in await asyncio.to_thread(holds, north), "north.example does not notice"
+        assert "up" not in await asyncio.to_thread(holds, south), "south.example does not notice"
+        await asyncio.sleep(LATE)
+        line.heal()
+        await bob.until(ledger.is_complete, lambda: f"all messages have arrived: {ledger.report()}", 240)
+        report = ledger.report()
+        assert report.is_clean, report
+    world.close()
 
 
 @pytest.mark.martlet

@@ -108,6 +108,21 @@ def test_black_hole_says_nothing_and_keeps_what_tcp_holds(line):
     assert echoes(dial(listen), b"again")
 
 
+def test_what_was_given_up_in_a_black_hole_is_lost(line):
+    listen, forward, echo = line
+    kept, given_up = dial(listen), dial(listen)
+    assert echoes(kept, b"hello") and echoes(given_up, b"hello")
+    forward.mode(relay.BLACK_HOLE)
+    given_up.sendall(b"lost")
+    given_up.close()
+    kept.sendall(b"kept")
+    forward.mode(relay.PASS)
+    kept.settimeout(10)
+    assert kept.recv(100) == b"kept"
+    processes.wait_until(lambda: echo.ends == ["reset"], "the far end is reset")
+    assert forward.statistics()["forward"] == len(b"hello" * 2 + b"kept")
+
+
 def test_half_open_is_seen_by_the_far_end_only_and_stays_dead(line):
     listen, forward, echo = line
     connection = dial(listen)

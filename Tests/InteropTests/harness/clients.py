@@ -236,7 +236,7 @@ class Client:
         context = ssl.create_default_context(cafile=str(self.server.trust))
         stream = _Stream(f"{self.bare}/{self._resource}", self._password, sasl_mech=self._mechanism, ssl_context=context)
         stream.loop = asyncio.get_running_loop()
-        stream.use_ipv6 = False
+        stream.use_ipv6 = ":" in self.server.address
         stream.enable_direct_tls, stream.enable_starttls = self.direct_tls, not self.direct_tls
         stream.auto_authorize = None
         stream.auto_subscribe = False

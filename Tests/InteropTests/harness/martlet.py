@@ -13,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 
 def binary():
     """The command under test: $MARTLET, else the debug build (which `swift test` shares)."""
-    return pathlib.Path(os.environ.get("MARTLET", ROOT / ".build" / "debug" / "martlet"))
+    return pathlib.Path(os.environ.get("MARTLET", ROOT / ".build" / "debug" / "martlet")).resolve()
 
 
 class Martlet(Server):

@@ -145,4 +145,5 @@ modules:
 
 def missing():
     """The commands that are needed here and absent."""
-    return [command for command in ("prosody", "erl", "unbound", "openssl", "tmux", "profanity") if not shutil.which(command)]
+    needed = ("prosody", "erl", "unbound", "openssl", "tmux", "profanity")
+    return [command for command in needed if not shutil.which(command, path=processes.PATH)]

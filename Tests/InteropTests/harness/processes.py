@@ -16,6 +16,9 @@ import time
 #: Seconds after which a condition counts as never coming true. Generous: the machine may be busy with other work.
 LIMIT = float(os.environ.get("INTEROP_LIMIT", 90))
 
+#: Where commands are looked for: Debian keeps servers where only root looks.
+PATH = os.environ.get("PATH", "/usr/local/bin:/usr/bin:/bin") + ":/usr/local/sbin:/usr/sbin:/sbin"
+
 
 def wait_until(condition, what, limit=LIMIT, step=0.05):
     """Returns the first true value of `condition()`; raises TimeoutError naming `what` after `limit` seconds."""
@@ -60,7 +63,7 @@ class Process:
             self._child = subprocess.Popen(
                 self.argv,
                 cwd=self.directory,
-                env={**os.environ, **self.environment},
+                env={**os.environ, "PATH": PATH, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -5,7 +5,8 @@ A forward is in one of these modes:
 pass        bytes go through, after `delay` seconds and at most `rate` bytes a second if these are set
 refuse      nobody listens any more: new connections are refused, existing ones reset
 black-hole  nothing moves and nothing is said: existing connections stay open and stand still, new ones hang because
-            their first packet is not answered (the listening queue is full); what TCP holds moves on afterwards
+            their first packet is not answered (the listening queue is full); what TCP holds moves on afterwards, but
+            not on a connection that one end has given up meanwhile: its packets are lost
 half-open   existing connections are dead for ever and only the far end knows: it sees a reset, while what the dialling
             end writes is read and thrown away; new ones hang as in a black hole until the mode changes
 
@@ -30,6 +31,9 @@ HALF_OPEN = "half-open"
 
 # What a side may hold back for delay and rate before it stops reading, in bytes.
 _HELD_BYTES_MAX = 1 << 18
+
+# States of a socket (tcp(7), include/net/tcp_states.h).
+_TCP_CLOSE, _TCP_CLOSE_WAIT = 7, 8
 
 
 # Remote control
@@ -209,6 +213,13 @@ class _Side(asyncio.Protocol):
         else:
             self.peer.finish()
 
+    def is_given_up(self):
+        """Whether the program at the other end of this socket has closed it, read or not."""
+        if self.transport is None or self.transport.is_closing():
+            return False
+        state = self.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+        return state in (_TCP_CLOSE, _TCP_CLOSE_WAIT)
+
     def reset(self):
         """Ends this socket with RST."""
         if self.transport is not None and not self.transport.is_closing():
@@ -241,6 +252,8 @@ class _Forward:
             raise ValueError(f"no such mode: {mode}")
         if mode == self.mode:
             return
+        if self.mode == BLACK_HOLE:
+            self.lose()
         self.mode = mode
         if mode == PASS:
             self.begin_listening()
@@ -290,6 +303,14 @@ class _Forward:
             if not select.select([], [filler], [], 0.05)[1]:
                 return
         raise RuntimeError("the queue of the listening socket does not fill up")
+
+    def lose(self):
+        """Ends what one end has closed in the dark. A real line has not kept its packets: we have, in the kernel."""
+        for side in list(self.sides):
+            if not side.is_dead and side.is_given_up():
+                side.is_dead = side.peer.is_dead = True
+                side.reset()
+                side.peer.reset()
 
     def halve(self):
         """The far ends are reset; the dialling ends go on without knowing."""
