@@ -35,7 +35,9 @@ final class AcceptBackoff: ChannelDuplexHandler {
         isPausing = true
         logger.error(
             "no descriptor left for another connection",
-            metadata: ["error": "\(failure)", "advice": "raise the descriptor limit (LimitNOFILE, ulimit -n)"])
+            metadata: [
+                "error": "\(NetworkWords.words(for: failure))", "advice": "raise the descriptor limit (LimitNOFILE, ulimit -n)",
+            ])
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         context.eventLoop.scheduleTask(in: .seconds(1)) {
             let (handler, context) = bound.value

@@ -9,10 +9,21 @@ final class ConnectionCensus: Sendable {
     enum Refusal: Equatable, Sendable {
         case full
         case addressFull
+
+        /// For the log, naming what to change.
+        var words: String {
+            switch self {
+            case .full: "the descriptor limit leaves no room"
+            case .addressFull: "limits.connections_per_address"
+            }
+        }
     }
 
     private struct Counts {
         var total = 0
+        /// Refused since the last one that was mentioned.
+        var unmentioned = 0
+        var mentioned: NIODeadline?
         var perAddress: [RemoteAddress: Int] = [:]
     }
 
@@ -39,6 +50,17 @@ final class ConnectionCensus: Sendable {
             counts.total += 1
             counts.perAddress[address] = present + 1
             return nil
+        }
+    }
+
+    /// Counts a refusal; the number of refusals to be logged now: a flood of connections is not to become a flood of lines.
+    func refusalsToMention(at now: NIODeadline = .now()) -> Int? {
+        counts.withLock { counts in
+            counts.unmentioned += 1
+            if let last = counts.mentioned, now - last < .seconds(1) { return nil }
+            counts.mentioned = now
+            defer { counts.unmentioned = 0 }
+            return counts.unmentioned
         }
     }
 

@@ -2,6 +2,7 @@ import Logging
 import MartletBus
 import MartletTLS
 import NIOCore
+import XMPPStanzas
 import XMPPStreams
 
 /// Joins one socket, its TLS engine and its stream engine: bytes one way, the engine's actions the other. Knows no
@@ -126,6 +127,13 @@ final class ConnectionHandler: ChannelDuplexHandler {
             readIsHeld = false
             context?.read()
         }
+    }
+
+    /// The server stops. Streams that the site knows are closed by it; this one is closed here if the site does not.
+    func shutDown() {
+        guard phase == .open, !engine.isAuthenticated else { return }
+        tell { $0.perform(.close(StreamError(.systemShutdown)), into: &$1) }
+        flush()
     }
 
     /// Something that was to happen later.
@@ -294,14 +302,5 @@ final class ConnectionHandler: ChannelDuplexHandler {
         tls = nil
         unsent = []
         loop.remove(id)
-    }
-}
-
-extension TLSFacts {
-    /// What a finished handshake says to the stream.
-    fileprivate init(_ tls: TLSEngine) {
-        self.init(
-            exporter: tls.protocolVersion == .tls13 ? tls.tlsExporter() : nil, serverEndPoint: tls.serverEndPoint(),
-            peer: tls.peerCertificate.map(CertificateIdentity.init))
     }
 }

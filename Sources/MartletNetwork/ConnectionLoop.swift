@@ -107,6 +107,12 @@ final class ConnectionLoop {
         table.remove(slot: id.slot, generation: id.generation)
     }
 
+    /// Says good-bye on the connections that the site does not know yet, and dials no more.
+    func shutDown() {
+        dialer?.stop()
+        for connection in table.elements { connection.shutDown() }
+    }
+
     /// Ends every connection at once.
     func abortAll() {
         dialer?.stop()

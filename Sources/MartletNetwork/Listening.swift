@@ -61,7 +61,11 @@ struct Listening {
         }
         let address = channel.remoteAddress?.remoteAddress ?? .init("unknown")
         if let refusal = census.enter(address) {
-            logger.notice("connection refused", metadata: ["address": "\(address.text)", "reason": "\(refusal)"])
+            if let count = census.refusalsToMention() {
+                logger.notice(
+                    "connection refused",
+                    metadata: ["address": "\(address.text)", "reason": "\(refusal.words)", "count": "\(count)"])
+            }
             channel.close(promise: nil)
             return
         }

@@ -98,13 +98,20 @@ public final class Network: Sendable {
         return words
     }
 
-    /// Nobody can connect any more; who is connected stays.
-    public func stopAccepting() {
+    private func stopAccepting() {
         let channels = listening.withLock { channels in
             defer { channels = [] }
             return channels
         }
         for channel in channels { try? channel.close().wait() }
+    }
+
+    /// Nobody can connect any more, and who has not logged in is told to go. The site says good-bye to the others.
+    public func shutDown() {
+        stopAccepting()
+        for (loop, eventLoop) in zip(loops, group.makeIterator()) {
+            eventLoop.execute { loop.value.shutDown() }
+        }
     }
 
     /// How many accepted connections there are.

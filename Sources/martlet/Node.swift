@@ -95,7 +95,7 @@ final class Node {
     /// acknowledged is on disk at any time.
     private func stop() {
         logger.notice("stopping", metadata: ["connections": "\(network.connectionCount)"])
-        network.stopAccepting()
+        network.shutDown()
         loop.post(.shutdownRequested)
         let deadline = MonotonicClock.milliseconds + Self.drainTime
         while !box.isShutDown.load(ordering: .relaxed) || network.connectionCount > 0 {

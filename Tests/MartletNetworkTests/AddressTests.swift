@@ -28,6 +28,16 @@ import XMPPStreams
         #expect(census.total == 3)
     }
 
+    @Test("a flood of refused connections is one line a second, which counts them")
+    func mentions() {
+        let census = ConnectionCensus(total: 1, perAddress: 1)
+        let start = NIODeadline.uptimeNanoseconds(5_000_000_000)
+        #expect(census.refusalsToMention(at: start) == 1)
+        #expect(census.refusalsToMention(at: start + .milliseconds(10)) == nil)
+        #expect(census.refusalsToMention(at: start + .milliseconds(999)) == nil)
+        #expect(census.refusalsToMention(at: start + .seconds(1)) == 3)
+    }
+
     private func endpoint(_ address: String, _ port: UInt16 = 5269) throws -> Endpoint {
         Endpoint(address: try #require(IPAddress(address)), port: port, directTLS: false, host: "peer.example")
     }
