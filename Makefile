@@ -26,7 +26,7 @@ quick: ## Daily check, minutes: cores without the network layers, tidiness, fuzz
 
 test: ## Everything: cores, sanitizer, all Swift tests, real clients, Prosody, ejabberd, outages, fuzzing
 	@Tests/setup/install build test python
-	@Tests/setup/parts cores lint sanitize swift interop fuzz
+	@Tests/setup/parts lint sanitize swift interop fuzz
 
 demo: build ## The story of two offices and a dead line, with real processes and a real Prosody, in two minutes
 	@Tests/setup/install test python

@@ -55,10 +55,16 @@ var targets: [Target] = [
         ["MartletPrimitives", "MartletCrypto", "XMPPAddress", "XMPPXML", "XMPPStanzas", "XMPPStreams", "MartletStore"]),
     target(
         "MartletSessions",
-        ["MartletPrimitives", "MartletCrypto", "XMPPAddress", "XMPPXML", "XMPPStanzas", "MartletStore", "MartletBus", collections]),
+        [
+            "MartletPrimitives", "MartletCrypto", "XMPPAddress", "XMPPXML", "XMPPStanzas", "MartletStore", "MartletBus",
+            collections,
+        ]),
     target(
         "MartletFederation",
-        ["MartletPrimitives", "MartletCrypto", "XMPPAddress", "XMPPXML", "XMPPStanzas", "MartletStore", "MartletBus", collections]),
+        [
+            "MartletPrimitives", "MartletCrypto", "XMPPAddress", "XMPPXML", "XMPPStanzas", "MartletStore", "MartletBus",
+            collections,
+        ]),
     target(
         "MartletServices",
         ["MartletPrimitives", "XMPPAddress", "XMPPXML", "XMPPStanzas", "MartletStore", "MartletBus"]),
@@ -96,7 +102,8 @@ targets += [
     tests(
         "MartletSiteTests",
         [
-            "MartletSite", "MartletSessions", "MartletFederation", "MartletServices", "MartletBus", "MartletStore", "XMPPStreams",
+            "MartletSite", "MartletSessions", "MartletFederation", "MartletServices", "MartletBus", "MartletStore",
+            "XMPPStreams",
             "XMPPStanzas", "XMPPXML", "XMPPAddress", "MartletCrypto", "MartletPrimitives",
         ]),
     tests("SimulationTests", ["MartletSimulation", "MartletConfiguration"]),
@@ -121,7 +128,10 @@ if !coresOnly {
         // Layer 4: the world
         target(
             "MartletRuntime",
-            ["MartletPrimitives", "MartletCrypto", "XMPPAddress", "XMPPStanzas", "XMPPStreams", "MartletStore", "MartletBus", "MartletSite", logging]),
+            [
+                "MartletPrimitives", "MartletCrypto", "XMPPAddress", "XMPPStanzas", "XMPPStreams", "MartletStore", "MartletBus",
+                "MartletSite", logging,
+            ]),
         target("MartletLMDB", ["CLMDB", "MartletStore", "MartletPrimitives"]),
         target("MartletUnbound", ["CUnbound", "XMPPStreams", "MartletPrimitives"]),
         target(

@@ -4,9 +4,13 @@ import XMPPAddress
 public struct PasswordKeys: Sendable, Equatable {
     /// Keys for one digest (RFC 5802 §3).
     public struct Keys: Sendable, Equatable {
+        /// The salt.
         public var salt: [UInt8]
+        /// The iteration count of PBKDF2.
         public var iterations: Int
+        /// StoredKey (RFC 5802 §3).
         public var storedKey: [UInt8]
+        /// ServerKey (RFC 5802 §3).
         public var serverKey: [UInt8]
 
         /// Those keys.
@@ -18,7 +22,9 @@ public struct PasswordKeys: Sendable, Equatable {
         }
     }
 
+    /// For SCRAM-SHA-1.
     public var sha1: Keys
+    /// For SCRAM-SHA-256 and PLAIN.
     public var sha256: Keys
 
     /// Both sets of keys.
@@ -54,8 +60,11 @@ public enum CommandAnswer: Sendable, Equatable {
 
 /// One account.
 public struct UserRow: Sendable, Equatable {
+    /// The bare JID.
     public var account: String
+    /// Resources that are bound, detached ones included.
     public var sessions: Int
+    /// Messages in the mailbox.
     public var waiting: Int
 
     /// A row.
@@ -68,12 +77,15 @@ public struct UserRow: Sendable, Equatable {
 
 /// One link.
 public struct LinkRow: Sendable, Equatable {
+    /// Our domain.
     public var local: String
+    /// The peer domain.
     public var peer: String
     /// `idle`, `dialling`, `up`, `waiting`, `stopped`.
     public var state: String
     /// `relay`, `stream management`, `ping fence`, or empty while unknown.
     public var acknowledgement: String
+    /// Entries that wait for their acknowledgement.
     public var waiting: Int
     /// Age of the oldest waiting entry in milliseconds, 0 where nothing waits.
     public var oldestAge: Int64
@@ -102,11 +114,15 @@ public struct LinkRow: Sendable, Equatable {
 public struct QueueRow: Sendable, Equatable {
     /// `lane/number`, as it appears in the logs of both sites.
     public var entry: String
+    /// The sender.
     public var from: String
+    /// The addressee.
     public var to: String
+    /// The size of the content.
     public var bytes: Int
     /// Milliseconds since the stanza was taken over.
     public var age: Int64
+    /// `waiting`, `void` or `held`.
     public var state: String
 
     /// A row.
@@ -122,9 +138,13 @@ public struct QueueRow: Sendable, Equatable {
 
 /// Figures of a running site.
 public struct StatusRow: Sendable, Equatable {
+    /// Accounts that exist.
     public var accounts: Int
+    /// Resources that are bound.
     public var sessions: Int
+    /// Links that were used since the start.
     public var links: Int
+    /// Entries that wait on all links.
     public var waitingEntries: Int
 
     /// Those figures.

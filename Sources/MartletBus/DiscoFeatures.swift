@@ -37,6 +37,7 @@ public enum DiscoFeatures {
         for feature in features(of: subject, policy: policy) {
             info.append(Element("feature", Namespaces.discoInfo, [("var", feature)]))
         }
+        if subject == .server, let contact = policy.adminContact { info.append(ContactAddresses.form(contact)) }
         return info
     }
 }

@@ -29,8 +29,11 @@ public struct DialRequest: Sendable, Equatable {
         case verify(key: String, streamID: String)
     }
 
+    /// Names the attempt in the events that follow.
     public var id: DialID
+    /// For which domains.
     public var pair: DomainPair
+    /// What the stream is for.
     public var purpose: Purpose
     /// Used when the resolver fails (never when it says that the domain does not exist).
     public var remembered: [RememberedEndpoint]

@@ -8,8 +8,11 @@ import XMPPStreams
 /// Effects for a generation that is gone are dropped by the loop, so the site never has to know whether a socket still
 /// lives.
 public struct ConnectionID: Hashable, Sendable, CustomStringConvertible {
+    /// The event loop.
     public var loop: UInt16
+    /// The slot on that loop.
     public var slot: UInt32
+    /// Which use of the slot.
     public var generation: UInt32
 
     /// Use `generation` of `slot` on `loop`.
@@ -25,6 +28,7 @@ public struct ConnectionID: Hashable, Sendable, CustomStringConvertible {
 
 /// An attempt to reach another server, until it ends in ``SiteEvent/dialed(_:_:_:_:)`` or a failure.
 public struct DialID: Hashable, Sendable {
+    /// Counts attempts from 1 since the start.
     public var value: UInt64
     /// The attempt of that number.
     public init(_ value: UInt64) { self.value = value }
@@ -32,6 +36,7 @@ public struct DialID: Hashable, Sendable {
 
 /// A question from the control socket, until its ``Effect/answer(_:_:)``.
 public struct CommandID: Hashable, Sendable {
+    /// Counts questions since the start.
     public var value: UInt64
     /// The question of that number.
     public init(_ value: UInt64) { self.value = value }
@@ -66,6 +71,7 @@ public enum SiteEvent: Sendable {
 public struct RememberedEndpoint: Sendable, Hashable {
     /// An IPv4 or IPv6 address in words.
     public var address: String
+    /// The TCP port.
     public var port: UInt16
     /// TLS from the first byte (XEP-0368).
     public var directTLS: Bool

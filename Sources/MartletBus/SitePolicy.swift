@@ -17,6 +17,8 @@ public struct SitePolicy: Sendable, Equatable {
     public var allowsRegistration = false
     /// Whether s2s is on at all.
     public var federates = true
+    /// Where the administrator is reached (XEP-0157), a URI; nil where nothing is published.
+    public var adminContact: String?
     /// The XEP-0092 answer.
     public var softwareVersion = "0.1"
 
@@ -34,8 +36,14 @@ public struct SitePolicy: Sendable, Equatable {
     public var rosterItems = 5000
     /// Subscription requests waiting for an account.
     public var pendingSubscriptions = 1000
-    /// Failed logins per account and per address in five minutes; then `temporary-auth-failure`.
-    public var failedLogins = 20
+    /// Failed logins per account within the window; then `temporary-auth-failure`. A person mistypes a few times.
+    public var failedLoginsPerAccount = 10
+    /// Failed logins per network address within the window: an office behind one address.
+    public var failedLoginsPerAddress = 50
+    /// The window, milliseconds.
+    public var failedLoginWindow: Int64 = 300_000
+    /// Accounts made by XEP-0077 in a minute, on the whole site.
+    public var registrationsPerMinute = 20
     /// A session without stream management is asked by a ping this long after a message, milliseconds.
     public var fenceDelay: Int64 = 200
     /// A session that answers no ping is believed after this long without a socket error, milliseconds.
@@ -61,6 +69,7 @@ public struct SitePolicy: Sendable, Equatable {
     public var windowBytes = 256 << 10
     /// Dialback verifications under way at the same time, per inbound stream and per address.
     public var pendingDialbacksPerStream = 16
+    /// Dialback verifications under way at the same time, per network address.
     public var pendingDialbacksPerAddress = 64
     /// An attempt to verify a dialback key ends after this long, milliseconds.
     public var dialbackTimeout: Int64 = 30_000

@@ -16,7 +16,9 @@ public enum Origin: Sendable, Equatable {
 
 /// A bound resource; survives connections and, with stream management, restarts.
 public struct SessionID: Hashable, Sendable {
+    /// The place in the slab.
     public var slot: UInt32
+    /// Which use of the place.
     public var generation: UInt32
 
     /// Use `generation` of `slot`.
@@ -28,6 +30,7 @@ public struct SessionID: Hashable, Sendable {
 
 /// The relation of one of our domains to one peer domain; survives everything, owns a queue.
 public struct LinkID: Hashable, Sendable {
+    /// The place in the list of links.
     public var slot: UInt32
 
     /// The link in `slot`.

@@ -85,15 +85,14 @@ extension SiteConfiguration {
         # within days.
         in_band_registration = false
 
-        # How many accounts may be created that way from one IPv4 address, or one /64 of IPv6, in an hour. Default 5: a family.
-        registrations_per_address_per_hour = 5
+        # How many accounts may be created that way in a minute, on the whole site. Default 20: a class on its first day.
+        registrations_per_minute = 20
 
         # How clients may authenticate (SASL mechanisms), the preferred first. Those ending in -PLUS also prove that nobody
         # stands in the middle. Default: all that work with a password. PLAIN is offered under TLS only, unless a listener says
         # otherwise.
         sasl_mechanisms = [
-            "SCRAM-SHA-512-PLUS", "SCRAM-SHA-512", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1",
-            "PLAIN",
+            "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "PLAIN",
         ]
 
         # How long a session whose connection was lost waits to be resumed (XEP-0198); until then its owner does not seem to
@@ -113,9 +112,6 @@ extension SiteConfiguration {
 
         # The address of this machine from which other servers are called. Default "": the system chooses.
         source_address = ""
-
-        # The port of other servers for which the DNS names none (RFC 6120 section 3.2.2). Default 5269.
-        fallback_port = 5269
 
         # Whether streams to and from other servers must be encrypted. Default true: nearly every server in the world can.
         require_tls = true
@@ -158,8 +154,8 @@ extension SiteConfiguration {
         # of it today, not in five days.
         timeout = "10m"
 
-        # Other sites of the company, each under its own [[federation.sites]]: they are no strangers, and are contacts of
-        # everyone. Default: none.
+        # Other sites of the company, each under its own [[federation.sites]]: they are no strangers, and the link to them is kept
+        # up. Default: none.
         #
         #   domain     The site's domain; no default.
         #   addresses  Where to connect, as "host:port", tried in order; the DNS is not asked then, and need not work.

@@ -3,12 +3,11 @@ extension SiteConfiguration {
     public struct Client: Equatable, Sendable {
         /// Whether strangers may create accounts over their stream (XEP-0077).
         public var allowsInBandRegistration = false
-        /// How many accounts may be created from one address (one /64 for IPv6) in an hour.
-        public var registrationsPerAddressPerHour = 5
+        /// How many accounts may be created that way in a minute, on the whole site.
+        public var registrationsPerMinute = 20
         /// The SASL mechanisms offered, the preferred first.
         public var saslMechanisms = [
-            "SCRAM-SHA-512-PLUS", "SCRAM-SHA-512", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1",
-            "PLAIN",
+            "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "PLAIN",
         ]
         /// How long a session without connection waits for resumption (XEP-0198 §5).
         public var resumptionTimeout = Duration.seconds(300)
@@ -17,9 +16,7 @@ extension SiteConfiguration {
 
         /// Every mechanism a server of this version has.
         static let knownMechanisms = [
-            "SCRAM-SHA-512-PLUS", "SCRAM-SHA-512", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1",
-            "PLAIN",
-            "EXTERNAL",
+            "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "PLAIN",
         ]
 
         /// The defaults.
@@ -27,8 +24,8 @@ extension SiteConfiguration {
 
         init(reading section: inout Section) {
             allowsInBandRegistration = section.value("in_band_registration", .boolean, default: allowsInBandRegistration)
-            registrationsPerAddressPerHour = section.value(
-                "registrations_per_address_per_hour", .integer(1...100_000), default: registrationsPerAddressPerHour)
+            registrationsPerMinute = section.value(
+                "registrations_per_minute", .integer(1...100_000), default: registrationsPerMinute)
             saslMechanisms = section.list("sasl_mechanisms", of: .oneOf(Self.knownMechanisms), default: saslMechanisms)
             if saslMechanisms.isEmpty {
                 section.refuse("sasl_mechanisms", "expected one mechanism or more: nobody could log in")

@@ -7,8 +7,6 @@ extension SiteConfiguration {
         public var dnsServers: [DNSServer] = []
         /// The address to which outgoing connections are bound; `nil` leaves the choice to the system.
         public var sourceAddress: IPAddress?
-        /// The port of a peer for which the DNS has no SRV record (RFC 6120 §3.2.2).
-        public var fallbackPort: UInt16 = 5269
         /// Whether streams without TLS are refused in both directions.
         public var requiresTLS = true
         /// Whether a peer without valid certificate may prove its domain by dialback (XEP-0220).
@@ -76,7 +74,6 @@ extension SiteConfiguration {
             isEnabled = section.value("enabled", .boolean, default: isEnabled)
             dnsServers = section.list("dns_servers", of: .dnsServer, default: dnsServers)
             sourceAddress = section.optional("source_address", .ipAddress)
-            fallbackPort = section.value("fallback_port", .port, default: fallbackPort)
             requiresTLS = section.value("require_tls", .boolean, default: requiresTLS)
             allowsDialback = section.value("allow_dialback", .boolean, default: allowsDialback)
             certificateRequired = section.list("require_certificate", of: .domain, default: certificateRequired)

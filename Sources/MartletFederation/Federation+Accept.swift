@@ -52,7 +52,9 @@ extension Federation {
         EntryTable.put(lane, number, entry, in: turn.store)
         if wasEmpty { noteFirstWaiting(slot, turn) }
 
-        if links[slot].isUp, links[slot].lanes[index].isOpen, links[slot].lanes[index].nextToSend == number, hasRoom(slot, index, turn) {
+        if links[slot].isUp, links[slot].lanes[index].isOpen, links[slot].lanes[index].nextToSend == number,
+            hasRoom(slot, index, turn)
+        {
             write(logged, entry, number, slot, index, isLate: false, turn)
         } else {
             dialIfResting(slot, turn)

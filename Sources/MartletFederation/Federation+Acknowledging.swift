@@ -23,7 +23,9 @@ extension Federation {
 
     /// `<have/>`: checked against our records, then entries go (`Docs/relay-protocol.md` §3, S2 and S3).
     private mutating func receivedHave(_ nonza: Element, _ slot: Int, _ turn: Turn) {
-        guard case .up(_, .relay) = links[slot].state, let laneClass = nonza["lane"].flatMap(LaneClass.init(name:)) else { return }
+        guard case .up(_, .relay) = links[slot].state, let laneClass = nonza["lane"].flatMap(LaneClass.init(name:)) else {
+            return
+        }
         let index = Int(laneClass.rawValue)
         let mark = RelayMark(nonza).flatMap { $0.number == 0 ? nil : $0 }
         guard mark != nil || nonza["n"] == "0" else { return }

@@ -47,7 +47,8 @@ extension Federation {
     public mutating func dialed(
         _ id: DialID, _ connection: ConnectionID, _ features: PeerFeatures, _ endpoints: [RememberedEndpoint], _ turn: Turn
     ) {
-        guard case .link(let slot) = dials.removeValue(forKey: id), case .dialling(id) = links[slot].state, !isShuttingDown else {
+        guard case .link(let slot) = dials.removeValue(forKey: id), case .dialling(id) = links[slot].state, !isShuttingDown
+        else {
             return turn.perform(.close(nil), on: connection)
         }
         linkByConnection[connection] = slot

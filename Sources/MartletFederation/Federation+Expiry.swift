@@ -73,7 +73,9 @@ extension Federation {
     mutating func giveUp(_ slot: Int, _ error: StanzaError, _ reason: String, _ turn: Turn) {
         failVolatile(slot, error, turn)
         for index in links[slot].lanes.indices {
-            guard let id = links[slot].lanes[index].id, var row = links[slot].lanes[index].row, row.waiting > 0 else { continue }
+            guard let id = links[slot].lanes[index].id, var row = links[slot].lanes[index].row, row.waiting > 0 else {
+                continue
+            }
             for number in row.acked + 1...row.assigned {
                 guard let entry = EntryTable.entry(id, number, in: turn.store) else { continue }
                 if let logged = StanzaLog.stanza(entry.logSequence, in: turn.store) { bounce(logged.stanza, error, turn) }

@@ -124,7 +124,9 @@ extension Federation {
 
     /// The pair that a relay nonza names, if this stream has proven it.
     private func pair(of nonza: Element, on connection: ConnectionID) -> DomainPair? {
-        guard let from = nonza["from"].flatMap({ try? JID($0) }), let to = nonza["to"].flatMap({ try? JID($0) }) else { return nil }
+        guard let from = nonza["from"].flatMap({ try? JID($0) }), let to = nonza["to"].flatMap({ try? JID($0) }) else {
+            return nil
+        }
         let pair = DomainPair(local: to, peer: from)
         return inbound[connection]?.pairs.contains(pair) == true ? pair : nil
     }

@@ -46,6 +46,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var unhandled = 0
     private var readIsHeld = false
     private var isCongested = false
+    private var discarded = 0
     /// Why the connection ended, in words for the operator.
     private var ending: String?
 
@@ -75,8 +76,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard phase == .open else { return }
         let buffer = unwrapInboundIn(data)
+        guard phase == .open else { return discard(buffer.readableBytes) }
         if let tls {
             buffer.withUnsafeReadableBytes { receive($0, tls) }
         } else {
@@ -275,6 +276,14 @@ final class ConnectionHandler: ChannelDuplexHandler {
         loop.after(ConnectionHandler.lingering, id) { $0.abort("closed") }
     }
 
+    /// Throws away what comes after the end, up to a bound: whoever goes on sending does not read our last words either.
+    private func discard(_ count: Int) {
+        discarded += count
+        if discarded > Self.discardLimit { abort("sends on after the end") }
+    }
+
+    /// More than the receive buffers of both kernels held when the stream was ended, bytes.
+    private static let discardLimit = 4 << 20
     /// How long the other side may take to read the last words, milliseconds.
     private static let lingering: Int64 = 3000
 

@@ -30,7 +30,10 @@ enum DiagnosticRendering {
         case .linkDown(let pair, let reason, let retryAfter):
             ("link down", link(pair, ["reason": "\(reason)", "retry_ms": "\(retryAfter)"]))
         case .laneStopped(let pair, let lane, let reason):
-            ("lane stopped, nothing was removed: decide with `martlet link resync`", link(pair, ["lane": "\(lane)", "reason": "\(reason)"]))
+            (
+                "lane stopped, nothing was removed: decide with `martlet link resync`",
+                link(pair, ["lane": "\(lane)", "reason": "\(reason)"])
+            )
         case .newEpoch(let pair, let lane):
             ("new numbering: one of the two stores is new", link(pair, ["lane": "\(lane)"]))
         case .peerAccepted(let pair, let proof): ("peer accepted", link(pair, ["proof": "\(proof)"]))

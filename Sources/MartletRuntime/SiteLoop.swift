@@ -94,9 +94,10 @@ private final class Worker: @unchecked Sendable {
     }
 
     private func run() {
-        release(committed { driver throws(StoreFailure) in
-            try driver.boot(monotonic: SystemClock.monotonic, wall: SystemClock.wall)
-        })
+        release(
+            committed { driver throws(StoreFailure) in
+                try driver.boot(monotonic: SystemClock.monotonic, wall: SystemClock.wall)
+            })
         while let events = inbox.take(until: min(driver.nextWake ?? .max, nextProbe)) {
             var start = events.startIndex
             repeat {
@@ -115,9 +116,10 @@ private final class Worker: @unchecked Sendable {
             nextProbe = now + Self.probeInterval
             if let free = diskProbe() { batch.append(.diskSampled(freeBytes: free)) }
         }
-        release(committed { driver throws(StoreFailure) in
-            try driver.handle(batch, monotonic: now, wall: SystemClock.wall)
-        })
+        release(
+            committed { driver throws(StoreFailure) in
+                try driver.handle(batch, monotonic: now, wall: SystemClock.wall)
+            })
         let counts = Self.counts(events)
         if !counts.isEmpty { dispatcher.handled(counts) }
     }

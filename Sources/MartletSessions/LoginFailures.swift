@@ -1,9 +1,10 @@
 import Collections
+import MartletBus
 import MartletPrimitives
 import XMPPAddress
 import XMPPStreams
 
-/// Counts failed logins per account and per network address in windows of five minutes, so that passwords cannot be tried
+/// Counts failed logins per account and per network address in a window, so that passwords cannot be tried
 /// at the speed of the machine. Bounded: the oldest windows go first.
 struct LoginFailures {
     private enum Subject: Hashable {
@@ -23,15 +24,16 @@ struct LoginFailures {
 
     var entries: Int { windows.count }
 
-    /// Whether either has reached `limit` failures.
-    func isBlocked(account: JID?, address: RemoteAddress, limit: Int, now: Instant) -> Bool {
-        count(.address(address), now) >= limit || (account.map { count(.account($0), now) >= limit } ?? false)
+    /// Whether either has reached its limit.
+    func isBlocked(account: JID?, address: RemoteAddress, policy: SitePolicy, now: Instant) -> Bool {
+        count(.address(address), now) >= policy.failedLoginsPerAddress
+            || (account.map { count(.account($0), now) >= policy.failedLoginsPerAccount } ?? false)
     }
 
     /// Counts a failure.
-    mutating func failed(account: JID?, address: RemoteAddress, now: Instant) {
-        add(.address(address), now)
-        if let account { add(.account(account), now) }
+    mutating func failed(account: JID?, address: RemoteAddress, policy: SitePolicy, now: Instant) {
+        add(.address(address), policy, now)
+        if let account { add(.account(account), policy, now) }
     }
 
     /// A login succeeded: the account's failures were its owner's.
@@ -42,7 +44,7 @@ struct LoginFailures {
         return window.count
     }
 
-    private mutating func add(_ subject: Subject, _ now: Instant) {
+    private mutating func add(_ subject: Subject, _ policy: SitePolicy, _ now: Instant) {
         while let first = order.first, first.end <= now || order.count >= SessionLimits.loginFailureEntries {
             order.removeFirst()
             if windows[first.subject]?.end == first.end { windows[first.subject] = nil }
@@ -50,7 +52,7 @@ struct LoginFailures {
         if windows[subject] != nil {
             windows[subject]?.count += 1
         } else {
-            let end = now + SessionLimits.loginFailureWindow
+            let end = now + policy.failedLoginWindow
             windows[subject] = Window(count: 1, end: end)
             order.append((subject, end))
         }
@@ -63,12 +65,12 @@ struct RegistrationRate {
     private var end = Instant(milliseconds: 0)
 
     /// Takes one of the minute's registrations; false if there is none left.
-    mutating func take(now: Instant) -> Bool {
+    mutating func take(limit: Int, now: Instant) -> Bool {
         if now >= end {
             count = 0
             end = now + 60_000
         }
         count += 1
-        return count <= SessionLimits.registrationsPerMinute
+        return count <= limit
     }
 }

@@ -21,10 +21,6 @@ enum SessionLimits {
     static let endedSessionLifetime: Int64 = 86_400_000
     /// Given-up sessions remembered per account: a handful of devices.
     static let endedSessionsPerAccount = 16
-    /// The window in which failed logins are counted, milliseconds.
-    static let loginFailureWindow: Int64 = 300_000
     /// Accounts and addresses whose failed logins are counted at a time: 64 bytes each.
     static let loginFailureEntries = 20_000
-    /// XEP-0077 accounts made in a minute by the whole site: each costs some 10 ms of the site's thread.
-    static let registrationsPerMinute = 20
 }

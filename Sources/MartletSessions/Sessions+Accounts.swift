@@ -115,10 +115,10 @@ extension AccountRow {
         self.init(generation: generation, sha1: Keys(keys.sha1), sha256: Keys(keys.sha256))
     }
 
-    /// The row for a prepared password. Takes some 10 ms.
-    init(password: [UInt8], salt: [UInt8]) {
-        let sha1 = SCRAMKeys(algorithm: .sha1, password: password, salt: salt)
-        let sha256 = SCRAMKeys(algorithm: .sha256, password: password, salt: salt)
+    /// The row for a prepared password. Takes some 10 ms. Under a salt of its own for each digest, as every account has: a decoy must not differ in that.
+    init(password: [UInt8], random: inout RandomStream) {
+        let sha1 = SCRAMKeys(algorithm: .sha1, password: password, salt: random.bytes(16))
+        let sha256 = SCRAMKeys(algorithm: .sha256, password: password, salt: random.bytes(16))
         self.init(generation: 0, sha1: Keys(sha1), sha256: Keys(sha256))
     }
 }

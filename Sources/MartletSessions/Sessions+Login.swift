@@ -12,7 +12,7 @@ extension Sessions {
         _ localpart: String, _ mechanism: SASLMechanism, _ address: RemoteAddress, on connection: ConnectionID, _ turn: Turn
     ) {
         let account = try? JID(localpart: localpart, domainpart: turn.policy.domains[0].domainpart)
-        if loginFailures.isBlocked(account: account, address: address, limit: turn.policy.failedLogins, now: turn.now) {
+        if loginFailures.isBlocked(account: account, address: address, policy: turn.policy, now: turn.now) {
             turn.note(.loginRefused(localpart: localpart, reason: "too many failed logins"))
             turn.perform(.refuseCredentials, on: connection)
             return
@@ -35,7 +35,8 @@ extension Sessions {
     /// usual iteration count.
     private func decoy(_ localpart: String, _ account: JID, _ mechanism: SASLMechanism, _ turn: Turn) -> StoredCredentials {
         let secret = MetaTable.bytes(.secret, in: turn.store) ?? []
-        let salt = HMAC.authenticate(.sha256, key: secret, (account.localpart ?? localpart).utf8)
+        let named = mechanism.digest == .sha1 ? "sha1:" : "sha256:"
+        let salt = HMAC.authenticate(.sha256, key: secret, (named + (account.localpart ?? localpart)).utf8)
         let algorithm = mechanism.digest
         return StoredCredentials(
             account: account, salt: Array(salt.prefix(16)), iterations: SCRAMKeys.defaultIterations,
@@ -46,7 +47,7 @@ extension Sessions {
     /// A SASL exchange failed.
     mutating func authenticationFailed(_ localpart: String?, _ address: RemoteAddress, _ turn: Turn) {
         let account = localpart.flatMap { try? JID(localpart: $0, domainpart: turn.policy.domains[0].domainpart) }
-        loginFailures.failed(account: account, address: address, now: turn.now)
+        loginFailures.failed(account: account, address: address, policy: turn.policy, now: turn.now)
         turn.note(.loginRefused(localpart: localpart ?? "", reason: "wrong credentials"))
     }
 

@@ -40,10 +40,10 @@ extension Sessions {
             return stanza.errorReply(StanzaError(.notAcceptable))
         }
         if accountNumber(of: jid, turn) != nil { return stanza.errorReply(StanzaError(.conflict)) }
-        guard !turn.isBelowReserve, registrations.take(now: turn.now) else {
+        guard !turn.isBelowReserve, registrations.take(limit: turn.policy.registrationsPerMinute, now: turn.now) else {
             return stanza.errorReply(StanzaError(.resourceConstraint))
         }
-        addAccount(jid, AccountRow(password: Array(prepared.utf8), salt: turn.random.bytes(16)), turn)
+        addAccount(jid, AccountRow(password: Array(prepared.utf8), random: &turn.random), turn)
         return stanza.result()
     }
 
@@ -78,8 +78,10 @@ extension Sessions {
         guard let jid = try? JID(localpart: name, domainpart: account.domainpart), jid == account else {
             return refused(.notAllowed)
         }
-        guard registrations.take(now: turn.now) else { return refused(.resourceConstraint) }
-        changeKeys(number, account, AccountRow(password: Array(prepared.utf8), salt: turn.random.bytes(16)), turn)
+        guard registrations.take(limit: turn.policy.registrationsPerMinute, now: turn.now) else {
+            return refused(.resourceConstraint)
+        }
+        changeKeys(number, account, AccountRow(password: Array(prepared.utf8), random: &turn.random), turn)
         return stanza.result()
     }
 

@@ -130,7 +130,9 @@ extension World {
             for bytes in clients[client].streamOpened(connection) { clientSends(client, bytes) }
         case .close, .refuseCredentials, .refuse:
             clients[client].streamLost()
-            schedule.add(.arrive(site: site, incarnation: sites[site].incarnation, event: .client(connection, .closed("closed"))), after: 1)
+            schedule.add(
+                .arrive(site: site, incarnation: sites[site].incarnation, event: .client(connection, .closed("closed"))),
+                after: 1)
             schedule.add(.login(client: client), after: 1000 + pick(2000))
         case .dialbackVerdict:
             break

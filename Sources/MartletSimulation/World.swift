@@ -15,11 +15,15 @@ import XMPPXML
 public struct World {
     /// The end of a run.
     public struct Report: Sendable {
+        /// What was sent and what arrived.
         public var ledger: DeliveryLedger
+        /// What sites let out, as one number.
         public var digest: Digest64
         /// What went against the promise, in words; empty when it held.
         public var faults: [String]
+        /// Machines that were killed.
         public var crashes = 0
+        /// Lines that were cut.
         public var cuts = 0
     }
 

@@ -20,6 +20,7 @@ public struct EntryRow: Sendable, Equatable {
     public var deadline: Instant
     /// How often it was written to a stream.
     public var attempts: UInt32 = 0
+    /// What becomes of it.
     public var state = State.waiting
 
     /// A waiting entry.

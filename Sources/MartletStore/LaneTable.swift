@@ -3,6 +3,7 @@ import XMPPStanzas
 
 /// The number of an outgoing lane in this store.
 public struct LaneID: Hashable, Comparable, Sendable {
+    /// Counts lanes from 1.
     public var value: UInt32
 
     /// The lane of that number.
@@ -16,7 +17,9 @@ public struct LaneID: Hashable, Comparable, Sendable {
 public struct LaneRow: Sendable, Equatable {
     /// Our domain and the peer's, as numbers of ``AddressTable``.
     public var local: AddressNumber
+    /// The peer domain.
     public var peer: AddressNumber
+    /// The class of the lane.
     public var laneClass: LaneClass
     /// Names this numbering.
     public var epoch: Epoch
@@ -24,6 +27,7 @@ public struct LaneRow: Sendable, Equatable {
     public var assigned: UInt64 = 0
     /// The last number that the peer has acknowledged, and the tag it carried.
     public var acked: UInt64 = 0
+    /// The tag that this number carried.
     public var ackedTag: UInt64 = 0
     /// An entry of this epoch was acknowledged by other means than `<have/>` (the peer was foreign): the peer cannot know
     /// these numbers, so the lane begins a new epoch before it is relayed.

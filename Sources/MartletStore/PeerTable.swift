@@ -4,8 +4,11 @@ import MartletPrimitives
 public struct PeerRow: Sendable, Equatable {
     /// An address that led to the peer.
     public struct Endpoint: Sendable, Equatable {
+        /// An IPv4 or IPv6 address in words.
         public var address: String
+        /// The TCP port.
         public var port: UInt16
+        /// TLS from the first byte (XEP-0368).
         public var directTLS: Bool
 
         /// That address.
@@ -22,6 +25,7 @@ public struct PeerRow: Sendable, Equatable {
     public var showedCertificate = false
     /// The addresses that worked last, best first, and when that was (site time).
     public var endpoints: [Endpoint] = []
+    /// When the addresses worked, in site time.
     public var endpointsSeen = Instant(milliseconds: 0)
 
     /// A peer of which nothing is known.

@@ -4,6 +4,7 @@ import XMPPStanzas
 
 /// A stanza as it stands in the log.
 public struct LoggedStanza: Sendable, Equatable {
+    /// The stanza, without a mark.
     public var stanza: Stanza
     /// When this site took the stanza over: what an XEP-0203 stamp says.
     public var acceptedAt: WallTime

@@ -49,13 +49,13 @@ extension Stanza {
         if contentNamespace == Namespaces.server, let last, last == marks.last, tape.is("seq", Namespaces.relay, at: last) {
             relayMark = RelayMark(tape.element(at: last))
         }
-        content = Self.content(tape, without: marks, contentNamespace)
+        content = try Self.content(tape, without: marks, contentNamespace)
     }
 
     /// The bytes between the tags without the elements `marks`; rebuilt only if they would mean something else elsewhere.
     private static func content(
         _ tape: ElementTape, without marks: [ElementTape.Index], _ contentNamespace: String
-    ) -> [UInt8] {
+    ) throws(StanzaFailure) -> [UInt8] {
         let range = tape.contentRange()
         if tape.isForwardable(contentNamespace: contentNamespace) {
             var content: [UInt8] = []
@@ -77,6 +77,8 @@ extension Stanza {
             case .element(let element): element.write(to: &content, within: Namespaces.client)
             case .text(let text): XMLWriter.escapeText(text, to: &content)
             }
+            // A prefix of one byte can stand for a namespace of 256, at every element: small to send, large to keep.
+            guard content.count <= 4 * tape.bytes.count + 4096 else { throw .unacceptableXML(.oversized) }
         }
         return content
     }

@@ -43,7 +43,7 @@ struct SimulateCommand: ParsableCommand {
         for number in 0..<UInt64(runs) {
             try simulate(company, seed: seed + number, &total)
             if isatty(STDERR_FILENO) == 1 || (number + 1) % 100 == 0 {
-                fputs("\(number + 1) of \(runs) seeds\n", stderr)
+                Terminal.mention("\(number + 1) of \(runs) seeds")
             }
         }
         print("\(runs) seeds, each twice with equal digests; \(total.cuts) cuts, \(total.crashes) crashes")

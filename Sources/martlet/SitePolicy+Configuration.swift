@@ -10,13 +10,17 @@ extension SitePolicy {
         let federation = configuration.federation
         let limits = configuration.limits
         softwareVersion = ProductVersion.number
+        adminContact = configuration.adminContact
 
         allowsRegistration = client.allowsInBandRegistration
         resumptionTimeout = client.resumptionTimeout.milliseconds
         resourcesPerAccount = client.resourcesPerAccount
         mailboxMessages = limits.offlineMessagesPerAccount
         rosterItems = limits.rosterItems
-        failedLogins = limits.failedLoginsPerAccount
+        registrationsPerMinute = client.registrationsPerMinute
+        failedLoginsPerAccount = limits.failedLoginsPerAccount
+        failedLoginsPerAddress = limits.failedLoginsPerAddress
+        failedLoginWindow = limits.failedLoginWindow.milliseconds
 
         federates = federation.isEnabled
         allowsDialback = federation.allowsDialback

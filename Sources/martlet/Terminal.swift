@@ -16,6 +16,11 @@ enum Terminal {
         putError("martlet: \(line)\n")
     }
 
+    /// Writes a line about progress, on standard error.
+    static func mention(_ line: String) {
+        putError(line + "\n")
+    }
+
     /// A new password: asked for twice without echo on a terminal, else the first line of standard input.
     static func newPassword(for account: String) throws -> String {
         guard isatty(STDIN_FILENO) == 1 else {

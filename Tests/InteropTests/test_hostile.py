@@ -295,22 +295,6 @@ def test_connections_of_one_address_are_limited(office, world):
     )
 
 
-@pytest.mark.martlet
-async def test_guessing_is_stopped(office):
-    """More failures than allowed, and even the right password does not help from then on; other accounts are not hurt."""
-    for _ in range(LIMITS["failed_logins_per_account"] + 1):
-        client = Client(office, "guessed", password="wrong", stays=False)
-        with pytest.raises(Exception, match="not-authorized|temporary-auth-failure|account-disabled"):
-            await client.login()
-        await client.go_away()
-    client = Client(office, "guessed", stays=False)
-    with pytest.raises(Exception, match="not-authorized|temporary-auth-failure|account-disabled"):
-        await client.login()
-    await client.go_away()
-    async with Client(office, "bob") as bob:
-        await bob.ping()
-
-
 # Addresses
 
 
@@ -399,3 +383,19 @@ def test_no_descriptor_is_lost(office):
     assert ports.is_listening(office.address, office.client_port)
     with socket.create_connection((office.address, office.client_port)):
         pass
+
+
+@pytest.mark.martlet
+async def test_guessing_is_stopped(office):
+    """More failures than allowed, and even the right password does not help from then on; other accounts are not hurt."""
+    for _ in range(LIMITS["failed_logins_per_account"] + 1):
+        client = Client(office, "guessed", password="wrong", stays=False)
+        with pytest.raises(Exception, match="not-authorized|temporary-auth-failure|account-disabled"):
+            await client.login()
+        await client.go_away()
+    client = Client(office, "guessed", stays=False)
+    with pytest.raises(Exception, match="not-authorized|temporary-auth-failure|account-disabled"):
+        await client.login()
+    await client.go_away()
+    async with Client(office, "bob") as bob:
+        await bob.ping()

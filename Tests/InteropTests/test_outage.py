@@ -64,11 +64,14 @@ async def test_without_a_cut_everything_arrives(offices):
     north, south, _ = offices
     ledger = Ledger()
     async with Client(north, "alice", ledger) as alice, Client(south, "bob", ledger) as bob:
+        # The first one waits for the connection, and says so.
+        alice.send(bob.bare, "before")
+        await bob.until(ledger.is_complete, "the line is in use")
         await write_across(alice, bob, {})
         await bob.until(ledger.is_complete, "all messages have arrived")
     report = ledger.report()
-    assert report.is_clean and report.delivered == COUNT, report
-    assert not any(ledger.stamps(message.id) for message in bob.messages), "what is in time is not stamped"
+    assert report.is_clean and report.delivered == COUNT + 1, report
+    assert not any(ledger.stamps(message.id) for message in bob.messages[1:]), "what is in time is not stamped"
 
 
 @pytest.mark.martlet
@@ -107,12 +110,13 @@ async def test_cut_and_kills_lose_nothing(offices, cut):
         # Time for a second copy to arrive, if there is one: behind everything else on the same path.
         last = alice.send(bob.bare, "the last")
         await bob.until(lambda: any(message.id == last for message in bob.messages), "the last message has arrived")
-        report = ledger.report()
+        # Her own office was away for a while: it takes over later what she wrote meanwhile.
+        report = ledger.report(taken_late=True)
         assert report.is_clean, report
         assert report.delivered == COUNT + 4
         assert len(ledger.late()) >= COUNT - CUT - RATE, "most of them were late"
-        stamped = [ledger.stamps(id) for id in ledger.late()]
-        assert all(len(stamps) == 1 and stamps[0][0] in (north.domain, south.domain) for stamps in stamped), stamped
+        origins = [{origin for origin, _ in ledger.stamps(id)} for id in ledger.late()]
+        assert all(north.domain in stamps or south.domain in stamps for stamps in origins), origins
 
 
 @pytest.mark.martlet
@@ -137,7 +141,8 @@ async def test_kills_while_the_queue_drains(offices, victim):
         await bob.until(ledger.is_complete, lambda: f"all messages have arrived: {ledger.report()}", 240)
         last = alice.send(bob.bare, "the last")
         await bob.until(lambda: any(message.id == last for message in bob.messages), "the last message has arrived")
-        report = ledger.report()
+        # Her own office was away for a while: it takes over later what she wrote meanwhile.
+        report = ledger.report(taken_late=True)
         assert report.is_clean, report
 
 

@@ -112,7 +112,9 @@ import XMPPXML
         #expect(harness.routed.isEmpty)
         harness.pass(2000)
         harness.dialFails(.noSuchDomain)
-        #expect(harness.routed.first?.payload("error", Namespaces.client)?.first("remote-server-not-found", Namespaces.stanzaErrors) != nil)
+        #expect(
+            harness.routed.first?.payload("error", Namespaces.client)?.first("remote-server-not-found", Namespaces.stanzaErrors)
+                != nil)
         #expect(harness.waiting == 0)
         #expect(harness.store.count(.log) == 0)
     }
@@ -125,7 +127,9 @@ import XMPPXML
             harness.dialFails()
             harness.pass(30_000)
         }
-        #expect(harness.routed.first?.payload("error", Namespaces.client)?.first("remote-server-timeout", Namespaces.stanzaErrors) != nil)
+        #expect(
+            harness.routed.first?.payload("error", Namespaces.client)?.first("remote-server-timeout", Namespaces.stanzaErrors)
+                != nil)
         #expect(harness.waiting == 0)
         var office = Harness()
         office.acceptMessage("a")
@@ -146,7 +150,10 @@ import XMPPXML
         #expect(harness.waiting == harness.policy.newStrangersPerHour)
         #expect(harness.routed.count == 5)
         harness.pass(3_600_001)
-        harness.acceptMessage("m", to: JID(preparedLocalpart: "x", preparedDomainpart: "late.example", preparedResourcepart: nil))
-        #expect(harness.routed.last?.to != Harness.alice || harness.federation.links.count == harness.policy.newStrangersPerHour + 1)
+        harness.acceptMessage(
+            "m", to: JID(preparedLocalpart: "x", preparedDomainpart: "late.example", preparedResourcepart: nil))
+        #expect(
+            harness.routed.last?.to != Harness.alice || harness.federation.links.count == harness.policy.newStrangersPerHour + 1
+        )
     }
 }

@@ -47,7 +47,11 @@ import XMPPXML
         harness.receive(Self.entry(5), on: connection)
         #expect(
             harness.effects.contains {
-                if case .stream(connection, .close(.some(let error))) = $0 { error.condition == .policyViolation } else { false }
+                if case .stream(connection, .close(.some(let error))) = $0 {
+                    error.condition == .policyViolation
+                } else {
+                    false
+                }
             })
     }
 
@@ -152,7 +156,8 @@ import XMPPXML
         harness.receive(.closed("gone"), on: certified)
         let connection = harness.newConnection()
         harness.receive(
-            .dialbackKeyReceived(Harness.outgoing, key: "k", streamID: "s", address: RemoteAddress("192.0.2.1")), on: connection)
+            .dialbackKeyReceived(Harness.outgoing, key: "k", streamID: "s", address: RemoteAddress("192.0.2.1")), on: connection
+        )
         #expect(harness.takeDials().filter { $0.purpose != .link }.isEmpty)
         #expect(
             harness.effects.contains {

@@ -163,7 +163,9 @@ import XMPPXML
         var harness = Harness()
         harness.accept(Harness.message("full"), belowReserve: true)
         #expect(harness.waiting == 0)
-        #expect(harness.routed.first?.payload("error", Namespaces.client)?.first("resource-constraint", Namespaces.stanzaErrors) != nil)
+        #expect(
+            harness.routed.first?.payload("error", Namespaces.client)?.first("resource-constraint", Namespaces.stanzaErrors)
+                != nil)
     }
 
     @Test("§5: while a link is down an IQ fails at once, availability is forgotten, typing too")

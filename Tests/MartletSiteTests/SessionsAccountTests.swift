@@ -44,7 +44,8 @@ struct SessionsAccountTests {
     @Test("failed logins are counted per account and per address for five minutes")
     func failures() {
         var site = SessionsHarness()
-        site.policy.failedLogins = 3
+        site.policy.failedLoginsPerAccount = 3
+        site.policy.failedLoginsPerAddress = 3
         for number in 0..<3 {
             site.step { sessions, turn in
                 let address = RemoteAddress("198.51.100.\(number)")
@@ -62,18 +63,20 @@ struct SessionsAccountTests {
         }
         _ = ask(&site, "juliet")
         #expect(site.commands[connection]?.last == .refuseCredentials)
-        site.pass(SessionLimits.loginFailureWindow)
+        site.pass(site.policy.failedLoginWindow)
         #expect(ask(&site, "romeo")?.isDecoy == false)
     }
 
     @Test("the table of failed logins is bounded")
     func failureTable() {
+        let policy = SessionsHarness().policy
         var failures = LoginFailures()
         for number in 0..<(SessionLimits.loginFailureEntries + 100) {
-            failures.failed(account: nil, address: RemoteAddress(String(number)), now: Instant(milliseconds: 0))
+            failures.failed(account: nil, address: RemoteAddress(String(number)), policy: policy, now: Instant(milliseconds: 0))
         }
         #expect(failures.entries == SessionLimits.loginFailureEntries)
-        failures.failed(account: nil, address: RemoteAddress("x"), now: Instant(milliseconds: SessionLimits.loginFailureWindow))
+        failures.failed(
+            account: nil, address: RemoteAddress("x"), policy: policy, now: Instant(milliseconds: policy.failedLoginWindow))
         #expect(failures.entries == 1)
     }
 
@@ -264,7 +267,7 @@ struct SessionsAccountTests {
         #expect(site.take(mercutio).map { $0["type"] } == ["result"])
         #expect(site.closed[mercutio.connection] == .some(StreamError(.notAuthorized)))
         #expect(site.sessions.accountCount == 2)
-        for number in 0..<SessionLimits.registrationsPerMinute { register(&site, "r\(number)", "x") }
+        for number in 0..<site.policy.registrationsPerMinute { register(&site, "r\(number)", "x") }
         #expect(site.inboxes[connection]?.last?.condition == "resource-constraint")
     }
 

@@ -82,7 +82,8 @@ import Testing
 
     @Test("each file that opts out of the compiler's checks says why that is safe")
     func safety() {
-        for file in SourceTree.files(in: "Sources") where file.text.contains("@unchecked Sendable") || file.text.contains("nonisolated(unsafe)") {
+        for file in SourceTree.files(in: "Sources")
+        where file.text.contains("@unchecked Sendable") || file.text.contains("nonisolated(unsafe)") {
             #expect(file.text.contains("// SAFETY:"), "\(file.path) has no // SAFETY: sentence")
         }
     }
