@@ -1,4 +1,4 @@
-// XEP-0198: Stream Management, version 1.6.3, complete
+// XEP-0198: Stream Management, version 1.6.3, complete but for the element inside its stream error
 import MartletBus
 import MartletPrimitives
 import MartletStore
