@@ -1,3 +1,4 @@
+import Collections
 import MartletBus
 import MartletPrimitives
 import MartletStore
@@ -32,16 +33,6 @@ struct Session {
         var upTo: UInt64
     }
 
-    /// Messages of the mailbox that are being sent after the session became available.
-    struct CatchUp {
-        /// The place in the log from which on to look.
-        var next: UInt64
-        /// The last place: messages behind it came later and are routed to the session as they come.
-        var last: UInt64
-        /// Whether messages that another, detached session has in hand are sent too.
-        var includesDetached: Bool
-    }
-
     /// What the session waits for.
     enum Wait {
         case nothing
@@ -72,7 +63,9 @@ struct Session {
     var outbox = Outbox()
     /// Messages sent before stream management was enabled, proven by the first acknowledgement or by the fence.
     var unmanaged: [UInt64] = []
-    var catchUp: CatchUp?
+    /// Messages of the mailbox that are still to be sent, in order; nil when there are none. What is routed to the session
+    /// meanwhile waits behind them.
+    var catchUp: Deque<UInt64>?
     /// The server has closed the stream because it stops; the session is to be resumed.
     var isLeaving = false
     var wait = Wait.nothing

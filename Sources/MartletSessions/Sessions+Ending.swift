@@ -88,7 +88,7 @@ extension Sessions {
             forget(session, leavesCount: reason.leavesCount, turn)
             leftovers = release(session, turn)
         }
-        if !leftovers.isEmpty { redeliver(leftovers, of: session.accountNumber, at: place, turn) }
+        if !leftovers.isEmpty { redeliver(leftovers, at: place, turn) }
         if accounts[place].sessions.isEmpty { accounts.remove(place) }
         turn.note(.sessionEnded(session.jid))
     }

@@ -1,4 +1,5 @@
 // XEP-0160: Best Practices for Handling Offline Messages, version 1.0.1, complete
+import Collections
 import MartletBus
 import MartletPrimitives
 import MartletStore
@@ -66,51 +67,43 @@ extension Sessions {
     /// Begins to send what the mailbox has for a session that became able to take messages. `includesDetached` says
     /// whether it also gets what only sessions without connection have in hand.
     mutating func beginCatchUp(_ id: SessionID, includesDetached: Bool, _ turn: Turn) {
-        guard sessions[id].catchUp == nil, mailboxCount(sessions[id].accountNumber, turn) > 0 else { return }
-        let last = turn.store.lastEntry(.log).map { ByteReader.first($0.key) } ?? 0
-        sessions[id].catchUp = Session.CatchUp(next: 0, last: last, includesDetached: includesDetached)
+        let account = sessions[id].accountNumber
+        guard sessions[id].catchUp == nil, mailboxCount(account, turn) > 0 else { return }
+        let held = messagesInHand(of: id, includingDetached: !includesDetached)
+        var found: Deque<UInt64> = []
+        MailboxTable.forEach(account, from: 0, in: turn.store) { sequence, row in
+            if row.isWaiting, !held.contains(sequence) { found.append(sequence) }
+            return true
+        }
+        if found.isEmpty { return }
+        sessions[id].catchUp = found
         continueCatchUp(id, turn)
     }
 
     /// Sends the next messages of the mailbox; the rest when these are acknowledged. What came since waits behind them:
     /// offline first, in order, then live.
     mutating func continueCatchUp(_ id: SessionID, _ turn: Turn) {
-        guard var catchUp = sessions[id].catchUp, sessions[id].connection != nil else { return }
-        let room = SessionLimits.catchUpMessages - sessions[id].outbox.sent.count
-        guard room > 0 else { return requestAcknowledgement(id, turn) }
+        guard sessions[id].catchUp != nil, sessions[id].connection != nil else { return }
         let account = sessions[id].accountNumber
-        let held = messagesInHand(of: id, includingDetached: !catchUp.includesDetached)
-        var found: [(UInt64, MailboxRow)] = []
-        var isDone = true
-        MailboxTable.forEach(account, from: catchUp.next, in: turn.store) { sequence, row in
-            if sequence > catchUp.last { return false }
-            if found.count == room {
-                isDone = false
-                return false
-            }
-            catchUp.next = sequence + 1
-            if row.isWaiting, !held.contains(sequence) { found.append((sequence, row)) }
-            return true
-        }
+        var room = SessionLimits.catchUpMessages - sessions[id].outbox.sent.count
         var bytesSent = 0
-        for (sequence, row) in found {
-            if bytesSent >= SessionLimits.catchUpBytes {
-                catchUp.next = sequence
-                isDone = false
-                break
-            }
-            guard let logged = StanzaLog.stanza(sequence, in: turn.store) else { continue }
-            let bytes = logged.stanza.serialized(delay: (from: sessions[id].jid.domain, stamp: logged.acceptedAt))
-            bytesSent += bytes.count
+        while room > 0, bytesSent < SessionLimits.catchUpBytes, let sequence = sessions[id].catchUp?.popFirst() {
+            // Somebody else may have acknowledged it since.
+            guard var row = MailboxTable.row(account, sequence, in: turn.store), row.isWaiting,
+                let bytes = lateMessage(sequence, for: id, turn)
+            else { continue }
             if sessions[id].isResumable {
-                var row = row
                 row.holders += 1
                 MailboxTable.put(account, sequence, row, in: turn.store)
             }
             sendNow(.message(sequence), bytes, to: id, turn)
+            bytesSent += bytes.count
+            room -= 1
         }
-        sessions[id].catchUp = isDone ? nil : catchUp
-        if isDone { sendWaiting(id, turn) }
+        if sessions[id].catchUp?.isEmpty ?? true {
+            sessions[id].catchUp = nil
+            sendWaiting(id, turn)
+        }
         requestAcknowledgement(id, turn)
     }
 
@@ -126,29 +119,21 @@ extension Sessions {
     }
 
     /// Messages that an ended session had in hand and nobody acknowledged: other sessions that take messages get them
-    /// now; without any they are offline again.
-    mutating func redeliver(_ leftovers: [UInt64], of account: AddressNumber, at place: Int, _ turn: Turn) {
+    /// now, like a mailbox; without any they are offline again.
+    mutating func redeliver(_ leftovers: [UInt64], at place: Int, _ turn: Turn) {
+        let recipients = recipients(place)
+        if recipients.isEmpty { return }
         var inHand: Set<UInt64> = []
         for other in accounts[place].sessions {
             sessions[other].outbox.forEachMessage { inHand.insert($0) }
             inHand.formUnion(sessions[other].unmanaged)
         }
-        for sequence in leftovers where !inHand.contains(sequence) {
-            guard var row = MailboxTable.row(account, sequence, in: turn.store), row.isWaiting,
-                let logged = StanzaLog.stanza(sequence, in: turn.store)
-            else { continue }
-            let recipients = recipients(place).filter { id in
-                // A session that has not come to this place yet finds the message by itself.
-                sessions[id].catchUp.map { sequence < $0.next || sequence > $0.last } ?? true
-            }
-            let holders = recipients.count { sessions[$0].isResumable }
-            if holders > 0 {
-                row.holders += UInt16(holders)
-                MailboxTable.put(account, sequence, row, in: turn.store)
-            }
-            let stamp = (from: accounts[place].jid.domain, stamp: logged.acceptedAt)
-            let bytes = logged.stanza.serialized(delay: stamp)
-            for id in recipients where sessions.contains(id) { transmit(.message(sequence), bytes, to: id, turn) }
+        let free = leftovers.filter { !inHand.contains($0) }
+        for id in recipients where !free.isEmpty {
+            var messages = Set(sessions[id].catchUp ?? [])
+            messages.formUnion(free)
+            sessions[id].catchUp = Deque(messages.sorted())
+            continueCatchUp(id, turn)
         }
     }
 }

@@ -1,4 +1,4 @@
-// XEP-0198: Stream Management, version 1.6.3, complete
+// XEP-0198: Stream Management, version 1.6.3, complete but for the element inside its stream error
 import MartletBus
 import MartletPrimitives
 import MartletStore
@@ -66,6 +66,8 @@ extension Sessions {
         // The row above is a binding write, so the identifier does not leave before it is on disk; and no stanza of this
         // batch overtakes the point from which the client counts.
         turn.perform(.send(enabled.serialized(within: Namespaces.client)), on: connection)
+        // The answer proves what was sent before, too.
+        if !sessions[id].unmanaged.isEmpty { requestAcknowledgement(id, turn) }
     }
 
     /// The session's number in the store, given now if it has none.

@@ -101,7 +101,9 @@ extension Sessions {
     mutating func requestAcknowledgement(_ id: SessionID, _ turn: Turn) {
         guard let connection = sessions[id].connection else { return }
         if sessions[id].management != nil {
-            guard sessions[id].management?.requested == nil, !sessions[id].outbox.sent.isEmpty else { return }
+            guard sessions[id].management?.requested == nil,
+                !sessions[id].outbox.sent.isEmpty || !sessions[id].unmanaged.isEmpty
+            else { return }
             let last = sessions[id].outbox.last
             sessions[id].management?.requested = last
             turn.perform(.send(Array("<r xmlns='urn:xmpp:sm:3'/>".utf8)), on: connection)

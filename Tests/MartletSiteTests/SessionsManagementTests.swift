@@ -294,6 +294,53 @@ struct SessionsManagementTests {
     }
 }
 
+@Suite("Messages in other hands")
+struct SessionsHandoverTests {
+    @Test("what was sent before stream management was enabled is acknowledged by the first answer")
+    func unmanaged() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        var juliet = site.login("juliet", "balcony")
+        site.send(romeo, chat("juliet@pilsen.example", "1"))
+        juliet.token = site.enable(juliet)
+        #expect(site.waiting("juliet") == 1)
+        site.acknowledge(juliet, 0)
+        #expect(site.waiting("juliet") == 0)
+        site.send(romeo, chat("juliet@pilsen.example", "2"))
+        site.acknowledge(juliet, 1)
+        site.flush()
+        #expect(site.store.count(.log) == 0)
+    }
+
+    @Test("many messages of an ended session go to the others in windows, and end none of them")
+    func windows() {
+        var site = SessionsHarness()
+        site.policy.unacknowledgedStanzas = 300
+        let romeo = site.login("romeo", "orchard")
+        let chamber = site.loginResumable("juliet", "chamber")
+        let balcony = site.loginResumable("juliet", "balcony")
+        site.acknowledge(chamber, 2)
+        _ = site.take(chamber)
+        site.lose(balcony)
+        for number in 0..<290 { site.send(romeo, chat("juliet@pilsen.example/balcony", String(number))) }
+        site.pass(site.policy.resumptionTimeout)
+        site.send(romeo, chat("juliet@pilsen.example", "290"))
+        var handled: UInt32 = 2
+        var bodies: [String] = []
+        for _ in 0..<4 {
+            let got = site.take(chamber)
+            handled += UInt32(got.count)
+            bodies += got.compactMap(\.body)
+            site.acknowledge(chamber, handled)
+        }
+        #expect(bodies == (0...290).map(String.init))
+        #expect(site.closed[chamber.connection] == nil)
+        site.flush()
+        #expect(site.store.count(.log) == 0)
+        #expect(site.store.count(.clientSlot) == 0)
+    }
+}
+
 @Suite("Timers of sessions")
 struct SessionsTimerTests {
     @Test("however much is sent and acknowledged, a session has two timers at most")
