@@ -123,6 +123,7 @@ extension Federation {
     mutating func expectAnswer(_ slot: Int, _ turn: Turn) {
         guard links[slot].owedSince == nil else { return }
         links[slot].owedSince = turn.now
+        links[slot].owedBytes = links[slot].lanes.reduce(0) { $0 + $1.bytesInFlight }
         links[slot].wasAsked = false
         armSilence(slot, at: turn.now + patience(slot, turn) / 2, turn)
     }
@@ -142,7 +143,7 @@ extension Federation {
 
     /// How long silence is borne: longer with more in flight, as if the line carried 1 kB a second (S4).
     private func patience(_ slot: Int, _ turn: Turn) -> Int64 {
-        turn.policy.silenceTimeout + Int64(links[slot].lanes.reduce(0) { $0 + $1.bytesInFlight })
+        turn.policy.silenceTimeout + Int64(links[slot].owedBytes)
     }
 
     /// The silence timer fired: ask once, then give the stream up (S4). TCP alone would wait for a quarter of an hour.

@@ -41,6 +41,8 @@ struct PeerLink {
     var needsRefresh = true
     /// Since when the peer owes us a sign of life; nil when it owes nothing.
     var owedSince: Instant?
+    /// The bytes that were under way then: what was written later does not keep the answer waiting.
+    var owedBytes = 0
     /// It was asked for that sign.
     var wasAsked = false
     /// A silence timer of this generation is pending.
