@@ -390,9 +390,6 @@ class Watched(Ledger):
         if self.knows(id):
             self._tell(f"BOUNCE {id} ({condition}): {self._one(id)}")
 
-    def has_arrived(self, id):
-        return id in self._arrivals
-
     def _one(self, id):
         sent = self._sent[id]
         arrivals = " ".join(_clock(arrival.at) for arrival in self._arrivals.get(id, ()))

@@ -85,6 +85,9 @@ class Ledger:
     def knows(self, id):
         return id in self._sent
 
+    def has_arrived(self, id):
+        return id in self._arrivals
+
     @property
     def sent_count(self):
         return len(self._sent)
