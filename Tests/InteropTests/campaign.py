@@ -129,7 +129,6 @@ class Campaign:
         self.drops = 0
         self.nudges = 0
         self.busy_kills = 0
-        self.seen = collections.Counter()
 
     def tell(self, text):
         elapsed = time.monotonic() - self.start
@@ -214,7 +213,8 @@ class Campaign:
         if stopped:
             print(f"stopped links: {stopped}")
         kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(self.killed.items()))
-        print(f"kills {sum(self.killed[domain] for domain in self.offices)}: {kinds}; with messages under way {self.busy_kills}")
+        count = sum(self.killed[domain] for domain in self.offices)
+        print(f"kills {count}: {kinds}; with messages under way {self.busy_kills}")
         cuts = ", ".join(f"{kind} {self.cuts[kind]}" for kind in FAULTS)
         print(f"cuts {sum(self.cuts.values())}: {cuts}")
         logins = sum(client.logins for client in self.clients.values())
@@ -260,10 +260,13 @@ class Campaign:
             for office in self.offices.values():
                 await asyncio.to_thread(office.await_ready)
             done += _size(step)
-            self.tell(f"kill {done}/{wanted}: {_words(step[1:])}; then under way {before}, now {self.under_way}; sent {self.ledger.sent_count}")
+            self.tell(
+                f"kill {done}/{wanted}: {_words(step[1:])}; then under way {before}, now {self.under_way}, "
+                f"sent {self.ledger.sent_count}"
+            )
 
     async def kill_in_drain(self, kind, domain, size, arrived, rate):
-        """Messages from `domain` wait for the line; it returns; then the kill, of the office that sends or the one that receives."""
+        """Messages from `domain` wait for the line, and it returns; then the kill, of the office that sends or the other."""
         async with self.line_is_free:
             self.line.cut(relay.REFUSE)
             people = [client for (home, _), client in self.clients.items() if home == domain]
@@ -329,14 +332,18 @@ class Campaign:
         while until_converged or not self.ended:
             await asyncio.sleep(1)
             for key, client in self.clients.items():
-                if client.is_open or not self.offices[key[0]].process.alive:
+                process = self.offices[key[0]].process
+                if client.is_open or not process.alive:
                     since.pop(key, None)
                     continue
                 if client.failure:
                     raise RuntimeError(f"{client.bare}: {client.story()}")
-                if time.monotonic() - since.setdefault(key, time.monotonic()) < STUCK:
+                pid, moment = since.setdefault(key, (process.pid, time.monotonic()))
+                if pid == process.pid and time.monotonic() - moment < STUCK:
                     continue
                 since.pop(key)
+                if pid != process.pid:
+                    continue
                 self.nudges += 1
                 self.tell(f"{client.bare} is stuck: {client.story()}")
                 client.redial()
@@ -383,24 +390,12 @@ class Watched(Ledger):
     def record_arrival(self, id, stamps):
         super().record_arrival(id, stamps)
         if self.knows(id) and len(self._arrivals[id]) > 1:
-            self._tell(f"DUPLICATE {id}: {self._one(id)}")
+            self._tell(f"DUPLICATE {self.story_of(id)}")
 
     def record_bounce(self, id, condition):
         super().record_bounce(id, condition)
         if self.knows(id):
-            self._tell(f"BOUNCE {id} ({condition}): {self._one(id)}")
-
-    def _one(self, id):
-        sent = self._sent[id]
-        arrivals = " ".join(_clock(arrival.at) for arrival in self._arrivals.get(id, ()))
-        return f"#{sent.number} {sent.sender} to {sent.recipient} sent {_clock(sent.at)} arrived {arrivals or 'never'}"
-
-    def story(self):
-        return "".join(f"{id} {self._one(id)}\n" for id in self._sent)
-
-
-def _clock(at):
-    return time.strftime("%H:%M:%S", time.gmtime(at)) + f".{int(at * 1000) % 1000:03}"
+            self._tell(f"BOUNCE ({condition}) {self.story_of(id)}")
 
 
 def _other(domain):

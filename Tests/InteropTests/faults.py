@@ -33,6 +33,8 @@ from harness.clients import Client  # noqa: E402
 from harness.ledger import Ledger  # noqa: E402
 
 COUNT, RATE, STRIKE = 200, 20, 60
+#: Messages that are not part of the measurement: one each way before it, and a note.
+OTHERS = 3
 #: Seconds: how long a line is broken, how long a server is down.
 BROKEN, DOWN = 30, 5
 #: Seconds until everything should be settled, and of silence after which it counts as settled. Foreign senders do not say
@@ -107,7 +109,7 @@ class Outcome:
         ours = self.lost - self.lost_after_proof
         if pair.receiver is martlet.Martlet:
             return not (self.lost or self.bounced or self.duplicated or self.disordered or self.waiting)
-        return ours == self.waiting and (self.waiting == 0 or (self.pair, self.fault) in WAITS)
+        return ours <= self.waiting and (self.waiting == 0 or (self.pair, self.fault) in WAITS)
 
 
 class Cell:
@@ -164,6 +166,7 @@ class Cell:
             await asyncio.sleep(max(0, start + (number + 1) / RATE - clock.time()))
         await strike
         await self.settle(alice, bob)
+        await self.fetch(bob)
         self.judge()
 
     async def strike(self, fault, alice, broken=BROKEN, down=DOWN):
@@ -217,16 +220,24 @@ class Cell:
             await asyncio.sleep(1)
         self.outcome.waiting = await self.held() if is_ours else 0
 
+    async def fetch(self, bob):
+        """bob logs in once more. COMPAT(ejabberd 23.01): what it stores while its addressee logs in waits for the next login."""
+        await bob.logout()
+        async with Client(self.receiver, "bob", self.ledger) as again:
+            id = again.send(again.bare, "note to myself")
+            await again.until(lambda: any(message.id == id for message in again.messages), "has his own note")
+
     async def held(self):
         done = await asyncio.to_thread(self.sender.command, "status", "--json")
         return json.loads(done.stdout)["waitingEntries"]
 
     def judge(self):
+        (self.world.directory / "messages.txt").write_text(self.ledger.story())
         report = self.ledger.report(stamps=False)
         bounced = {id for id, _ in report.bounced}
         missing = [id for id in report.lost if id not in bounced]
         outcome = self.outcome
-        outcome.sent, outcome.delivered, outcome.bounced = report.sent - 2, report.delivered - 2, len(bounced)
+        outcome.sent, outcome.delivered, outcome.bounced = report.sent - OTHERS, report.delivered - OTHERS, len(bounced)
         outcome.lost = len(missing)
         if self.proven is not None:
             outcome.lost_after_proof = len(set(missing) & set(self.ids[: self.proven]))
@@ -244,7 +255,7 @@ def table(outcomes):
         rungs = " and ".join(sorted({row.rung for row in rows if row.rung}))
         lines += [f"**{pair.title}**" + (f" (acknowledged by: {rungs})" if rungs else ""), "", head]
         for row in rows:
-            lost = str(row.lost - row.waiting)
+            lost = str(max(0, row.lost - row.waiting))
             if row.lost_after_proof:
                 lost += f" ({row.lost_after_proof} of them after the receiving server had acknowledged them)"
             cells = [FAULTS[row.fault], row.delivered, row.waiting, row.bounced, lost, row.duplicated]
@@ -296,7 +307,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--write", action="store_true", help="put the table into Docs/guarantees.md")
     parser.add_argument("--jobs", type=int, default=2, help="how many at the same time")
-    parser.add_argument("--only", action="append", help=f"PAIR or PAIR/FAULT; pairs: {', '.join(PAIRS)}; faults: {', '.join(FAULTS)}")
+    names = f"pairs: {', '.join(PAIRS)}; faults: {', '.join(FAULTS)}"
+    parser.add_argument("--only", action="append", help=f"PAIR or PAIR/FAULT; {names}")
     given = parser.parse_args()
     if not martlet.binary().exists():
         sys.exit(f"{martlet.binary()} does not exist: run make build, or name the command in $MARTLET")

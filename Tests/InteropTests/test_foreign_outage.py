@@ -9,6 +9,7 @@ import pytest
 
 import faults
 from harness.clients import Client
+from harness.processes import eventually
 
 COUNT, STRIKE, RATE = 20, 8, 20
 
@@ -42,10 +43,17 @@ async def test_what_was_not_proven_arrives(tmp_path, pair, rung):
             await strike
             # What a server loses that said it had it is its own: only the killed one may.
             own = cell.proven or 0
+
+            def rest_has_arrived():
+                return all(cell.ledger.has_arrived(id) for number, id in enumerate(cell.ids) if number >= own)
+
+            try:
+                await eventually(rest_has_arrived, "soon", 60)
+            except TimeoutError:
+                await cell.fetch(bob)
+                await bob.login()
             await bob.until(
-                lambda: all(cell.ledger.has_arrived(id) for n, id in enumerate(cell.ids) if n >= own),
-                lambda: f"{fault}: everything else has arrived: {cell.ledger.report(stamps=False)}",
-                240,
+                rest_has_arrived, lambda: f"{fault}: everything else: {cell.ledger.report(stamps=False)}", 240
             )
             if cell.proven is None:
                 assert cell.ledger.is_complete(), cell.ledger.report(stamps=False)

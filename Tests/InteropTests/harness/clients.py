@@ -20,6 +20,10 @@ from .processes import LIMIT, eventually
 
 logging.getLogger("slixmpp").setLevel(logging.CRITICAL)
 
+# slixmpp waits for the answer to <resume/>, even when the connection breaks meanwhile, and forgets the session when this
+# has taken so many seconds: after an outage of the server the client would not resume.
+slixmpp.xmlstream.RESPONSE_TIMEOUT = 3600
+
 _DELAY = "{urn:xmpp:delay}delay"
 _numbers = itertools.count(1)
 
@@ -52,6 +56,7 @@ class _Stream(slixmpp.ClientXMPP):
         transport = self.transport
         is_secure = await super().start_tls()
         if not is_secure:
+            self.cancel_connection_attempt()
             self.forget(transport)
         return is_secure
 
