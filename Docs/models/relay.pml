@@ -16,7 +16,8 @@
  *
  * Configuration, all by -D: ENTRIES WINDOW CUTS CRASHES VOIDS STICKS RESERVES REFUSED (sizes and budgets), RESTORE_ORIGIN,
  * NEW_ORIGIN, RESTORE_DESTINATION, LATE_AFTER_RESTORE (old carriers outlive a restore of the origin), AFTER (a proposal, see
- * README), MUTATION_* (an error that must be found), WITNESS_* (a state that must be reachable).
+ * README), LIVENESS (the formula at the end), REST_NOT_JUDGED (an end without drained queue is let pass), MUTATION_* (an error
+ * that must be found), WITNESS_* (a state that must be reachable).
  */
 
 #ifndef ENTRIES
@@ -189,7 +190,7 @@ inline sendAsk(s) {
 #endif
 }
 
-/* S3, Federation.pump and write, writeVoid: the next entry within the window; into the void if the other end is gone. */
+/* S3, Federation.pump and write, writeVoid: the next entry within the window; lost if the other end is gone. */
 inline pump() {
 #ifdef MUTATION_SKIP_VOID
     if
@@ -403,7 +404,7 @@ inline receivedEntry() {
 /* Promise: no gap without a rollback; go-back-n always begins behind what the peer has. */
 inline gap() {
 #ifdef GAPS_ARE_ERRORS
-    assert(wasRolledBack);
+    assert(wasRolledBack == true);
 #endif
     if
     :: from != STICK ->
