@@ -6,7 +6,7 @@ DOMAIN   ?=
 SEEDS    ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help run build quick test demo campaign bench clean
+.PHONY: help run build quick test demo campaign clean
 .PHONY: part-cores part-lint part-fuzz-smoke part-sanitize part-swift part-model part-simulate part-interop part-fuzz \
 	part-thread-sanitize part-seeds part-fuzz-long
 
@@ -35,10 +35,6 @@ demo: build ## The story of two offices and a dead line, with real processes and
 campaign: ## Hours: thread sanitizer, 100,000 simulated outages, long fuzzing
 	@Tests/setup/install build test python
 	@Tests/setup/parts thread-sanitize seeds fuzz-long
-
-bench: build ## Stored figures, measured again
-	$(SWIFT) build -c release --product martlet-bench
-	.build/release/martlet-bench
 
 clean: ## Removes what was built; var stays
 	rm -rf .build .build-cores .build-address .build-thread .venv

@@ -43,8 +43,8 @@ public final class AdminServer: Sendable {
     /// Listens. The caller holds the store's lock, so a socket file that is already there was left by a dead process.
     public func start(group: any EventLoopGroup) throws {
         unlink(path)
-        let mask = umask(0o177)
-        defer { umask(mask) }
+        // No umask here: it belongs to the whole process, other threads create files meanwhile. Under any usual one nobody
+        // else may write to the socket, which connecting needs; and who connects is asked for by SO_PEERCRED.
         let server = try ServerBootstrap(group: group)
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelInitializer { channel in

@@ -26,11 +26,14 @@ public enum Diagnostic: Sendable, Equatable {
     case diskReserveLeft(freeBytes: Int64)
     case routingLoop(JID)
     case accountChanged(JID, what: String)
+    case repeatedMessageIgnored(JID)
 
     /// How urgently it is meant.
     public var level: Level {
         switch self {
-        case .sessionBound, .sessionResumed, .sessionEnded, .peerAccepted, .linkUp, .accountChanged: .info
+        case .sessionBound, .sessionResumed, .sessionEnded, .peerAccepted, .linkUp, .accountChanged,
+            .repeatedMessageIgnored:
+            .info
         case .linkDown, .loginRefused, .peerRefused, .numberOutOfOrder, .diskReserveLeft: .notice
         case .newEpoch, .clockBehind, .entryExpired: .warning
         case .laneStopped, .diskReserveReached, .routingLoop: .error

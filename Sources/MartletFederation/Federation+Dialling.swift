@@ -201,7 +201,8 @@ extension Federation {
         }
     }
 
-    /// The peer showed itself: no reason to wait any longer.
+    /// The peer showed itself: no reason to wait any longer. Where a stream of ours is up, its process may be a new one that
+    /// knows nothing of that stream: asking finds it out now instead of with the next message.
     mutating func peerShowedItself(_ pair: DomainPair, _ turn: Turn) {
         guard let slot = linkByPair[pair] else { return }
         switch links[slot].state {
@@ -210,7 +211,9 @@ extension Federation {
             dial(slot, turn)
         case .idle:
             if links[slot].needsRefresh || links[slot].waiting > 0 { dial(slot, turn) }
-        case .dialling, .up, .closing:
+        case .up:
+            probe(slot, turn)
+        case .dialling, .closing:
             break
         }
     }

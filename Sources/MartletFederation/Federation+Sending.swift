@@ -157,6 +157,18 @@ extension Federation {
         }
         guard turn.now - since >= patience / 2 else { return armSilence(slot, at: since + patience / 2, turn) }
         links[slot].wasAsked = true
+        ask(slot, connection, carrier, turn)
+        armSilence(slot, at: since + patience, turn)
+    }
+
+    /// Asks for a sign of life on a stream that owes none, and begins to wait for it.
+    mutating func probe(_ slot: Int, _ turn: Turn) {
+        guard case .up(let connection, let carrier) = links[slot].state, links[slot].owedSince == nil else { return }
+        ask(slot, connection, carrier, turn)
+        expectAnswer(slot, turn)
+    }
+
+    private mutating func ask(_ slot: Int, _ connection: ConnectionID, _ carrier: Carrier, _ turn: Turn) {
         switch carrier {
         case .relay:
             turn.perform(.send(relayNonza("ask", links[slot].pair, nil)), on: connection)
@@ -168,7 +180,6 @@ extension Federation {
             }
             links[slot].state = .up(connection, .foreign(foreign))
         }
-        armSilence(slot, at: since + patience, turn)
     }
 
     private mutating func peerIsSilent(_ slot: Int, _ connection: ConnectionID, _ carrier: Carrier, _ turn: Turn) {

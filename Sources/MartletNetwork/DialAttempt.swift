@@ -91,7 +91,7 @@ final class DialAttempt {
         case .connect(let endpoints):
             connect(to: endpoints, configured: false)
         case .noSuchDomain:
-            fail(.noSuchDomain)
+            confirmAbsence()
         case .notOffered:
             fail(.serviceNotOffered)
         case .failed(let words):
@@ -101,6 +101,30 @@ final class DialAttempt {
                 fail(.unreachable("resolver: \(words)"))
             } else {
                 connect(to: remembered, configured: false)
+            }
+        }
+    }
+
+    /// A resolver that denies every name proves nothing about this one (a portal in front of the line, a forwarder that
+    /// lost its upstream): it has to know a name that certainly exists, the root of DNS or the services of our own domain.
+    private func confirmAbsence() {
+        let own = (try? Domainpart.asciiForm(request.pair.local.domainpart)) ?? request.pair.local.domainpart
+        let witnesses = [
+            ResolutionQuery(name: ".", type: .a),
+            ResolutionQuery(name: "_xmpp-server._tcp." + own, type: .srv),
+            ResolutionQuery(name: "_xmpps-server._tcp." + own, type: .srv),
+        ]
+        var outstanding = witnesses.count
+        for witness in witnesses {
+            lookup(witness) { attempt, answer in
+                outstanding -= 1
+                guard !attempt.isOver else { return }
+                switch answer {
+                case .records, .noData: attempt.fail(.noSuchDomain)
+                case .failure, .nameDoesNotExist:
+                    guard outstanding == 0 else { return }
+                    attempt.fail(.unreachable("DNS knows neither this domain nor our own: it cannot be believed now"))
+                }
             }
         }
     }

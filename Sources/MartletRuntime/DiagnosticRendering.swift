@@ -40,6 +40,7 @@ enum DiagnosticRendering {
         case .peerRefused(let pair, let reason): ("peer refused", link(pair, ["reason": "\(reason)"]))
         case .numberOutOfOrder(let pair, let lane, let expected, let received):
             ("number out of order", link(pair, ["lane": "\(lane)", "expected": "\(expected)", "received": "\(received)"]))
+        case .repeatedMessageIgnored(let jid): ("message sent again was taken over before", ["session": "\(jid)"])
         case .entryExpired(let pair, let entry): ("entry expired", link(pair, ["entry": "\(entry)"]))
         case .clockBehind(let milliseconds):
             ("the clock stands before the last commit, nothing expires early", ["behind_ms": "\(milliseconds)"])

@@ -35,6 +35,11 @@ extension Sessions {
         case .message:
             // RFC 6120 §10.3.1: without `to` it is for the account itself.
             if stanza.to == nil { stanza.to = jid.bare }
+            if stanza.isDurableMessage, sessions[id].management != nil, !turn.isBelowReserve,
+                recentMessages.isRepeated(stanza, of: sessions[id].accountNumber, now: turn.now, in: turn.store)
+            {
+                return turn.note(.repeatedMessageIgnored(jid))
+            }
             turn.route(stanza, from: .session(id))
         case .presence:
             receivedPresence(stanza, by: id, turn)

@@ -24,6 +24,7 @@ public struct Sessions {
     var connections: [ConnectionID: Connection] = [:]
     var loginFailures = LoginFailures()
     var registrations = RegistrationRate()
+    var recentMessages = RecentMessages()
     /// Messages in the mailboxes of accounts that were touched since the start. Look-up only.
     var mailboxCounts: [AddressNumber: Int] = [:]
     /// When accounts became unavailable, for those that are. Look-up only.

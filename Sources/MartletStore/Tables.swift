@@ -37,7 +37,9 @@ extension Table {
     public static let have = Table(rawValue: 15)
     /// peer domain → what is remembered of it. See ``PeerTable``.
     public static let peer = Table(rawValue: 16)
+    /// number → a message of a client taken over lately. See ``RecentMessageTable``.
+    public static let recentMessage = Table(rawValue: 17)
 
     /// Every table, for the store to open.
-    public static let all: [Table] = (0...16).map { Table(rawValue: $0) }
+    public static let all: [Table] = (0...17).map { Table(rawValue: $0) }
 }

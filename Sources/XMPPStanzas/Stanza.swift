@@ -57,6 +57,8 @@ public struct Stanza: Hashable, Sendable {
         public static let delay = Traits(rawValue: 8)
         /// A child that is neither a chat state nor a `<thread/>`.
         public static let substance = Traits(rawValue: 16)
+        /// An XEP-0359 `<origin-id/>`.
+        public static let originID = Traits(rawValue: 32)
     }
 
     /// A stanza of our own making.
@@ -102,6 +104,7 @@ extension Stanza.Traits {
         case ("no-store", Namespaces.hints), ("no-permanent-store", Namespaces.hints): self = .noStore
         case (_, Namespaces.hints): self = []
         case ("delay", Namespaces.delay): self = .delay
+        case ("origin-id", Namespaces.stanzaID): self = .originID
         default: self = .substance
         }
     }

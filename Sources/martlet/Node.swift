@@ -44,10 +44,10 @@ final class Node {
             }
         }
         self.box = box
-        let directory = configuration.dataDirectory
+        let environment = store.environment
         loop = SiteLoop(
             store: store, policy: SitePolicy(configuration), dispatcher: network.dispatcher, logger: logger,
-            diskProbe: { ProcessLimits.freeBytes(under: directory) })
+            diskProbe: { Int64(clamping: environment.room) })
         admin = AdminServer(path: configuration.controlSocket, logger: logger) { [loop] id, command in
             loop.post(.command(id, command))
         } reload: { [state, network, loop] in

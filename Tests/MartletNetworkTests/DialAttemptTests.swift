@@ -64,14 +64,39 @@ import XMPPStreams
         var answers = services(.nameDoesNotExist)
         answers[ResolutionQuery(name: "brno.example", type: .a)] = .nameDoesNotExist
         answers[ResolutionQuery(name: "brno.example", type: .aaaa)] = .nameDoesNotExist
-        try await loop(recorder, answers).post([.dial(try request(1))])
+        var healthy = answers
+        healthy[ResolutionQuery(name: ".", type: .a)] = .noData
+        try await loop(recorder, healthy).post([.dial(try request(1))])
         #expect(await failure(1, recorder) == .noSuchDomain)
+        healthy = answers
+        healthy[ResolutionQuery(name: "_xmpp-server._tcp.pilsen.example", type: .srv)] = .noData
+        try await loop(recorder, healthy).post([.dial(try request(3))])
+        #expect(await failure(3, recorder) == .noSuchDomain)
         try await loop(recorder, [:]).post([.dial(try request(2))])
         guard case .unreachable(let words) = await failure(2, recorder) else {
             Issue.record("a failure was taken for an absence")
             return
         }
         #expect(words.contains("no answer"))
+    }
+
+    @Test("a resolver that denies every name, our own too, proves nothing")
+    func denial() async throws {
+        let recorder = Recorder()
+        var answers = services(.nameDoesNotExist)
+        for name in [".", "brno.example"] {
+            for type in [ResolutionQuery.RecordType.a, .aaaa] {
+                answers[ResolutionQuery(name: name, type: type)] = .nameDoesNotExist
+            }
+        }
+        answers[ResolutionQuery(name: "_xmpp-server._tcp.pilsen.example", type: .srv)] = .nameDoesNotExist
+        answers[ResolutionQuery(name: "_xmpps-server._tcp.pilsen.example", type: .srv)] = .nameDoesNotExist
+        try await loop(recorder, answers).post([.dial(try request(1))])
+        guard case .unreachable(let words) = await failure(1, recorder) else {
+            Issue.record("a denial of everything was taken for an absence")
+            return
+        }
+        #expect(words.contains("cannot be believed"))
     }
 
     @Test("a stranger's record that leads inside is not dialled, and the words name the setting")

@@ -58,6 +58,13 @@ struct SessionsHarness {
         }
     }
 
+    /// A chat message with an origin-id (XEP-0359).
+    static func message(origin: String) -> Stanza {
+        Stanza(
+            .message, from: account("romeo"), to: account("juliet"), id: origin, type: "chat",
+            payloads: [Element("body", Namespaces.client), Element("origin-id", Namespaces.stanzaID, [("id", origin)])])
+    }
+
     static func account(_ user: String) -> JID {
         JID(preparedLocalpart: user, preparedDomainpart: domain.domainpart, preparedResourcepart: nil)
     }

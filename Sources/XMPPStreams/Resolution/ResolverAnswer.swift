@@ -26,6 +26,7 @@ public struct ResolutionQuery: Hashable, Sendable {
     /// False if DNS has no room for such a name (RFC 1035 §2.3.4: labels of 1 to 63 octets, 255 in all): it is then proven
     /// not to exist, without asking.
     public var isPossibleName: Bool {
+        if name == "." { return true }
         let bytes = name.utf8
         // A length before each label and the root's length after the last.
         guard bytes.count <= 253 else { return false }

@@ -1,0 +1,82 @@
+import Collections
+import MartletCrypto
+import MartletPrimitives
+import MartletStore
+import XMPPStanzas
+import XMPPXML
+
+/// Recognises a message that a client sends again without resuming its session: same account, addressee, origin-id
+/// (XEP-0359) and content within a day (`Docs/relay-protocol.md` §7.3). Such a client never saw our acknowledgement, so the
+/// message counts as handled and is not routed a second time.
+///
+/// Part of ``Sessions``. The rows are in the store; here is what is needed to find them fast.
+struct RecentMessages {
+    /// Look-up only.
+    private var known: Set<UInt64> = []
+    /// Oldest first, as in the store.
+    private var rows: Deque<(sequence: UInt64, message: RecentMessage)> = []
+
+    private let limit: Int
+
+    /// How long a message is remembered, milliseconds: a laptop is closed overnight.
+    static let lifetime: Int64 = 86_400_000
+    /// Messages remembered on the whole site, 3 MB: a busy office's day; beyond it the oldest go.
+    static let limit = 65_536
+    /// Rows removed in the turn of one message: more than one, so that a backlog shrinks; few, so that a turn is short.
+    private static let removalsPerTurn = 4
+
+    /// After a start.
+    init(in store: some KeyValueTransaction) {
+        limit = Self.limit
+        rows = Deque(RecentMessageTable.all(in: store))
+        for (_, message) in rows { known.insert(message.fingerprint) }
+    }
+
+    /// No messages; another limit is for tests.
+    init(limit: Int = Self.limit) {
+        self.limit = limit
+    }
+
+    /// Whether the message was taken over before; if not, it is remembered in the transaction that takes it over.
+    mutating func isRepeated(
+        _ stanza: Stanza, of account: AddressNumber, now: Instant, in store: some KeyValueTransaction
+    ) -> Bool {
+        forget(before: now + -Self.lifetime, in: store)
+        guard let fingerprint = Self.digest(of: stanza, account) else { return false }
+        guard known.insert(fingerprint).inserted else { return true }
+        let message = RecentMessage(fingerprint: fingerprint, acceptedAt: now)
+        let sequence = (rows.last?.sequence ?? 0) + 1
+        RecentMessageTable.append(sequence, message, in: store)
+        rows.append((sequence, message))
+        return false
+    }
+
+    private mutating func forget(before instant: Instant, in store: some KeyValueTransaction) {
+        for _ in 0..<Self.removalsPerTurn {
+            guard let first = rows.first, first.message.acceptedAt < instant || rows.count >= limit else { return }
+            rows.removeFirst()
+            known.remove(first.message.fingerprint)
+            RecentMessageTable.remove(first.sequence, in: store)
+        }
+    }
+
+    /// nil without an origin-id: then two equal messages may be meant. The stamp that a client adds when it sends again
+    /// (XEP-0203) is not part of the content.
+    private static func digest(of stanza: Stanza, _ account: AddressNumber) -> UInt64? {
+        guard stanza.traits.contains(.originID) else { return nil }
+        let payloads = stanza.payloads
+        guard let origin = payloads.first(where: { $0.is("origin-id", Namespaces.stanzaID) })?["id"], !origin.isEmpty else {
+            return nil
+        }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(stanza.content.count + 128)
+        for part in [String(account.value), stanza.to?.description ?? "", origin, stanza.type ?? ""] {
+            bytes += part.utf8
+            bytes.append(0)
+        }
+        for payload in payloads where !payload.is("delay", Namespaces.delay) {
+            payload.write(to: &bytes, within: Namespaces.client)
+        }
+        return ByteReader.first(Digest.hash(.sha256, bytes))
+    }
+}
