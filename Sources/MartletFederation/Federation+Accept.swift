@@ -51,6 +51,7 @@ extension Federation {
         let (lane, number) = nextNumber(slot, index, turn)
         EntryTable.put(lane, number, entry, in: turn.store)
         if wasEmpty { noteFirstWaiting(slot, turn) }
+        noteAccepted(number, slot, index, from: stanza.from)
 
         if links[slot].isUp, links[slot].lanes[index].isOpen, links[slot].lanes[index].nextToSend == number,
             hasRoom(slot, index, turn)

@@ -30,8 +30,10 @@ public struct Federation {
     var dialbacksByAddress: [RemoteAddress: Int] = [:]
 
     var strangers = StrangerGate()
-    /// Peers that came back in this turn: the site refreshes availability with them.
-    var recovered: [DomainPair] = []
+    /// What happened to links in this turn, for sessions.
+    var changes: [LinkChange] = []
+    /// Counts censuses of queues, so that the timers of an earlier one meet nothing.
+    var nextCensus: UInt64 = 0
     var isShuttingDown = false
 
     /// What an attempt is for.
@@ -52,6 +54,8 @@ public struct Federation {
             links[slot].lanes[Int(row.laneClass.rawValue)].id = id
             links[slot].lanes[Int(row.laneClass.rawValue)].row = row
             links[slot].lanes[Int(row.laneClass.rawValue)].streamLost()
+            // What an earlier process sent is not known.
+            links[slot].lanes[Int(row.laneClass.rawValue)].highestSent = row.assigned
         }
         dialKnownPeers(turn)
         for slot in links.indices where links[slot].waiting > 0 {
@@ -65,10 +69,10 @@ public struct Federation {
         dialKnownPeers(turn)
     }
 
-    /// Peers whose links came up since the last call.
-    public mutating func takeRecovered() -> [DomainPair] {
-        defer { recovered.removeAll() }
-        return recovered
+    /// What happened to links since the last call.
+    public mutating func takeChanges() -> [LinkChange] {
+        defer { changes.removeAll() }
+        return changes
     }
 
     /// The end of a batch: haves are sent, windows filled, acknowledgements asked for.
@@ -112,7 +116,12 @@ public struct Federation {
         case .dialbackTimeout(let dial):
             dialbackEnded(dial, .error(.remoteServerTimeout, words: "no answer in time"), turn)
             turn.perform(.cancelDial(dial))
-        case .sessionExpired, .sessionFence, .clockMark:
+        case .linkKeepAlive(let link, let generation):
+            guard isCurrent(link, generation) else { return }
+            keepAlive(Int(link.slot), turn)
+        case .linkCensus(let link, let generation):
+            censusDue(link, generation, turn)
+        case .sessionExpired, .sessionFence, .clockMark, .peerPresence, .offices, .officesAgain, .officePushes:
             break
         }
     }
