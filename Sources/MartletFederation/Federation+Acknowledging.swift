@@ -127,6 +127,7 @@ extension Federation {
         let index = Int(laneClass.rawValue)
         guard let id = links[slot].lanes[index].id, let row = links[slot].lanes[index].row, number > row.acked else { return }
         let tag = EntryTable.entry(id, number, in: turn.store)?.tag ?? 0
+        links[slot].doubtfulStreams = 0
         turn.lazily {
             for acked in row.acked + 1...number { EntryTable.remove(id, acked, in: turn.store) }
             links[slot].lanes[index].acknowledged(upTo: number, tag: tag)

@@ -62,6 +62,12 @@ extension Federation {
         changes.append(LinkChange(links[slot].pair, .counted(sender)))
     }
 
+    /// Entries were voided: the numbers that people see are lower now.
+    mutating func noteCountChanged(_ slot: Int, of account: JID? = nil) {
+        guard links[slot].census?.isComplete == true else { return }
+        changes.append(LinkChange(links[slot].pair, .counted(account)))
+    }
+
     /// How many messages of an account wait for the peer, at most a thousand; nil where it is not known.
     public func ownWaiting(of account: JID, on pair: DomainPair, _ turn: Turn) -> Int? {
         guard let slot = linkByPair[pair], let census = links[slot].census, census.isComplete else { return nil }
@@ -121,9 +127,7 @@ extension Federation {
     /// error follows.
     public mutating func cancel(_ ids: [String], of account: JID, _ turn: Turn) -> [Cancellation] {
         let outcomes = ids.map { cancel($0, of: account, turn) }
-        for slot in links.indices where links[slot].census?.isComplete == true {
-            changes.append(LinkChange(links[slot].pair, .counted(account)))
-        }
+        for slot in links.indices { noteCountChanged(slot, of: account) }
         return outcomes
     }
 
@@ -135,7 +139,7 @@ extension Federation {
             let logged = StanzaLog.stanza(entry.logSequence, in: turn.store),
             logged.stanza.from?.hasSameBare(as: account) == true
         else { return .notFound }
-        let wasSent = links[slot].lanes[index].mayHaveSent(number) || entry.attempts > 0
+        let wasSent = number <= links[slot].lanes[index].row?.offered ?? 0
         StanzaLog.release(entry.logSequence, in: turn.store)
         entry.logSequence = 0
         entry.state = .void

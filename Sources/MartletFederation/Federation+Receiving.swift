@@ -39,7 +39,7 @@ extension Federation {
         case .streamEnded: closeAnswered(slot, turn)
         case .closed(let words): streamLost(slot, words, turn)
         case .congested:
-            if let connection = links[slot].connection { turn.perform(.close(nil), on: connection) }
+            if let connection = links[slot].connection { turn.perform(.abort, on: connection) }
             streamLost(slot, "the peer reads too slowly", turn)
         default: break
         }
@@ -104,6 +104,7 @@ extension Federation {
         switch (nonza.name, nonza.namespace) {
         case ("ask", Namespaces.relay):
             guard let pair = pair(of: nonza, on: connection) else { return }
+            supersede(pair, by: connection, turn)
             for laneClass in LaneClass.allCases {
                 makeDue(IncomingLane(pair: pair, laneClass: laneClass), on: connection, turn)
             }
@@ -120,6 +121,15 @@ extension Federation {
         default:
             break
         }
+    }
+
+    /// Another Martlet carries a pair on one stream at a time: the one that carried it before is dead at its end, whatever
+    /// TCP still believes, and would count against the limit of connections for hours.
+    private mutating func supersede(_ pair: DomainPair, by connection: ConnectionID, _ turn: Turn) {
+        if let before = relayStream[pair], before != connection, inbound[before]?.pairs == [pair] {
+            turn.perform(.abort, on: before)
+        }
+        relayStream[pair] = connection
     }
 
     /// The pair that a relay nonza names, if this stream has proven it.
@@ -210,6 +220,7 @@ extension Federation {
     }
 
     private mutating func inboundClosed(_ connection: ConnectionID) {
-        inbound[connection] = nil
+        guard let stream = inbound.removeValue(forKey: connection) else { return }
+        for pair in stream.pairs where relayStream[pair] == connection { relayStream[pair] = nil }
     }
 }

@@ -8,7 +8,16 @@ import XMPPXML
 
 extension Federation {
     func hasRoom(_ slot: Int, _ index: Int, _ turn: Turn) -> Bool {
-        links[slot].lanes[index].hasRoom(entries: turn.policy.windowEntries, bytes: turn.policy.windowBytes)
+        let entries = links[slot].isDoubtful ? 1 : turn.policy.windowEntries
+        return links[slot].lanes[index].hasRoom(entries: entries, bytes: turn.policy.windowBytes)
+    }
+
+    /// Entries up to `number` are about to be written, which is noted durably before, for many at once.
+    private mutating func offer(_ number: UInt64, _ slot: Int, _ index: Int, _ turn: Turn) {
+        guard let id = links[slot].lanes[index].id, var row = links[slot].lanes[index].row, number > row.offered else { return }
+        row.offered = min(row.assigned, number + UInt64(turn.policy.windowEntries) - 1)
+        LaneTable.update(id, row, in: turn.store)
+        links[slot].lanes[index].row = row
     }
 
     /// Fills the windows of a link from disk, urgent lanes first (`Docs/relay-protocol.md` §3, S3).
@@ -21,6 +30,7 @@ extension Federation {
                 guard let entry = EntryTable.entry(lane, number, in: turn.store) else {
                     preconditionFailure("lane \(lane.value) has no entry \(number)")
                 }
+                offer(number, slot, index, turn)
                 if entry.state == .waiting {
                     guard let logged = StanzaLog.stanza(entry.logSequence, in: turn.store) else {
                         preconditionFailure("entry \(lane.value)/\(number) has no stanza \(entry.logSequence)")
@@ -196,7 +206,7 @@ extension Federation {
             links[slot].state = .closing(connection, .foreign(foreign))
             return turn.perform(.close(nil), on: connection)
         }
-        turn.perform(.close(StreamError(.connectionTimeout)), on: connection)
+        turn.perform(.abort, on: connection)
         streamLost(slot, "no answer for \((turn.policy.silenceTimeout + 999) / 1000) seconds", turn)
     }
 

@@ -11,8 +11,6 @@ struct OutgoingLane {
     var id: LaneID?
     var row: LaneRow?
 
-    /// The highest number that was ever written to a stream, as far as this process knows.
-    var highestSent: UInt64 = 0
     /// The current stream may carry the lane: the peer said what it has, or is foreign.
     var isOpen = false
     /// The next number to write to the current stream.
@@ -74,12 +72,8 @@ struct OutgoingLane {
     mutating func wrote(bytes: Int) {
         sizes.append(bytes)
         bytesInFlight += bytes
-        highestSent = max(highestSent, nextToSend)
         nextToSend += 1
     }
-
-    /// Whether an entry may have reached the peer.
-    func mayHaveSent(_ number: UInt64) -> Bool { number <= highestSent }
 
     /// Entries up to `number` are acknowledged.
     mutating func acknowledged(upTo number: UInt64, tag: UInt64) {

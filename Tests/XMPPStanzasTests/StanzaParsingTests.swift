@@ -38,6 +38,9 @@ struct StanzaParsingTests {
         #expect(
             try parse("<message><no-store xmlns='urn:xmpp:hints'/><delay xmlns='urn:xmpp:delay' stamp=''/></message>").traits
                 == [.noStore, .delay])
+        #expect(
+            try parse("<message><no-permanent-store xmlns='urn:xmpp:hints'/><body/></message>").traits == [.body, .substance])
+        #expect(try parse("<message><store xmlns='urn:xmpp:hints'/></message>").traits == .substance)
         #expect(try parse("<message><body xmlns='jabber:server'/></message>", Namespaces.server).traits.contains(.body))
         #expect(try parse("<message><body xmlns='jabber:server'/></message>").traits == .substance)
     }
