@@ -136,7 +136,10 @@ extension Federation {
         _ mark: RelayMark, _ stanza: Stanza?, _ pair: DomainPair, on connection: ConnectionID, _ turn: Turn
     ) {
         // R4: below the reserve nothing is counted, so the peer keeps it and tries again.
-        if turn.isBelowReserve { return }
+        if turn.isBelowReserve {
+            inbound[connection]?.hasRefused = true
+            return
+        }
         let lane = IncomingLane(pair: pair, laneClass: mark.lane)
         load(lane, turn)
         switch haves[lane]?.verdict(on: mark) {
@@ -207,6 +210,16 @@ extension Federation {
             turn.acknowledge(have.serialized(within: Namespaces.client), on: connection)
         }
         dueHaves.removeAll(keepingCapacity: true)
+    }
+
+    /// There is room again: the peer repeats nothing on a stream that lives (`Docs/relay-protocol.md` S4), so those that
+    /// carried what was refused are closed.
+    public mutating func reserveLeft(_ turn: Turn) {
+        let streams = inbound.filter { $0.value.hasRefused }.keys
+        for connection in streams.sorted(by: { ($0.loop, $0.slot, $0.generation) < ($1.loop, $1.slot, $1.generation) }) {
+            inbound[connection]?.hasRefused = false
+            turn.perform(.close(StreamError(.resourceConstraint)), on: connection)
+        }
     }
 
     private mutating func inboundClosed(_ connection: ConnectionID) {

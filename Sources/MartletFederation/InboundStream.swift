@@ -13,6 +13,8 @@ struct InboundStream {
     var handled: UInt32 = 0
     /// Numbers in a row that left a gap; three end the stream (`Docs/relay-protocol.md` R1).
     var gaps = 0
+    /// Entries were refused below the disk's reserve: only another stream brings them again.
+    var hasRefused = false
     /// Dialback verifications under way.
     var pendingDialbacks = 0
 
