@@ -30,6 +30,8 @@ extension World {
 
     private mutating func foreignTransmits(_ server: Int, _ site: Int, _ bytes: [UInt8], _ message: Int?, on pipe: Int) {
         send(.bytes(bytes), on: pipe, way: 0)
+        // TCP gives up at last.
+        if pipes[pipe].way(0).isDead { schedule.add(.reset(pipe: pipe), after: 15_000) }
         guard foreign[server].acknowledges else { return }
         foreign[server].outbound[site].unacknowledged.append((bytes, message))
         send(.bytes(Array("<r xmlns='\(Namespaces.streamManagement)'/>".utf8)), on: pipe, way: 0)

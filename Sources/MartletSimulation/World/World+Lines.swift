@@ -168,6 +168,7 @@ extension World {
         let site = pipes[pipe].end(end).server
         let origin = pipes[pipe].end(1 - end).server
         guard let bytes = mutated(bytes, pipe, end) else { return }
+        if isTracing { note(site, "← \(name(origin)): \(Self.short(bytes))") }
         if Self.isStanza(bytes) {
             let context = NamespaceContext(Namespaces.server)
             guard let stanza = try? Stanza(parsing: bytes, contentNamespace: Namespaces.server, context: context) else {
