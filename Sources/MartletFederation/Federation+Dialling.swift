@@ -54,7 +54,6 @@ extension Federation {
         linkByConnection[connection] = slot
         links[slot].generation += 1
         links[slot].isSilenceArmed = false
-        links[slot].failures = 0
         links[slot].absences = 0
         links[slot].isStranger = false
         links[slot].lastError = ""
@@ -107,6 +106,8 @@ extension Federation {
         for number in first..<first + UInt64(waiting.count) { turn.store.delete(.entry, EntryTable.key(id, number)) }
         row.epoch = Epoch(high: turn.random.next(), low: turn.random.next())
         row.assigned = UInt64(waiting.count)
+        row.offered = 0
+        row.warned = row.warned > row.acked ? row.warned - row.acked : 0
         row.acked = 0
         row.ackedTag = 0
         row.provenOtherwise = false
@@ -185,6 +186,7 @@ extension Federation {
         links[slot].generation += 1
         links[slot].isSilenceArmed = false
         links[slot].needsRefresh = true
+        if case .up(_, .foreign(let foreign)) = links[slot].state, foreign.hasUnprovenEntry { links[slot].doubtfulStreams += 1 }
         links[slot].state = .idle
         let requests = links[slot].requests
         links[slot].requests = []

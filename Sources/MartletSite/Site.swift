@@ -181,7 +181,6 @@ public struct Site {
         guard below != isBelowReserve else { return }
         isBelowReserve = below
         turn.setBelowReserve(below)
-        if !below { federation.reserveLeft(turn) }
         turn.note(below ? .diskReserveReached(freeBytes: freeBytes) : .diskReserveLeft(freeBytes: freeBytes))
     }
 }

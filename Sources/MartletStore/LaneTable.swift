@@ -25,6 +25,11 @@ public struct LaneRow: Sendable, Equatable {
     public var epoch: Epoch
     /// The last number given.
     public var assigned: UInt64 = 0
+    /// Entries up to this number may have been written to a stream; those beyond never were. Noted before they are, some
+    /// ahead, so that it costs one write for many.
+    public var offered: UInt64 = 0
+    /// The senders of entries up to this number were told that these wait for long.
+    public var warned: UInt64 = 0
     /// The last number that the peer has acknowledged, and the tag it carried.
     public var acked: UInt64 = 0
     /// The tag that this number carried.
@@ -91,6 +96,8 @@ public enum LaneTable {
         writer.put(row.epoch.high)
         writer.put(row.epoch.low)
         writer.put(row.assigned)
+        writer.put(row.offered)
+        writer.put(row.warned)
         writer.put(row.acked)
         writer.put(row.ackedTag)
         writer.put(UInt8(row.provenOtherwise ? 1 : 0))
@@ -117,6 +124,8 @@ public enum LaneTable {
         var row = LaneRow(
             local: local, peer: peer, laneClass: laneClass, epoch: Epoch(high: reader.take(), low: reader.take()))
         row.assigned = reader.take()
+        row.offered = reader.take()
+        row.warned = reader.take()
         row.acked = reader.take()
         row.ackedTag = reader.take()
         row.provenOtherwise = reader.take(UInt8.self) != 0

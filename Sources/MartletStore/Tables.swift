@@ -40,6 +40,9 @@ extension Table {
     /// number → a message of a client taken over lately. See ``RecentMessageTable``.
     public static let recentMessage = Table(rawValue: 17)
 
+    /// deadline, laneID, number: entries that expire early. See ``DeadlineTable``.
+    public static let deadline = Table(rawValue: 18)
+
     /// Every table, for the store to open.
-    public static let all: [Table] = (0...17).map { Table(rawValue: $0) }
+    public static let all: [Table] = (0...18).map { Table(rawValue: $0) }
 }
