@@ -70,7 +70,7 @@ import Testing
     @Test("a void that is skipped instead of sent is seen")
     func voidSkipped() throws {
         let planned = [Self.fault(10_000, 25_000, Self.blackHole)]
-        check(.voidSkipped, [.numberChanged, .stopped], try Companies.pair(lifetime: "5s", messages: 90), planned)
+        check(.voidSkipped, [.numberChanged, .stopped, .notDrained], try Companies.pair(lifetime: "5s", messages: 90), planned)
     }
 
     @Test("an error that goes to a device that is gone is seen")

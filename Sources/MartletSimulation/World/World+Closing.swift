@@ -6,6 +6,7 @@ extension World {
     /// A site tells its end of a pipe something.
     mutating func perform(_ command: StreamCommand, on pipe: Int, _ end: Int) {
         guard !pipes[pipe].end(end).isGone else { return }
+        if command == .abort { return abort(pipe, end) }
         if pipes[pipe].end(end).engine != nil { return engine(pipe, end) { $0.perform(command, into: &$1) } }
         switch command {
         case .send(let bytes): send(.bytes(bytes), on: pipe, way: end)
@@ -20,6 +21,15 @@ extension World {
         pipes[pipe].update(end: end) { $0.isClosing = true }
         send(.end, on: pipe, way: end)
         schedule.add(.closingTimeout(pipe: pipe, end: end), after: 2000)
+    }
+
+    /// One end throws the connection away, with what the line has not carried yet.
+    private mutating func abort(_ pipe: Int, _ end: Int) {
+        for way in 0...1 { pipes[pipe].update(way: way) { $0.isDead = true } }
+        tell(pipe, end, "given up", isOrderly: false)
+        guard !isBlocked(pipes[pipe].route, way: end), !pipes[pipe].isOver else { return }
+        schedule.add(
+            .reset(pipe: pipe), after: delay(pipes[pipe].end(end).server, pipes[pipe].end(1 - end).server))
     }
 
     mutating func closingTimedOut(_ pipe: Int, _ end: Int) {

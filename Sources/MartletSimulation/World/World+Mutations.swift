@@ -13,6 +13,8 @@ struct Planted {
     var hasStruck = false
     /// Voids that were not sent.
     var skipped: [Int: UInt64] = [:]
+    /// The tag that each number carried to its destination.
+    var tags: [Int: [UInt64: UInt64]] = [:]
     /// The device from which each message was sent.
     var devices: [Int: JID] = [:]
     /// The last number written to a socket.
@@ -63,7 +65,7 @@ extension World {
         else { return bytes }
         let number = min(max(mark.number, row.acked), row.assigned)
         let tag = number == row.acked ? row.ackedTag : EntryTable.entry(id, number, in: rows)?.tag ?? row.ackedTag
-        for (name, value) in RelayMark(lane: mark.lane, epoch: row.epoch, number: number, tag: tag).attributes {
+        for (name, value) in RelayMark(lane: mark.lane, epoch: row.epoch, number: number, tag: tag, after: nil).attributes {
             have[name] = value
         }
         if number == 0 {
@@ -80,10 +82,15 @@ extension World {
             planted.skipped[key, default: 0] += 1
             return nil
         }
-        guard let skipped = planted.skipped[key], let stanza = stanza(bytes), var mark = stanza.relayMark,
-            mark.number > skipped
-        else { return bytes }
+        guard let stanza = stanza(bytes), var mark = stanza.relayMark else { return bytes }
+        let skipped = planted.skipped[key] ?? 0
+        guard skipped > 0, mark.number > skipped else {
+            planted.tags[key, default: [:]][mark.number] = mark.tag
+            return bytes
+        }
         mark.number -= skipped
+        mark.after = planted.tags[key]?[mark.number - 1]
+        planted.tags[key, default: [:]][mark.number] = mark.tag
         return serialized(stanza, mark)
     }
 
@@ -101,6 +108,7 @@ extension World {
         planted.hasStruck = true
         mark.number = have.number + 1
         mark.epoch = have.epoch
+        mark.after = have.tag
         auditArrival(mark, from: origin, to: destination)
         var late = stanza
         late.relayMark = mark

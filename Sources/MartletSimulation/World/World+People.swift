@@ -76,7 +76,7 @@ extension World {
             clientPosts(client, .clientAuthenticated(proof))
         case .admit:
             for bytes in clients[client].streamOpened(connection) { clientSends(client, bytes) }
-        case .close, .refuseCredentials, .refuse:
+        case .close, .abort, .refuseCredentials, .refuse:
             clients[client].streamLost()
             schedule.add(
                 .arrive(site: site, incarnation: sites[site].incarnation, event: .client(connection, .closed("closed"))),
