@@ -52,7 +52,9 @@ public struct Chart: Sendable {
 
     private func x(_ time: Int64, _ end: Int64) -> Double { Self.left + Self.width * Double(time) / Double(max(end, 1)) }
 
-    private func curve(_ steps: [(at: Int64, depth: Int)], _ colour: String, _ top: Double, _ deepest: Int, _ end: Int64) -> String {
+    private func curve(
+        _ steps: [(at: Int64, depth: Int)], _ colour: String, _ top: Double, _ deepest: Int, _ end: Int64
+    ) -> String {
         func y(_ depth: Int) -> String { Self.number(top + Self.height * (1 - Double(depth) / Double(deepest))) }
         var points: [String] = []
         var depth = 0

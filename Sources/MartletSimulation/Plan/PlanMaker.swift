@@ -115,11 +115,12 @@ struct PlanMaker {
             let kinds: [RunPlan.Deed.Kind] = [.message, .message, .message, .messageToDevice]
             return RunPlan.Deed(
                 at: 4000 + Int64(message) * interval + pick(interval), from: from, to: to, kind: kinds[choose(4)])
-        } + (0..<topology.traffic.messages / 8).map { _ in
-            let from = choose(people.all)
-            let to = addressee(of: from)
-            return RunPlan.Deed(at: 4000 + pick(trafficTime), from: from, to: to, kind: .query)
         }
+            + (0..<topology.traffic.messages / 8).map { _ in
+                let from = choose(people.all)
+                let to = addressee(of: from)
+                return RunPlan.Deed(at: 4000 + pick(trafficTime), from: from, to: to, kind: .query)
+            }
     }
 
     /// Somebody else; people of foreign servers write to ours.

@@ -100,8 +100,8 @@ extension World {
             let sequence = key.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
             let count = Int(StanzaLog.count(sequence, in: store))
             if references[sequence] != count {
-                faults.append(
-                    Fault(.references, "\(sites[site].name): stanza \(sequence) counts \(count), has \(references[sequence] ?? 0)"))
+                let words = "stanza \(sequence) counts \(count), has \(references[sequence] ?? 0)"
+                faults.append(Fault(.references, "\(sites[site].name): \(words)"))
             }
             references[sequence] = nil
             return true

@@ -38,7 +38,8 @@ extension World {
         }
         ledger = DeliveryLedger(names: addresses.map(\.description))
         for link in topology.links {
-            guard let first = servers.firstIndex(of: link.between[0]), let second = servers.firstIndex(of: link.between[1]) else {
+            guard let first = servers.firstIndex(of: link.between[0]), let second = servers.firstIndex(of: link.between[1])
+            else {
                 continue
             }
             lines.append(

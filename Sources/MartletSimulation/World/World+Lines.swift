@@ -40,7 +40,9 @@ extension World {
             schedule.add(
                 .arrive(site: site, incarnation: incarnation, event: .dialFailed(request.id, failure)), after: after)
         }
-        if isBlocked(route, way: 0) || isBlocked(route, way: 1) { return fail(.unreachable("no answer in time"), after: 10_000) }
+        if isBlocked(route, way: 0) || isBlocked(route, way: 1) {
+            return fail(.unreachable("no answer in time"), after: 10_000)
+        }
         if isRefusing(route) || !isUp(other) { return fail(.unreachable("connection refused"), after: delay(site, other)) }
         if sites[site].certificateFailures > 0 || (other < sites.count && sites[other].certificateFailures > 0) {
             return fail(.refused("its certificate has expired"), after: delay(site, other))
@@ -123,7 +125,7 @@ extension World {
         for pipe in openPipes where pipes[pipe].route.contains(where: { $0.line == line }) {
             for way in 0...1 where !pipes[pipe].way(way).stalled.isEmpty {
                 let pause = 1 + pick(6000)
-            schedule.add(.retransmit(pipe: pipe, way: way), after: pause)
+                schedule.add(.retransmit(pipe: pipe, way: way), after: pause)
             }
         }
     }
