@@ -14,14 +14,18 @@ struct SimulationTwin {
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, fileno(file), STDOUT_FILENO)
-        var words: [UnsafeMutablePointer<CChar>?] = (["martlet"] + arguments).map { strdup($0) }
-        words.append(nil)
-        defer { for word in words { free(word) } }
+        let words = Self.list(["martlet"] + arguments)
+        // All that the dynamic linker may need.
+        let environment = Self.list(
+            ["PATH", "LD_LIBRARY_PATH"].compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } })
+        defer { for word in words + environment { free(word) } }
         var process: pid_t = 0
-        let result = posix_spawn(&process, "/proc/self/exe", &actions, nil, words, environ)
+        let result = posix_spawn(&process, "/proc/self/exe", &actions, nil, words, environment)
         guard result == 0 else { throw CommandFailure("the second process cannot be started: \(Files.words(result))") }
         self.process = process
     }
+
+    private static func list(_ words: [String]) -> [UnsafeMutablePointer<CChar>?] { words.map { strdup($0) } + [nil] }
 
     /// Waits for the other process; its lines.
     func digests() throws -> [String] {
