@@ -4,6 +4,7 @@ SWIFT    ?= swift
 VAR      ?= var
 DOMAIN   ?=
 SEEDS    ?= 100000
+COMPANIES := $(filter-out Topologies/two-offices.toml,$(wildcard Topologies/*.toml))
 KILLS    ?= 200
 SEED     ?= 1
 
@@ -74,9 +75,11 @@ part-swift:
 part-model:
 	Docs/models/check
 
-# Fewer messages than the topology says, in the same time: 1,000 different outages in minutes.
+# Fewer messages than the topologies say, in the same time: many different outages in minutes.
 part-simulate:
-	.build/debug/martlet simulate Topologies/two-offices.toml --runs 1000 --messages 40
+	.build/debug/martlet simulate Topologies/two-offices.toml --runs 1000 --messages 20
+	.build/debug/martlet simulate $(COMPANIES) --runs 25 --messages 20
+	.build/debug/martlet simulate Topologies/two-offices.toml Topologies/chain.toml --runs 20 --messages 20 --bytes
 
 part-interop:
 	MARTLET=$(CURDIR)/.build/debug/martlet Tests/InteropTests/run
@@ -88,4 +91,5 @@ part-kills: build
 	MARTLET=.build/release/martlet .venv/bin/python Tests/InteropTests/campaign.py --kills $(KILLS) --seed $(SEED)
 
 part-seeds: build
-	.build/release/martlet simulate Topologies/two-offices.toml --runs $(SEEDS)
+	.build/release/martlet simulate Topologies/*.toml --runs $$(( $(SEEDS) / 8 )) --messages 20
+	.build/release/martlet simulate Topologies/*.toml --runs $$(( $(SEEDS) / 800 )) --messages 20 --bytes
