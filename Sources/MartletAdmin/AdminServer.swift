@@ -40,8 +40,16 @@ public final class AdminServer: Sendable {
         self.reload = reload
     }
 
+    /// `sun_path` has 108 bytes with its terminator.
+    private static let longestPath = 107
+
     /// Listens. The caller holds the store's lock, so a socket file that is already there was left by a dead process.
     public func start(group: any EventLoopGroup) throws {
+        guard path.utf8.count <= Self.longestPath else {
+            throw AdminFailure(
+                "the control socket cannot be at \(path): the system allows \(Self.longestPath) bytes. "
+                    + "Use a shorter --directory, or name a shorter path as control_socket in the configuration")
+        }
         unlink(path)
         // No umask here: it belongs to the whole process, other threads create files meanwhile. Under any usual one nobody
         // else may write to the socket, which connecting needs; and who connects is asked for by SO_PEERCRED.

@@ -46,7 +46,9 @@ extension Sessions {
         if let session {
             // RFC 6121 §8.5.3.1: a resource that exists gets everything.
             switch type {
-            case .normal, .chat: deliver(stanza, to: [session], number, turn)
+            case .normal, .chat:
+                let isBehind = stanza.isDurableMessage && waitsBehindOlder(stanza, for: session, number, turn)
+                deliver(stanza, to: isBehind ? [] : [session], number, turn)
             case .groupchat, .error: deliverForSession(stanza, to: session, number, turn)
             case .headline: send(stanza, to: session, turn)
             }
@@ -67,6 +69,25 @@ extension Sessions {
             // (`Docs/relay-protocol.md` §5), and the sender has to know.
             if isBare, !origin.isSession { deliver(stanza, to: place.map(recipients) ?? [], number, turn) }
         }
+    }
+
+    /// Whether older messages of the same sender wait in the mailbox until somebody takes messages. A session that does not
+    /// (it is bound and has not sent presence yet) must not get this one before them: order is promised per pair of bare
+    /// addresses. Beyond a look at the first ones it is taken for granted.
+    private func waitsBehindOlder(
+        _ stanza: Stanza, for session: SessionID, _ number: AddressNumber, _ turn: Turn
+    ) -> Bool {
+        guard !sessions[session].takesMessages else { return false }
+        var isBehind = false
+        var seen = 0
+        MailboxTable.forEach(number, from: 0, in: turn.store) { sequence, row in
+            guard row.isWaiting, row.holders == 0 else { return true }
+            seen += 1
+            let sender = StanzaLog.stanza(sequence, in: turn.store)?.stanza.from
+            isBehind = seen > SessionLimits.catchUpMessages || sender?.bare == stanza.from?.bare
+            return !isBehind
+        }
+        return isBehind
     }
 
     /// The sessions that get messages to the bare JID, in the order in which they were bound: all that are available with

@@ -271,4 +271,20 @@ struct SessionsMessageTests {
         #expect(bodies == (0...450).map(String.init))
         #expect(site.waiting("juliet") == 0)
     }
+
+    @Test("order per pair: a full JID that has not sent presence yet gets nothing before what waits from the same sender")
+    func orderAtLogin() {
+        var site = SessionsHarness(users: ["romeo", "juliet", "nurse"])
+        let romeo = site.login("romeo", "orchard")
+        let nurse = site.login("nurse", "chamber")
+        for body in ["1", "2"] { site.send(romeo, chat("juliet@pilsen.example", body)) }
+        let juliet = site.bind("juliet", "balcony")
+        site.send(romeo, chat("juliet@pilsen.example/balcony", "3"))
+        site.send(nurse, chat("juliet@pilsen.example/balcony", "from the nurse"))
+        #expect(site.takeBodies(juliet) == ["from the nurse"])
+        site.send(juliet, "<presence/>")
+        #expect(site.takeBodies(juliet) == ["1", "2", "3"])
+        site.send(romeo, chat("juliet@pilsen.example/balcony", "4"))
+        #expect(site.takeBodies(juliet) == ["4"])
+    }
 }
