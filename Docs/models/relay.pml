@@ -15,8 +15,7 @@
  * Names are those of the code; Docs/models/README.md maps each inline to its function. `./check` runs every configuration.
  *
  * Configuration, all by -D: ENTRIES WINDOW CUTS CRASHES VOIDS STICKS RESERVES REFUSED (sizes and budgets), RESTORE_ORIGIN,
- * NEW_ORIGIN, RESTORE_DESTINATION, LATE_AFTER_RESTORE (old carriers outlive a restore of the origin), AFTER (a proposal, see
- * README), LIVENESS (the formula at the end), REST_NOT_JUDGED (an end without drained queue is let pass), MUTATION_* (an error
+ * NEW_ORIGIN, RESTORE_DESTINATION, LATE_AFTER_RESTORE (old carriers outlive a restore of the origin), LIVENESS (the formula at the end), REST_NOT_JUDGED (an end without drained queue is let pass), MUTATION_* (an error
  * that must be found), WITNESS_* (a state that must be reachable).
  */
 
@@ -43,6 +42,10 @@
 #endif
 #ifndef REFUSED
 #define REFUSED 0        /* R3: the stanza that the destination refuses; 0 for none */
+#endif
+
+#ifndef MUTATION_NO_AFTER
+#define AFTER            /* an entry names the one before */
 #endif
 
 #if defined(RESTORE_ORIGIN) || defined(NEW_ORIGIN) || defined(RESTORE_DESTINATION)
@@ -245,7 +248,7 @@ inline receivedHave() {
 
 inline newStore() {
 #ifdef AFTER
-    /* The proposal: the first entry names what the peer has, so it is written again when that turns out to be another. */
+    /* The first entry names what the peer has, so it is written again when that turns out to be another. */
     if
     :: peerTag != tag -> peerTag = tag; nextToSend = acked + 1
     :: else

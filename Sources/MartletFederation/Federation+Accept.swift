@@ -36,7 +36,8 @@ extension Federation {
 
     /// S1: log, number, entry and lane in one transaction with the client's counter.
     private mutating func append(_ stanza: Stanza, _ slot: Int, _ turn: Turn) {
-        if turn.isBelowReserve {
+        // An error has no sender who could be told: the reserve is there for it.
+        if turn.isBelowReserve, !stanza.isError {
             return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "The server's disk is nearly full"))
         }
         if links[slot].isStranger, links[slot].waiting >= StrangerGate.waitingLimit {

@@ -31,6 +31,9 @@ extension Federation {
         guard mark != nil || nonza["n"] == "0" else { return }
         guard links[slot].lanes[index].row?.isStopped != true else { return heard(slot, turn) }
         let lane = links[slot].lanes[index]
+        if let epoch = lane.row?.epoch, nonza["ended"] == epoch.text {
+            return stop(slot, index, "we went back in time: the peer ended this numbering before", turn)
+        }
         let verdict = lane.verdict(on: mark) { number in
             lane.id.flatMap { EntryTable.entry($0, number, in: turn.store)?.tag }
         }
@@ -40,6 +43,7 @@ extension Federation {
             open(slot, index, turn)
         case .newStore:
             if !links[slot].lanes[index].isOpen { turn.note(.newEpoch(links[slot].pair, lane: laneClass.name)) }
+            links[slot].lanes[index].replaces(tag: mark?.tag)
             open(slot, index, turn)
         case .stop(let reason):
             stop(slot, index, reason, turn)

@@ -54,7 +54,6 @@ extension Federation {
         linkByConnection[connection] = slot
         links[slot].generation += 1
         links[slot].isSilenceArmed = false
-        links[slot].failures = 0
         links[slot].absences = 0
         links[slot].isStranger = false
         links[slot].lastError = ""

@@ -21,7 +21,14 @@ extension Federation {
             receivedStanza(stanza, on: connection, turn)
         case .stanzaRefused(let stanza, let error):
             if inbound[connection]?.isManaged == true { inbound[connection]?.handled &+= 1 }
-            if stanza.from != nil, stanza.to != nil { turn.bounce(stanza, error) }
+            guard let from = stanza.from, let to = stanza.to else { break }
+            if let mark = stanza.relayMark {
+                // R3: counted, or it would come again for ever.
+                let pair = DomainPair(local: to.domain, peer: from.domain)
+                receivedEntry(mark, .refused(stanza, error), pair, on: connection, turn)
+            } else {
+                turn.bounce(stanza, error)
+            }
         case .nonza(let nonza):
             receivedNonza(nonza, on: connection, turn)
         case .closed:
@@ -86,7 +93,7 @@ extension Federation {
         if let mark = stanza.relayMark {
             var delivered = stanza
             delivered.relayMark = nil
-            receivedEntry(mark, delivered, pair, on: connection, turn)
+            receivedEntry(mark, .stanza(delivered), pair, on: connection, turn)
         } else {
             turn.route(stanza, from: .peer(connection, pair))
         }
@@ -104,13 +111,14 @@ extension Federation {
         switch (nonza.name, nonza.namespace) {
         case ("ask", Namespaces.relay):
             guard let pair = pair(of: nonza, on: connection) else { return }
+            if turn.isBelowReserve { return refuseBelowReserve(connection, turn) }
             supersede(pair, by: connection, turn)
             for laneClass in LaneClass.allCases {
                 makeDue(IncomingLane(pair: pair, laneClass: laneClass), on: connection, turn)
             }
         case ("void", Namespaces.relay):
             guard let pair = pair(of: nonza, on: connection), let mark = RelayMark(nonza) else { return }
-            receivedEntry(mark, nil, pair, on: connection, turn)
+            receivedEntry(mark, .void, pair, on: connection, turn)
         case ("enable", Namespaces.streamManagement):
             inbound[connection]?.isManaged = true
             inbound[connection]?.handled = 0
@@ -143,18 +151,20 @@ extension Federation {
 
     /// R1: the number moves in the transaction of the delivery; everything else is dropped and answered with what we have.
     private mutating func receivedEntry(
-        _ mark: RelayMark, _ stanza: Stanza?, _ pair: DomainPair, on connection: ConnectionID, _ turn: Turn
+        _ mark: RelayMark, _ content: NumberedContent, _ pair: DomainPair, on connection: ConnectionID, _ turn: Turn
     ) {
-        // R4: below the reserve nothing is counted, so the peer keeps it and tries again.
-        if turn.isBelowReserve { return }
+        if turn.isBelowReserve { return refuseBelowReserve(connection, turn) }
         let lane = IncomingLane(pair: pair, laneClass: mark.lane)
         load(lane, turn)
         switch haves[lane]?.verdict(on: mark) {
         case .next:
-            take(mark, stanza, lane, on: connection, turn)
+            take(mark, content, lane, on: connection, turn)
         case .first(let replacing):
             if replacing { turn.note(.newEpoch(pair, lane: mark.lane.name)) }
-            take(mark, stanza, lane, on: connection, turn)
+            take(mark, content, lane, on: connection, turn)
+        case .ended:
+            turn.note(.endedEpoch(pair, lane: mark.lane.name))
+            haves[lane]?.ended = mark.epoch
         case .gap(let expected):
             turn.note(.numberOutOfOrder(pair, lane: mark.lane.name, expected: expected, received: mark.number))
             inbound[connection]?.gaps += 1
@@ -167,8 +177,13 @@ extension Federation {
         makeDue(lane, on: connection, turn)
     }
 
+    /// R4: nothing is counted and nothing is read any more; the peer keeps it and tries again, more and more rarely.
+    private func refuseBelowReserve(_ connection: ConnectionID, _ turn: Turn) {
+        turn.perform(.close(StreamError(.resourceConstraint, text: "The disk is nearly full, try later")), on: connection)
+    }
+
     private mutating func take(
-        _ mark: RelayMark, _ stanza: Stanza?, _ lane: IncomingLane, on connection: ConnectionID, _ turn: Turn
+        _ mark: RelayMark, _ content: NumberedContent, _ lane: IncomingLane, on connection: ConnectionID, _ turn: Turn
     ) {
         haves[lane]?.took(mark)
         if haves[lane]?.peer == nil {
@@ -178,7 +193,11 @@ extension Federation {
         inbound[connection]?.gaps = 0
         guard let state = haves[lane], let row = state.row, let peer = state.peer, let local = state.local else { return }
         HaveTable.update(row, peer: peer, local: local, laneClass: lane.laneClass, in: turn.store)
-        if let stanza { turn.route(stanza, from: .peer(connection, lane.pair)) }
+        switch content {
+        case .stanza(let stanza): turn.route(stanza, from: .peer(connection, lane.pair))
+        case .refused(let stanza, let error): turn.bounce(stanza, error)
+        case .void: break
+        }
     }
 
     private mutating func load(_ lane: IncomingLane, _ turn: Turn) {
@@ -209,10 +228,14 @@ extension Federation {
                 "have", Namespaces.relay,
                 [("from", lane.pair.local.description), ("to", lane.pair.peer.description), ("lane", lane.laneClass.name)])
             if let row = haves[lane]?.row {
-                let mark = RelayMark(lane: lane.laneClass, epoch: row.epoch, number: row.number, tag: row.tag)
+                let mark = RelayMark(lane: lane.laneClass, epoch: row.epoch, number: row.number, tag: row.tag, after: nil)
                 for (name, value) in mark.attributes { have[name] = value }
             } else {
                 have["n"] = "0"
+            }
+            if let ended = haves[lane]?.ended {
+                have["ended"] = ended.text
+                haves[lane]?.ended = nil
             }
             turn.acknowledge(have.serialized(within: Namespaces.client), on: connection)
         }

@@ -54,14 +54,15 @@ extension Federation {
         let delay = isLate ? (from: pair.local, stamp: logged.acceptedAt) : nil
         switch carrier {
         case .relay:
-            let mark = RelayMark(lane: row.laneClass, epoch: row.epoch, number: number, tag: entry.tag)
+            let mark = RelayMark(
+                lane: row.laneClass, epoch: row.epoch, number: number, tag: entry.tag, after: links[slot].lanes[index].after)
             logged.stanza.write(to: &bytes, relayMark: mark, delay: delay)
         case .foreign(var foreign):
             logged.stanza.write(to: &bytes, relayMark: nil, delay: delay)
             foreign.wrote(.entry(row.laneClass, number))
             links[slot].state = .up(connection, .foreign(foreign))
         }
-        links[slot].lanes[index].wrote(bytes: bytes.count)
+        links[slot].lanes[index].wrote(bytes: bytes.count, tag: entry.tag)
         turn.perform(.send(bytes), on: connection)
         expectAnswer(slot, turn)
         touch(slot)
@@ -70,10 +71,11 @@ extension Federation {
     /// A void keeps the numbers whole for a Martlet; a foreign server sees nothing (S5).
     private mutating func writeVoid(_ entry: EntryRow, _ number: UInt64, _ slot: Int, _ index: Int, _ turn: Turn) {
         guard case .up(let connection, let carrier) = links[slot].state, let row = links[slot].lanes[index].row else { return }
-        links[slot].lanes[index].wrote(bytes: 0)
+        let after = links[slot].lanes[index].after
+        links[slot].lanes[index].wrote(bytes: 0, tag: entry.tag)
         switch carrier {
         case .relay:
-            let mark = RelayMark(lane: row.laneClass, epoch: row.epoch, number: number, tag: entry.tag)
+            let mark = RelayMark(lane: row.laneClass, epoch: row.epoch, number: number, tag: entry.tag, after: after)
             turn.perform(.send(relayNonza("void", links[slot].pair, mark)), on: connection)
             expectAnswer(slot, turn)
         case .foreign(var foreign):
@@ -142,7 +144,9 @@ extension Federation {
     mutating func heard(_ slot: Int, _ turn: Turn) {
         links[slot].owedSince = nil
         links[slot].wasAsked = false
-        if links[slot].lanes.contains(where: { $0.inFlight > 0 }) { expectAnswer(slot, turn) }
+        links[slot].failures = 0
+        // A lane that waits to be opened waits for its own `<have/>`: that of another lane says nothing about it.
+        if links[slot].lanes.contains(where: { $0.inFlight > 0 || $0.awaitsOpening }) { expectAnswer(slot, turn) }
     }
 
     private mutating func armSilence(_ slot: Int, at instant: Instant, _ turn: Turn) {

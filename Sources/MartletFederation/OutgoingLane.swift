@@ -14,7 +14,11 @@ struct OutgoingLane {
     /// The current stream may carry the lane: the peer said what it has, or is foreign.
     var isOpen = false
     /// The next number to write to the current stream.
-    var nextToSend: UInt64 = 1
+    private(set) var nextToSend: UInt64 = 1
+    /// The tag of the entry before that one.
+    private var previousTag: UInt64 = 0
+    /// The tag of what the peer has of another numbering of this lane, which ours replaces.
+    private var replacedTag: UInt64?
     /// Sizes of what was written to the current stream and is not acknowledged, oldest first.
     private var sizes: Deque<Int> = []
     private(set) var bytesInFlight = 0
@@ -27,6 +31,9 @@ struct OutgoingLane {
     var waiting: UInt64 { row?.waiting ?? 0 }
     /// Entries written to the current stream without acknowledgement.
     var inFlight: Int { sizes.count }
+
+    /// Something waits that the current stream may not carry before the peer has said what it has.
+    var awaitsOpening: Bool { !isOpen && waiting > 0 && row?.isStopped != true }
 
     /// What a `<have/>` means for the lane (`Docs/relay-protocol.md` §3, S2).
     enum Verdict: Equatable {
@@ -60,6 +67,17 @@ struct OutgoingLane {
         return .upTo(have.number)
     }
 
+    /// What the next entry names as its predecessor.
+    var after: UInt64? { nextToSend == 1 ? replacedTag : previousTag }
+
+    /// The peer has another numbering, of which it had `tag` last: the first entry has to name that. If it named something
+    /// else until now, it is written again, with all that follow.
+    mutating func replaces(tag: UInt64?) {
+        guard tag != replacedTag else { return }
+        replacedTag = tag
+        rewind()
+    }
+
     /// Whether the window has room (`Docs/relay-protocol.md` §3, S3).
     func hasRoom(entries: Int, bytes: Int) -> Bool {
         inFlight < entries && (bytesInFlight < bytes || inFlight == 0)
@@ -69,10 +87,11 @@ struct OutgoingLane {
     var hasUnsent: Bool { row.map { nextToSend <= $0.assigned } ?? false }
 
     /// Entry `nextToSend` was written.
-    mutating func wrote(bytes: Int) {
+    mutating func wrote(bytes: Int, tag: UInt64) {
         sizes.append(bytes)
         bytesInFlight += bytes
         nextToSend += 1
+        previousTag = tag
     }
 
     /// Entries up to `number` are acknowledged.
@@ -81,14 +100,23 @@ struct OutgoingLane {
         for _ in 0..<min(Int(number - acked), sizes.count) { bytesInFlight -= sizes.removeFirst() }
         row?.acked = number
         row?.ackedTag = tag
-        nextToSend = max(nextToSend, number + 1)
+        if nextToSend <= number {
+            nextToSend = number + 1
+            previousTag = tag
+        }
     }
 
     /// The stream is gone: what was in flight will be sent again.
     mutating func streamLost() {
         isOpen = false
+        replacedTag = nil
+        rewind()
+    }
+
+    private mutating func rewind() {
         sizes.removeAll()
         bytesInFlight = 0
         nextToSend = (row?.acked ?? 0) + 1
+        previousTag = row?.ackedTag ?? 0
     }
 }
