@@ -56,6 +56,7 @@ extension Federation {
         EntryTable.put(lane, number, entry, in: turn.store)
         if deadline.isEarly { expireEarly(lane, number, at: deadline.at, turn) }
         if wasEmpty { noteFirstWaiting(slot, turn) }
+        noteAccepted(number, slot, index, from: stanza.from)
 
         if goesNow {
             write(logged, entry, number, slot, index, isLate: false, turn)
