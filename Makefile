@@ -77,9 +77,9 @@ part-model:
 
 # Fewer messages than the topologies say, in the same time: many different outages in minutes.
 part-simulate:
-	.build/debug/martlet simulate Topologies/two-offices.toml --runs 1000 --messages 20
-	.build/debug/martlet simulate $(COMPANIES) --runs 25 --messages 20
-	.build/debug/martlet simulate Topologies/two-offices.toml Topologies/chain.toml --runs 20 --messages 20 --bytes
+	.build/debug/martlet simulate Topologies/two-offices.toml --runs 1000 --messages 12
+	.build/debug/martlet simulate $(COMPANIES) --runs 12 --messages 12
+	.build/debug/martlet simulate Topologies/two-offices.toml Topologies/chain.toml --runs 10 --messages 12 --bytes
 
 part-interop:
 	MARTLET=$(CURDIR)/.build/debug/martlet Tests/InteropTests/run

@@ -16,9 +16,8 @@ struct SimulationTwin {
         posix_spawn_file_actions_adddup2(&actions, fileno(file), STDOUT_FILENO)
         let words = Self.list(["martlet"] + arguments)
         // All that the dynamic linker may need.
-        let environment = Self.list(
-            (["PATH", "LD_LIBRARY_PATH"] as [String]).compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" }
-            })
+        let names: [String] = ["PATH", "LD_LIBRARY_PATH"]
+        let environment = Self.list(names.compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } })
         defer { for word in words + environment { free(word) } }
         var process: pid_t = 0
         let result = posix_spawn(&process, "/proc/self/exe", &actions, nil, words, environment)
