@@ -63,6 +63,9 @@ public struct SitePolicy: Sendable, Equatable {
     public var newStrangersPerHour = 20
     /// Silence on a link that owes us an answer before it is dead, milliseconds.
     public var silenceTimeout: Int64 = 20_000
+    /// A lane that stopped because a store went back in time goes on by itself, with an alarm, and sends what waits; people
+    /// may get something twice. Off: an operator decides.
+    public var continuesAfterRollback = false
     /// Entries sent and not yet acknowledged per lane.
     public var windowEntries = 256
     /// Bytes sent and not yet acknowledged per lane.

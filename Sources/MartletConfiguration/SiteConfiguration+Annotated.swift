@@ -144,6 +144,11 @@ extension SiteConfiguration {
         # "30s": longer than any round trip, shorter than anyone's patience.
         ack_timeout = "30s"
 
+        # What happens when another office's records show that one of the two stores was restored from a backup or lost. Default
+        # "stop": nothing is sent to it until somebody has decided with `martlet link resync`. "continue": what waits is sent at
+        # once, with an alarm in the log; people may get something twice.
+        rollback = "stop"
+
         [federation.strangers]
 
         # To how many domains one account may write in an hour if this site never exchanged anything with them. Default 20: more

@@ -25,10 +25,20 @@ extension SiteConfiguration {
         public var retryMaximum = Duration.seconds(60)
         /// How long a peer may leave what it was sent without acknowledgement before the stream is given up.
         public var ackTimeout = Duration.seconds(30)
+        /// What happens when one of two stores went back in time.
+        public var rollback = Rollback.stop
         /// What accounts may do with domains the site has never exchanged anything with.
         public var strangers = Strangers()
         /// Peers that are known: the company's other sites.
         public var sites: [KnownSite] = []
+
+        /// What happens to a lane whose records contradict the peer's, because a store was restored or lost.
+        public enum Rollback: String, CaseIterable, Sendable {
+            /// It stands still until an operator decides.
+            case stop
+            /// It sends what waits; people may get something twice.
+            case `continue`
+        }
 
         /// `[federation.strangers]`: domains with which nothing was ever exchanged. A mistyped domain shall fail soon.
         public struct Strangers: Equatable, Sendable {
@@ -87,6 +97,7 @@ extension SiteConfiguration {
                 "retry_maximum", .duration(.milliseconds(10) ... .seconds(86400)), default: retryMaximum)
             if retryMaximum < retryMinimum { section.refuse("retry_maximum", "expected no less than retry_minimum") }
             ackTimeout = section.value("ack_timeout", .duration(.seconds(1) ... .seconds(3600)), default: ackTimeout)
+            rollback = section.value("rollback", .word, default: rollback)
             strangers = section.section("strangers") { Strangers(reading: &$0) }
             sites = section.sections("sites", default: sites) { KnownSite(reading: &$0) }
             for (index, site) in sites.enumerated() {

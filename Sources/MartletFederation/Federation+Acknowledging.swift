@@ -41,8 +41,8 @@ extension Federation {
         case .newStore:
             if !links[slot].lanes[index].isOpen { turn.note(.newEpoch(links[slot].pair, lane: laneClass.name)) }
             open(slot, index, turn)
-        case .stop(let reason):
-            stop(slot, index, reason, turn)
+        case .stop(let stop):
+            self.stop(slot, index, stop, turn)
         }
         heard(slot, turn)
     }
@@ -54,13 +54,14 @@ extension Federation {
     }
 
     /// One of the two stores went back in time: nothing is removed, nothing is sent, the operator decides.
-    private mutating func stop(_ slot: Int, _ index: Int, _ reason: String, _ turn: Turn) {
+    private mutating func stop(_ slot: Int, _ index: Int, _ stop: LaneStop, _ turn: Turn) {
         links[slot].lanes[index].isOpen = false
-        links[slot].lanes[index].row?.stopReason = reason
+        links[slot].lanes[index].row?.stop = stop
         if let id = links[slot].lanes[index].id, let row = links[slot].lanes[index].row {
             LaneTable.update(id, row, in: turn.store)
         }
-        turn.note(.laneStopped(links[slot].pair, lane: links[slot].lanes[index].laneClass.name, reason: reason))
+        turn.note(.laneStopped(links[slot].pair, lane: links[slot].lanes[index].laneClass.name, reason: stop.reason))
+        if turn.policy.continuesAfterRollback { resync(slot, index, .resend, turn) }
     }
 
     /// XEP-0198 §4: the peer has handled `h` stanzas of this stream (rung 1).

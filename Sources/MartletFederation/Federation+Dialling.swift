@@ -97,23 +97,8 @@ extension Federation {
     /// A peer that was foreign is a Martlet now: it cannot know the numbers that were proven by other means, so what
     /// still waits is numbered anew under a new epoch. Rare (a server was replaced), hence not in slices.
     private mutating func beginEpoch(_ slot: Int, _ index: Int, _ turn: Turn) {
-        guard let id = links[slot].lanes[index].id, var row = links[slot].lanes[index].row else { return }
-        var waiting: [EntryRow] = []
-        EntryTable.forEach(id, from: row.acked + 1, in: turn.store) { _, entry in
-            waiting.append(entry)
-            return true
-        }
-        let first = row.acked + 1
-        for number in first..<first + UInt64(waiting.count) { turn.store.delete(.entry, EntryTable.key(id, number)) }
-        row.epoch = Epoch(high: turn.random.next(), low: turn.random.next())
-        row.assigned = UInt64(waiting.count)
-        row.acked = 0
-        row.ackedTag = 0
-        row.provenOtherwise = false
-        for (offset, entry) in waiting.enumerated() { EntryTable.put(id, UInt64(offset) + 1, entry, in: turn.store) }
-        LaneTable.update(id, row, in: turn.store)
-        links[slot].lanes[index].row = row
-        links[slot].lanes[index].streamLost()
+        guard let row = links[slot].lanes[index].row else { return }
+        renumber(slot, index, from: row.acked + 1, turn)
     }
 
     private func remember(_ peer: JID, _ features: PeerFeatures, _ endpoints: [RememberedEndpoint], _ turn: Turn) {
