@@ -17,6 +17,9 @@ public enum AdminRequest: Codable, Sendable, Equatable {
     case purgeEntries(entries: [AdminClaim])
     case planResync(peer: String)
     case resync(peer: String, uncertain: String?)
+    case exportEntries(peer: String, after: String?)
+    /// Of a bundle whose signature was checked by whoever asks.
+    case importRecords(records: [String], origin: String, destination: String)
     case status
     case drain(otherHost: String)
     /// Read configuration and certificates anew: answered by the process, not by the site.
@@ -34,6 +37,8 @@ public enum AdminAnswer: Codable, Sendable, Equatable {
     case ages(rows: [Ages], next: String?)
     case desk(Outcome)
     case resync(rows: [Stopped])
+    case bundle(Part)
+    case imported(Imported)
     case status(Status)
 
     /// One account.
@@ -147,6 +152,10 @@ extension AdminRequest {
         case .resync(let peer, nil): .resync(try AdminDesk.domain(peer), uncertain: nil)
         case .resync(let peer, let choice?):
             .resync(try AdminDesk.domain(peer), uncertain: try AdminDesk.choice(choice))
+        case .exportEntries(let peer, let after):
+            .exportEntries(try AdminDesk.domain(peer), after: try Self.cursor(after))
+        case .importRecords(let records, let origin, let destination):
+            try AdminDesk.carried(records, origin: origin, destination: destination)
         case .status: .status
         case .drain(let host): .drain(otherHost: host)
         case .reload: nil
@@ -191,6 +200,8 @@ extension AdminAnswer {
         case .ages(let ages): self = .ages(rows: ages.rows.map(Ages.init), next: ages.next?.description)
         case .desk(let outcome): self = .desk(Outcome(outcome))
         case .resync(let rows): self = .resync(rows: rows.map(Stopped.init))
+        case .bundle(let part): self = .bundle(Part(part))
+        case .imported(let outcome): self = .imported(Imported(outcome))
         case .status(let row):
             self = .status(
                 Status(

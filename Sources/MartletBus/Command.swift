@@ -59,6 +59,10 @@ public enum Command: Sendable, Equatable {
     case planResync(JID)
     /// Begins the stopped lanes with a peer anew.
     case resync(JID, uncertain: UncertainChoice?)
+    /// A part of what waits for a peer, for a bundle.
+    case exportEntries(JID, after: EntryName?)
+    /// Records of a bundle from `origin` to one of our domains, whose signature was checked.
+    case importRecords([CarriedRecord], origin: JID, destination: JID)
     /// How many people, sessions and links there are.
     case status
     /// Tells every client to reconnect at another host (RFC 6120 §4.9.3.19).
@@ -76,6 +80,8 @@ public enum CommandAnswer: Sendable, Equatable {
     case ages(QueueAges)
     case desk(DeskOutcome)
     case resync([ResyncRow])
+    case bundle(BundlePart)
+    case imported(ImportOutcome)
     case status(StatusRow)
 }
 

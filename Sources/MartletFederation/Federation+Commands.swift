@@ -3,6 +3,7 @@ import MartletPrimitives
 import MartletStore
 import XMPPAddress
 import XMPPStanzas
+import XMPPStreams
 
 /// What an operator can see of links and queues. The queues are read in parts: a turn is short, however long they are.
 extension Federation {
@@ -22,6 +23,9 @@ extension Federation {
         case .purgeEntries(let claims): .desk(purge(claims, turn))
         case .planResync(let peer): .resync(resyncRows(peer, turn))
         case .resync(let peer, let choice): resync(peer, uncertain: choice, turn)
+        case .exportEntries(let peer, let cursor): exportPart(peer, after: cursor, turn)
+        case .importRecords(let records, let origin, let destination):
+            importRecords(records, DomainPair(local: destination, peer: origin), turn)
         default: .refused("not understood")
         }
     }

@@ -33,10 +33,12 @@ extension Federation {
         let row = peerRow(pair.peer, turn)
         let isFresh = turn.now - row.endpointsSeen < Self.endpointLifetime
         let needsCertificate = requiresCertificate(pair.peer, row, turn)
-        return DialRequest(
+        var request = DialRequest(
             id: id, pair: pair, purpose: purpose,
             remembered: isFresh ? row.endpoints.map(RememberedEndpoint.init) : [],
             requiresCertificate: purpose == .link && needsCertificate)
+        request.rememberedAge = turn.now - row.endpointsSeen
+        return request
     }
 
     func requiresCertificate(_ peer: JID, _ row: PeerRow, _ turn: Turn) -> Bool {
@@ -118,7 +120,7 @@ extension Federation {
     public mutating func dialFailed(_ id: DialID, _ failure: DialFailure, _ turn: Turn) {
         guard let dial = dials[id] else { return }
         guard case .link(let slot) = dial else {
-            return dialbackEnded(id, .error(.remoteServerTimeout, words: words(failure)), turn)
+            return dialbackEnded(id, .error(.remoteServerTimeout, words: failure.words), turn)
         }
         dials[id] = nil
         guard case .dialling(id) = links[slot].state else { return }
@@ -126,25 +128,17 @@ extension Federation {
         case .noSuchDomain:
             links[slot].absences += 1
             if links[slot].absences >= 2, links[slot].isStranger {
-                return giveUp(slot, StanzaError(.remoteServerNotFound), words(failure), turn)
+                return giveUp(slot, StanzaError(.remoteServerNotFound), failure.words, turn)
             }
         case .serviceNotOffered:
-            if links[slot].isStranger { return giveUp(slot, StanzaError(.remoteServerNotFound), words(failure), turn) }
+            if links[slot].isStranger { return giveUp(slot, StanzaError(.remoteServerNotFound), failure.words, turn) }
         case .unreachable, .refused:
             links[slot].absences = 0
         }
         // The first absence is asked about again before anybody is told.
         let isFirstAbsence = failure == .noSuchDomain && links[slot].absences == 1 && links[slot].isStranger
         if !isFirstAbsence { failVolatile(slot, StanzaError(.remoteServerTimeout), turn) }
-        backOff(slot, words(failure), turn)
-    }
-
-    private func words(_ failure: DialFailure) -> String {
-        switch failure {
-        case .noSuchDomain: "the domain does not exist in DNS"
-        case .serviceNotOffered: "the domain says that it offers no XMPP service"
-        case .unreachable(let words), .refused(let words): words
-        }
+        backOff(slot, failure.words, turn)
     }
 
     /// Waits with jitter: the second half of a pause that doubles up to its maximum.

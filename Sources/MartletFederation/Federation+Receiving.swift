@@ -141,10 +141,12 @@ extension Federation {
         load(lane, turn)
         switch haves[lane]?.verdict(on: mark) {
         case .next:
-            take(mark, stanza, lane, on: connection, turn)
+            inbound[connection]?.gaps = 0
+            take(mark, stanza, lane, from: .peer(connection, pair), turn)
         case .first(let replacing):
             if replacing { turn.note(.newEpoch(pair, lane: mark.lane.name)) }
-            take(mark, stanza, lane, on: connection, turn)
+            inbound[connection]?.gaps = 0
+            take(mark, stanza, lane, from: .peer(connection, pair), turn)
         case .gap(let expected):
             turn.note(.numberOutOfOrder(pair, lane: mark.lane.name, expected: expected, received: mark.number))
             inbound[connection]?.gaps += 1
@@ -157,21 +159,21 @@ extension Federation {
         makeDue(lane, on: connection, turn)
     }
 
-    private mutating func take(
-        _ mark: RelayMark, _ stanza: Stanza?, _ lane: IncomingLane, on connection: ConnectionID, _ turn: Turn
+    /// The number and the delivery, by whichever carrier it came.
+    mutating func take(
+        _ mark: RelayMark, _ stanza: Stanza?, _ lane: IncomingLane, from origin: Origin, _ turn: Turn
     ) {
         haves[lane]?.took(mark)
         if haves[lane]?.peer == nil {
             haves[lane]?.peer = AddressTable.makeNumber(of: lane.pair.peer, in: turn.store)
             haves[lane]?.local = AddressTable.makeNumber(of: lane.pair.local, in: turn.store)
         }
-        inbound[connection]?.gaps = 0
         guard let state = haves[lane], let row = state.row, let peer = state.peer, let local = state.local else { return }
         HaveTable.update(row, peer: peer, local: local, laneClass: lane.laneClass, in: turn.store)
-        if let stanza { turn.route(stanza, from: .peer(connection, lane.pair)) }
+        if let stanza { turn.route(stanza, from: origin) }
     }
 
-    private mutating func load(_ lane: IncomingLane, _ turn: Turn) {
+    mutating func load(_ lane: IncomingLane, _ turn: Turn) {
         guard haves[lane] == nil else { return }
         var state = HaveState()
         state.peer = AddressTable.number(of: lane.pair.peer, in: turn.store)

@@ -123,6 +123,11 @@ struct OutgoingLane {
         nextToSend += 1
     }
 
+    /// Entries up to `number` were given to another carrier.
+    mutating func exported(upTo number: UInt64) {
+        sentUpTo = max(sentUpTo, number)
+    }
+
     /// Whether entry `number` may be at the peer although nobody has said so.
     func mayHaveArrived(_ number: UInt64) -> Bool { number <= sentUpTo }
 

@@ -162,7 +162,7 @@ public struct Site {
         case .addUser, .changePassword, .removeUser, .listUsers:
             return sessions.handle(command, turn) ?? .refused("not understood")
         case .listLinks, .showLink, .retryLinks, .listQueue, .listAges, .holdEntries, .releaseEntries, .purgeEntries,
-            .planResync, .resync:
+            .planResync, .resync, .exportEntries, .importRecords:
             return federation.handle(command, turn)
         }
     }

@@ -12,10 +12,11 @@ struct QueueCommand: ParsableCommand {
             Keep something aside for now:          martlet queue hold 1/17
             Send it after all, behind the others:  martlet queue release held/1
             Cancel it; the sender is told:         martlet queue purge 1/17
+            Carry it over on a stick:              martlet queue export --peer brno.example.com FILE
 
             Docs/operations/queue.md tells how to read the table and what to do when a lane is stopped.
             """,
-        subcommands: [List.self, Show.self, Hold.self, Release.self, Purge.self, Retry.self])
+        subcommands: [List.self, Show.self, Hold.self, Release.self, Purge.self, Retry.self, Export.self, Import.self])
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
