@@ -7,7 +7,7 @@ SEEDS    ?= 100000
 
 .DEFAULT_GOAL := help
 .PHONY: help run build quick test demo campaign clean
-.PHONY: part-cores part-lint part-fuzz-smoke part-sanitize part-swift part-simulate part-interop part-fuzz \
+.PHONY: part-cores part-lint part-fuzz-smoke part-sanitize part-swift part-model part-simulate part-interop part-fuzz \
 	part-thread-sanitize part-seeds part-fuzz-long
 
 help: ## What can be made
@@ -26,7 +26,7 @@ quick: ## Daily check, minutes: cores without the network layers, tidiness, fuzz
 
 test: ## Everything: cores, sanitizer, all Swift tests, real clients, Prosody, ejabberd, outages, fuzzing
 	@Tests/setup/install build test python
-	@Tests/setup/parts lint sanitize swift simulate interop fuzz
+	@Tests/setup/parts lint sanitize swift model simulate interop fuzz
 
 demo: build ## The story of two offices and a dead line, with real processes and a real Prosody, in two minutes
 	@Tests/setup/install test python
@@ -64,6 +64,9 @@ part-sanitize:
 part-swift:
 	$(SWIFT) build --build-tests
 	$(SWIFT) test --skip-build
+
+part-model:
+	Docs/models/check
 
 # Fewer messages than the topology says, in the same time: 1,000 different outages in minutes.
 part-simulate:

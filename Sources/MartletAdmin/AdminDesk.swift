@@ -104,8 +104,6 @@ extension AdminAnswer {
         public var age: Int64
         /// `waiting`, `sent` or `held`.
         public var state: String
-        /// How often it was written to a stream that died.
-        public var attempts: Int
         /// Why it is held; else empty.
         public var reason: String
 
@@ -118,7 +116,6 @@ extension AdminAnswer {
             bytes = row.bytes
             age = row.age
             state = row.state.rawValue
-            attempts = row.attempts
             reason = row.reason
         }
     }

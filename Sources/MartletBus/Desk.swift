@@ -90,8 +90,6 @@ public struct QueueRow: Sendable, Equatable {
     public var age: Int64
     /// What becomes of it.
     public var state: State
-    /// How often it was written to a stream that died.
-    public var attempts: Int
     /// Why it is held; else empty.
     public var reason: String
 
@@ -108,7 +106,7 @@ public struct QueueRow: Sendable, Equatable {
     /// A row.
     public init(
         name: EntryName, tag: UInt64, peer: String, from: String, to: String, bytes: Int, age: Int64, state: State,
-        attempts: Int, reason: String
+        reason: String
     ) {
         self.name = name
         self.tag = tag
@@ -118,7 +116,6 @@ public struct QueueRow: Sendable, Equatable {
         self.bytes = bytes
         self.age = age
         self.state = state
-        self.attempts = attempts
         self.reason = reason
     }
 }

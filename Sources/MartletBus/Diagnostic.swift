@@ -17,6 +17,8 @@ public enum Diagnostic: Sendable, Equatable {
     case laneStopped(DomainPair, lane: String, reason: String)
     /// A peer came with a new numbering: its store is new.
     case newEpoch(DomainPair, lane: String)
+    /// A peer uses a numbering again that it had replaced: its store went back in time.
+    case endedEpoch(DomainPair, lane: String)
     case peerAccepted(DomainPair, PeerProof)
     case peerRefused(DomainPair, reason: String)
     case numberOutOfOrder(DomainPair, lane: String, expected: UInt64, received: UInt64)
@@ -41,7 +43,7 @@ public enum Diagnostic: Sendable, Equatable {
             .info
         case .linkDown, .loginRefused, .peerRefused, .numberOutOfOrder, .diskReserveLeft, .queueChanged: .notice
         case .newEpoch, .clockBehind, .entryExpired, .laneResynced: .warning
-        case .laneStopped, .diskReserveReached, .routingLoop: .error
+        case .laneStopped, .endedEpoch, .diskReserveReached, .routingLoop: .error
         }
     }
 }

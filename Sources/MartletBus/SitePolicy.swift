@@ -53,6 +53,10 @@ public struct SitePolicy: Sendable, Equatable {
 
     /// The lifetime of an entry, milliseconds: five days, as mail does.
     public var entryLifetime: Int64 = 5 * 86_400_000
+    /// Peers whose entries have another lifetime, milliseconds. Look-up only.
+    public var entryLifetimes: [JID: Int64] = [:]
+    /// Senders are told about messages that have waited for so long, milliseconds: before they go home. 0: never.
+    public var delayWarning: Int64 = 4 * 3_600_000
     /// The first pause before another attempt, milliseconds.
     public var retryMinimum: Int64 = 1000
     /// The longest pause for a peer that worked before or is known, milliseconds.
@@ -87,6 +91,9 @@ public struct SitePolicy: Sendable, Equatable {
         precondition(!domains.isEmpty, "a site serves at least one domain")
         self.domains = domains
     }
+
+    /// The lifetime of entries to a peer, milliseconds.
+    public func entryLifetime(of peer: JID) -> Int64 { entryLifetimes[peer] ?? entryLifetime }
 
     /// Whether `domain` is one of ours.
     public func serves(_ domainpart: String) -> Bool {

@@ -51,6 +51,10 @@ public enum SiteTimer: Sendable, Equatable {
     case linkSilence(LinkID, generation: UInt64)
     /// The first waiting entry of a link may have reached its deadline.
     case linkExpiry(LinkID, generation: UInt64)
+    /// An entry that expires before its link's lifetime is over has reached its deadline.
+    case earlyExpiry
+    /// Messages on a link have waited for so long that their senders are told.
+    case delayWarning(LinkID)
     /// A stranger's grace is over.
     case strangerTimeout(LinkID, generation: UInt64)
     /// A dialback verification took too long.

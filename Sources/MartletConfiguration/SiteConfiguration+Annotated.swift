@@ -135,6 +135,9 @@ extension SiteConfiguration {
         # weekend, as with e-mail.
         entry_lifetime = "5d"
 
+        # After how long a sender is told that a message is still waiting. Default "4h": before one goes home. "0s": never.
+        delay_warning = "4h"
+
         # How long to wait between attempts to connect: at first, and at most; it doubles in between. Defaults "1s" and "60s": a
         # line that returns is used within a minute, and a server that is gone is not pestered.
         retry_minimum = "1s"
@@ -165,6 +168,8 @@ extension SiteConfiguration {
         #   domain     The site's domain; no default.
         #   addresses  Where to connect, as "host:port", tried in order; the DNS is not asked then, and need not work.
         #              Default []: ask the DNS.
+        #   entry_lifetime
+        #              How long a message waits for this site. Default: entry_lifetime above.
         #
         # [[federation.sites]]
         # domain = "brno.example"

@@ -19,6 +19,8 @@ extension SiteConfiguration {
         public var blockedDomains: [String] = []
         /// How long a stanza waits for its peer before it is returned to its sender.
         public var entryLifetime = Duration.seconds(5 * 86400)
+        /// After how long senders are told that a message is still waiting; zero: never.
+        public var delayWarning = Duration.seconds(4 * 3600)
         /// How long a link waits before the second attempt to connect; doubled up to `retryMaximum`.
         public var retryMinimum = Duration.seconds(1)
         /// How long a link waits between attempts at most.
@@ -63,15 +65,19 @@ extension SiteConfiguration {
             public var domain: String
             /// Where to connect, instead of asking the DNS; empty means to ask.
             public var addresses: [Endpoint]
+            /// How long a stanza waits for this peer; `nil`: as for all.
+            public var entryLifetime: Duration?
 
             /// Makes a known peer.
-            public init(domain: String, addresses: [Endpoint] = []) {
+            public init(domain: String, addresses: [Endpoint] = [], entryLifetime: Duration? = nil) {
                 self.domain = domain
                 self.addresses = addresses
+                self.entryLifetime = entryLifetime
             }
 
             init?(reading section: inout Section) {
                 addresses = section.list("addresses", of: .endpoint, default: [])
+                entryLifetime = section.optional("entry_lifetime", .duration(.seconds(1) ... .seconds(365 * 86400)))
                 guard let domain = section.required("domain", .domain) else { return nil }
                 self.domain = domain
             }
@@ -91,6 +97,8 @@ extension SiteConfiguration {
             blockedDomains = section.list("blocked_domains", of: .domain, default: blockedDomains)
             entryLifetime = section.value(
                 "entry_lifetime", .duration(.seconds(1) ... .seconds(365 * 86400)), default: entryLifetime)
+            delayWarning = section.value(
+                "delay_warning", .duration(.seconds(0) ... .seconds(365 * 86400)), default: delayWarning)
             retryMinimum = section.value(
                 "retry_minimum", .duration(.milliseconds(10) ... .seconds(3600)), default: retryMinimum)
             retryMaximum = section.value(

@@ -45,24 +45,34 @@ extension Federation {
         let index = Int(LaneClass(for: stanza).rawValue)
         let logged = LoggedStanza(stanza: stanza, acceptedAt: turn.wall, acceptedInstant: turn.now)
         let sequence = StanzaLog.append(logged, in: turn.store)
-        let entry = EntryRow(
-            logSequence: sequence, tag: turn.random.next(), deadline: turn.now + turn.policy.entryLifetime)
+        let deadline = deadline(of: logged, slot, turn)
+        let entry = EntryRow(logSequence: sequence, tag: turn.random.next(), deadline: deadline.at)
         let wasEmpty = links[slot].waiting == 0
-        let (lane, number) = nextNumber(slot, index, turn)
+        let goesNow =
+            links[slot].isUp && links[slot].lanes[index].isOpen && !links[slot].lanes[index].hasUnsent
+            && hasRoom(slot, index, turn)
+        let (lane, number) = nextNumber(slot, index, isOffered: goesNow, turn)
         EntryTable.put(lane, number, entry, in: turn.store)
+        if deadline.isEarly { expireEarly(lane, number, at: deadline.at, turn) }
         if wasEmpty { noteFirstWaiting(slot, turn) }
 
-        if links[slot].isUp, links[slot].lanes[index].isOpen, links[slot].lanes[index].nextToSend == number,
-            hasRoom(slot, index, turn)
-        {
+        if goesNow {
             write(logged, entry, number, slot, index, isLate: false, turn)
         } else {
             dialIfResting(slot, turn)
         }
     }
 
+    /// When an entry expires: with its link's lifetime, or earlier if the message says so.
+    private func deadline(of logged: LoggedStanza, _ slot: Int, _ turn: Turn) -> (at: Instant, isEarly: Bool) {
+        let lifetime = turn.policy.entryLifetime(of: links[slot].pair.peer)
+        guard let expiry = MessageExpiry(of: logged.stanza, acceptedAt: turn.wall) else { return (turn.now + lifetime, false) }
+        let left = max(0, expiry.at.milliseconds - turn.wall.milliseconds)
+        return left < lifetime ? (turn.now + left, true) : (turn.now + lifetime, false)
+    }
+
     /// Gives the next number of a lane, making the lane with its first entry.
-    mutating func nextNumber(_ slot: Int, _ index: Int, _ turn: Turn) -> (LaneID, UInt64) {
+    mutating func nextNumber(_ slot: Int, _ index: Int, isOffered: Bool, _ turn: Turn) -> (LaneID, UInt64) {
         let pair = links[slot].pair
         var row =
             links[slot].lanes[index].row
@@ -72,6 +82,7 @@ extension Federation {
                 laneClass: links[slot].lanes[index].laneClass,
                 epoch: Epoch(high: turn.random.next(), low: turn.random.next()))
         row.assigned += 1
+        if isOffered { row.offered = max(row.offered, row.assigned) }
         links[slot].lanes[index].row = row
         if let id = links[slot].lanes[index].id {
             LaneTable.update(id, row, in: turn.store)
@@ -85,6 +96,7 @@ extension Federation {
     /// Something waits where nothing did: its lifetime begins, and a stranger's patience.
     mutating func noteFirstWaiting(_ slot: Int, _ turn: Turn) {
         scheduleExpiry(slot, turn)
+        scheduleWarning(slot, turn)
         if links[slot].isStranger {
             turn.schedule(
                 .strangerTimeout(LinkID(slot: UInt32(slot)), generation: links[slot].generation),

@@ -31,6 +31,10 @@ extension Federation {
         guard mark != nil || nonza["n"] == "0" else { return }
         guard links[slot].lanes[index].row?.isStopped != true else { return heard(slot, turn) }
         let lane = links[slot].lanes[index]
+        if let epoch = lane.row?.epoch, nonza["ended"] == epoch.text {
+            let reason = "we went back in time: the peer ended this numbering before"
+            return stop(slot, index, lane.weWentBack(mark, uncertainUpTo: lane.row?.assigned ?? 0, reason), turn)
+        }
         let verdict = lane.verdict(on: mark) { number in
             lane.id.flatMap { EntryTable.entry($0, number, in: turn.store)?.tag }
         }
@@ -40,6 +44,7 @@ extension Federation {
             open(slot, index, turn)
         case .newStore:
             if !links[slot].lanes[index].isOpen { turn.note(.newEpoch(links[slot].pair, lane: laneClass.name)) }
+            links[slot].lanes[index].replaces(tag: mark?.tag)
             open(slot, index, turn)
         case .stop(let stop):
             self.stop(slot, index, stop, turn)
@@ -128,6 +133,7 @@ extension Federation {
         let index = Int(laneClass.rawValue)
         guard let id = links[slot].lanes[index].id, let row = links[slot].lanes[index].row, number > row.acked else { return }
         let tag = EntryTable.entry(id, number, in: turn.store)?.tag ?? 0
+        links[slot].doubtfulStreams = 0
         turn.lazily {
             for acked in row.acked + 1...number { EntryTable.remove(id, acked, in: turn.store) }
             links[slot].lanes[index].acknowledged(upTo: number, tag: tag)

@@ -24,7 +24,7 @@ extension Federation {
         var left = Self.partBytes
         var seen: EntryName?
         for index in links[slot].lanes.indices {
-            guard let id = links[slot].lanes[index].id, let row = links[slot].lanes[index].row else { continue }
+            guard let id = links[slot].lanes[index].id, var row = links[slot].lanes[index].row else { continue }
             if row.isStopped { return .refused("the lane to \(peer) is stopped: martlet link resync \(peer) comes first") }
             var first = row.acked + 1
             if let cursor {
@@ -32,22 +32,29 @@ extension Federation {
                 if id.value == cursor.lane { first = max(first, cursor.number + 1) }
             }
             var last = first - 1
+            var after = predecessor(of: first, id, row, links[slot].lanes[index], turn)
             EntryTable.forEach(id, from: first, in: turn.store) { number, entry in
                 guard left > 0, part.records.count < Self.partEntries else {
                     part.next = seen
                     return false
                 }
-                let record = record(entry, number, row, pair, &part.stanzas, turn)
+                let mark = RelayMark(
+                    lane: row.laneClass, epoch: row.epoch, number: number, tag: entry.tag, after: after)
+                after = entry.tag
+                let record = record(entry, mark, pair, &part.stanzas, turn)
                 left -= record.count
                 part.records.append(record)
                 last = number
                 seen = EntryName(lane: id.value, number: number)
                 return true
             }
-            links[slot].lanes[index].exported(upTo: last)
+            if last > row.offered {
+                row.offered = last
+                links[slot].lanes[index].row = row
+                LaneTable.update(id, row, in: turn.store)
+            }
             if part.next != nil { break }
         }
-        noteSent(slot, turn)
         if part.next == nil {
             let have = haveRecords(pair, turn)
             part.records += have
@@ -56,10 +63,18 @@ extension Federation {
         return .bundle(part)
     }
 
+    /// The tag that entry `number` has to name: of the entry before, or for the first one of what the peer has of a numbering
+    /// before, as far as it has said so since the start.
+    private func predecessor(
+        of number: UInt64, _ id: LaneID, _ row: LaneRow, _ lane: OutgoingLane, _ turn: Turn
+    ) -> UInt64? {
+        if number == 1 { return lane.replacedTag }
+        return number - 1 == row.acked ? row.ackedTag : EntryTable.entry(id, number - 1, in: turn.store)?.tag
+    }
+
     private func record(
-        _ entry: EntryRow, _ number: UInt64, _ row: LaneRow, _ pair: DomainPair, _ stanzas: inout Int, _ turn: Turn
+        _ entry: EntryRow, _ mark: RelayMark, _ pair: DomainPair, _ stanzas: inout Int, _ turn: Turn
     ) -> [UInt8] {
-        let mark = RelayMark(lane: row.laneClass, epoch: row.epoch, number: number, tag: entry.tag)
         guard entry.state == .waiting, let logged = StanzaLog.stanza(entry.logSequence, in: turn.store) else {
             return relayNonza("void", pair, mark)
         }
@@ -74,7 +89,7 @@ extension Federation {
             let lane = IncomingLane(pair: pair, laneClass: laneClass)
             load(lane, turn)
             guard let row = haves[lane]?.row else { continue }
-            let mark = RelayMark(lane: laneClass, epoch: row.epoch, number: row.number, tag: row.tag)
+            let mark = RelayMark(lane: laneClass, epoch: row.epoch, number: row.number, tag: row.tag, after: nil)
             records.append(relayNonza("have", pair, mark))
         }
         return records
@@ -87,8 +102,8 @@ extension Federation {
         var outcome = ImportOutcome()
         for record in records {
             switch record {
-            case .stanza(let mark, let stanza): take(mark, stanza, pair, &outcome, turn)
-            case .void(let mark): take(mark, nil, pair, &outcome, turn)
+            case .stanza(let mark, let stanza): take(mark, .stanza(stanza), pair, &outcome, turn)
+            case .void(let mark): take(mark, .void, pair, &outcome, turn)
             case .have(let mark): learn(mark, pair, &outcome, turn)
             }
         }
@@ -97,22 +112,22 @@ extension Federation {
 
     /// R1, without a stream.
     private mutating func take(
-        _ mark: RelayMark, _ stanza: Stanza?, _ pair: DomainPair, _ outcome: inout ImportOutcome, _ turn: Turn
+        _ mark: RelayMark, _ content: NumberedContent, _ pair: DomainPair, _ outcome: inout ImportOutcome, _ turn: Turn
     ) {
         let lane = IncomingLane(pair: pair, laneClass: mark.lane)
         load(lane, turn)
         switch haves[lane]?.verdict(on: mark) {
         case .next:
-            take(mark, stanza, lane, from: .bundle(pair), turn)
+            take(mark, content, lane, from: .bundle(pair), turn)
             outcome.taken += 1
         case .first(let replacing):
             if replacing { turn.note(.newEpoch(pair, lane: mark.lane.name)) }
-            take(mark, stanza, lane, from: .bundle(pair), turn)
+            take(mark, content, lane, from: .bundle(pair), turn)
             outcome.taken += 1
         case .gap(let expected):
             if outcome.missing == 0 { outcome.missing = expected }
             outcome.behindGap += 1
-        case .duplicate, nil:
+        case .duplicate, .ended, nil:
             outcome.duplicates += 1
         }
     }

@@ -133,7 +133,7 @@ extension Federation {
                 let mayHaveArrived = links[slot].lanes[index].mayHaveArrived(number)
                 let name = EntryName(lane: lane, number: number)
                 if let found = queueRow(
-                    name, entry.logSequence, entry.tag, entry.attempts, mayHaveArrived ? .sent : .waiting, "", peer, filter,
+                    name, entry.logSequence, entry.tag, mayHaveArrived ? .sent : .waiting, "", peer, filter,
                     turn)
                 {
                     body(found)
@@ -168,7 +168,7 @@ extension Federation {
             let peer = links[slot].pair.peer
             guard filter.peer == nil || filter.peer == peer else { return true }
             if let found = queueRow(
-                name, held.logSequence, held.tag, held.attempts, .held, held.reason, peer, filter, turn)
+                name, held.logSequence, held.tag, .held, held.reason, peer, filter, turn)
             {
                 body(found)
             }
@@ -178,7 +178,7 @@ extension Federation {
     }
 
     private func queueRow(
-        _ name: EntryName, _ sequence: UInt64, _ tag: UInt64, _ attempts: UInt32, _ state: QueueRow.State, _ reason: String,
+        _ name: EntryName, _ sequence: UInt64, _ tag: UInt64, _ state: QueueRow.State, _ reason: String,
         _ peer: JID, _ filter: QueueFilter, _ turn: Turn
     ) -> QueueRow? {
         guard let logged = StanzaLog.stanza(sequence, in: turn.store), filter.from.fits(logged.stanza.from),
@@ -187,7 +187,7 @@ extension Federation {
         return QueueRow(
             name: name, tag: tag, peer: peer.description, from: logged.stanza.from?.description ?? "",
             to: logged.stanza.to?.description ?? "", bytes: logged.stanza.content.count,
-            age: max(0, turn.now - logged.acceptedInstant), state: state, attempts: Int(attempts), reason: reason)
+            age: max(0, turn.now - logged.acceptedInstant), state: state, reason: reason)
     }
 
     /// How many links there are and what waits on them.

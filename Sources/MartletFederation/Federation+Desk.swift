@@ -48,8 +48,10 @@ extension Federation {
             HeldTable.remove(claim.name.number, in: turn.store)
             let entry = EntryRow(
                 logSequence: held.logSequence, tag: turn.random.next(), deadline: turn.now + held.remaining)
-            let (lane, number) = nextNumber(slot, index, turn)
+            let (lane, number) = nextNumber(slot, index, isOffered: false, turn)
             EntryTable.put(lane, number, entry, in: turn.store)
+            // It expires before what stands before it.
+            expireEarly(lane, number, at: entry.deadline, turn)
             links[slot].held -= 1
             changed.append(slot)
         }
@@ -129,11 +131,8 @@ extension Federation {
     func answer(_ entry: EntryRow, _ text: String, _ turn: Turn) { answer(entry.logSequence, text, turn) }
 
     private func answer(_ sequence: UInt64, _ text: String, _ turn: Turn) {
-        guard let logged = StanzaLog.stanza(sequence, in: turn.store),
-            var reply = logged.stanza.errorReply(StanzaError(.remoteServerTimeout, .cancel, text: text))
-        else { return }
-        reply.to = reply.to?.bare
-        turn.route(reply)
+        guard let logged = StanzaLog.stanza(sequence, in: turn.store) else { return }
+        bounce(logged.stanza, StanzaError(.remoteServerTimeout, .cancel, text: text), turn)
     }
 
     private static func purgedText(_ mayHaveArrived: Bool) -> String {
@@ -197,21 +196,6 @@ extension Federation {
         HeldTable.forEach(from: 1, in: turn.store) { _, row in
             if let (slot, _) = places[row.lane.value] { links[slot].held += 1 }
             return true
-        }
-    }
-
-    /// Numbers noted ahead as sent, so that one write serves many entries.
-    private static let sentAhead: UInt64 = 256
-
-    /// The end of a batch: what leaves with it is noted as possibly arrived, in the same transaction.
-    mutating func noteSent(_ slot: Int, _ turn: Turn) {
-        for index in links[slot].lanes.indices {
-            guard let id = links[slot].lanes[index].id, var row = links[slot].lanes[index].row,
-                links[slot].lanes[index].sentUpTo > row.sent
-            else { continue }
-            row.sent = links[slot].lanes[index].sentUpTo + Self.sentAhead
-            links[slot].lanes[index].row = row
-            LaneTable.update(id, row, in: turn.store)
         }
     }
 }

@@ -56,7 +56,6 @@ extension Federation {
         linkByConnection[connection] = slot
         links[slot].generation += 1
         links[slot].isSilenceArmed = false
-        links[slot].failures = 0
         links[slot].absences = 0
         links[slot].isStranger = false
         links[slot].lastError = ""
@@ -164,6 +163,7 @@ extension Federation {
         links[slot].generation += 1
         links[slot].isSilenceArmed = false
         links[slot].needsRefresh = true
+        if case .up(_, .foreign(let foreign)) = links[slot].state, foreign.hasUnprovenEntry { links[slot].doubtfulStreams += 1 }
         links[slot].state = .idle
         let requests = links[slot].requests
         links[slot].requests = []

@@ -40,7 +40,7 @@ extension Federation {
                 return expired + due.count < Self.expiriesPerTurn
             }
             for (number, entry) in due {
-                let wasSent = number < links[slot].lanes[index].nextToSend || entry.attempts > 0
+                let wasSent = number <= row.offered
                 void(id, number, entry, wasSent: wasSent, turn)
                 turn.note(.entryExpired(links[slot].pair, entry: "\(id.value)/\(number)"))
             }
@@ -49,10 +49,14 @@ extension Federation {
         if links[slot].waiting > 0 { scheduleExpiry(slot, turn) }
     }
 
-    private func void(_ lane: LaneID, _ number: UInt64, _ entry: EntryRow, wasSent: Bool, _ turn: Turn) {
+    /// The entry's number stays, its stanza goes, and its sender hears of it, all in one transaction.
+    func void(_ lane: LaneID, _ number: UInt64, _ entry: EntryRow, wasSent: Bool, _ turn: Turn) {
         if let logged = StanzaLog.stanza(entry.logSequence, in: turn.store) {
             let text = wasSent ? "Not confirmed within its lifetime, may have arrived" : "Not delivered within its lifetime"
-            bounce(logged.stanza, StanzaError(.remoteServerTimeout, text: text), turn)
+            let isSilent = MessageExpiry(of: logged.stanza, acceptedAt: logged.acceptedAt).map {
+                $0.isSilent && $0.at <= turn.wall
+            }
+            if isSilent != true { bounce(logged.stanza, StanzaError(.remoteServerTimeout, text: text), turn) }
         }
         StanzaLog.release(entry.logSequence, in: turn.store)
         var entry = entry
@@ -62,7 +66,7 @@ extension Federation {
     }
 
     /// Late bounces go to the sender's bare address: after days the full JID is gone (§5).
-    private func bounce(_ stanza: Stanza, _ error: StanzaError, _ turn: Turn) {
+    func bounce(_ stanza: Stanza, _ error: StanzaError, _ turn: Turn) {
         guard var reply = stanza.errorReply(error) else { return }
         reply.to = reply.to?.bare
         turn.route(reply)

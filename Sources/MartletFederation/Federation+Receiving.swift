@@ -21,7 +21,14 @@ extension Federation {
             receivedStanza(stanza, on: connection, turn)
         case .stanzaRefused(let stanza, let error):
             if inbound[connection]?.isManaged == true { inbound[connection]?.handled &+= 1 }
-            if stanza.from != nil, stanza.to != nil { turn.bounce(stanza, error) }
+            guard let from = stanza.from, let to = stanza.to else { break }
+            if let mark = stanza.relayMark {
+                // R3: counted, or it would come again for ever.
+                let pair = DomainPair(local: to.domain, peer: from.domain)
+                receivedEntry(mark, .refused(stanza, error), pair, on: connection, turn)
+            } else {
+                turn.bounce(stanza, error)
+            }
         case .nonza(let nonza):
             receivedNonza(nonza, on: connection, turn)
         case .closed:
@@ -39,7 +46,7 @@ extension Federation {
         case .streamEnded: closeAnswered(slot, turn)
         case .closed(let words): streamLost(slot, words, turn)
         case .congested:
-            if let connection = links[slot].connection { turn.perform(.close(nil), on: connection) }
+            if let connection = links[slot].connection { turn.perform(.abort, on: connection) }
             streamLost(slot, "the peer reads too slowly", turn)
         default: break
         }
@@ -86,7 +93,7 @@ extension Federation {
         if let mark = stanza.relayMark {
             var delivered = stanza
             delivered.relayMark = nil
-            receivedEntry(mark, delivered, pair, on: connection, turn)
+            receivedEntry(mark, .stanza(delivered), pair, on: connection, turn)
         } else {
             turn.route(stanza, from: .peer(connection, pair))
         }
@@ -104,12 +111,14 @@ extension Federation {
         switch (nonza.name, nonza.namespace) {
         case ("ask", Namespaces.relay):
             guard let pair = pair(of: nonza, on: connection) else { return }
+            if turn.isBelowReserve { return refuseBelowReserve(connection, turn) }
+            supersede(pair, by: connection, turn)
             for laneClass in LaneClass.allCases {
                 makeDue(IncomingLane(pair: pair, laneClass: laneClass), on: connection, turn)
             }
         case ("void", Namespaces.relay):
             guard let pair = pair(of: nonza, on: connection), let mark = RelayMark(nonza) else { return }
-            receivedEntry(mark, nil, pair, on: connection, turn)
+            receivedEntry(mark, .void, pair, on: connection, turn)
         case ("enable", Namespaces.streamManagement):
             inbound[connection]?.isManaged = true
             inbound[connection]?.handled = 0
@@ -120,6 +129,15 @@ extension Federation {
         default:
             break
         }
+    }
+
+    /// Another Martlet carries a pair on one stream at a time: the one that carried it before is dead at its end, whatever
+    /// TCP still believes, and would count against the limit of connections for hours.
+    private mutating func supersede(_ pair: DomainPair, by connection: ConnectionID, _ turn: Turn) {
+        if let before = relayStream[pair], before != connection, inbound[before]?.pairs == [pair] {
+            turn.perform(.abort, on: before)
+        }
+        relayStream[pair] = connection
     }
 
     /// The pair that a relay nonza names, if this stream has proven it.
@@ -133,20 +151,22 @@ extension Federation {
 
     /// R1: the number moves in the transaction of the delivery; everything else is dropped and answered with what we have.
     private mutating func receivedEntry(
-        _ mark: RelayMark, _ stanza: Stanza?, _ pair: DomainPair, on connection: ConnectionID, _ turn: Turn
+        _ mark: RelayMark, _ content: NumberedContent, _ pair: DomainPair, on connection: ConnectionID, _ turn: Turn
     ) {
-        // R4: below the reserve nothing is counted, so the peer keeps it and tries again.
-        if turn.isBelowReserve { return }
+        if turn.isBelowReserve { return refuseBelowReserve(connection, turn) }
         let lane = IncomingLane(pair: pair, laneClass: mark.lane)
         load(lane, turn)
         switch haves[lane]?.verdict(on: mark) {
         case .next:
             inbound[connection]?.gaps = 0
-            take(mark, stanza, lane, from: .peer(connection, pair), turn)
+            take(mark, content, lane, from: .peer(connection, pair), turn)
         case .first(let replacing):
             if replacing { turn.note(.newEpoch(pair, lane: mark.lane.name)) }
             inbound[connection]?.gaps = 0
-            take(mark, stanza, lane, from: .peer(connection, pair), turn)
+            take(mark, content, lane, from: .peer(connection, pair), turn)
+        case .ended:
+            turn.note(.endedEpoch(pair, lane: mark.lane.name))
+            haves[lane]?.ended = mark.epoch
         case .gap(let expected):
             turn.note(.numberOutOfOrder(pair, lane: mark.lane.name, expected: expected, received: mark.number))
             inbound[connection]?.gaps += 1
@@ -159,9 +179,14 @@ extension Federation {
         makeDue(lane, on: connection, turn)
     }
 
+    /// R4: nothing is counted and nothing is read any more; the peer keeps it and tries again, more and more rarely.
+    private func refuseBelowReserve(_ connection: ConnectionID, _ turn: Turn) {
+        turn.perform(.close(StreamError(.resourceConstraint, text: "The disk is nearly full, try later")), on: connection)
+    }
+
     /// The number and the delivery, by whichever carrier it came.
     mutating func take(
-        _ mark: RelayMark, _ stanza: Stanza?, _ lane: IncomingLane, from origin: Origin, _ turn: Turn
+        _ mark: RelayMark, _ content: NumberedContent, _ lane: IncomingLane, from origin: Origin, _ turn: Turn
     ) {
         haves[lane]?.took(mark)
         if haves[lane]?.peer == nil {
@@ -170,7 +195,11 @@ extension Federation {
         }
         guard let state = haves[lane], let row = state.row, let peer = state.peer, let local = state.local else { return }
         HaveTable.update(row, peer: peer, local: local, laneClass: lane.laneClass, in: turn.store)
-        if let stanza { turn.route(stanza, from: origin) }
+        switch content {
+        case .stanza(let stanza): turn.route(stanza, from: origin)
+        case .refused(let stanza, let error): turn.bounce(stanza, error)
+        case .void: break
+        }
     }
 
     mutating func load(_ lane: IncomingLane, _ turn: Turn) {
@@ -201,10 +230,14 @@ extension Federation {
                 "have", Namespaces.relay,
                 [("from", lane.pair.local.description), ("to", lane.pair.peer.description), ("lane", lane.laneClass.name)])
             if let row = haves[lane]?.row {
-                let mark = RelayMark(lane: lane.laneClass, epoch: row.epoch, number: row.number, tag: row.tag)
+                let mark = RelayMark(lane: lane.laneClass, epoch: row.epoch, number: row.number, tag: row.tag, after: nil)
                 for (name, value) in mark.attributes { have[name] = value }
             } else {
                 have["n"] = "0"
+            }
+            if let ended = haves[lane]?.ended {
+                have["ended"] = ended.text
+                haves[lane]?.ended = nil
             }
             turn.acknowledge(have.serialized(within: Namespaces.client), on: connection)
         }
@@ -212,6 +245,7 @@ extension Federation {
     }
 
     private mutating func inboundClosed(_ connection: ConnectionID) {
-        inbound[connection] = nil
+        guard let stream = inbound.removeValue(forKey: connection) else { return }
+        for pair in stream.pairs where relayStream[pair] == connection { relayStream[pair] = nil }
     }
 }

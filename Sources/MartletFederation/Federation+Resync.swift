@@ -103,21 +103,30 @@ extension Federation {
         guard let id = links[slot].lanes[index].id, var row = links[slot].lanes[index].row else { return }
         var waiting: [EntryRow] = []
         var old: [UInt64] = []
-        var sent: UInt64 = 0
+        var offered: UInt64 = 0
+        var warned: UInt64 = 0
         EntryTable.forEach(id, from: first, in: turn.store) { number, entry in
             old.append(number)
             if entry.state == .waiting {
                 waiting.append(entry)
-                if links[slot].lanes[index].mayHaveArrived(number) { sent = UInt64(waiting.count) }
+                if number <= row.offered { offered = UInt64(waiting.count) }
+                if number <= row.warned { warned = UInt64(waiting.count) }
             }
             return true
         }
         for number in old { turn.store.delete(.entry, EntryTable.key(id, number)) }
         row.renumber(
-            Epoch(high: turn.random.next(), low: turn.random.next()), count: UInt64(waiting.count), sent: sent)
-        for (offset, entry) in waiting.enumerated() { EntryTable.put(id, UInt64(offset) + 1, entry, in: turn.store) }
+            Epoch(high: turn.random.next(), low: turn.random.next()), count: UInt64(waiting.count), offered: offered,
+            warned: warned)
+        var latest: Instant?
+        for (offset, entry) in waiting.enumerated() {
+            EntryTable.put(id, UInt64(offset) + 1, entry, in: turn.store)
+            // The order of numbers does not find those that expire before one that stands before them.
+            if let latest, entry.deadline < latest { expireEarly(id, UInt64(offset) + 1, at: entry.deadline, turn) }
+            latest = max(latest ?? entry.deadline, entry.deadline)
+        }
         LaneTable.update(id, row, in: turn.store)
-        links[slot].lanes[index].renumbered(row)
+        links[slot].lanes[index].loaded(id, row)
     }
 
     /// Stanzas that wait in a lane, and how many of them may have been delivered.

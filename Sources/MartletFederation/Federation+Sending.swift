@@ -8,7 +8,16 @@ import XMPPXML
 
 extension Federation {
     func hasRoom(_ slot: Int, _ index: Int, _ turn: Turn) -> Bool {
-        links[slot].lanes[index].hasRoom(entries: turn.policy.windowEntries, bytes: turn.policy.windowBytes)
+        let entries = links[slot].isDoubtful ? 1 : turn.policy.windowEntries
+        return links[slot].lanes[index].hasRoom(entries: entries, bytes: turn.policy.windowBytes)
+    }
+
+    /// Entries up to `number` are about to be written, which is noted durably before, for many at once.
+    private mutating func offer(_ number: UInt64, _ slot: Int, _ index: Int, _ turn: Turn) {
+        guard let id = links[slot].lanes[index].id, var row = links[slot].lanes[index].row, number > row.offered else { return }
+        row.offered = min(row.assigned, number + UInt64(turn.policy.windowEntries) - 1)
+        LaneTable.update(id, row, in: turn.store)
+        links[slot].lanes[index].row = row
     }
 
     /// Fills the windows of a link from disk, urgent lanes first (`Docs/relay-protocol.md` §3, S3).
@@ -21,6 +30,7 @@ extension Federation {
                 guard let entry = EntryTable.entry(lane, number, in: turn.store) else {
                     preconditionFailure("lane \(lane.value) has no entry \(number)")
                 }
+                offer(number, slot, index, turn)
                 if entry.state == .waiting {
                     guard let logged = StanzaLog.stanza(entry.logSequence, in: turn.store) else {
                         preconditionFailure("entry \(lane.value)/\(number) has no stanza \(entry.logSequence)")
@@ -44,14 +54,15 @@ extension Federation {
         let delay = isLate ? (from: pair.local, stamp: logged.acceptedAt) : nil
         switch carrier {
         case .relay:
-            let mark = RelayMark(lane: row.laneClass, epoch: row.epoch, number: number, tag: entry.tag)
+            let mark = RelayMark(
+                lane: row.laneClass, epoch: row.epoch, number: number, tag: entry.tag, after: links[slot].lanes[index].after)
             logged.stanza.write(to: &bytes, relayMark: mark, delay: delay)
         case .foreign(var foreign):
             logged.stanza.write(to: &bytes, relayMark: nil, delay: delay)
             foreign.wrote(.entry(row.laneClass, number))
             links[slot].state = .up(connection, .foreign(foreign))
         }
-        links[slot].lanes[index].wrote(bytes: bytes.count)
+        links[slot].lanes[index].wrote(bytes: bytes.count, tag: entry.tag)
         turn.perform(.send(bytes), on: connection)
         expectAnswer(slot, turn)
         touch(slot)
@@ -60,10 +71,11 @@ extension Federation {
     /// A void keeps the numbers whole for a Martlet; a foreign server sees nothing (S5).
     private mutating func writeVoid(_ entry: EntryRow, _ number: UInt64, _ slot: Int, _ index: Int, _ turn: Turn) {
         guard case .up(let connection, let carrier) = links[slot].state, let row = links[slot].lanes[index].row else { return }
-        links[slot].lanes[index].wrote(bytes: 0)
+        let after = links[slot].lanes[index].after
+        links[slot].lanes[index].wrote(bytes: 0, tag: entry.tag)
         switch carrier {
         case .relay:
-            let mark = RelayMark(lane: row.laneClass, epoch: row.epoch, number: number, tag: entry.tag)
+            let mark = RelayMark(lane: row.laneClass, epoch: row.epoch, number: number, tag: entry.tag, after: after)
             turn.perform(.send(relayNonza("void", links[slot].pair, mark)), on: connection)
             expectAnswer(slot, turn)
         case .foreign(var foreign):
@@ -132,6 +144,7 @@ extension Federation {
     mutating func heard(_ slot: Int, _ turn: Turn) {
         links[slot].owedSince = nil
         links[slot].wasAsked = false
+        links[slot].failures = 0
         if links[slot].lanes.contains(where: { $0.inFlight > 0 }) { expectAnswer(slot, turn) }
     }
 
@@ -196,7 +209,7 @@ extension Federation {
             links[slot].state = .closing(connection, .foreign(foreign))
             return turn.perform(.close(nil), on: connection)
         }
-        turn.perform(.close(StreamError(.connectionTimeout)), on: connection)
+        turn.perform(.abort, on: connection)
         streamLost(slot, "no answer for \((turn.policy.silenceTimeout + 999) / 1000) seconds", turn)
     }
 

@@ -23,6 +23,8 @@ public struct Federation {
     var nextDial: UInt64 = 1
 
     var inbound: [ConnectionID: InboundStream] = [:]
+    /// The stream on which another Martlet asked last about a pair. Look-up only.
+    var relayStream: [DomainPair: ConnectionID] = [:]
     var haves: [IncomingLane: HaveState] = [:]
     /// Lanes whose `<have/>` is due at the end of the batch.
     var dueHaves: [(ConnectionID, IncomingLane)] = []
@@ -30,6 +32,8 @@ public struct Federation {
     var dialbacksByAddress: [RemoteAddress: Int] = [:]
 
     var strangers = StrangerGate()
+    /// When the timer for early expiries is due; nil while none is set.
+    var earlyExpiry: Instant?
     /// Peers that came back in this turn: the site refreshes availability with them.
     var recovered: [DomainPair] = []
     var isShuttingDown = false
@@ -56,7 +60,9 @@ public struct Federation {
         for slot in links.indices where links[slot].waiting > 0 {
             dialIfResting(slot, turn)
             scheduleExpiry(slot, turn)
+            scheduleWarning(slot, turn)
         }
+        scheduleEarlyExpiry(turn)
     }
 
     /// The policy changed: newly named offices are dialled.
@@ -77,7 +83,6 @@ public struct Federation {
         for slot in touched {
             pump(slot, turn)
             requestProof(slot, turn)
-            noteSent(slot, turn)
             links[slot].isTouched = false
         }
         touched.removeAll(keepingCapacity: true)
@@ -107,6 +112,10 @@ public struct Federation {
             silenceNoticed(Int(link.slot), turn)
         case .linkExpiry(let link, _):
             expire(Int(link.slot), turn)
+        case .earlyExpiry:
+            expireEarly(turn)
+        case .delayWarning(let link):
+            warnSenders(Int(link.slot), turn)
         case .strangerTimeout(let link, _):
             strangerTimedOut(Int(link.slot), turn)
         case .dialbackTimeout(let dial):

@@ -19,6 +19,15 @@ struct InboundStream {
     static let gapLimit = 3
 }
 
+/// What a number of a lane carries.
+enum NumberedContent {
+    case stanza(Stanza)
+    /// A stanza that cannot be delivered: counted and answered (`Docs/relay-protocol.md` R3).
+    case refused(Stanza, StanzaError)
+    /// Nothing: the entry expired or was cancelled.
+    case void
+}
+
 /// An incoming lane.
 struct IncomingLane: Hashable {
     var pair: DomainPair
@@ -31,6 +40,8 @@ struct HaveState {
     var local: AddressNumber?
     var row: HaveRow?
     var isDue = false
+    /// A numbering that the peer uses again although we have seen its end: said with the next have.
+    var ended: Epoch?
 
     /// What a numbered entry means here (`Docs/relay-protocol.md` R1).
     enum Verdict: Equatable {
@@ -40,20 +51,25 @@ struct HaveState {
         case first(replacing: Bool)
         /// Here already.
         case duplicate
+        /// The peer uses a numbering again that it has replaced: its store went back in time.
+        case ended
         /// Something before it is missing.
         case gap(expected: UInt64)
     }
 
     /// The rule for an entry with this mark.
     func verdict(on mark: RelayMark) -> Verdict {
-        guard let row else { return mark.number == 1 ? .first(replacing: false) : .gap(expected: 1) }
+        let isFirst = mark.number == 1
+        guard let row else { return isFirst && mark.after == nil ? .first(replacing: false) : .gap(expected: 1) }
+        let follows = mark.after == row.tag
         if mark.epoch == row.epoch {
-            if mark.number == row.number + 1 { return .next }
-            return mark.number <= row.number ? .duplicate : .gap(expected: row.number + 1)
+            if mark.number <= row.number { return .duplicate }
+            // With the right number behind another entry than ours, the origin went back in time: it learns it from our have.
+            return mark.number == row.number + 1 && follows ? .next : .gap(expected: row.number + 1)
         }
-        // Late bytes of an old socket must not bring an ended numbering back.
-        if row.retired.contains(mark.epoch) { return .duplicate }
-        return mark.number == 1 ? .first(replacing: true) : .gap(expected: 1)
+        // Late bytes of an old socket must not bring an ended numbering back; they do not know what we have now.
+        if row.retired.contains(mark.epoch) { return isFirst && follows ? .ended : .duplicate }
+        return isFirst && follows ? .first(replacing: true) : .gap(expected: 1)
     }
 
     /// Records that the entry was taken over.

@@ -11,15 +11,17 @@ struct OutgoingLane {
     var id: LaneID?
     var row: LaneRow?
 
-    /// Entries up to this number may have been written to some stream, this one or one before.
-    private(set) var sentUpTo: UInt64 = 0
     /// The last number given before this process began: only those can have a history that this store does not know.
     private(set) var assignedBefore: UInt64 = 0
 
     /// The current stream may carry the lane: the peer said what it has, or is foreign.
     var isOpen = false
     /// The next number to write to the current stream.
-    var nextToSend: UInt64 = 1
+    private(set) var nextToSend: UInt64 = 1
+    /// The tag of the entry before that one.
+    private var previousTag: UInt64 = 0
+    /// The tag of what the peer has of another numbering of this lane, which ours replaces.
+    private(set) var replacedTag: UInt64?
     /// Sizes of what was written to the current stream and is not acknowledged, oldest first.
     private var sizes: Deque<Int> = []
     private(set) var bytesInFlight = 0
@@ -85,26 +87,31 @@ struct OutgoingLane {
     }
 
     /// Of what waits here, the entries that our backup brought along may be there. What this process has numbered itself
-    /// cannot: it never had a stream for the lane.
-    private func weWentBack(_ have: RelayMark, uncertainUpTo number: UInt64, _ reason: String) -> LaneStop {
-        LaneStop(.site, peerNumber: have.number, uncertainUpTo: min(number, assignedBefore), reason: reason)
+    /// cannot: no stream has carried it there.
+    func weWentBack(_ have: RelayMark?, uncertainUpTo number: UInt64, _ reason: String) -> LaneStop {
+        LaneStop(.site, peerNumber: have?.number ?? 0, uncertainUpTo: min(number, assignedBefore), reason: reason)
     }
 
-    /// The durable lane as a start finds it.
+    /// The durable lane as a start finds it, or under new numbers.
     mutating func loaded(_ id: LaneID, _ row: LaneRow) {
         self.id = id
         self.row = row
-        sentUpTo = min(row.sent, row.assigned)
         assignedBefore = row.assigned
         streamLost()
     }
 
-    /// What waits has new numbers: entry `n` was entry `first + n - 1`, and nothing of it was removed.
-    mutating func renumbered(_ row: LaneRow) {
-        self.row = row
-        sentUpTo = row.sent
-        assignedBefore = row.assigned
-        streamLost()
+    /// Whether entry `number` may be at the peer although nobody has said so.
+    func mayHaveArrived(_ number: UInt64) -> Bool { row.map { number <= $0.offered } ?? false }
+
+    /// What the next entry names as its predecessor.
+    var after: UInt64? { nextToSend == 1 ? replacedTag : previousTag }
+
+    /// The peer has another numbering, of which it had `tag` last: the first entry has to name that. If it named something
+    /// else until now, it is written again, with all that follow.
+    mutating func replaces(tag: UInt64?) {
+        guard tag != replacedTag else { return }
+        replacedTag = tag
+        rewind()
     }
 
     /// Whether the window has room (`Docs/relay-protocol.md` §3, S3).
@@ -116,20 +123,12 @@ struct OutgoingLane {
     var hasUnsent: Bool { row.map { nextToSend <= $0.assigned } ?? false }
 
     /// Entry `nextToSend` was written.
-    mutating func wrote(bytes: Int) {
+    mutating func wrote(bytes: Int, tag: UInt64) {
         sizes.append(bytes)
         bytesInFlight += bytes
-        sentUpTo = max(sentUpTo, nextToSend)
         nextToSend += 1
+        previousTag = tag
     }
-
-    /// Entries up to `number` were given to another carrier.
-    mutating func exported(upTo number: UInt64) {
-        sentUpTo = max(sentUpTo, number)
-    }
-
-    /// Whether entry `number` may be at the peer although nobody has said so.
-    func mayHaveArrived(_ number: UInt64) -> Bool { number <= sentUpTo }
 
     /// Entries up to `number` are acknowledged.
     mutating func acknowledged(upTo number: UInt64, tag: UInt64) {
@@ -137,14 +136,23 @@ struct OutgoingLane {
         for _ in 0..<min(Int(number - acked), sizes.count) { bytesInFlight -= sizes.removeFirst() }
         row?.acked = number
         row?.ackedTag = tag
-        nextToSend = max(nextToSend, number + 1)
+        if nextToSend <= number {
+            nextToSend = number + 1
+            previousTag = tag
+        }
     }
 
     /// The stream is gone: what was in flight will be sent again.
     mutating func streamLost() {
         isOpen = false
+        replacedTag = nil
+        rewind()
+    }
+
+    private mutating func rewind() {
         sizes.removeAll()
         bytesInFlight = 0
         nextToSend = (row?.acked ?? 0) + 1
+        previousTag = row?.ackedTag ?? 0
     }
 }

@@ -41,12 +41,16 @@ struct PeerLink {
     var requests: Deque<Request> = []
     /// The peer has not heard our availability since the last stream broke.
     var needsRefresh = true
+    /// Streams in a row that died with stanzas of which a foreign peer proved nothing (`Docs/relay-protocol.md` §6, rung 4).
+    var doubtfulStreams = 0
     /// Since when the peer owes us a sign of life; nil when it owes nothing.
     var owedSince: Instant?
     /// The bytes that were under way then: what was written later does not keep the answer waiting.
     var owedBytes = 0
     /// It was asked for that sign.
     var wasAsked = false
+    /// A timer for the next warning to senders is set.
+    var isWarningArmed = false
     /// A silence timer of this generation is pending.
     var isSilenceArmed = false
     /// Touched in this batch: acknowledgements are asked for at its end.
@@ -78,6 +82,10 @@ struct PeerLink {
         case .idle, .dialling, .backingOff: nil
         }
     }
+
+    /// Whether a foreign peer gets one entry at a time: the third time that the same is sent, so that the next end of a
+    /// stream leaves at most one in doubt.
+    var isDoubtful: Bool { doubtfulStreams >= 2 }
 
     /// Whether stanzas can be written now.
     var isUp: Bool {
@@ -131,6 +139,11 @@ struct ForeignCarrier {
 
     init(managed: Bool) {
         fence = managed ? nil : Fence()
+    }
+
+    /// Whether the end of the stream leaves an entry in doubt.
+    var hasUnprovenEntry: Bool {
+        unproven.contains { if case .entry = $0 { true } else { false } }
     }
 
     /// Something was written, or skipped.

@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import MartletBus
 import MartletTLS
@@ -116,8 +117,16 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     /// The site wants something.
     func perform(_ command: StreamCommand) {
+        if command == .abort { return reset() }
         guard phase == .open else { return }
         tell { $0.perform(command, into: &$1) }
+    }
+
+    /// Closes so that the kernel forgets what it holds: a dead line would carry it after it returned.
+    private func reset() {
+        // On the channel's own loop this is done when it returns.
+        _ = (context?.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+        abort("given up")
     }
 
     /// The site has handled that many of the events posted.

@@ -14,6 +14,11 @@ struct Listening {
     /// Connections the kernel keeps waiting for us: a whole office reconnects at once after an outage.
     private static let backlog: Int32 = 1024
 
+    /// TCP asks a silent peer after so many seconds, and then this often (nine times on Linux): dead connections count
+    /// against the limits of their address for minutes instead of hours.
+    private static let keepAliveIdle = 300
+    private static let keepAliveInterval = 30
+
     let loops: [NIOLoopBound<ConnectionLoop>]
     let census: ConnectionCensus
     let logger: Logger
@@ -44,6 +49,8 @@ struct Listening {
             }
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
             .childChannelOption(.socketOption(.so_keepalive), value: 1)
+            .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: Self.keepAliveIdle)
+            .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: Self.keepAliveInterval)
             .childChannelInitializer { [self] channel in
                 channel.eventLoop.makeCompletedFuture { try accepted(channel, listener) }
             }

@@ -23,6 +23,61 @@ public struct WallTime: Hashable, Comparable, Sendable, CustomStringConvertible 
             + ".\(Self.padded(millisecond, 3))Z"
     }
 
+    /// Reads an XEP-0082 §3.2 DateTime: date, `T`, time, an optional fraction of a second, `Z` or a numeric offset.
+    public init?(_ text: some StringProtocol) {
+        let bytes = Array(text.utf8)
+        guard (20...64).contains(bytes.count) else { return nil }
+        func number(_ range: Range<Int>) -> Int64? {
+            var value: Int64 = 0
+            for byte in bytes[range] {
+                guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
+                value = value * 10 + Int64(byte - UInt8(ascii: "0"))
+            }
+            return value
+        }
+        let separators: [(Int, UInt8)] = [
+            (4, UInt8(ascii: "-")), (7, UInt8(ascii: "-")), (10, UInt8(ascii: "T")), (13, UInt8(ascii: ":")),
+            (16, UInt8(ascii: ":")),
+        ]
+        guard separators.allSatisfy({ bytes[$0.0] == $0.1 }), let year = number(0..<4), let month = number(5..<7),
+            let day = number(8..<10), let hour = number(11..<13), let minute = number(14..<16), let second = number(17..<19),
+            (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second <= 60
+        else { return nil }
+        var position = 19
+        var fraction: Int64 = 0
+        if bytes[position] == UInt8(ascii: ".") {
+            let digits = bytes[(position + 1)...].prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+            guard !digits.isEmpty else { return nil }
+            let padded = (Array(digits) + [48, 48, 48]).prefix(3)
+            fraction = padded.reduce(0) { $0 * 10 + Int64($1 - UInt8(ascii: "0")) }
+            position += 1 + digits.count
+        }
+        guard let offset = Self.offset(bytes[position...]) else { return nil }
+        let days = Self.days(year: year, month: month, day: day)
+        milliseconds = (days * 86_400 + hour * 3600 + minute * 60 + second - offset * 60) * 1000 + fraction
+    }
+
+    /// The minutes east of UTC that `Z`, `+hh:mm` or `-hh:mm` means.
+    private static func offset(_ bytes: ArraySlice<UInt8>) -> Int64? {
+        if bytes.elementsEqual("Z".utf8) { return 0 }
+        let text = Array(bytes)
+        guard text.count == 6, text[3] == UInt8(ascii: ":"), text[0] == UInt8(ascii: "+") || text[0] == UInt8(ascii: "-")
+        else { return nil }
+        let digits = [1, 2, 4, 5].map { Int64(text[$0]) - 48 }
+        guard digits.allSatisfy({ (0...9).contains($0) }) else { return nil }
+        let minutes = (digits[0] * 10 + digits[1]) * 60 + digits[2] * 10 + digits[3]
+        return text[0] == UInt8(ascii: "-") ? -minutes : minutes
+    }
+
+    /// The inverse of ``civil(fromDays:)``.
+    private static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
+        let year = month <= 2 ? year - 1 : year
+        let era = year.flooredDivision(by: 400)
+        let yearOfEra = year - era * 400
+        let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
+        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+    }
+
     /// Days since 1970 to (year, month, day) in the proleptic Gregorian calendar, by counting 400-year eras from March.
     private static func civil(fromDays days: Int64) -> (Int, Int, Int) {
         let shifted = days + 719_468

@@ -36,6 +36,8 @@ enum DiagnosticRendering {
             )
         case .newEpoch(let pair, let lane):
             ("new numbering: one of the two stores is new", link(pair, ["lane": "\(lane)"]))
+        case .endedEpoch(let pair, let lane):
+            ("the peer uses a numbering that it had replaced: its store went back in time", link(pair, ["lane": "\(lane)"]))
         case .peerAccepted(let pair, let proof): ("peer accepted", link(pair, ["proof": "\(proof)"]))
         case .peerRefused(let pair, let reason): ("peer refused", link(pair, ["reason": "\(reason)"]))
         case .numberOutOfOrder(let pair, let lane, let expected, let received):

@@ -113,7 +113,7 @@ extension World {
         if let pipe = pipe(of: connection, site) {
             switch command {
             case .send(let bytes): send(bytes, on: pipe)
-            case .close: endPipe(pipe)
+            case .close, .abort: endPipe(pipe)
             default: break
             }
             return
@@ -128,7 +128,7 @@ extension World {
             clientPosts(client, .clientAuthenticated(proof))
         case .admit:
             for bytes in clients[client].streamOpened(connection) { clientSends(client, bytes) }
-        case .close, .refuseCredentials, .refuse:
+        case .close, .abort, .refuseCredentials, .refuse:
             clients[client].streamLost()
             schedule.add(
                 .arrive(site: site, incarnation: sites[site].incarnation, event: .client(connection, .closed("closed"))),

@@ -18,8 +18,6 @@ public struct EntryRow: Sendable, Equatable {
     public var tag: UInt64
     /// When it expires, in site time.
     public var deadline: Instant
-    /// How often it was written to a stream.
-    public var attempts: UInt32 = 0
     /// What becomes of it.
     public var state = State.waiting
 
@@ -44,7 +42,6 @@ public enum EntryTable {
         writer.put(row.logSequence)
         writer.put(row.tag)
         writer.put(row.deadline.milliseconds)
-        writer.put(row.attempts)
         writer.put(row.state.rawValue)
         store.put(.entry, key(lane, number), writer.bytes)
     }
@@ -74,7 +71,6 @@ public enum EntryTable {
         var reader = ByteReader(bytes)
         var row = EntryRow(
             logSequence: reader.take(), tag: reader.take(), deadline: Instant(milliseconds: reader.take()))
-        row.attempts = reader.take()
         guard let state = EntryRow.State(rawValue: reader.take()) else { preconditionFailure("an entry in unknown state") }
         row.state = state
         return row

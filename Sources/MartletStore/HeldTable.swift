@@ -13,8 +13,6 @@ public struct HeldRow: Sendable, Equatable {
     public var tag: UInt64
     /// What was left of its lifetime, milliseconds: lifetimes stand still while a human thinks.
     public var remaining: Int64
-    /// How often it was written to a stream.
-    public var attempts: UInt32
     /// It may have arrived: it was written to a stream and nobody said what became of it.
     public var mayHaveArrived: Bool
     /// Why it is held, in words.
@@ -27,7 +25,6 @@ public struct HeldRow: Sendable, Equatable {
         logSequence = entry.logSequence
         tag = entry.tag
         remaining = max(0, entry.deadline - now)
-        attempts = entry.attempts
         self.mayHaveArrived = mayHaveArrived
         self.reason = reason
     }
@@ -39,7 +36,6 @@ public struct HeldRow: Sendable, Equatable {
         logSequence = reader.take()
         tag = reader.take()
         remaining = reader.take()
-        attempts = reader.take()
         mayHaveArrived = reader.take(UInt8.self) != 0
         reason = reader.takeString()
     }
@@ -51,7 +47,6 @@ public struct HeldRow: Sendable, Equatable {
         writer.put(logSequence)
         writer.put(tag)
         writer.put(remaining)
-        writer.put(attempts)
         writer.put(UInt8(mayHaveArrived ? 1 : 0))
         writer.put(reason)
         return writer.bytes

@@ -25,6 +25,11 @@ public struct LaneRow: Sendable, Equatable {
     public var epoch: Epoch
     /// The last number given.
     public var assigned: UInt64 = 0
+    /// Entries up to this number may have been written to a stream; those beyond never were. Noted before they are, some
+    /// ahead, so that it costs one write for many.
+    public var offered: UInt64 = 0
+    /// The senders of entries up to this number were told that these wait for long.
+    public var warned: UInt64 = 0
     /// The last number that the peer has acknowledged, and the tag it carried.
     public var acked: UInt64 = 0
     /// The tag that this number carried.
@@ -32,9 +37,6 @@ public struct LaneRow: Sendable, Equatable {
     /// An entry of this epoch was acknowledged by other means than `<have/>` (the peer was foreign): the peer cannot know
     /// these numbers, so the lane begins a new epoch before it is relayed.
     public var provenOtherwise = false
-    /// Numbers up to this one may have been written to a stream. Noted ahead of what is written, hence possibly beyond
-    /// ``assigned``: after a crash nothing that went out counts as unsent.
-    public var sent: UInt64 = 0
     /// Why the lane is stopped; nil while it is open.
     public var stop: LaneStop?
     /// Numberings of this lane that ended, newest last: a peer that names one of them went back in time.
@@ -56,15 +58,16 @@ public struct LaneRow: Sendable, Equatable {
     /// Whether the lane carries nothing until the operator decides.
     public var isStopped: Bool { stop != nil }
 
-    /// Ends the numbering: what waits, `count` entries, is 1, 2, 3 … of `epoch`. Of those, the first `sent` may have been
-    /// written to a stream under their old numbers.
-    public mutating func renumber(_ epoch: Epoch, count: UInt64, sent: UInt64) {
+    /// Ends the numbering: what waits, `count` entries, is 1, 2, 3 … of `epoch`. Of those, the first `offered` may have been
+    /// written to a stream under their old numbers, and the senders of the first `warned` were told that they wait.
+    public mutating func renumber(_ epoch: Epoch, count: UInt64, offered: UInt64, warned: UInt64) {
         retired = Array((retired + [self.epoch]).suffix(Self.retiredLimit))
         self.epoch = epoch
         assigned = count
         acked = 0
         ackedTag = 0
-        self.sent = sent
+        self.offered = offered
+        self.warned = warned
         provenOtherwise = false
         stop = nil
     }
@@ -139,10 +142,11 @@ public enum LaneTable {
         writer.put(row.epoch.high)
         writer.put(row.epoch.low)
         writer.put(row.assigned)
+        writer.put(row.offered)
+        writer.put(row.warned)
         writer.put(row.acked)
         writer.put(row.ackedTag)
         writer.put(UInt8(row.provenOtherwise ? 1 : 0))
-        writer.put(row.sent)
         writer.put(UInt8(row.stop == nil ? 0 : 1))
         if let stop = row.stop {
             writer.put(stop.side.rawValue)
@@ -176,10 +180,11 @@ public enum LaneTable {
         var row = LaneRow(
             local: local, peer: peer, laneClass: laneClass, epoch: Epoch(high: reader.take(), low: reader.take()))
         row.assigned = reader.take()
+        row.offered = reader.take()
+        row.warned = reader.take()
         row.acked = reader.take()
         row.ackedTag = reader.take()
         row.provenOtherwise = reader.take(UInt8.self) != 0
-        row.sent = reader.take()
         if reader.take(UInt8.self) != 0 {
             guard let side = LaneStop.Side(rawValue: reader.take()) else { preconditionFailure("a stop of unknown side") }
             row.stop = LaneStop(

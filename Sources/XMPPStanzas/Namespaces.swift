@@ -54,6 +54,10 @@ public enum Namespaces {
     public static let hints = "urn:xmpp:hints"
     /// XEP-0359: Unique and Stable Stanza IDs.
     public static let stanzaID = "urn:xmpp:sid:0"
+    /// XEP-0079: Advanced Message Processing.
+    public static let advancedMessageProcessing = "http://jabber.org/protocol/amp"
+    /// XEP-0131: Stanza Headers and Internet Metadata.
+    public static let stanzaHeaders = "http://jabber.org/protocol/shim"
     /// XEP-0160: offline storage, as a disco feature.
     public static let offline = "msgoffline"
     /// Between Martlet sites: `Docs/relay-protocol.md`.

@@ -57,7 +57,7 @@ public struct Epoch: Hashable, Sendable {
 
 /// Where a stanza stands in its lane: the number that makes delivery between sites exactly once
 /// (`Docs/relay-protocol.md` §1.3). On the wire it is the last child of the stanza:
-/// `<seq xmlns='urn:martlet:relay:0' lane='chat' epoch='…' n='123' tag='…'/>`.
+/// `<seq xmlns='urn:martlet:relay:0' lane='chat' epoch='…' n='123' tag='…' after='…'/>`.
 public struct RelayMark: Hashable, Sendable {
     /// The class of the lane; its domains are those of the stanza.
     public var lane: LaneClass
@@ -67,18 +67,23 @@ public struct RelayMark: Hashable, Sendable {
     public var number: UInt64
     /// The entry's random tag: tells one numbering from another after a restored backup.
     public var tag: UInt64
+    /// The tag of the entry before; for the first of a numbering the tag that the destination has of another one, if any.
+    /// It ties the entry to everything before it, which its own tag does not. Not in a `<have/>`.
+    public var after: UInt64?
 
     /// The mark of entry `number`.
-    public init(lane: LaneClass, epoch: Epoch, number: UInt64, tag: UInt64) {
+    public init(lane: LaneClass, epoch: Epoch, number: UInt64, tag: UInt64, after: UInt64?) {
         self.lane = lane
         self.epoch = epoch
         self.number = number
         self.tag = tag
+        self.after = after
     }
 
     /// The attributes shared by `<seq/>`, `<have/>` and `<void/>`.
     public var attributes: [(String, String)] {
         [("lane", lane.name), ("epoch", epoch.text), ("n", String(number)), ("tag", hexadecimal(tag))]
+            + (after.map { [("after", hexadecimal($0))] } ?? [])
     }
 
     /// Appends `<seq …/>`.
@@ -93,6 +98,10 @@ public struct RelayMark: Hashable, Sendable {
         bytes += String(number).utf8
         bytes += "' tag='".utf8
         bytes += hexadecimal(tag).utf8
+        if let after {
+            bytes += "' after='".utf8
+            bytes += hexadecimal(after).utf8
+        }
         bytes += "'/>".utf8
     }
 
@@ -103,7 +112,9 @@ public struct RelayMark: Hashable, Sendable {
             let number = element["n"].flatMap({ UInt64($0) }),
             let tag = element["tag"].flatMap({ UInt64(hexadecimal: Substring($0).utf8) })
         else { return nil }
-        self.init(lane: lane, epoch: epoch, number: number, tag: tag)
+        let after = element["after"].map { UInt64(hexadecimal: Substring($0).utf8) }
+        if case .some(nil) = after { return nil }
+        self.init(lane: lane, epoch: epoch, number: number, tag: tag, after: after ?? nil)
     }
 }
 

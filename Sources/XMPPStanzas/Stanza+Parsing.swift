@@ -32,7 +32,9 @@ extension Stanza {
         self.from = from
         self.to = to
         if isFromMalformed || isToMalformed {
-            throw .malformedAddress(.init(isTo: !isFromMalformed, head: self))
+            relayMark = Self.mark(tape, contentNamespace)
+            let domain = Self.domain(isFromMalformed ? "from" : "to", tape)
+            throw .malformedAddress(.init(isTo: !isFromMalformed, domain: domain, head: self))
         }
         if tape.contentRange().isEmpty { return }
 
@@ -46,9 +48,7 @@ extension Stanza {
                 traits.formUnion(Traits(tape, child, contentNamespace))
             }
         }
-        if contentNamespace == Namespaces.server, let last, last == marks.last, tape.is("seq", Namespaces.relay, at: last) {
-            relayMark = RelayMark(tape.element(at: last))
-        }
+        if last == marks.last { relayMark = Self.mark(tape, contentNamespace) }
         content = try Self.content(tape, without: marks, contentNamespace)
     }
 
@@ -81,6 +81,22 @@ extension Stanza {
             guard content.count <= 4 * tape.bytes.count + 4096 else { throw .unacceptableXML(.oversized) }
         }
         return content
+    }
+
+    /// The relay's mark, if the last child is one and the stream is a server's.
+    private static func mark(_ tape: ElementTape, _ contentNamespace: String) -> RelayMark? {
+        guard contentNamespace == Namespaces.server, !tape.contentRange().isEmpty else { return nil }
+        var last: ElementTape.Index?
+        for child in tape.children() { last = child }
+        guard let last, tape.is("seq", Namespaces.relay, at: last) else { return nil }
+        return RelayMark(tape.element(at: last))
+    }
+
+    /// The domain of an address of which another part cannot be read.
+    private static func domain(_ name: String, _ tape: ElementTape) -> JID? {
+        guard let value = tape.attribute(name) else { return nil }
+        let bare = value.prefix { $0 != "/" }
+        return try? JID(String(bare[(bare.firstIndex(of: "@").map { bare.index(after: $0) } ?? bare.startIndex)...]))
     }
 
     /// The prepared address in an attribute; whether there is one that is malformed.

@@ -59,6 +59,8 @@ public struct Stanza: Hashable, Sendable {
         public static let substance = Traits(rawValue: 16)
         /// An XEP-0359 `<origin-id/>`.
         public static let originID = Traits(rawValue: 32)
+        /// Something that may say until when the message is worth delivering; see ``MessageExpiry``.
+        public static let expiry = Traits(rawValue: 64)
     }
 
     /// A stanza of our own making.
@@ -101,8 +103,12 @@ extension Stanza.Traits {
         case ("body", Namespaces.client): self = [.body, .substance]
         case ("thread", Namespaces.client): self = []
         case (_, Namespaces.chatStates): self = .chatState
-        case ("no-store", Namespaces.hints), ("no-permanent-store", Namespaces.hints): self = .noStore
+        case ("no-store", Namespaces.hints): self = .noStore
+        // XEP-0334 §4.4: worth storing although it might not look like it.
+        case ("store", Namespaces.hints): self = .substance
+        // Among them no-permanent-store (§4.1): it forbids archives, not waiting for the addressee.
         case (_, Namespaces.hints): self = []
+        case ("amp", Namespaces.advancedMessageProcessing), ("headers", Namespaces.stanzaHeaders): self = .expiry
         case ("delay", Namespaces.delay): self = .delay
         case ("origin-id", Namespaces.stanzaID): self = .originID
         default: self = .substance

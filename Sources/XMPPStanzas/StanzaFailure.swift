@@ -16,12 +16,15 @@ public enum StanzaFailure: Error, Hashable, Sendable {
     public struct MalformedAddress: Hashable, Sendable {
         /// Whether it was `to` that is malformed; otherwise `from` is.
         public var isTo: Bool
+        /// The domain of the malformed address, where that part can be read.
+        public var domain: JID?
         /// The stanza without content and without the malformed address.
         public var head: Stanza
 
         /// A stanza of that head whose `to` or `from` is malformed.
-        public init(isTo: Bool, head: Stanza) {
+        public init(isTo: Bool, domain: JID? = nil, head: Stanza) {
             self.isTo = isTo
+            self.domain = domain
             self.head = head
         }
 

@@ -204,6 +204,9 @@ public enum StreamCommand: Sendable, Equatable {
     case send([UInt8])
     /// Closes in good order after what was sent before; with an error, says it first.
     case close(StreamError?)
+    /// Ends the connection without a word and throws away what it has not carried yet, also in the kernel: the line is dead,
+    /// and what was written must not arrive when it returns.
+    case abort
     /// The answer to `credentialsWanted`.
     case credentials(StoredCredentials)
     /// The answer to `credentialsWanted` where too many attempts failed or too much waits: temporary-auth-failure.

@@ -142,12 +142,12 @@ enum Bundles {
         } catch {
             throw CommandFailure("\(path) is not usable: \(error)")
         }
-        guard let origin = try? Domainpart.prepare(bundle.origin), origin == bundle.origin, origin != configuration.domain
-        else { throw CommandFailure("\(path) is not usable: it names no other domain as its origin") }
         guard bundle.destination == configuration.domain else {
             throw CommandFailure(
                 "\(path) is for \(TextTable.printable(bundle.destination)), this site is \(configuration.domain)")
         }
+        guard let origin = try? Domainpart.prepare(bundle.origin), origin == bundle.origin, origin != configuration.domain
+        else { throw CommandFailure("\(path) is not usable: it names no other domain as its origin") }
         do {
             guard try FileSignature.isValid(signature, over: signed, certificatePEM: bundle.certificatePEM) else {
                 throw CommandFailure("\(path) was changed after it was signed, or is damaged: nothing was taken over")

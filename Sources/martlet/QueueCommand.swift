@@ -46,11 +46,11 @@ struct QueueCommand: ParsableCommand {
             filter.to = to
             let rows = try desk.entries(filter)
             if json { return try JSONOutput.say(rows) }
-            var table = TextTable(["ENTRY", "AGE", "BYTES", "FROM", "TO", "STATE", "ATTEMPTS"], numeric: [2, 6])
+            var table = TextTable(["ENTRY", "AGE", "BYTES", "FROM", "TO", "STATE"], numeric: [2])
             for row in rows {
                 table.add([
                     row.entry, words(milliseconds: row.age), "\(row.bytes)", row.from, row.to,
-                    row.reason.isEmpty ? row.state : "\(row.state) \(row.reason)", "\(row.attempts)",
+                    row.reason.isEmpty ? row.state : "\(row.state) \(row.reason)",
                 ])
             }
             Terminal.say(table.text(empty: "Nothing waits."))
@@ -123,7 +123,6 @@ struct QueueCommand: ParsableCommand {
                 size      \(found.bytes) bytes
                 age       \(words(milliseconds: found.age))
                 state     \(found.state)\(explanation)\(TextTable.printable(reason))
-                attempts  \(found.attempts)
                 link      \(link.map(LinkCommand.sentence) ?? "none")
                 """)
         }

@@ -28,6 +28,10 @@ extension SitePolicy {
         certificateRequired = federation.certificateRequired.map(Self.domain)
         blockedPeers = federation.blockedDomains.map(Self.domain)
         entryLifetime = federation.entryLifetime.milliseconds
+        delayWarning = federation.delayWarning.milliseconds
+        for site in federation.sites {
+            if let lifetime = site.entryLifetime { entryLifetimes[Self.domain(site.domain)] = lifetime.milliseconds }
+        }
         retryMinimum = federation.retryMinimum.milliseconds
         retryMaximum = federation.retryMaximum.milliseconds
         silenceTimeout = federation.ackTimeout.milliseconds

@@ -11,6 +11,20 @@ import Testing
         ] as [(Int64, String)])
     func dateTime(milliseconds: Int64, text: String) {
         #expect(WallTime(milliseconds: milliseconds).description == text)
+        #expect(WallTime(text) == WallTime(milliseconds: milliseconds))
+    }
+
+    @Test("XEP-0082 §3.2: offsets and fractions are read, what is no DateTime is not")
+    func reading() {
+        #expect(WallTime("1970-01-01T01:00:00+01:00") == WallTime(milliseconds: 0))
+        #expect(WallTime("1969-12-31T23:30:00.5-00:30") == WallTime(milliseconds: 500))
+        #expect(WallTime("1970-01-01T00:00:00.123456789Z") == WallTime(milliseconds: 123))
+        for text in [
+            "", "1970-01-01", "1970-01-01T00:00:00", "1970-13-01T00:00:00Z", "1970-01-01T24:00:00Z", "1970-01-01T00:00:00.Z",
+            "1970-01-01T00:00:00z1", "1970-01-01T00:00:00+0100", "x970-01-01T00:00:00Z", "1970-01-01T00:00:00+01:0x",
+        ] {
+            #expect(WallTime(text) == nil, "\(text)")
+        }
     }
 
     @Test("RFC 8439 §2.3: the first block of the key stream of a key of zeros")

@@ -122,10 +122,10 @@ import XMPPXML
         let row = try #require(two.pilsen.federation.links[0].lanes[1].row)
         let tag = try #require(two.pilsen.rows().first).tag
         for mark in [
-            RelayMark(lane: .chat, epoch: row.epoch, number: 3, tag: tag ^ 1),
-            RelayMark(lane: .chat, epoch: row.epoch, number: 4, tag: tag),
-            RelayMark(lane: .chat, epoch: Epoch(high: 1, low: 1), number: 3, tag: tag),
-            RelayMark(lane: .bulk, epoch: row.epoch, number: 3, tag: tag),
+            RelayMark(lane: .chat, epoch: row.epoch, number: 3, tag: tag ^ 1, after: nil),
+            RelayMark(lane: .chat, epoch: row.epoch, number: 4, tag: tag, after: nil),
+            RelayMark(lane: .chat, epoch: Epoch(high: 1, low: 1), number: 3, tag: tag, after: nil),
+            RelayMark(lane: .bulk, epoch: row.epoch, number: 3, tag: tag, after: nil),
         ] {
             two.pilsen.step {
                 _ = $0.importRecords([.have(mark)], DomainPair(local: Harness.local, peer: Harness.peer), $1)

@@ -13,9 +13,11 @@ import XMPPXML
     typealias Harness = FederationHarness
     private static let epoch = Epoch(high: 5, low: 6)
 
-    private static func entry(_ number: UInt64, epoch: Epoch = epoch) -> StreamEvent {
+    /// Entry `number`, behind the one before; the first of a numbering behind `replaced`.
+    private static func entry(_ number: UInt64, epoch: Epoch = epoch, replaced: UInt64? = nil) -> StreamEvent {
         var stanza = Harness.message("m\(number)", from: Harness.bob, to: Harness.alice.bare)
-        stanza.relayMark = RelayMark(lane: .chat, epoch: epoch, number: number, tag: number * 10)
+        stanza.relayMark = RelayMark(
+            lane: .chat, epoch: epoch, number: number, tag: number * 10, after: number == 1 ? replaced : (number - 1) * 10)
         return .stanza(stanza)
     }
 
@@ -74,7 +76,7 @@ import XMPPXML
         var (harness, connection) = Self.accepted()
         harness.receive(Self.entry(1), on: connection)
         let next = Epoch(high: 9, low: 9)
-        harness.receive(Self.entry(1, epoch: next), on: connection)
+        harness.receive(Self.entry(1, epoch: next, replaced: 10), on: connection)
         #expect(harness.routed.count == 2)
         harness.receive(Self.entry(1), on: connection)
         harness.receive(Self.entry(2), on: connection)
@@ -87,7 +89,7 @@ import XMPPXML
     func void() {
         var (harness, connection) = Self.accepted()
         harness.receive(Self.entry(1), on: connection)
-        let mark = RelayMark(lane: .chat, epoch: Self.epoch, number: 2, tag: 20)
+        let mark = RelayMark(lane: .chat, epoch: Self.epoch, number: 2, tag: 20, after: 10)
         var void = Element(
             "void", Namespaces.relay, [("from", Harness.peer.description), ("to", Harness.local.description)])
         for (name, value) in mark.attributes { void[name] = value }
@@ -113,8 +115,74 @@ import XMPPXML
         harness.step(belowReserve: true) { $0.received(Self.entry(1), on: connection, $1) }
         #expect(harness.routed.isEmpty)
         #expect(harness.takeSent(connection).isEmpty)
+        // Nothing more is read: a sender whose entry vanished on a stream that lives would wait for its answer for ever.
+        #expect(closing(harness, connection) == .resourceConstraint)
+        harness.effects = []
+        let ask = Element("ask", Namespaces.relay, [("from", Harness.peer.description), ("to", Harness.local.description)])
+        harness.step(belowReserve: true) { $0.received(.nonza(ask), on: connection, $1) }
+        #expect(closing(harness, connection) == .resourceConstraint)
         harness.receive(Self.entry(1), on: connection)
         #expect(harness.routed.count == 1)
+    }
+
+    private func closing(_ harness: Harness, _ connection: ConnectionID) -> StreamError.Condition? {
+        for case .stream(connection, .close(let error)) in harness.effects { return error?.condition }
+        return nil
+    }
+
+    @Test("R1: an entry behind another than ours is not taken: its origin went back in time, and learns it from our have")
+    func after() {
+        var (harness, connection) = Self.accepted()
+        harness.receive(Self.entry(1), on: connection)
+        var stanza = Harness.message("other", from: Harness.bob, to: Harness.alice.bare)
+        for after in [nil, 11] as [UInt64?] {
+            stanza.relayMark = RelayMark(lane: .chat, epoch: Self.epoch, number: 2, tag: 7, after: after)
+            harness.receive(.stanza(stanza), on: connection)
+        }
+        #expect(harness.routed.compactMap(\.id) == ["m1"])
+        #expect(harness.takeSent(connection).map { $0["n"] } == ["1", "1", "1"])
+        harness.receive(Self.entry(2), on: connection)
+        #expect(harness.routed.compactMap(\.id) == ["m1", "m2"])
+    }
+
+    @Test("R1: a first entry that does not name what we have is late, whatever its numbering")
+    func lateFirst() {
+        var (harness, connection) = Self.accepted()
+        harness.receive(Self.entry(1), on: connection)
+        harness.receive(Self.entry(2), on: connection)
+        harness.receive(Self.entry(1, epoch: Epoch(high: 8, low: 8)), on: connection)
+        harness.receive(Self.entry(1, epoch: Epoch(high: 8, low: 8), replaced: 10), on: connection)
+        #expect(harness.routed.count == 2)
+        harness.receive(Self.entry(1, epoch: Epoch(high: 8, low: 8), replaced: 20), on: connection)
+        #expect(harness.routed.count == 3)
+    }
+
+    @Test("a numbering that was replaced and begins again behind what we have is named in the have: its origin must stop")
+    func ended() {
+        var (harness, connection) = Self.accepted()
+        harness.receive(Self.entry(1), on: connection)
+        let next = Epoch(high: 9, low: 9)
+        harness.receive(Self.entry(1, epoch: next, replaced: 10), on: connection)
+        _ = harness.takeSent(connection)
+        harness.receive(Self.entry(1), on: connection)
+        #expect(harness.takeSent(connection).map { $0["ended"] } == [nil])
+        harness.receive(Self.entry(1, replaced: 10), on: connection)
+        #expect(harness.takeSent(connection).map { $0["ended"] } == [Self.epoch.text])
+        harness.receive(Self.entry(2, epoch: next), on: connection)
+        #expect(harness.takeSent(connection).map { $0["ended"] } == [nil])
+        #expect(harness.routed.count == 3)
+    }
+
+    @Test("R3: a numbered stanza that is refused is counted with its answer, so that it does not come again")
+    func refused() {
+        var (harness, connection) = Self.accepted()
+        var head = Stanza(.message, from: Harness.bob, to: Harness.local, id: "bad", type: "chat")
+        head.relayMark = RelayMark(lane: .chat, epoch: Self.epoch, number: 1, tag: 10, after: nil)
+        for _ in 0..<2 { harness.receive(.stanzaRefused(head, StanzaError(.jidMalformed)), on: connection) }
+        #expect(harness.routed.map(\.type) == ["error"])
+        #expect(harness.takeSent(connection).map { $0["n"] } == ["1", "1"])
+        harness.receive(Self.entry(2), on: connection)
+        #expect(harness.routed.count == 2)
     }
 
     @Test("XEP-0198 on a stream that a foreign server opened: counted, answered after the commit")

@@ -38,6 +38,9 @@ struct StanzaParsingTests {
         #expect(
             try parse("<message><no-store xmlns='urn:xmpp:hints'/><delay xmlns='urn:xmpp:delay' stamp=''/></message>").traits
                 == [.noStore, .delay])
+        #expect(
+            try parse("<message><no-permanent-store xmlns='urn:xmpp:hints'/><body/></message>").traits == [.body, .substance])
+        #expect(try parse("<message><store xmlns='urn:xmpp:hints'/></message>").traits == .substance)
         #expect(try parse("<message><body xmlns='jabber:server'/></message>", Namespaces.server).traits.contains(.body))
         #expect(try parse("<message><body xmlns='jabber:server'/></message>").traits == .substance)
     }
@@ -64,7 +67,7 @@ struct StanzaParsingTests {
 
     @Test("the relay's mark is taken off a server's stanza")
     func mark() throws {
-        let mark = RelayMark(lane: .chat, epoch: Epoch(high: 1, low: 2), number: 3, tag: 4)
+        let mark = RelayMark(lane: .chat, epoch: Epoch(high: 1, low: 2), number: 3, tag: 4, after: 5)
         let sent = Stanza(.message, id: "x", payloads: [Element("body", Namespaces.client, text: "hi")])
         let bytes = sent.serialized(relayMark: mark, delay: (from: try JID("a.example"), stamp: .init(milliseconds: 0)))
         let received = try parse(text(bytes), Namespaces.server)
@@ -77,7 +80,7 @@ struct StanzaParsingTests {
 
     @Test("a client cannot forge a mark, nor a client of another server one that is not last")
     func forgedMark() throws {
-        let mark = RelayMark(lane: .chat, epoch: Epoch(high: 1, low: 2), number: 3, tag: 4)
+        let mark = RelayMark(lane: .chat, epoch: Epoch(high: 1, low: 2), number: 3, tag: 4, after: 5)
         var seq: [UInt8] = []
         mark.write(to: &seq)
         let fromClient = try parse("<message><body/>\(text(seq)) </message>")

@@ -70,6 +70,8 @@ public struct StreamEngine {
             negotiation.sent(&stream)
         case .close(let error):
             stream.close(error)
+        case .abort:
+            stream.giveUp(silently: "given up")
         case .credentials, .refuseCredentials, .admit, .refuse, .dialbackVerdict:
             negotiation.answered(command, &stream)
         }

@@ -48,6 +48,11 @@ extension XMLStream {
         end(failure)
     }
 
+    /// The connection ends without a word.
+    mutating func giveUp(silently words: String) {
+        end(.unreachable(words))
+    }
+
     /// The peer sent a stream error: unrecoverable, its last word follows (RFC 6120 §4.9.1.1).
     mutating func peerFailed(_ error: Element) {
         let condition = error.elements.first { $0.namespace == Namespaces.streamErrors && $0.name != "text" }

@@ -109,7 +109,7 @@ struct PeerNegotiation: Negotiation {
             switch error {
             case .unacceptableXML(let failure): stream.fail(failure)
             case .notAStanza: stream.fail(StreamError(.unsupportedStanzaType))
-            case .malformedAddress(let address): addressRefused(address.head, &stream)
+            case .malformedAddress(let address): addressRefused(address, &stream)
             }
             return
         }
@@ -126,11 +126,20 @@ struct PeerNegotiation: Negotiation {
     }
 
     /// One address that we cannot read is no reason to cut off everybody else on the stream: servers differ in what they
-    /// take for an address. The site counts the stanza; it can be answered only if it is known to be the peer's.
+    /// take for an address. The site counts the stanza; it can be answered only if it is known to be the peer's. One with a
+    /// number of the relay keeps it, with the domain for the address, since it has to be counted in its lane too.
     ///
     /// COMPAT(Prosody 0.12, ejabberd 23.01): both prepare addresses with stringprep, not with PRECIS.
-    private func addressRefused(_ head: Stanza, _ stream: inout XMLStream) {
-        var head = head
+    private func addressRefused(_ address: StanzaFailure.MalformedAddress, _ stream: inout XMLStream) {
+        var head = address.head
+        if head.relayMark != nil, let domain = address.domain {
+            if address.isTo { head.to = domain } else { head.from = domain }
+            if let from = head.from, let to = head.to, pairs.proves(DomainPair(local: to.domain, peer: from.domain)) {
+                return stream.report(.stanzaRefused(head, StanzaError(.jidMalformed)))
+            }
+        }
+        head = address.head
+        head.relayMark = nil
         let pair = head.from.flatMap { from in pairs.proven.first { $0.peer == from.domain } }
         if let pair, head.to == nil { head.to = pair.local }
         if pair == nil { head.from = nil }

@@ -1,0 +1,57 @@
+import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStreams
+
+/// Entries that expire before the lifetime of their link is over, because their sender said so (``MessageExpiry``).
+extension Federation {
+    /// Entries looked at in one turn; the rest follows in the next.
+    private static let earlyExpiriesPerTurn = 256
+    /// An entry that is on its way when it expires is looked at again after this long, milliseconds.
+    private static let inFlightDelay: Int64 = 10_000
+
+    /// The entry expires at `instant` unless it is acknowledged before.
+    mutating func expireEarly(_ lane: LaneID, _ number: UInt64, at instant: Instant, _ turn: Turn) {
+        DeadlineTable.put(.init(deadline: instant, lane: lane, number: number), in: turn.store)
+        scheduleEarlyExpiry(turn)
+    }
+
+    /// Sets the timer for the soonest, if there is any.
+    mutating func scheduleEarlyExpiry(_ turn: Turn) {
+        guard let first = DeadlineTable.first(in: turn.store)?.deadline else { return }
+        if let armed = earlyExpiry, armed <= first { return }
+        earlyExpiry = first
+        turn.schedule(.earlyExpiry, at: max(first, turn.now + 1))
+    }
+
+    /// The timer fired.
+    mutating func expireEarly(_ turn: Turn) {
+        earlyExpiry = nil
+        for _ in 0..<Self.earlyExpiriesPerTurn {
+            guard let row = DeadlineTable.first(in: turn.store), row.deadline <= turn.now else { break }
+            DeadlineTable.remove(row, in: turn.store)
+            guard let entry = EntryTable.entry(row.lane, row.number, in: turn.store), entry.state == .waiting,
+                entry.deadline <= turn.now, let (slot, index) = place(of: row.lane, turn),
+                let lane = links[slot].lanes[index].row
+            else { continue }
+            if links[slot].isUp, row.number < links[slot].lanes[index].nextToSend {
+                // It does not wait any more; the peer's answer or the end of the stream decides.
+                let again = turn.now + Self.inFlightDelay
+                DeadlineTable.put(.init(deadline: again, lane: row.lane, number: row.number), in: turn.store)
+                continue
+            }
+            void(row.lane, row.number, entry, wasSent: row.number <= lane.offered, turn)
+            turn.note(.entryExpired(links[slot].pair, entry: "\(row.lane.value)/\(row.number)"))
+        }
+        scheduleEarlyExpiry(turn)
+    }
+
+    /// The link and the place in it of a lane.
+    func place(of lane: LaneID, _ turn: Turn) -> (slot: Int, index: Int)? {
+        let row = LaneTable.row(lane, in: turn.store)
+        let pair = DomainPair(
+            local: AddressTable.address(row.local, in: turn.store), peer: AddressTable.address(row.peer, in: turn.store))
+        return linkByPair[pair].map { ($0, Int(row.laneClass.rawValue)) }
+    }
+}
