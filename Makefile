@@ -4,11 +4,14 @@ SWIFT    ?= swift
 VAR      ?= var
 DOMAIN   ?=
 SEEDS    ?= 100000
+COMPANIES := $(filter-out Topologies/two-offices.toml,$(wildcard Topologies/*.toml))
+KILLS    ?= 200
+SEED     ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run build quick test demo campaign clean
+.PHONY: help run build quick test demo faults campaign clean
 .PHONY: part-cores part-lint part-fuzz-smoke part-sanitize part-swift part-model part-simulate part-interop part-fuzz \
-	part-thread-sanitize part-seeds part-fuzz-long
+	part-thread-sanitize part-kills part-seeds part-fuzz-long
 
 help: ## What can be made
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/make \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|'
@@ -32,9 +35,13 @@ demo: build ## The story of two offices and a dead line, with real processes and
 	@Tests/setup/install test python
 	@MARTLET=.build/release/martlet .venv/bin/python Tests/InteropTests/demo.py
 
-campaign: ## Hours: thread sanitizer, 100,000 simulated outages, long fuzzing
+faults: build ## What is lost and repeated across faults, between us and with Prosody and ejabberd: Docs/guarantees.md
+	@Tests/setup/install test python
+	@MARTLET=.build/release/martlet .venv/bin/python Tests/InteropTests/faults.py --write
+
+campaign: ## Hours: 200 kills of real offices, thread sanitizer, 100,000 simulated outages, long fuzzing
 	@Tests/setup/install build test python
-	@Tests/setup/parts thread-sanitize seeds fuzz-long
+	@Tests/setup/parts kills thread-sanitize seeds fuzz-long
 
 clean: ## Removes what was built; var stays
 	rm -rf .build .build-cores .build-address .build-thread .venv
@@ -68,9 +75,11 @@ part-swift:
 part-model:
 	Docs/models/check
 
-# Fewer messages than the topology says, in the same time: 1,000 different outages in minutes.
+# Fewer messages than the topologies say, in the same time: many different outages in minutes.
 part-simulate:
-	.build/debug/martlet simulate Topologies/two-offices.toml --runs 1000 --messages 40
+	.build/debug/martlet simulate Topologies/two-offices.toml --runs 1000 --messages 20
+	.build/debug/martlet simulate $(COMPANIES) --runs 25 --messages 20
+	.build/debug/martlet simulate Topologies/two-offices.toml Topologies/chain.toml --runs 20 --messages 20 --bytes
 
 part-interop:
 	MARTLET=$(CURDIR)/.build/debug/martlet Tests/InteropTests/run
@@ -78,5 +87,9 @@ part-interop:
 part-thread-sanitize:
 	TSAN_OPTIONS=halt_on_error=1 $(SWIFT) test --scratch-path .build-thread --sanitize=thread
 
+part-kills: build
+	MARTLET=.build/release/martlet .venv/bin/python Tests/InteropTests/campaign.py --kills $(KILLS) --seed $(SEED)
+
 part-seeds: build
-	.build/release/martlet simulate Topologies/two-offices.toml --runs $(SEEDS)
+	.build/release/martlet simulate Topologies/*.toml --runs $$(( $(SEEDS) / 8 )) --messages 20
+	.build/release/martlet simulate Topologies/*.toml --runs $$(( $(SEEDS) / 800 )) --messages 20 --bytes

@@ -18,6 +18,7 @@ public enum DiscoFeatures {
         case .account: return both
         case .server:
             var features = both + [Namespaces.version, Namespaces.time, Namespaces.offline]
+            if policy.federates { features.append(Namespaces.commands) }
             if policy.allowsRegistration { features.append(Namespaces.register) }
             return features.sorted()
         }

@@ -7,6 +7,12 @@ public struct SitePolicy: Sendable, Equatable {
     public var domains: [JID]
     /// Our other offices: they wait for days where strangers wait for minutes.
     public var knownPeers: [JID] = []
+    /// Names of offices, for rosters; the others are called by their domain. Look-up only.
+    public var officeNames: [JID: String] = [:]
+    /// The roster group in which everybody sees the other offices; empty where nobody does.
+    public var officesGroup = "Offices"
+    /// Local time minus UTC in seconds, for times of day that people read.
+    public var utcOffset: Int64 = 0
     /// Peers that must show a certificate that verifies.
     public var certificateRequired: [JID] = []
     /// Peers that are refused.
@@ -67,6 +73,9 @@ public struct SitePolicy: Sendable, Equatable {
     public var newStrangersPerHour = 20
     /// Silence on a link that owes us an answer before it is dead, milliseconds.
     public var silenceTimeout: Int64 = 20_000
+    /// How long a link may be down before the people behind it become unavailable, milliseconds. Half a minute covers the
+    /// restart of a server or a router.
+    public var presenceGrace: Int64 = 30_000
     /// A lane that stopped because a store went back in time goes on by itself, with an alarm, and sends what waits; people
     /// may get something twice. Off: an operator decides.
     public var continuesAfterRollback = false

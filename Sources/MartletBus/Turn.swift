@@ -61,6 +61,28 @@ public enum SiteTimer: Sendable, Equatable {
     case dialbackTimeout(DialID)
     /// Site time is to be noted in the store.
     case clockMark
+    /// A link that is up and idle is asked for a sign of life.
+    case linkKeepAlive(LinkID, generation: UInt64)
+    /// The next slice of counting whose messages wait on a link.
+    case linkCensus(LinkID, generation: UInt64)
+    /// The presence of a peer's people: its grace is over, a slice is due, or answers should have come.
+    case peerPresence(PeerPresenceTimer, peer: Int, generation: UInt64)
+    /// Sessions are to be shown the other offices.
+    case offices
+    /// A session may be shown the other offices again.
+    case officesAgain(SessionID)
+    /// The next slice of roster pushes after the list of offices changed.
+    case officePushes(generation: UInt64)
+}
+
+/// Why the presence of a peer's people is looked at.
+public enum PeerPresenceTimer: Sendable, Equatable {
+    /// The link was down for as long as nobody needs to know.
+    case grace
+    /// The next slice of a refresh or a sweep.
+    case slice
+    /// Whoever has not answered the probes of a refresh is not there.
+    case answers
 }
 
 /// One event handled to completion: its time, its randomness, its transaction, and what it wants done.

@@ -147,6 +147,14 @@ extension SiteConfiguration {
         # "30s": longer than any round trip, shorter than anyone's patience.
         ack_timeout = "30s"
 
+        # How long the link to another server may be down before its people are shown as unavailable ("cut off since 10:32"), 0s
+        # to 1d. Default "30s": nobody needs to see a router or a server restart.
+        presence_grace = "30s"
+
+        # The group of everybody's contact list in which the company's other sites (below) appear as contacts: available while
+        # the link is up, away with the reason and the number of one's own waiting messages while it is not. "" for none.
+        offices_group = "Offices"
+
         # What happens when another office's records show that one of the two stores was restored from a backup or lost. Default
         # "stop": nothing is sent to it until somebody has decided with `martlet link resync`. "continue": what waits is sent at
         # once, with an alarm in the log; people may get something twice.
@@ -168,12 +176,14 @@ extension SiteConfiguration {
         #   domain     The site's domain; no default.
         #   addresses  Where to connect, as "host:port", tried in order; the DNS is not asked then, and need not work.
         #              Default []: ask the DNS.
+        #   name       What people call it, for their contact lists. Default "": its domain.
         #   entry_lifetime
         #              How long a message waits for this site. Default: entry_lifetime above.
         #
         # [[federation.sites]]
         # domain = "brno.example"
         # addresses = ["192.0.2.10:5269", "[2001:db8::10]:5269"]
+        # name = "Brno"
 
         [limits]
 

@@ -27,6 +27,10 @@ extension SiteConfiguration {
         public var retryMaximum = Duration.seconds(60)
         /// How long a peer may leave what it was sent without acknowledgement before the stream is given up.
         public var ackTimeout = Duration.seconds(30)
+        /// How long a link may be down before the people behind it are shown as unavailable.
+        public var presenceGrace = Duration.seconds(30)
+        /// The roster group in which everybody sees the other sites as contacts; empty for none.
+        public var officesGroup = "Offices"
         /// What happens when one of two stores went back in time.
         public var rollback = Rollback.stop
         /// What accounts may do with domains the site has never exchanged anything with.
@@ -65,18 +69,22 @@ extension SiteConfiguration {
             public var domain: String
             /// Where to connect, instead of asking the DNS; empty means to ask.
             public var addresses: [Endpoint]
+            /// What people call it; empty means by its domain.
+            public var name: String
             /// How long a stanza waits for this peer; `nil`: as for all.
             public var entryLifetime: Duration?
 
             /// Makes a known peer.
-            public init(domain: String, addresses: [Endpoint] = [], entryLifetime: Duration? = nil) {
+            public init(domain: String, addresses: [Endpoint] = [], name: String = "", entryLifetime: Duration? = nil) {
                 self.domain = domain
                 self.addresses = addresses
+                self.name = name
                 self.entryLifetime = entryLifetime
             }
 
             init?(reading section: inout Section) {
                 addresses = section.list("addresses", of: .endpoint, default: [])
+                name = section.value("name", .rosterName, default: "")
                 entryLifetime = section.optional("entry_lifetime", .duration(.seconds(1) ... .seconds(365 * 86400)))
                 guard let domain = section.required("domain", .domain) else { return nil }
                 self.domain = domain
@@ -105,6 +113,9 @@ extension SiteConfiguration {
                 "retry_maximum", .duration(.milliseconds(10) ... .seconds(86400)), default: retryMaximum)
             if retryMaximum < retryMinimum { section.refuse("retry_maximum", "expected no less than retry_minimum") }
             ackTimeout = section.value("ack_timeout", .duration(.seconds(1) ... .seconds(3600)), default: ackTimeout)
+            presenceGrace = section.value(
+                "presence_grace", .duration(.seconds(0) ... .seconds(86400)), default: presenceGrace)
+            officesGroup = section.value("offices_group", .rosterName, default: officesGroup)
             rollback = section.value("rollback", .word, default: rollback)
             strangers = section.section("strangers") { Strangers(reading: &$0) }
             sites = section.sections("sites", default: sites) { KnownSite(reading: &$0) }
@@ -114,6 +125,15 @@ extension SiteConfiguration {
                     section.refuse("sites", "\(site.domain) twice")
                 }
             }
+        }
+    }
+}
+
+extension ValueRule<String> {
+    /// A name or a group of a roster item: a line of text that may be empty.
+    static var rosterName: ValueRule {
+        text("a line of at most 255 bytes") {
+            $0.utf8.count <= 255 && $0.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F } ? $0 : nil
         }
     }
 }

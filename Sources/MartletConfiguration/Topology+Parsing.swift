@@ -9,7 +9,11 @@ extension Topology {
             let names = topology.sites.map(\.name) + topology.foreignServers.map(\.name)
             topology.links = root.sections("links", default: []) { Link(reading: &$0, names: names) }
             topology.traffic = root.section("traffic") { Traffic(reading: &$0) }
-            topology.crashes = root.sections("crashes", default: []) { Crash(reading: &$0, sites: topology.sites.map(\.name)) }
+            topology.crashes = root.sections("crashes", default: []) { Crash(reading: &$0, servers: names) }
+            topology.restores = root.sections("restores", default: []) {
+                Restore(reading: &$0, sites: topology.sites.map(\.name))
+            }
+            topology.chaos = root.section("chaos") { Chaos(reading: &$0) }
 
             if topology.sites.isEmpty { root.refuse("sites", "expected one [[sites]] or more") }
             Self.refuseRepeated(names, "name", &root)
@@ -34,6 +38,7 @@ extension Topology.Site {
         let name = section.required("name", .name)
         let domain = section.required("domain", .domain)
         users = section.list("users", of: .localpart, default: [])
+        entryLifetime = section.optional("entry_lifetime", .duration(.seconds(1)...Topology.times.upperBound))
         guard let name, let domain else { return nil }
         self.name = name
         self.domain = domain
@@ -57,6 +62,7 @@ extension Topology.Link {
     init(reading section: inout Section, names: [String]) {
         between = section.list("between", of: .oneOf(names), default: [])
         delay = section.value("delay", .duration(.zero ... .seconds(60)), default: .zero)
+        bytesPerSecond = section.optional("bytes_per_second", .integer(100...1_000_000_000))
         outages = section.sections("outages", default: []) { Topology.Outage(reading: &$0) }
         if between.count != 2 || between.first == between.last {
             section.refuse("between", "expected the names of two different servers")
@@ -69,6 +75,9 @@ extension Topology.Outage {
         let start = section.required("start", .duration(Topology.times))
         let duration = section.required("duration", .duration(Topology.times))
         let kind: Kind? = section.required("kind", .word)
+        times = section.value("times", .integer(1...10_000), default: 1)
+        every = section.value("every", .duration(Topology.times), default: .zero)
+        if times > 1, every < (duration ?? .zero) { section.refuse("every", "expected at least the duration") }
         guard let start, let duration, let kind else { return nil }
         self.start = start
         self.duration = duration
@@ -84,12 +93,34 @@ extension Topology.Traffic {
 }
 
 extension Topology.Crash {
-    init?(reading section: inout Section, sites: [String]) {
-        let site = section.required("site", .oneOf(sites))
+    init?(reading section: inout Section, servers: [String]) {
+        let site = section.required("site", .oneOf(servers))
         let at = section.required("at", .duration(Topology.times))
         downtime = section.value("downtime", .duration(Topology.times), default: .seconds(2))
+        isGraceful = section.value("graceful", .boolean, default: false)
         guard let site, let at else { return nil }
         self.site = site
         self.at = at
+    }
+}
+
+extension Topology.Restore {
+    init?(reading section: inout Section, sites: [String]) {
+        let site = section.required("site", .oneOf(sites))
+        let backup = section.required("backup", .duration(Topology.times))
+        let at = section.required("at", .duration(Topology.times))
+        downtime = section.value("downtime", .duration(Topology.times), default: .seconds(2))
+        guard let site, let backup, let at else { return nil }
+        self.site = site
+        self.backup = backup
+        self.at = at
+        if at <= backup { section.refuse("at", "expected a time after the backup") }
+    }
+}
+
+extension Topology.Chaos {
+    init(reading section: inout Section) {
+        faults = section.value("faults", .integer(0...1000), default: faults)
+        kinds = section.list("kinds", of: .word, default: kinds)
     }
 }

@@ -13,6 +13,10 @@ public struct Topology: Equatable, Sendable {
     public var traffic = Traffic()
     /// Servers that are killed.
     public var crashes: [Crash] = []
+    /// Sites whose store is put back to an earlier state.
+    public var restores: [Restore] = []
+    /// What the seed adds.
+    public var chaos = Chaos()
 
     /// `[[sites]]`: one office with its server.
     public struct Site: Equatable, Sendable {
@@ -22,6 +26,8 @@ public struct Topology: Equatable, Sendable {
         public var domain: String
         /// The localparts of its accounts, prepared.
         public var users: [String]
+        /// How long a message waits for another server before it goes back; nil for the server's default.
+        public var entryLifetime: Duration?
     }
 
     /// `[[foreign_servers]]`: one server of other software.
@@ -35,7 +41,8 @@ public struct Topology: Equatable, Sendable {
         /// The localparts of its accounts, prepared.
         public var users: [String]
 
-        /// The software of a foreign server.
+        /// The software of a foreign server. In simulations Prosody stands for XEP-0198 between servers, ejabberd for a
+        /// server without acknowledgements.
         public enum Software: String, CaseIterable, Sendable { case prosody, ejabberd }
     }
 
@@ -45,6 +52,8 @@ public struct Topology: Equatable, Sendable {
         public var between: [String]
         /// How long bytes take in each direction.
         public var delay: Duration
+        /// How many bytes it carries in a second in each direction; nil where that is no matter.
+        public var bytesPerSecond: Int?
         /// When the line is broken, in the order of the file.
         public var outages: [Outage]
     }
@@ -57,6 +66,10 @@ public struct Topology: Equatable, Sendable {
         public var duration: Duration
         /// How it shows.
         public var kind: Kind
+        /// How often it comes altogether.
+        public var times = 1
+        /// How long after one beginning the next comes.
+        public var every: Duration = .zero
 
         /// How a broken line shows to those who use it.
         public enum Kind: String, CaseIterable, Sendable {
@@ -90,5 +103,60 @@ public struct Topology: Equatable, Sendable {
         public var at: Duration
         /// How long it stays down.
         public var downtime: Duration
+        /// It is stopped in good order, as for an upgrade.
+        public var isGraceful = false
+    }
+
+    /// `[[restores]]`: a backup of a site's store is taken, and put back later: what happened in between is forgotten.
+    public struct Restore: Equatable, Sendable {
+        /// The name of the site.
+        public var site: String
+        /// When the backup is taken.
+        public var backup: Duration
+        /// When the site is killed and the backup put back.
+        public var at: Duration
+        /// How long the site stays down.
+        public var downtime: Duration
+    }
+
+    /// `[chaos]`: trouble chosen by the seed, beside what the file plans.
+    public struct Chaos: Equatable, Sendable {
+        /// How many troubles a run gets on average.
+        public var faults = 3
+        /// From which they are chosen.
+        public var kinds = Trouble.allCases
+
+        /// The defaults.
+        public init() {}
+    }
+
+    /// What can go wrong without anybody's plan. None of them may cost a message, repeat one, or change the order.
+    public enum Trouble: String, CaseIterable, Sendable {
+        /// A line that goes up and down.
+        case flap
+        /// Nothing arrives and nothing is said.
+        case blackHole = "black_hole"
+        /// Bytes arrive in one direction only.
+        case halfOpen = "half_open"
+        /// Attempts are refused.
+        case refuse
+        /// 9.6 kbit/s.
+        case slowLine = "slow_line"
+        /// A server is killed.
+        case crash
+        /// A server is stopped and started in good order.
+        case restart
+        /// Each commit takes long.
+        case slowDisk = "slow_disk"
+        /// The disk's reserve is reached.
+        case reserve
+        /// A clock jumps.
+        case clockJump = "clock_jump"
+        /// Names are not resolved.
+        case nameFailure = "name_failure"
+        /// Certificates are refused.
+        case certificate
+        /// A person's own network fails.
+        case clientDrop = "client_drop"
     }
 }

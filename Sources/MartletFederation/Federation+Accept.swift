@@ -36,7 +36,8 @@ extension Federation {
 
     /// S1: log, number, entry and lane in one transaction with the client's counter.
     private mutating func append(_ stanza: Stanza, _ slot: Int, _ turn: Turn) {
-        if turn.isBelowReserve {
+        // An error has no sender who could be told: the reserve is there for it.
+        if turn.isBelowReserve, !stanza.isError {
             return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "The server's disk is nearly full"))
         }
         if links[slot].isStranger, links[slot].waiting >= StrangerGate.waitingLimit {
@@ -55,6 +56,7 @@ extension Federation {
         EntryTable.put(lane, number, entry, in: turn.store)
         if deadline.isEarly { expireEarly(lane, number, at: deadline.at, turn) }
         if wasEmpty { noteFirstWaiting(slot, turn) }
+        noteAccepted(number, slot, index, from: stanza.from)
 
         if goesNow {
             write(logged, entry, number, slot, index, isLate: false, turn)

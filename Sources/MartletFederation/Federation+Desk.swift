@@ -52,6 +52,8 @@ extension Federation {
             EntryTable.put(lane, number, entry, in: turn.store)
             // It expires before what stands before it.
             expireEarly(lane, number, at: entry.deadline, turn)
+            noteAccepted(
+                number, slot, index, from: StanzaLog.stanza(held.logSequence, in: turn.store)?.stanza.from)
             links[slot].held -= 1
             changed.append(slot)
         }
@@ -177,10 +179,11 @@ extension Federation {
     }
 
     /// Counts what was done and tells the log, once per link.
-    private func finish(_ outcome: inout DeskOutcome, _ what: String, _ changed: [Int], _ turn: Turn) {
+    private mutating func finish(_ outcome: inout DeskOutcome, _ what: String, _ changed: [Int], _ turn: Turn) {
         outcome.done = changed.count
         for slot in Self.distinct(changed) {
             turn.note(.queueChanged(links[slot].pair, what: what, entries: changed.count { $0 == slot }))
+            noteCountChanged(slot)
         }
     }
 

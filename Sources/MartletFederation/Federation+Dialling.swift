@@ -67,10 +67,7 @@ extension Federation {
         let volatile = links[slot].volatile
         links[slot].volatile = []
         for stanza in volatile { writeBeside(stanza, slot, turn) }
-        if links[slot].needsRefresh {
-            links[slot].needsRefresh = false
-            recovered.append(links[slot].pair)
-        }
+        noteUp(slot, turn)
         touch(slot)
     }
 
@@ -152,6 +149,7 @@ extension Federation {
         links[slot].state = .backingOff(until: turn.now + pause)
         turn.schedule(.linkRetry(LinkID(slot: UInt32(slot)), generation: links[slot].generation), after: pause)
         turn.note(.linkDown(links[slot].pair, reason: reason, retryAfter: pause))
+        noteFailing(slot, turn)
     }
 
     /// The stream that carried the link is gone; no repair exists but another stream (S4).
@@ -177,6 +175,7 @@ extension Federation {
         } else {
             links[slot].lastError = reason
             turn.note(.linkDown(links[slot].pair, reason: reason, retryAfter: 0))
+            changes.append(LinkChange(links[slot].pair, .lost))
         }
     }
 

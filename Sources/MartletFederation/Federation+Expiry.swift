@@ -46,6 +46,7 @@ extension Federation {
             }
             expired += due.count
         }
+        if expired > 0 { noteCountChanged(slot) }
         if links[slot].waiting > 0 { scheduleExpiry(slot, turn) }
     }
 

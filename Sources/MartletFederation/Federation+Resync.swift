@@ -127,6 +127,7 @@ extension Federation {
         }
         LaneTable.update(id, row, in: turn.store)
         links[slot].lanes[index].loaded(id, row)
+        if links[slot].census != nil { beginCensus(slot, turn) }
     }
 
     /// Stanzas that wait in a lane, and how many of them may have been delivered.

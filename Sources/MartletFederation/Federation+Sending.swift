@@ -145,7 +145,8 @@ extension Federation {
         links[slot].owedSince = nil
         links[slot].wasAsked = false
         links[slot].failures = 0
-        if links[slot].lanes.contains(where: { $0.inFlight > 0 }) { expectAnswer(slot, turn) }
+        // A lane that waits to be opened waits for its own `<have/>`: that of another lane says nothing about it.
+        if links[slot].lanes.contains(where: { $0.inFlight > 0 || $0.awaitsOpening }) { expectAnswer(slot, turn) }
     }
 
     private mutating func armSilence(_ slot: Int, at instant: Instant, _ turn: Turn) {

@@ -34,8 +34,10 @@ public struct Federation {
     var strangers = StrangerGate()
     /// When the timer for early expiries is due; nil while none is set.
     var earlyExpiry: Instant?
-    /// Peers that came back in this turn: the site refreshes availability with them.
-    var recovered: [DomainPair] = []
+    /// What happened to links in this turn, for sessions.
+    var changes: [LinkChange] = []
+    /// Counts censuses of queues, so that the timers of an earlier one meet nothing.
+    var nextCensus: UInt64 = 0
     var isShuttingDown = false
 
     /// What an attempt is for.
@@ -70,10 +72,10 @@ public struct Federation {
         dialKnownPeers(turn)
     }
 
-    /// Peers whose links came up since the last call.
-    public mutating func takeRecovered() -> [DomainPair] {
-        defer { recovered.removeAll() }
-        return recovered
+    /// What happened to links since the last call.
+    public mutating func takeChanges() -> [LinkChange] {
+        defer { changes.removeAll() }
+        return changes
     }
 
     /// The end of a batch: haves are sent, windows filled, acknowledgements asked for.
@@ -121,7 +123,12 @@ public struct Federation {
         case .dialbackTimeout(let dial):
             dialbackEnded(dial, .error(.remoteServerTimeout, words: "no answer in time"), turn)
             turn.perform(.cancelDial(dial))
-        case .sessionExpired, .sessionFence, .clockMark:
+        case .linkKeepAlive(let link, let generation):
+            guard isCurrent(link, generation) else { return }
+            keepAlive(Int(link.slot), turn)
+        case .linkCensus(let link, let generation):
+            censusDue(link, generation, turn)
+        case .sessionExpired, .sessionFence, .clockMark, .peerPresence, .offices, .officesAgain, .officePushes:
             break
         }
     }

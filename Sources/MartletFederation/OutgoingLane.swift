@@ -35,6 +35,9 @@ struct OutgoingLane {
     /// Entries written to the current stream without acknowledgement.
     var inFlight: Int { sizes.count }
 
+    /// Something waits that the current stream may not carry before the peer has said what it has.
+    var awaitsOpening: Bool { !isOpen && waiting > 0 && row?.isStopped != true }
+
     /// What a `<have/>` means for the lane (`Docs/relay-protocol.md` §3, S2).
     enum Verdict: Equatable {
         /// Entries up to this number are the peer's; sending goes on behind it.

@@ -53,6 +53,8 @@ struct PeerLink {
     var isWarningArmed = false
     /// A silence timer of this generation is pending.
     var isSilenceArmed = false
+    /// Whose messages wait, while the link is down.
+    var census: QueueCensus?
     /// Touched in this batch: acknowledgements are asked for at its end.
     var isTouched = false
 

@@ -50,10 +50,11 @@ public struct ByteReader: Sendable {
     public mutating func take<T: FixedWidthInteger>(_ type: T.Type = T.self) -> T {
         let width = T.bitWidth / 8
         need(width)
-        var value: T = 0
-        for index in 0..<width { value = (T.bitWidth > 8 ? value << 8 : 0) | T(truncatingIfNeeded: bytes[position + index]) }
+        // In one concrete type: not specialised for its caller's module, arithmetic on T is a call for each operation.
+        var value: UInt64 = 0
+        for index in 0..<width { value = value << 8 | UInt64(bytes[position + index]) }
         position += width
-        return value
+        return T(truncatingIfNeeded: value)
     }
 
     /// Reads a length and as many bytes.

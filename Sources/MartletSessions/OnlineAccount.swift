@@ -1,4 +1,5 @@
 import MartletBus
+import MartletPrimitives
 import MartletStore
 import XMPPAddress
 
@@ -9,6 +10,10 @@ struct OnlineAccount {
     let number: AddressNumber
     /// In the order in which they were bound.
     var sessions: [SessionID] = []
+    /// Who at other domains is available, as far as it was told.
+    var seen = SeenPresence()
+    /// When one of its sessions became available last.
+    var lastArrival = Instant(milliseconds: .min)
 }
 
 /// The accounts that have sessions: one look-up by bare JID, then by place.
@@ -21,6 +26,11 @@ struct OnlineAccounts {
 
     /// The place of an account by its bare JID.
     func place(of jid: JID) -> Int? { places[jid] }
+
+    /// The first place that is taken, from `first` on.
+    func place(from first: Int) -> Int? {
+        slots[min(first, slots.count)...].firstIndex { $0 != nil }
+    }
 
     /// Adds an account that has no place yet.
     mutating func insert(_ jid: JID, _ number: AddressNumber) -> Int {

@@ -1,3 +1,4 @@
+import MartletBus
 import MartletStore
 import XMPPAddress
 import XMPPStanzas
@@ -47,6 +48,13 @@ struct RosterItem {
         if row.flags.contains(.approved) { item["approved"] = "true" }
         for group in row.groups { item.append(Element("group", Namespaces.roster, text: group)) }
         return item
+    }
+
+    /// An office as clients see it. The account sees the office and not the other way round: `to`.
+    static func element(_ office: Office) -> Element {
+        Element(
+            "item", Namespaces.roster, [("jid", office.jid.description), ("name", office.name), ("subscription", "to")],
+            elements: [Element("group", Namespaces.roster, text: office.group)])
     }
 
     /// What a roster push says about a contact that was removed.

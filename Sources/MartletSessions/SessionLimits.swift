@@ -23,4 +23,22 @@ enum SessionLimits {
     static let endedSessionsPerAccount = 16
     /// Accounts and addresses whose failed logins are counted at a time: 64 bytes each.
     static let loginFailureEntries = 20_000
+    /// Resources at other domains whose availability an account remembers: two for each contact of the largest roster. Others
+    /// are passed on and do not become unavailable when their link dies.
+    static let seenPresence = 10_000
+    /// Presence stanzas sent in one turn because a link went or came back.
+    static let presenceSlice = 256
+    /// Contacts or accounts looked at in such a turn: a few milliseconds.
+    static let presenceVisits = 1024
+    /// Milliseconds between two such turns: 2,560 stanzas a second leave room for messages on most lines.
+    static let presencePause: Int64 = 100
+    /// How long contacts have to answer the probes of a refresh, milliseconds. The answers wait behind messages on a slow line.
+    static let probeAnswerTime: Int64 = 60_000
+    /// What a peer said so long before our own stream was up belongs to the same recovery, milliseconds.
+    static let recoveryOverlap: Int64 = 30_000
+    /// A session is told of an office at most this often, milliseconds: whoever writes a lot sees the number of waiting
+    /// messages move, not race.
+    static let officePause: Int64 = 10_000
+    /// How long changes of offices are collected before they are shown, milliseconds.
+    static let officeDelay: Int64 = 50
 }

@@ -32,7 +32,28 @@ extension Sessions {
                 }
             }
         }
+        updateOffices(turn)
+        wantLinksOfRestored(turn)
         endDoomed(turn)
+    }
+
+    /// `Docs/relay-protocol.md` R5: sessions that are there again believe what was true before the start, so the peers of
+    /// their contacts are reached, which refreshes presence with them.
+    private mutating func wantLinksOfRestored(_ turn: Turn) {
+        var place = accounts.place(from: 0)
+        while let current = place {
+            let account = accounts[current]
+            if account.sessions.contains(where: { sessions[$0].isAvailable }) {
+                for (contact, row) in RosterTable.contacts(of: account.number, in: turn.store) where row.flags.contains(.to) {
+                    let peer = AddressTable.address(contact, in: turn.store).domain
+                    let pair = DomainPair(local: account.jid.domain, peer: peer)
+                    if turn.policy.serves(peer.domainpart) || peerByPair[pair] != nil { continue }
+                    _ = self.peer(of: pair)
+                    wantedLinks.append(pair)
+                }
+            }
+            place = accounts.place(from: current + 1)
+        }
     }
 
     private mutating func restore(_ account: AddressNumber, _ number: UInt64, _ row: ClientSessionRow, _ turn: Turn) {
@@ -42,6 +63,7 @@ extension Sessions {
         let place = accounts.place(of: bare) ?? accounts.insert(bare, account)
         var session = Session(jid: jid, account: place, accountNumber: account, connection: nil)
         session.number = number
+        session.isRestored = true
         session.isInterested = row.isInterested
         session.presence = ClientSessionTable.presence(account, number, in: turn.store)
         session.priority = session.presence?.priority ?? 0

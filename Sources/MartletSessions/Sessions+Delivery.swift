@@ -85,7 +85,8 @@ extension Sessions {
             for id in recipients { send(stanza, to: id, turn) }
             return
         }
-        if turn.isBelowReserve { return turn.bounce(stanza, StanzaError(.resourceConstraint)) }
+        // An error has no sender who could be told: the reserve is there for it.
+        if turn.isBelowReserve, !stanza.isError { return turn.bounce(stanza, StanzaError(.resourceConstraint)) }
         guard mailboxCount(number, turn) < turn.policy.mailboxMessages else {
             return turn.bounce(stanza, StanzaError(.serviceUnavailable))  // XEP-0160 §4
         }

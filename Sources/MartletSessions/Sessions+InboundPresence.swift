@@ -13,7 +13,9 @@ extension Sessions {
         guard let type = stanza.presenceType, let to = stanza.to else { return }
         switch type {
         case .available, .unavailable:
-            if to.isFull {
+            if case .peer = origin {
+                deliverRemoteAvailability(stanza, type, to: session, place, turn)
+            } else if to.isFull {
                 if let session { send(stanza, to: session, turn) }
             } else if let place {
                 for id in accounts[place].sessions where sessions[id].isAvailable { send(stanza, to: id, turn) }
@@ -65,33 +67,6 @@ extension Sessions {
         // A peer that was cut off may still believe otherwise. Our own clients know that silence means unavailable.
         if !answered, case .peer = origin {
             turn.route(Stanza(.presence, from: bare, to: from, type: "unavailable"))
-        }
-    }
-
-    /// A peer domain can be reached again, or for the first time since the start. Availability is not kept in queues, so
-    /// both sides are told anew how things are: one current state for each contact there that sees an account of ours,
-    /// and a probe for each contact there that one of ours sees.
-    public mutating func peerBecameReachable(_ domain: JID, _ turn: Turn) {
-        let last = refreshes.updateValue(turn.now, forKey: domain)
-        guard let domain = AddressTable.number(of: domain, in: turn.store) else { return }
-        for (account, contact) in RosterTable.pairs(at: domain, in: turn.store) {
-            guard let row = RosterTable.row(account, contact, in: turn.store) else { continue }
-            let jid = AddressTable.address(account, in: turn.store)
-            let to = AddressTable.address(contact, in: turn.store)
-            let present = accounts.place(of: jid).map { accounts[$0].sessions.compactMap { sessions[$0].presence } } ?? []
-            if row.flags.contains(.from) {
-                for presence in present {
-                    var copy = presence
-                    copy.to = to
-                    turn.route(copy)
-                }
-                if present.isEmpty, let departure = departures[account], last.map({ departure >= $0 }) ?? true {
-                    turn.route(Stanza(.presence, from: jid, to: to, type: "unavailable"))
-                }
-            }
-            if row.flags.contains(.to), !present.isEmpty {
-                turn.route(Stanza(.presence, from: jid, to: to, type: "probe"))
-            }
         }
     }
 }

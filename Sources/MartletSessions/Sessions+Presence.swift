@@ -47,7 +47,11 @@ extension Sessions {
             sendCopy(stanza, to: other, turn)
             if !wasAvailable, other != id, let presence = sessions[other].presence { sendCopy(presence, to: id, turn) }
         }
-        if !wasAvailable { welcome(id, turn) }
+        if !wasAvailable {
+            noteArrival(id, turn)
+            welcome(id, turn)
+            wantOffices(id, turn)
+        }
         if !tookMessages, sessions[id].takesMessages { beginCatchUp(id, includesDetached: true, turn) }
     }
 
@@ -100,6 +104,7 @@ extension Sessions {
                 sendCopy(stanza, to: other, turn)
             }
         }
+        forgetSeen(by: id)
         let directed = sessions[id].directed
         sessions[id].directed = []
         if !directed.isEmpty {

@@ -30,7 +30,8 @@ extension Sessions {
             sessions[id].isInterested = true
             if sessions[id].isResumable { turn.lazily { putRow(id, turn) } }
         }
-        let version = RosterTable.version(of: account, in: turn.store)
+        wantOffices(id, turn)
+        let version = rosterVersion(of: account, turn)
         // §2.6.2: the client has this version already.
         if let known = query["ver"], !known.isEmpty, known == version { return stanza.result() }
         var roster = Element("query", Namespaces.roster)
@@ -38,6 +39,7 @@ extension Sessions {
         for (contact, row) in RosterTable.contacts(of: account, in: turn.store) {
             roster.append(RosterItem.element(AddressTable.address(contact, in: turn.store), row))
         }
+        for office in visibleOffices(to: account, turn) { roster.append(RosterItem.element(office)) }
         return stanza.result(roster)
     }
 
@@ -45,6 +47,7 @@ extension Sessions {
     private mutating func setItem(_ item: RosterItem, by id: SessionID, _ turn: Turn) throws(StanzaError) {
         let account = sessions[id].accountNumber
         guard item.jid != sessions[id].jid.bare else { throw StanzaError(.notAllowed) }
+        if isOffice(item.jid, to: account, turn) { throw refuseChange(of: item.jid, by: id, turn) }
         let known = AddressTable.number(of: item.jid, in: turn.store).flatMap { RosterTable.row(account, $0, in: turn.store) }
         if known == nil {
             let limit = turn.policy.rosterItems
@@ -63,6 +66,7 @@ extension Sessions {
     /// RFC 6121 §2.5: the contact goes, and with it what it was allowed to see and was seen of it.
     private mutating func removeItem(_ contact: JID, by id: SessionID, _ turn: Turn) throws(StanzaError) {
         let account = sessions[id].accountNumber
+        if isOffice(contact, to: account, turn) { throw refuseChange(of: contact, by: id, turn) }
         guard let number = AddressTable.number(of: contact, in: turn.store),
             let row = RosterTable.row(account, number, in: turn.store)
         else { throw StanzaError(.itemNotFound) }
@@ -76,7 +80,10 @@ extension Sessions {
         }
         let domain = AddressTable.makeNumber(of: contact.domain, in: turn.store)
         RosterTable.remove(account, number, domain: domain, in: turn.store)
-        push(RosterItem.removal(contact), account, sessions[id].account, turn)
+        // What was a contact of the account's own is an office like any other now.
+        let office = offices.first { $0.jid == contact }.map(RosterItem.element)
+        push(office ?? RosterItem.removal(contact), account, sessions[id].account, turn)
+        if office != nil { wantOffices(at: bare.domain, of: bare, turn) }
     }
 
     /// Stores a contact and pushes it.
@@ -94,7 +101,7 @@ extension Sessions {
         RosterTable.changeVersion(of: account, tag: tag, in: turn.store)
         guard let place else { return }
         var query = Element("query", Namespaces.roster, elements: [item])
-        query["ver"] = RosterTable.version(of: account, in: turn.store)
+        query["ver"] = rosterVersion(of: account, turn)
         var push = Stanza(.iq, type: "set", payloads: [query])
         for id in accounts[place].sessions where sessions[id].isInterested {
             push.id = turn.random.identifier()

@@ -188,6 +188,10 @@ extension Sessions {
                 return
             }
             end(id, because: .expired, turn)
+        case .peerPresence(let timer, let peer, let generation): peerTimerFired(timer, peer, generation, turn)
+        case .offices: officesDue(turn)
+        case .officesAgain(let id): officesDueAgain(id, turn)
+        case .officePushes(let generation): continueOfficePushes(generation, turn)
         default:
             break
         }

@@ -1,3 +1,4 @@
+import Collections
 import MartletBus
 import MartletPrimitives
 import MartletStore
@@ -29,8 +30,21 @@ public struct Sessions {
     var mailboxCounts: [AddressNumber: Int] = [:]
     /// When accounts became unavailable, for those that are. Look-up only.
     var departures: [AddressNumber: Instant] = [:]
-    /// When the accounts' presence was last sent to a peer domain as a whole. Look-up only.
-    var refreshes: [JID: Instant] = [:]
+    /// Peer domains whose links were up or tried since the start.
+    var peers: [PeerPresence] = []
+    /// Look-up only.
+    var peerByPair: [DomainPair: Int] = [:]
+    /// Links that are wanted because somebody there was seen.
+    var wantedLinks: [DomainPair] = []
+    /// The offices as rosters show them.
+    var offices: [Office] = []
+    /// Roster pushes under way because that list changed.
+    var officePushes: OfficePushes?
+    /// Sessions that are to be told of offices, in order; and those that can be told as soon as the numbers are known.
+    var officeQueue: Deque<SessionID> = []
+    var officeQuestions: [SessionID] = []
+    /// The timer that takes from the queue is set.
+    var hasOfficesTimer = false
 
     /// Accounts whose owners cancelled them, to be removed before the turn is over.
     var pendingRemovals: [(JID, AddressNumber)] = []

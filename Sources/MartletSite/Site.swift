@@ -77,6 +77,7 @@ public struct Site {
         case .policyChanged(let policy):
             self.policy = policy
             turn.adopt(policy)
+            sessions.policyChanged(turn)
             federation.policyChanged(turn)
         case .diskSampled(let freeBytes):
             sampleDisk(freeBytes, turn)
@@ -120,11 +121,7 @@ public struct Site {
     private mutating func settle(_ turn: Turn) {
         for hop in 0...Self.hopLimit {
             let outgoing = turn.takeOutgoing()
-            if outgoing.isEmpty {
-                let recovered = federation.takeRecovered()
-                if recovered.isEmpty { break }
-                for pair in recovered { sessions.peerBecameReachable(pair.peer, turn) }
-            }
+            if outgoing.isEmpty, !carryOver(turn) { break }
             for (stanza, origin) in outgoing {
                 if hop == Self.hopLimit {
                     turn.note(.routingLoop(stanza.to ?? policy.domains[0]))
@@ -134,6 +131,27 @@ public struct Site {
             }
         }
         for (timer, instant) in turn.takeTimers() { timers.add(timer, at: instant) }
+    }
+
+    /// What the parts of the site have to tell one another, since they never call each other; false where there is nothing.
+    private mutating func carryOver(_ turn: Turn) -> Bool {
+        let changes = federation.takeChanges()
+        for change in changes { sessions.linkChanged(change, turn) }
+        let links = sessions.takeWantedLinks()
+        for pair in links { federation.reach(pair, turn) }
+        let offices = sessions.takeOfficeQuestions()
+        for id in offices {
+            guard let question = sessions.officeQuestion(id, turn) else { continue }
+            let waiting = question.pairs.map { ($0, federation.ownWaiting(of: question.account, on: $0, turn)) }
+            sessions.showOffices(id, waiting: waiting, turn)
+        }
+        let questions = services.takeQueueQuestions()
+        for question in questions {
+            let cancelled = federation.cancel(question.cancelled, of: question.account, turn)
+            let entries = federation.ownEntries(of: question.account, turn)
+            services.answer(question, cancelled, entries, turn)
+        }
+        return !changes.isEmpty || !links.isEmpty || !offices.isEmpty || !questions.isEmpty
     }
 
     /// The bus: a stanza goes to the most specific owner of its address; the default route is federation.

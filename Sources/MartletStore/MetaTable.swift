@@ -12,6 +12,8 @@ public enum MetaTable {
         case siteTime
         /// Calendar time at that commit, milliseconds since 1970.
         case wallTime
+        /// The other offices as rosters showed them last.
+        case offices
     }
 
     /// The format this code reads and writes.

@@ -92,15 +92,32 @@ public enum RosterTable {
         return count
     }
 
-    /// The pairs of account and contact with a subscription where the contact is at `domain`.
+    /// An account and a contact of it.
+    public struct Pair: Sendable, Equatable {
+        /// The account.
+        public var account: AddressNumber
+        /// The contact.
+        public var contact: AddressNumber
+
+        /// That pair.
+        public init(account: AddressNumber, contact: AddressNumber) {
+            self.account = account
+            self.contact = contact
+        }
+    }
+
+    /// Up to `limit` pairs with a subscription where the contact is at `domain`, from behind `pair` on, in order.
     public static func pairs(
-        at domain: AddressNumber, in store: some KeyValueTransaction
-    ) -> [(account: AddressNumber, contact: AddressNumber)] {
-        var pairs: [(AddressNumber, AddressNumber)] = []
-        store.forEach(.roster, prefix: key(.max, domain.value)) { key, _ in
-            var reader = ByteReader(key, from: 16)
-            pairs.append((AddressNumber(reader.take()), AddressNumber(reader.take())))
-            return true
+        at domain: AddressNumber, after pair: Pair? = nil, limit: Int = .max, in store: some KeyValueTransaction
+    ) -> [Pair] {
+        var pairs: [Pair] = []
+        let prefix = key(.max, domain.value)
+        var next = prefix
+        if let pair { next = indexKey(domain, pair.account, pair.contact) + [0] }
+        while pairs.count < limit, let found = store.firstEntry(.roster, atOrAfter: next), found.key.starts(with: prefix) {
+            var reader = ByteReader(found.key, from: 16)
+            pairs.append(Pair(account: AddressNumber(reader.take()), contact: AddressNumber(reader.take())))
+            next = found.key + [0]
         }
         return pairs
     }

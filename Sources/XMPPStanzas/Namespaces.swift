@@ -40,6 +40,10 @@ public enum Namespaces {
     public static let discoInfo = "http://jabber.org/protocol/disco#info"
     /// XEP-0030: Service Discovery, items.
     public static let discoItems = "http://jabber.org/protocol/disco#items"
+    /// XEP-0050: Ad-Hoc Commands.
+    public static let commands = "http://jabber.org/protocol/commands"
+    /// XEP-0004: Data Forms.
+    public static let dataForms = "jabber:x:data"
     /// XEP-0199: XMPP Ping.
     public static let ping = "urn:xmpp:ping"
     /// XEP-0092: Software Version.

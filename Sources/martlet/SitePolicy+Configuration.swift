@@ -1,3 +1,4 @@
+import Glibc
 import MartletBus
 import MartletConfiguration
 import XMPPAddress
@@ -25,6 +26,11 @@ extension SitePolicy {
         federates = federation.isEnabled
         allowsDialback = federation.allowsDialback
         knownPeers = federation.sites.map { Self.domain($0.domain) }
+        for site in federation.sites where !site.name.isEmpty { officeNames[Self.domain(site.domain)] = site.name }
+        officesGroup = federation.officesGroup
+        // Read again with the configuration; a change of summer time shows then.
+        utcOffset = Self.utcOffset
+        presenceGrace = federation.presenceGrace.milliseconds
         certificateRequired = federation.certificateRequired.map(Self.domain)
         blockedPeers = federation.blockedDomains.map(Self.domain)
         entryLifetime = federation.entryLifetime.milliseconds
@@ -42,6 +48,14 @@ extension SitePolicy {
         pendingDialbacksPerAddress = limits.pendingDialbacksPerAddress
 
         diskReserve = Int64(limits.diskReserve)
+    }
+
+    /// Local time minus UTC in seconds, as the machine has it now.
+    private static var utcOffset: Int64 {
+        var now = time(nil)
+        var local = tm()
+        tzset()
+        return localtime_r(&now, &local) == nil ? 0 : Int64(local.tm_gmtoff)
     }
 
     /// The configuration has prepared its domains.

@@ -67,6 +67,19 @@ struct TopologyTests {
                 "5: crashes[0].site: expected one of \"a\""
             ),
             (
+                "[[sites]]\nname = \"a\"\ndomain = \"a\"\n[[restores]]\nsite = \"a\"\nbackup = \"9s\"\nat = \"8s\"\n",
+                "7: restores[0].at: expected a time after the backup"
+            ),
+            (
+                "[[sites]]\nname = \"a\"\ndomain = \"a\"\n[chaos]\nkinds = [\"flood\"]\n",
+                "5: chaos.kinds[0]: expected one of"
+            ),
+            (
+                "[[links]]\n[[links.outages]]\nstart = \"1s\"\nduration = \"9s\"\nkind = \"cut\"\ntimes = 2\n"
+                    + "every = \"5s\"\n",
+                "7: links[0].outages[0].every: expected at least the duration"
+            ),
+            (
                 "[[foreign_servers]]\nname = \"a\"\ndomain = \"a\"\nsoftware = \"icq\"\n",
                 "4: foreign_servers[0].software: expected one of"
             ),

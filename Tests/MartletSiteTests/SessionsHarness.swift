@@ -32,6 +32,12 @@ struct SessionsHarness {
     var isBelowReserve = false
     /// What went to other domains.
     var remote: [Stanza] = []
+    /// The most stanzas that went to other domains in one batch.
+    var largestBatch = 0
+    /// Messages that wait for other offices, by account.
+    var waitingElsewhere: [JID: Int] = [:]
+    /// Links that the sessions wanted to see up.
+    var wantedLinks: [DomainPair] = []
     /// What was sent on each connection and not looked at yet.
     var inboxes: [ConnectionID: [Element]] = [:]
     /// Connections that were told to close, and why.
@@ -76,8 +82,10 @@ struct SessionsHarness {
         let turn = Turn(
             now: Instant(milliseconds: now), wall: WallTime(milliseconds: 1_700_000_000_000 + now), random: random,
             store: open, policy: policy, isBelowReserve: isBelowReserve)
+        let before = remote.count
         body(&sessions, turn)
         settle(turn)
+        largestBatch = max(largestBatch, remote.count - before + turn.effects.count)
         random = turn.random
         timers += turn.takeTimers().map { ($0.timer, $0.at.milliseconds) }
         afterCommit += turn.afterCommit
@@ -107,6 +115,12 @@ struct SessionsHarness {
 
     private mutating func settle(_ turn: Turn) {
         for hop in 0..<32 {
+            for id in sessions.takeOfficeQuestions() {
+                guard let question = sessions.officeQuestion(id, turn) else { continue }
+                let waiting = question.pairs.map { ($0, waitingElsewhere[question.account]) }
+                sessions.showOffices(id, waiting: waiting, turn)
+            }
+            wantedLinks += sessions.takeWantedLinks()
             let outgoing = turn.takeOutgoing()
             if outgoing.isEmpty { return }
             #expect(hop < 31, "a loop of stanzas")
@@ -151,6 +165,18 @@ struct SessionsHarness {
         }
         now = end
         flush()
+    }
+
+    /// Federation says what became of the link to `peer`.
+    mutating func link(_ kind: LinkChange.Kind, to peer: String = "brno.example") {
+        let peer = JID(preparedLocalpart: nil, preparedDomainpart: peer, preparedResourcepart: nil)
+        step { $0.linkChanged(LinkChange(DomainPair(local: Self.domain, peer: peer), kind), $1) }
+    }
+
+    /// Lets the link be down until everybody knows.
+    mutating func cut(_ peer: String = "brno.example") {
+        link(.failing, to: peer)
+        pass(policy.presenceGrace)
     }
 
     /// The process dies: what was not committed is gone, and a new one starts from the store.
@@ -327,4 +353,20 @@ extension Element {
 
 func chat(_ to: String, _ body: String, type: String = "chat") -> String {
     "<message to='\(to)' type='\(type)' id='\(body)'><body>\(body)</body></message>"
+}
+
+extension SessionsHarness {
+    /// Writes a mutual subscription into a roster.
+    mutating func subscribe(_ user: String, to contacts: [String]) {
+        step { _, turn in
+            guard let account = AddressTable.number(of: Self.account(user), in: turn.store) else { return }
+            for contact in contacts.compactMap({ try? JID($0) }) {
+                var row = RosterRow()
+                row.flags = [.to, .from]
+                let number = AddressTable.makeNumber(of: contact, in: turn.store)
+                let domain = AddressTable.makeNumber(of: contact.domain, in: turn.store)
+                RosterTable.put(account, number, domain: domain, row, in: turn.store)
+            }
+        }
+    }
 }

@@ -115,14 +115,13 @@ struct SessionsPresenceTests {
         befriend(&site, romeo, "x@brno.example")
         befriend(&site, juliet, "x@brno.example")
         befriend(&site, juliet, "y@zlin.example")
-        let brno = JID(preparedLocalpart: nil, preparedDomainpart: "brno.example", preparedResourcepart: nil)
-        site.step { $0.peerBecameReachable(brno, $1) }
+        site.link(.up(wantsRefresh: true))
         _ = site.takeRemote()
         site.pass(1000)
         site.lose(juliet)
         _ = site.takeRemote()
         site.pass(1000)
-        site.step { $0.peerBecameReachable(brno, $1) }
+        site.link(.up(wantsRefresh: true))
         let told = site.takeRemote()
         #expect(
             told.map { $0.from?.description } == [
@@ -131,7 +130,7 @@ struct SessionsPresenceTests {
         #expect(told.map { $0.type } == [nil, "probe", "unavailable"])
         #expect(told.allSatisfy { $0.to?.description == "x@brno.example" })
         site.pass(1000)
-        site.step { $0.peerBecameReachable(brno, $1) }
+        site.link(.up(wantsRefresh: true))
         #expect(site.takeRemote().map { $0.type } == [nil, "probe"])
     }
 

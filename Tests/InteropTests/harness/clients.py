@@ -20,6 +20,10 @@ from .processes import LIMIT, eventually
 
 logging.getLogger("slixmpp").setLevel(logging.CRITICAL)
 
+# slixmpp waits for the answer to <resume/>, even when the connection breaks meanwhile, and forgets the session when this
+# has taken so many seconds: after an outage of the server the client would not resume.
+slixmpp.xmlstream.RESPONSE_TIMEOUT = 3600
+
 _DELAY = "{urn:xmpp:delay}delay"
 _numbers = itertools.count(1)
 
@@ -41,11 +45,26 @@ class LoginFailed(Exception):
 
 
 class _Stream(slixmpp.ClientXMPP):
-    """slixmpp with short waits between attempts to connect: servers of the tests come back within seconds."""
+    """slixmpp with short waits between attempts to connect: servers of the tests come back within seconds. Unlike
+    slixmpp it notices a connection that breaks during the TLS handshake."""
 
     def reschedule_connection_attempt(self):
         self._connect_loop_wait = 0.2
         return super().reschedule_connection_attempt()
+
+    async def start_tls(self):
+        transport = self.transport
+        is_secure = await super().start_tls()
+        if not is_secure:
+            self.cancel_connection_attempt()
+            self.forget(transport)
+        return is_secure
+
+    def forget(self, transport):
+        """Ends a connection although its transport does not say that it is gone."""
+        if transport is not None and self.transport is transport:
+            transport.abort()
+            self.connection_lost(None)
 
 
 class Client:
@@ -134,6 +153,14 @@ class Client:
         if self.stream.transport is not None:
             self.stream.transport.abort()
 
+    def redial(self):
+        """Ends whatever the library is waiting for, and connects."""
+        if self.stream.transport is not None:
+            self.stream.forget(self.stream.transport)
+        else:
+            self.stream.cancel_connection_attempt()
+            self._dial()
+
     async def go_away(self):
         """Drops the connection and does not come back."""
         self._closing = True
@@ -221,6 +248,7 @@ class Client:
     def story(self):
         return (
             f"logins {self.logins}, resumed {self.resumptions}, open {self._is_open}, "
+            f"connected {self.stream.transport is not None}, connecting {self.stream.is_connecting()}, "
             f"messages {len(self.messages)}, bounces {len(self.bounces)}, unacknowledged {len(self._outbox)}, "
             f"stream errors {self.stream_errors}, failure {self.failure}"
         )
@@ -265,8 +293,10 @@ class Client:
     def _check_management(self):
         """A server without stream management would leave us waiting."""
 
+        before = self.disconnections
+
         def check():
-            if not self._is_open and "stream_management" not in self.stream.features:
+            if self.disconnections == before and not self._is_open and "stream_management" not in self.stream.features:
                 self._failed("no stream management")
 
         self.stream.loop.call_later(30, check)

@@ -85,6 +85,9 @@ class Ledger:
     def knows(self, id):
         return id in self._sent
 
+    def has_arrived(self, id):
+        return id in self._arrivals
+
     @property
     def sent_count(self):
         return len(self._sent)
@@ -106,6 +109,16 @@ class Ledger:
 
     def stamps(self, id):
         return self._arrivals[id][0].stamps
+
+    def story_of(self, id):
+        """When one message was sent, and each time when it arrived."""
+        sent = self._sent[id]
+        arrivals = " ".join(_clock(arrival.at) for arrival in self._arrivals.get(id, ()))
+        return f"{id} #{sent.number} {sent.sender} to {sent.recipient} sent {_clock(sent.at)} arrived {arrivals or 'never'}"
+
+    def story(self):
+        """The same of all, a line for each, to be held against the logs."""
+        return "".join(f"{self.story_of(id)}\n" for id in self._sent)
 
     def report(self, stamps=True, taken_late=False):
         """`stamps` False: do not judge delay stamps (foreign servers rarely set them). `taken_late`: the sender's own
@@ -149,6 +162,10 @@ class Ledger:
                 stamps = ", ".join(f"{origin} {stamp - sent.at:+.1f} s" for origin, stamp in arrival.stamps)
                 found.append(f"#{sent.number} arrived after {latency:.1f} s, stamped: {stamps or 'not at all'}")
         return found
+
+
+def _clock(at):
+    return time.strftime("%H:%M:%S", time.gmtime(at)) + f".{int(at * 1000) % 1000:03}"
 
 
 def parse_stamp(text):

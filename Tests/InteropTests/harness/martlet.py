@@ -20,13 +20,15 @@ class Martlet(Server):
     """One office. Ports beside those of every server: direct TLS between servers, and clients without TLS (for tests
     that look at the bare stream)."""
 
-    def __init__(self, *arguments, limits=None, federation=None, **named):
+    def __init__(self, *arguments, limits=None, federation=None, offices=None, **named):
         super().__init__(*arguments, **named)
         self.server_tls_port = ports.SERVER_TLS
         self.client_plain_port = ports.CLIENT_PLAIN
         #: Keys of [limits] and [federation] that differ from the defaults.
         self.limits = {"disk_reserve": "16MiB", "map_size": "4GiB"} | (limits or {})
         self.federation = federation or {}
+        #: The other offices: domain to name.
+        self.offices = offices or {}
 
     @property
     def configuration(self):
@@ -61,6 +63,10 @@ class Martlet(Server):
                 ("server", self.server_tls_port, "direct"),
             )
         )
+        offices = "".join(
+            f"[[federation.sites]]\ndomain = {_toml(domain)}\nname = {_toml(name)}\n"
+            for domain, name in self.offices.items()
+        )
         return f"""\
 [site]
 domain = "{self.domain}"
@@ -78,6 +84,7 @@ source_address = "{self.address}"
 allow_networks = ["127.0.0.0/8"]
 allow_dialback = {_toml(self.mode == DIALBACK)}
 {"".join(f"{name} = {_toml(value)}" + chr(10) for name, value in self.federation.items())}
+{offices}
 [limits]
 {limits}
 [log]

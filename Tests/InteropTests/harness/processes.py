@@ -11,6 +11,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 #: Seconds after which a condition counts as never coming true. Generous: the machine may be busy with other work.
@@ -159,21 +160,28 @@ class _Reaper:
 
     def __init__(self):
         self._child = None
+        # Servers are started from several threads.
+        self._lock = threading.Lock()
 
     def watch(self, pid):
+        with self._lock:
+            self._start()
+        self._tell(f"+ {pid} {_started(pid)}")
+
+    def _start(self):
         if self._child is None:
             self._child = subprocess.Popen(
                 [sys.executable, "-S", __file__], stdin=subprocess.PIPE, start_new_session=True, text=True
             )
-        self._tell(f"+ {pid} {_started(pid)}")
 
     def forget(self, pid):
         self._tell(f"- {pid} 0")
 
     def _tell(self, line):
         try:
-            self._child.stdin.write(line + "\n")
-            self._child.stdin.flush()
+            with self._lock:
+                self._child.stdin.write(line + "\n")
+                self._child.stdin.flush()
         except (OSError, AttributeError):
             pass
 

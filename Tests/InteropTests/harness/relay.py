@@ -51,11 +51,20 @@ class Relay:
 
     def start(self):
         self._process.start()
-        self._process.until(self._path.exists, "its control socket exists")
-        self._socket = socket.socket(socket.AF_UNIX)
+        self._process.until(self._is_reached, "its control socket listens")
         self._socket.settimeout(60)
-        self._socket.connect(str(self._path))
         self._answers = self._socket.makefile()
+
+    def _is_reached(self):
+        """Connects, if it listens already: its socket's file is there a moment earlier."""
+        attempt = socket.socket(socket.AF_UNIX)
+        try:
+            attempt.connect(str(self._path))
+        except OSError:
+            attempt.close()
+            return False
+        self._socket = attempt
+        return True
 
     def stop(self):
         if self._socket is not None:

@@ -18,7 +18,16 @@ struct SimulatedClient {
     let account: JID
     let site: Int
     var state = State.offline
-    private var resumption: String?
+    /// The address of its device, once it was bound.
+    private(set) var device: JID?
+    /// The name of its session, with which it can be resumed.
+    private(set) var resumption: String?
+    /// Whose presence it asks for at its first login, and who was seen: full addresses.
+    private var contacts: [JID]
+    private var seen: Set<String> = []
+    /// The session's presence was announced.
+    private(set) var isPresent = false
+    private(set) var approved: Set<String> = []
     /// Handed over and not acknowledged, oldest first.
     private var unacknowledged: [[UInt8]] = []
     private var acknowledged: UInt32 = 0
@@ -27,9 +36,10 @@ struct SimulatedClient {
     /// Typed by the person and not yet handed over.
     private var typed: [[UInt8]] = []
 
-    init(account: JID, site: Int) {
+    init(account: JID, site: Int, contacts: [JID]) {
         self.account = account
         self.site = site
+        self.contacts = contacts
     }
 
     var connection: ConnectionID? {
@@ -80,10 +90,13 @@ struct SimulatedClient {
             guard let connection else { return ([], nil) }
             forget(upTo: element["h"].flatMap { UInt32($0) } ?? acknowledged)
             state = .online(connection)
+            // Questions and answers are at most once: a client gives those up that its connection took along.
+            unacknowledged.removeAll { $0.starts(with: "<iq".utf8) }
             return (unacknowledged + flush(), nil)
         case ("failed", Namespaces.streamManagement):
             if let h = element["h"].flatMap({ UInt32($0) }) { forget(upTo: h) }
             typed = unacknowledged.filter(Self.isMessage) + typed
+            isPresent = false
             unacknowledged = []
             resumption = nil
             isManaged = false
@@ -94,6 +107,7 @@ struct SimulatedClient {
         case ("r", Namespaces.streamManagement):
             return ([Array("<a xmlns='\(Namespaces.streamManagement)' h='\(received)'/>".utf8)], nil)
         case ("iq", _) where element["id"] == "bind" && element["type"] == "result":
+            device = element.first("bind", Namespaces.bind)?.first("jid", Namespaces.bind).flatMap { try? JID($0.text) }
             return (bound(), nil)
         case ("iq", _):
             if isManaged { received &+= 1 }
@@ -101,6 +115,9 @@ struct SimulatedClient {
         case ("message", _):
             if isManaged { received &+= 1 }
             return ([], element)
+        case ("presence", _):
+            if isManaged { received &+= 1 }
+            return (presence(element), nil)
         default:
             if isManaged { received &+= 1 }
             return ([], nil)
@@ -115,9 +132,45 @@ struct SimulatedClient {
         acknowledged = 0
         unacknowledged = []
         let enable = Element("enable", Namespaces.streamManagement, [("resume", "true")])
-        let presence = Stanza(.presence).serialized()
-        unacknowledged.append(presence)
-        return [enable.serialized(within: Namespaces.client), presence] + flush()
+        var opening = [Stanza(.presence).serialized()]
+        seen = []
+        isPresent = true
+        for contact in contacts { opening.append(Stanza(.presence, to: contact, type: "subscribe").serialized()) }
+        unacknowledged += opening
+        return [enable.serialized(within: Namespaces.client)] + opening + flush()
+    }
+
+    /// Everybody may see everybody.
+    private mutating func presence(_ element: Element) -> [[UInt8]] {
+        guard let text = element["from"], let from = try? JID(text) else { return [] }
+        switch element["type"] {
+        case "subscribe":
+            let answer = Stanza(.presence, to: from.bare, type: "subscribed").serialized()
+            unacknowledged.append(answer)
+            return [answer]
+        case "subscribed":
+            approved.insert(from.bare.description)
+            contacts.removeAll { $0 == from.bare }
+        case "unavailable" where from.isFull: seen.remove(text)
+        case "unavailable": seen = seen.filter { !$0.hasPrefix(text + "/") }
+        case nil: seen.insert(text)
+        default: break
+        }
+        return []
+    }
+
+    /// The devices of `contact` that the contact list shows as present.
+    func devicesSeen(of contact: JID) -> [String] {
+        let prefix = contact.description + "/"
+        return seen.filter { $0.hasPrefix(prefix) }.sorted()
+    }
+
+    /// The person asks another device something that only that device can answer.
+    mutating func ask(_ query: Stanza) -> [[UInt8]] {
+        guard case .online = state else { return [] }
+        let bytes = query.serialized()
+        unacknowledged.append(bytes)
+        return [bytes]
     }
 
     private mutating func answer(_ iq: Element) -> [[UInt8]] {
@@ -136,11 +189,16 @@ struct SimulatedClient {
     }
 
     private mutating func forget(upTo h: UInt32) {
-        let count = Int(h &- acknowledged)
-        guard count <= unacknowledged.count else { return }
+        let count = Int(Int32(bitPattern: h &- acknowledged))
+        // A server whose backup was restored counts from where it was.
+        if count < 0 { acknowledged = h }
+        guard count >= 0, count <= unacknowledged.count else { return }
         unacknowledged.removeFirst(count)
         acknowledged = h
     }
+
+    /// Asks how much the server has handled.
+    var request: [UInt8] { Array("<r xmlns='\(Namespaces.streamManagement)'/>".utf8) }
 
     private static func isMessage(_ bytes: [UInt8]) -> Bool { bytes.starts(with: "<message".utf8) }
 }

@@ -1,0 +1,156 @@
+import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStanzas
+import XMPPStreams
+
+/// What a sender may know and do about the own messages that wait for other offices.
+extension Federation {
+    /// Entries shown to one person: what fits into a form.
+    private static let rowLimit = 100
+    /// Entries looked through for one person where no census is at hand: a few milliseconds.
+    private static let searchLimit = 2000
+    /// How far the messages of one person on one link are counted.
+    private static let countLimit = 1000
+
+    // Counting
+
+    mutating func beginCensus(_ slot: Int, _ turn: Turn) {
+        nextCensus += 1
+        links[slot].census = QueueCensus(links[slot].lanes, generation: nextCensus)
+        continueCensus(slot, turn)
+    }
+
+    /// One slice.
+    mutating func continueCensus(_ slot: Int, _ turn: Turn) {
+        guard var census = links[slot].census, !census.isComplete, !census.isFull else { return }
+        var looked = 0
+        for index in links[slot].lanes.indices {
+            guard let id = links[slot].lanes[index].id else { continue }
+            EntryTable.forEach(id, from: census.next[index], in: turn.store) { number, entry in
+                guard looked < QueueCensus.slice else { return false }
+                looked += 1
+                census.next[index] = number + 1
+                if entry.state == .waiting, let sender = StanzaLog.stanza(entry.logSequence, in: turn.store)?.stanza.from {
+                    census.count(number, lane: index, of: sender.bare)
+                }
+                return true
+            }
+        }
+        census.isComplete = looked < QueueCensus.slice && !census.isFull
+        links[slot].census = census
+        if census.isComplete {
+            changes.append(LinkChange(links[slot].pair, .counted(nil)))
+        } else {
+            turn.schedule(
+                .linkCensus(LinkID(slot: UInt32(slot)), generation: census.generation), after: QueueCensus.pause)
+        }
+    }
+
+    /// The timer of a census fired.
+    mutating func censusDue(_ link: LinkID, _ generation: UInt64, _ turn: Turn) {
+        let slot = Int(link.slot)
+        guard slot < links.count, links[slot].census?.generation == generation else { return }
+        continueCensus(slot, turn)
+    }
+
+    /// An entry was accepted.
+    mutating func noteAccepted(_ number: UInt64, _ slot: Int, _ index: Int, from sender: JID?) {
+        guard links[slot].census?.isComplete == true, let sender = sender?.bare else { return }
+        links[slot].census?.count(number, lane: index, of: sender)
+        changes.append(LinkChange(links[slot].pair, .counted(sender)))
+    }
+
+    /// Entries were voided: the numbers that people see are lower now.
+    mutating func noteCountChanged(_ slot: Int, of account: JID? = nil) {
+        guard links[slot].census?.isComplete == true else { return }
+        changes.append(LinkChange(links[slot].pair, .counted(account)))
+    }
+
+    /// How many messages of an account wait for the peer, at most a thousand; nil where it is not known.
+    public func ownWaiting(of account: JID, on pair: DomainPair, _ turn: Turn) -> Int? {
+        guard let slot = linkByPair[pair], let census = links[slot].census, census.isComplete else { return nil }
+        return census.entries(of: account).prefix(Self.countLimit).count { isWaiting($0, slot, turn) }
+    }
+
+    private func isWaiting(_ place: QueueCensus.Place, _ slot: Int, _ turn: Turn) -> Bool {
+        guard let id = links[slot].lanes[place.lane].id, let row = links[slot].lanes[place.lane].row else { return false }
+        return place.number > row.acked && EntryTable.entry(id, place.number, in: turn.store)?.state == .waiting
+    }
+
+    // Showing
+
+    /// The messages of an account that wait on all links.
+    public func ownEntries(of account: JID, _ turn: Turn) -> OwnEntries {
+        var result = OwnEntries()
+        for slot in links.indices where links[slot].pair.local.domainpart == account.domainpart && links[slot].waiting > 0 {
+            if let census = links[slot].census, census.isComplete {
+                for place in census.entries(of: account) where !result.isCut {
+                    if let id = links[slot].lanes[place.lane].id { show(id, place.number, account, &result, turn) }
+                }
+            } else {
+                search(slot, account, &result, turn)
+            }
+        }
+        return result
+    }
+
+    private func search(_ slot: Int, _ account: JID, _ result: inout OwnEntries, _ turn: Turn) {
+        for lane in links[slot].lanes {
+            guard let id = lane.id, let row = lane.row, row.waiting > 0 else { continue }
+            var looked = 0
+            EntryTable.forEach(id, from: row.acked + 1, in: turn.store) { number, _ in
+                looked += 1
+                if looked > Self.searchLimit { result.isCut = true }
+                if !result.isCut { show(id, number, account, &result, turn) }
+                return !result.isCut
+            }
+        }
+    }
+
+    private func show(_ lane: LaneID, _ number: UInt64, _ account: JID, _ result: inout OwnEntries, _ turn: Turn) {
+        guard let entry = EntryTable.entry(lane, number, in: turn.store), entry.state == .waiting,
+            let logged = StanzaLog.stanza(entry.logSequence, in: turn.store), let to = logged.stanza.to,
+            logged.stanza.from?.hasSameBare(as: account) == true, logged.stanza.kind == .message
+        else { return }
+        guard result.rows.count < Self.rowLimit else { return result.isCut = true }
+        result.rows.append(
+            OwnEntry(
+                id: "\(lane.value)/\(number)", to: to, bytes: logged.stanza.content.count,
+                age: turn.now - logged.acceptedInstant))
+    }
+
+    // Cancelling
+
+    /// Cancels entries of an account, named `lane/number` (`Docs/relay-protocol.md` §3, S5). Whoever cancels knows, so no
+    /// error follows.
+    public mutating func cancel(_ ids: [String], of account: JID, _ turn: Turn) -> [Cancellation] {
+        let outcomes = ids.map { cancel($0, of: account, turn) }
+        for slot in links.indices { noteCountChanged(slot, of: account) }
+        return outcomes
+    }
+
+    private mutating func cancel(_ id: String, of account: JID, _ turn: Turn) -> Cancellation {
+        let parts = id.split(separator: "/")
+        guard parts.count == 2, let lane = UInt32(parts[0]).map({ LaneID($0) }), let number = UInt64(parts[1]),
+            let (slot, index) = place(of: lane),
+            var entry = EntryTable.entry(lane, number, in: turn.store), entry.state == .waiting,
+            let logged = StanzaLog.stanza(entry.logSequence, in: turn.store),
+            logged.stanza.from?.hasSameBare(as: account) == true
+        else { return .notFound }
+        let wasSent = number <= links[slot].lanes[index].row?.offered ?? 0
+        StanzaLog.release(entry.logSequence, in: turn.store)
+        entry.logSequence = 0
+        entry.state = .void
+        EntryTable.put(lane, number, entry, in: turn.store)
+        return wasSent ? .mayHaveArrived : .cancelled
+    }
+
+    private func place(of lane: LaneID) -> (slot: Int, index: Int)? {
+        for slot in links.indices {
+            if let index = links[slot].lanes.firstIndex(where: { $0.id == lane }) { return (slot, index) }
+        }
+        return nil
+    }
+}

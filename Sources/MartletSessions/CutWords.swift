@@ -1,0 +1,29 @@
+import MartletPrimitives
+
+/// What people read about a line that is down.
+enum CutWords {
+    /// `cut off since 10:32`, with the date if that was on another day.
+    static func status(since: WallTime, now: WallTime, utcOffset: Int64) -> String {
+        "cut off since \(time(since, now: now, utcOffset: utcOffset))"
+    }
+
+    /// The same for the sender of `waiting` messages, where their number is known.
+    static func status(since: WallTime, now: WallTime, utcOffset: Int64, waiting: Int?) -> String {
+        let status = status(since: since, now: now, utcOffset: utcOffset)
+        switch waiting ?? 0 {
+        case 0: return status
+        case 1: return "\(status), 1 of your messages waiting"
+        case let count: return "\(status), \(count) of your messages waiting"
+        }
+    }
+
+    /// A contact did not answer.
+    static let unanswered = "no answer since the line is back"
+
+    private static func time(_ time: WallTime, now: WallTime, utcOffset: Int64) -> String {
+        let local = WallTime(milliseconds: time.milliseconds + utcOffset * 1000).description
+        let today = WallTime(milliseconds: now.milliseconds + utcOffset * 1000).description
+        let hour = local.dropFirst(11).prefix(5)
+        return local.prefix(10) == today.prefix(10) ? String(hour) : "\(local.prefix(10)) \(hour)"
+    }
+}

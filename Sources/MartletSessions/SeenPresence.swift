@@ -1,0 +1,130 @@
+import MartletBus
+import MartletPrimitives
+import XMPPAddress
+
+/// Who at other domains an account believes to be available, so that it can be told when a link dies. Ordered by domain, then
+/// by account, so that the people of an office stand together.
+///
+/// Lives as long as a session of the account is available; after a restart it is empty. Owned by an ``OnlineAccount``.
+struct SeenPresence {
+    /// Somebody who is available.
+    struct Entry: Equatable {
+        let jid: JID
+        /// Of what was said, to know a repetition.
+        var digest: UInt64
+        /// When it was said last.
+        var confirmedAt: Instant
+        /// The only session that was told; nil where all were, or several.
+        var session: SessionID?
+    }
+
+    private var entries: [Entry] = []
+
+    /// How many are available.
+    var count: Int { entries.count }
+    /// Nobody is.
+    var isEmpty: Bool { entries.isEmpty }
+
+    /// What is known of an address.
+    subscript(_ jid: JID) -> Entry? {
+        let index = firstIndex(atOrAfter: jid)
+        return index < entries.count && entries[index].jid == jid ? entries[index] : nil
+    }
+
+    /// Somebody is available. Beyond ``SessionLimits/seenPresence`` nobody new is remembered.
+    mutating func note(_ jid: JID, digest: UInt64, at now: Instant, session: SessionID?) {
+        let index = firstIndex(atOrAfter: jid)
+        if index < entries.count, entries[index].jid == jid {
+            entries[index].digest = digest
+            entries[index].confirmedAt = now
+            if entries[index].session != session { entries[index].session = nil }
+        } else if entries.count < SessionLimits.seenPresence {
+            entries.insert(Entry(jid: jid, digest: digest, confirmedAt: now, session: session), at: index)
+        }
+    }
+
+    /// Somebody is gone, as far as `session` is told; nil means everybody.
+    mutating func remove(_ jid: JID, toldBy session: SessionID?) {
+        let index = firstIndex(atOrAfter: jid)
+        guard index < entries.count, entries[index].jid == jid else { return }
+        if session == nil || entries[index].session == session { entries.remove(at: index) }
+    }
+
+    /// Removes all resources of a bare address, and gives them.
+    mutating func removeAll(of bare: JID) -> [Entry] {
+        let first = firstIndex(atOrAfter: bare)
+        var last = first
+        while last < entries.count, entries[last].jid.hasSameBare(as: bare) { last += 1 }
+        defer { entries.removeSubrange(first..<last) }
+        return Array(entries[first..<last])
+    }
+
+    /// Whether a resource of a bare address is available.
+    func contains(_ bare: JID) -> Bool {
+        let index = firstIndex(atOrAfter: bare)
+        return index < entries.count && entries[index].jid.hasSameBare(as: bare)
+    }
+
+    /// A session is gone, and what only it was told is of no interest any more.
+    mutating func forget(_ session: SessionID) {
+        entries.removeAll { $0.session == session }
+    }
+
+    /// Whether somebody of a domain is available.
+    func contains(domain: JID) -> Bool {
+        let index = firstIndex(atOrAfter: domain)
+        return index < entries.count && entries[index].jid.domainpart == domain.domainpart
+    }
+
+    /// Removes up to `limit` entries of a domain that were not confirmed since `instant`, and gives them; those that `spares`
+    /// keeps count as confirmed now.
+    mutating func takeStale(
+        at domain: JID, before instant: Instant, limit: Int, now: Instant, sparing spares: (JID) -> Bool
+    ) -> [Entry] {
+        var taken: [Entry] = []
+        let first = firstIndex(atOrAfter: domain)
+        var read = first
+        var write = first
+        while read < entries.count, entries[read].jid.domainpart == domain.domainpart {
+            var entry = entries[read]
+            read += 1
+            if entry.confirmedAt < instant, taken.count < limit {
+                if spares(entry.jid) {
+                    entry.confirmedAt = now
+                } else {
+                    taken.append(entry)
+                    continue
+                }
+            }
+            entries[write] = entry
+            write += 1
+        }
+        entries.removeSubrange(write..<read)
+        return taken
+    }
+
+    private func firstIndex(atOrAfter jid: JID) -> Int {
+        var low = 0
+        var high = entries.count
+        while low < high {
+            let middle = (low + high) / 2
+            if Self.precedes(entries[middle].jid, jid) { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// A bare address stands before its resources, a domain before its accounts.
+    private static func precedes(_ left: JID, _ right: JID) -> Bool {
+        if left.domainpart != right.domainpart { return left.domainpart < right.domainpart }
+        let (leftLocal, rightLocal) = (left.localpart ?? "", right.localpart ?? "")
+        if leftLocal != rightLocal { return leftLocal < rightLocal }
+        return (left.resourcepart ?? "") < (right.resourcepart ?? "")
+    }
+
+    /// FNV-1a: who sends a presence only fools the own contacts.
+    static func digest(_ bytes: [UInt8]) -> UInt64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        return hash
+    }
+}

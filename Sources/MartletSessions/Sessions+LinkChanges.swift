@@ -1,0 +1,143 @@
+import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStreams
+
+/// Presence across links that go and come back (`Docs/flow.md`, "A line that goes down").
+extension Sessions {
+    /// Federation says what became of a link.
+    public mutating func linkChanged(_ change: LinkChange, _ turn: Turn) {
+        let peer = peer(of: change.pair)
+        switch change.kind {
+        case .up(let wantsRefresh): linkCameUp(peer, wantsRefresh: wantsRefresh, turn)
+        case .lost: linkWentDown(peer, isTried: false, turn)
+        case .failing: linkWentDown(peer, isTried: true, turn)
+        case .counted(let account): wantOffices(at: change.pair.local, of: account, turn)
+        }
+        endDoomed(turn)
+    }
+
+    /// Links that somebody wants to see up, since the last call.
+    public mutating func takeWantedLinks() -> [DomainPair] {
+        defer { wantedLinks.removeAll() }
+        return wantedLinks
+    }
+
+    /// A timer of a peer fired.
+    mutating func peerTimerFired(_ timer: PeerPresenceTimer, _ peer: Int, _ generation: UInt64, _ turn: Turn) {
+        guard peer < peers.count, peers[peer].generation == generation else { return }
+        switch timer {
+        case .grace: graceEnded(peer, turn)
+        case .slice: continueWork(peer, turn)
+        case .answers:
+            peers[peer].awaitsAnswers = false
+            peers[peer].work = .sweep(place: 0)
+            continueWork(peer, turn)
+        }
+    }
+
+    /// The slot of a pair of domains, made if there is none.
+    mutating func peer(of pair: DomainPair) -> Int {
+        if let peer = peerByPair[pair] { return peer }
+        peers.append(PeerPresence(pair))
+        peerByPair[pair] = peers.count - 1
+        return peers.count - 1
+    }
+
+    private mutating func linkCameUp(_ peer: Int, wantsRefresh: Bool, _ turn: Turn) {
+        let before = peers[peer].line
+        peers[peer].line = .up
+        peers[peer].generation += 1
+        peers[peer].work = nil
+        peers[peer].awaitsAnswers = false
+        switch before {
+        case .unknown, .up:
+            guard wantsRefresh else { return }
+        case .down, .cut:
+            // The peer may have reached us first: what it said then belongs to the same recovery.
+            let recent = turn.now + -SessionLimits.recoveryOverlap
+            peers[peer].staleBefore = max(peers[peer].staleBefore, recent)
+        }
+        peers[peer].refreshBegan = turn.now
+        peers[peer].work = .refresh(after: nil)
+        continueWork(peer, turn)
+        wantOffices(at: peers[peer].pair.local, of: nil, turn)
+    }
+
+    private mutating func linkWentDown(_ peer: Int, isTried: Bool, _ turn: Turn) {
+        switch peers[peer].line {
+        case .unknown, .up:
+            peers[peer].line = .down(since: turn.now, turn.wall, isTried: isTried)
+            peers[peer].generation += 1
+            peers[peer].work = nil
+            peers[peer].awaitsAnswers = false
+            // Whatever was said in this very millisecond was said before.
+            peers[peer].staleBefore = turn.now + 1
+            schedule(.grace, peer, after: turn.policy.presenceGrace, turn)
+        case .down(let since, let wall, false) where isTried:
+            peers[peer].line = .down(since: since, wall, isTried: true)
+            // It was tried because the grace was over.
+            if turn.now - since >= turn.policy.presenceGrace { graceEnded(peer, turn) }
+        case .down, .cut:
+            break
+        }
+    }
+
+    private mutating func graceEnded(_ peer: Int, _ turn: Turn) {
+        guard case .down(let since, let wall, let isTried) = peers[peer].line else { return }
+        if isTried {
+            peers[peer].line = .cut(since: wall)
+            peers[peer].work = .sweep(place: 0)
+            continueWork(peer, turn)
+            wantOffices(at: peers[peer].pair.local, of: nil, turn)
+        } else if isAnybodySeen(at: peers[peer].pair) {
+            // A stream that ended proves nothing: foreign servers close idle ones.
+            peers[peer].line = .down(since: since, wall, isTried: false)
+            wantedLinks.append(peers[peer].pair)
+        } else {
+            peers[peer].line = .unknown
+        }
+    }
+
+    private func isAnybodySeen(at pair: DomainPair) -> Bool {
+        var place = accounts.place(from: 0)
+        while let current = place {
+            if accounts[current].jid.domainpart == pair.local.domainpart, accounts[current].seen.contains(domain: pair.peer) {
+                return true
+            }
+            place = accounts.place(from: current + 1)
+        }
+        return false
+    }
+
+    func schedule(_ timer: PeerPresenceTimer, _ peer: Int, after milliseconds: Int64, _ turn: Turn) {
+        turn.schedule(.peerPresence(timer, peer: peer, generation: peers[peer].generation), after: milliseconds)
+    }
+
+    /// One slice of the work under way; the next one follows by a timer (one turn is short, and a slow line takes one slice
+    /// at a time).
+    private mutating func continueWork(_ peer: Int, _ turn: Turn) {
+        guard let work = peers[peer].work else { return }
+        switch work {
+        case .refresh(let after):
+            let rest = refresh(peer, after: after, turn)
+            peers[peer].work = rest.map { .refresh(after: $0) }
+            if rest == nil { refreshEnded(peer, turn) }
+        case .sweep(let place):
+            let rest = sweep(peer, from: place, turn)
+            peers[peer].work = rest.map { .sweep(place: $0) } ?? (peers[peer].hasOldSessions ? .absentees(after: nil) : nil)
+        case .absentees(let after):
+            let rest = tellAbsentees(peer, after: after, turn)
+            peers[peer].work = rest.map { .absentees(after: $0) }
+            if rest == nil { peers[peer].hasOldSessions = false }
+        }
+        if peers[peer].work != nil { schedule(.slice, peer, after: SessionLimits.presencePause, turn) }
+    }
+
+    private mutating func refreshEnded(_ peer: Int, _ turn: Turn) {
+        peers[peer].lastRefresh = peers[peer].refreshBegan
+        peers[peer].awaitsAnswers = true
+        schedule(.answers, peer, after: SessionLimits.probeAnswerTime, turn)
+    }
+}

@@ -1,0 +1,86 @@
+import MartletBus
+import MartletPrimitives
+import XMPPAddress
+import XMPPStanzas
+import XMPPStreams
+
+/// Availability of people at other domains: passed on, and remembered for the day on which their link dies.
+extension Sessions {
+    /// Available or unavailable presence from a peer, to a bare or full JID.
+    mutating func deliverRemoteAvailability(
+        _ stanza: Stanza, _ type: PresenceType, to session: SessionID?, _ place: Int?, _ turn: Turn
+    ) {
+        guard let place, let from = stanza.from, let to = stanza.to else { return }
+        let listeners = to.isFull ? session.map { [$0] } ?? [] : accounts[place].sessions.filter { sessions[$0].isAvailable }
+        guard !listeners.isEmpty else { return }
+        if type == .available {
+            let digest = SeenPresence.digest(stanza.content)
+            if to.isBare, isRepetition(from, digest, at: place) { return }
+            accounts[place].seen.note(from, digest: digest, at: turn.now, session: to.isFull ? session : nil)
+            for id in listeners { send(stanza, to: id, turn) }
+        } else if from.isFull {
+            let isNews = to.isFull || accounts[place].seen[from] != nil || !hearsRepetitions(from, at: place)
+            accounts[place].seen.remove(from, toldBy: to.isFull ? session : nil)
+            for id in listeners where isNews || sessions[id].isRestored { send(stanza, to: id, turn) }
+        } else {
+            contactIsGone(stanza, from, to: to, listeners, place, turn)
+        }
+    }
+
+    /// Nobody of a contact is available any more: clients know resources, so each of them goes.
+    private mutating func contactIsGone(
+        _ stanza: Stanza, _ from: JID, to: JID, _ listeners: [SessionID], _ place: Int, _ turn: Turn
+    ) {
+        let known = accounts[place].seen.removeAll(of: from)
+        for entry in known {
+            var gone = stanza
+            gone.from = entry.jid
+            tell(gone, of: entry, at: place, turn)
+        }
+        guard known.isEmpty else { return }
+        // It is no news but to sessions that are older than this process, or that asked themselves.
+        let isNews = to.isFull || !hearsRepetitions(from, at: place)
+        for id in listeners where isNews || sessions[id].isRestored { send(stanza, to: id, turn) }
+    }
+
+    /// Sends presence to all who were told of somebody before.
+    mutating func tell(_ stanza: Stanza, of entry: SeenPresence.Entry, at place: Int, _ turn: Turn) {
+        var copy = stanza
+        for id in accounts[place].sessions where entry.session.map({ $0 == id }) ?? sessions[id].isAvailable {
+            copy.to = sessions[id].jid
+            send(copy, to: id, turn)
+        }
+    }
+
+    /// After a cut a peer tells everything of its own accord, and again in answer to our probes.
+    private func isRepetition(_ from: JID, _ digest: UInt64, at place: Int) -> Bool {
+        guard hearsRepetitions(from, at: place), let known = accounts[place].seen[from], known.session == nil,
+            known.digest == digest, known.confirmedAt > accounts[place].lastArrival,
+            let peer = peerByPair[DomainPair(local: accounts[place].jid.domain, peer: from.domain)]
+        else { return false }
+        return known.confirmedAt >= peers[peer].staleBefore
+    }
+
+    private func hearsRepetitions(_ from: JID, at place: Int) -> Bool {
+        let pair = DomainPair(local: accounts[place].jid.domain, peer: from.domain)
+        return peerByPair[pair].map { peers[$0].hearsRepetitions } ?? false
+    }
+
+    /// A session became available: what was said before, it has not heard.
+    mutating func noteArrival(_ id: SessionID, _ turn: Turn) {
+        accounts[sessions[id].account].lastArrival = turn.now
+        sessions[id].isRestored = false
+    }
+
+    /// A session is unavailable: nobody has to tell it anything.
+    mutating func forgetSeen(by id: SessionID) {
+        let place = sessions[id].account
+        sessions[id].isRestored = false
+        sessions[id].offices = []
+        if accounts[place].sessions.contains(where: { sessions[$0].isAvailable }) {
+            accounts[place].seen.forget(id)
+        } else {
+            accounts[place].seen = SeenPresence()
+        }
+    }
+}

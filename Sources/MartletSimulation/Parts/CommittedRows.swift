@@ -1,0 +1,38 @@
+import MartletStore
+
+/// The committed rows of the tables that checkers read, in the form of a transaction so that the tables' own codecs read
+/// them. Only look-ups by key.
+struct CommittedRows {
+    private var rows: [[[UInt8]: [UInt8]]] = Array(repeating: [:], count: 32)
+    private static let watched: Set<Table> = [
+        .have, .lane, .laneByDomains, .clientSession, .addressByDigest, .addressByNumber, .entry,
+    ]
+    private static let isWatched: [Bool] = (0..<32).map { watched.contains(Table(rawValue: $0)) }
+
+    func watches(_ table: Table) -> Bool { Self.isWatched[Int(table.rawValue)] }
+
+    mutating func set(_ table: Table, _ key: [UInt8], _ value: [UInt8]?) { rows[Int(table.rawValue)][key] = value }
+
+    func value(_ table: Table, _ key: [UInt8]) -> [UInt8]? { rows[Int(table.rawValue)][key] }
+
+    /// For the tables' codecs.
+    var reader: some KeyValueTransaction { CommittedReader(self) }
+}
+
+private final class CommittedReader: KeyValueTransaction {
+    private let rows: CommittedRows
+
+    init(_ rows: CommittedRows) { self.rows = rows }
+
+    var writes: Int { 0 }
+    func get(_ table: Table, _ key: [UInt8]) -> [UInt8]? { rows.value(table, key) }
+    func put(_ table: Table, _ key: [UInt8], _ value: [UInt8]) { refuse() }
+    func append(_ table: Table, _ key: [UInt8], _ value: [UInt8]) { refuse() }
+    func delete(_ table: Table, _ key: [UInt8]) -> Bool { refuse() }
+    func firstEntry(_ table: Table, atOrAfter key: [UInt8]) -> KeyValueEntry? { refuse() }
+    func lastEntry(_ table: Table, before key: [UInt8]) -> KeyValueEntry? { refuse() }
+    func lastEntry(_ table: Table) -> KeyValueEntry? { refuse() }
+    func forEach(_ table: Table, prefix: [UInt8], _ body: ([UInt8], [UInt8]) -> Bool) { refuse() }
+
+    private func refuse() -> Never { preconditionFailure("checkers only look up committed rows by their keys") }
+}

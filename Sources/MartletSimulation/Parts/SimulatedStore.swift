@@ -1,0 +1,139 @@
+import MartletStore
+
+/// A store in memory whose process can die within a commit, and whose committed rows the checkers can read at any time.
+final class SimulatedStore: KeyValueStore {
+    /// Where the process dies next.
+    enum CrashPoint {
+        case beforeCommit
+        case afterCommit
+    }
+
+    /// A backup.
+    struct Backup {
+        fileprivate let rows: MemoryStore.Snapshot
+        fileprivate let committed: CommittedRows
+    }
+
+    let memory = MemoryStore()
+    var crashPoint: CrashPoint?
+    /// What the checkers may look at.
+    private(set) var committed = CommittedRows()
+    /// Lanes whose rows were committed since the list was taken.
+    var changedLanes: [LaneID] = []
+    /// The process has died in a commit and does not know it: only where the mutation lets effects out nevertheless.
+    private(set) var hasDiedUnnoticed = false
+    let mutation: Mutation?
+    fileprivate var pending: [(table: Table, key: [UInt8], value: [UInt8]?)] = []
+    fileprivate var deferred: [(key: [UInt8], value: [UInt8])] = []
+
+    init(mutation: Mutation?) {
+        self.mutation = mutation
+    }
+
+    func begin() -> any KeyValueTransaction {
+        let transaction = RecordingTransaction(memory.begin(), self)
+        let late = deferred
+        deferred = []
+        for row in late { transaction.putNow(.have, row.key, row.value) }
+        return transaction
+    }
+
+    func commit() throws(StoreFailure) {
+        switch crashPoint {
+        case nil:
+            try memory.commit()
+            keep()
+        case .beforeCommit:
+            memory.crashDuringCommit(survives: false)
+            pending.removeAll()
+            if mutation == .ackBeforeCommit {
+                hasDiedUnnoticed = true
+                return
+            }
+            throw .failed(operation: "commit", detail: "the process died before it")
+        case .afterCommit:
+            memory.crashDuringCommit(survives: true)
+            keep()
+            throw .failed(operation: "commit", detail: "the process died after it")
+        }
+    }
+
+    func abort() {
+        memory.abort()
+        pending.removeAll()
+    }
+
+    /// The process is gone.
+    func crash() {
+        memory.crash()
+        pending.removeAll()
+        deferred.removeAll()
+        crashPoint = nil
+        hasDiedUnnoticed = false
+    }
+
+    /// Takes a backup. There must be no open transaction.
+    func backup() -> Backup { Backup(rows: memory.snapshot(), committed: committed) }
+
+    /// Puts a backup back.
+    func restore(_ backup: Backup) {
+        memory.restore(backup.rows)
+        committed = backup.committed
+    }
+
+    private func keep() {
+        for (table, key, value) in pending {
+            committed.set(table, key, value)
+            if table == .lane, value != nil {
+                let lane = LaneID(UInt32(key[0]) << 24 | UInt32(key[1]) << 16 | UInt32(key[2]) << 8 | UInt32(key[3]))
+                if !changedLanes.contains(lane) { changedLanes.append(lane) }
+            }
+        }
+        pending.removeAll(keepingCapacity: true)
+    }
+}
+
+/// A transaction that notes what the checkers want to see.
+private final class RecordingTransaction: KeyValueTransaction {
+    private let inner: any KeyValueTransaction
+    private let store: SimulatedStore
+
+    init(_ inner: any KeyValueTransaction, _ store: SimulatedStore) {
+        self.inner = inner
+        self.store = store
+    }
+
+    var writes: Int { inner.writes }
+
+    func get(_ table: Table, _ key: [UInt8]) -> [UInt8]? { inner.get(table, key) }
+
+    func put(_ table: Table, _ key: [UInt8], _ value: [UInt8]) {
+        if table == .have, store.mutation == .haveInAnotherTransaction {
+            return store.deferred.append((key, value))
+        }
+        putNow(table, key, value)
+    }
+
+    func putNow(_ table: Table, _ key: [UInt8], _ value: [UInt8]) {
+        inner.put(table, key, value)
+        if store.committed.watches(table) { store.pending.append((table, key, value)) }
+    }
+
+    func append(_ table: Table, _ key: [UInt8], _ value: [UInt8]) {
+        inner.append(table, key, value)
+        if store.committed.watches(table) { store.pending.append((table, key, value)) }
+    }
+
+    @discardableResult
+    func delete(_ table: Table, _ key: [UInt8]) -> Bool {
+        if store.committed.watches(table) { store.pending.append((table, key, nil)) }
+        return inner.delete(table, key)
+    }
+
+    func firstEntry(_ table: Table, atOrAfter key: [UInt8]) -> KeyValueEntry? { inner.firstEntry(table, atOrAfter: key) }
+    func lastEntry(_ table: Table, before key: [UInt8]) -> KeyValueEntry? { inner.lastEntry(table, before: key) }
+    func lastEntry(_ table: Table) -> KeyValueEntry? { inner.lastEntry(table) }
+    func forEach(_ table: Table, prefix: [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool) {
+        inner.forEach(table, prefix: prefix, body)
+    }
+}

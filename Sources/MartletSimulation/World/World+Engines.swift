@@ -1,0 +1,117 @@
+import MartletBus
+import MartletPrimitives
+import XMPPAddress
+import XMPPStreams
+import XMPPXML
+
+/// Byte mode: streams between sites are real engines; TLS is a pass-through that carries the peer's identity.
+extension World {
+    /// The certificate that TLS would show.
+    private struct Identity: PeerIdentity {
+        let domain: String
+        var isVerified: Bool { true }
+        var failure: String { "" }
+        func matches(_ domain: String) -> Bool { domain == self.domain }
+    }
+
+    private mutating func environment(_ site: Int) -> StreamEnvironment {
+        if let environment = environments[site] { return environment }
+        let configuration = StreamConfiguration(
+            domains: [sites[site].domain], dialbackSecret: DialbackSecret(Array(sites[site].name.utf8)))
+        let environment = StreamEnvironment(
+            configuration, random: RandomStream(seed: random.next()), validator: XMLValidator())
+        environments[site] = environment
+        return environment
+    }
+
+    /// A connection between two sites exists.
+    mutating func beginEngines(_ pipe: Int, _ request: DialRequest) {
+        let roles: [StreamRole] = [
+            .link(request.pair, requiresCertificate: request.requiresCertificate), .serverReceiving,
+        ]
+        for end in 0...1 {
+            let site = pipes[pipe].end(end).server
+            let address = RemoteAddress("192.0.2.\(pipes[pipe].end(1 - end).server + 1)")
+            let engine = StreamEngine(roles[end], address: address, environment: environment(site))
+            pipes[pipe].update(end: end) { $0.engine = engine }
+        }
+        for end in [1, 0] { engine(pipe, end) { $0.connected(directTLS: false, into: &$1) } }
+    }
+
+    /// Calls an engine and performs what it wants.
+    mutating func engine(_ pipe: Int, _ end: Int, _ call: (inout StreamEngine, inout [StreamAction]) -> Void) {
+        guard var engine = pipes[pipe].end(end).engine else { return }
+        var actions: [StreamAction] = []
+        call(&engine, &actions)
+        pipes[pipe].update(end: end) { $0.engine = engine }
+        for action in actions { perform(action, pipe, end) }
+    }
+
+    private mutating func perform(_ action: StreamAction, _ pipe: Int, _ end: Int) {
+        switch action {
+        case .write(let bytes):
+            // Cut anywhere.
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let count = pick(3) == 0 ? 1 + Int(pick(Int64(rest.count))) : rest.count
+                send(.bytes(Array(rest.prefix(count))), on: pipe, way: end)
+                rest = rest.dropFirst(count)
+            }
+        case .startTLS:
+            pipes[pipe].update(end: end) { $0.awaitsTLS = true }
+            send(.startTLS, on: pipe, way: end)
+            establishTLS(pipe, end)
+        case .event(let event): report(event, pipe, end)
+        case .setTimer(let timer, let milliseconds):
+            schedule.add(.engineTimer(pipe: pipe, end: end, timer), after: milliseconds)
+        case .close:
+            send(.end, on: pipe, way: end)
+            schedule.add(.closingTimeout(pipe: pipe, end: end), after: 1)
+        case .deriveKeys:
+            break
+        }
+    }
+
+    private mutating func report(_ event: StreamEvent, _ pipe: Int, _ end: Int) {
+        let site = pipes[pipe].end(end).server
+        let connection = pipes[pipe].end(end).connection
+        switch event {
+        case .outboundReady(let features):
+            guard let dial = pipes[pipe].dial else { return }
+            pipes[pipe].dial = nil
+            let other = pipes[pipe].end(1 - end).server
+            let endpoints = [RememberedEndpoint(address: "192.0.2.\(other + 1)", port: 5269, directTLS: false)]
+            post(.dialed(dial, connection, features, endpoints: endpoints), to: site)
+        case .outboundFailed(let failure):
+            guard let dial = pipes[pipe].dial else { return }
+            pipes[pipe].dial = nil
+            post(.dialFailed(dial, failure), to: site)
+        case .stanza(let stanza):
+            if let mark = stanza.relayMark { auditArrival(mark, from: pipes[pipe].end(1 - end).server, to: site) }
+            post(.server(connection, event), to: site)
+        default:
+            post(.server(connection, event), to: site)
+        }
+    }
+
+    mutating func engineReceived(_ bytes: [UInt8], _ pipe: Int, _ end: Int) {
+        engine(pipe, end) { $0.received(bytes, into: &$1) }
+    }
+
+    mutating func peerStartsTLS(_ pipe: Int, _ end: Int) {
+        pipes[pipe].update(end: end) { $0.sawTLS = true }
+        establishTLS(pipe, end)
+    }
+
+    private mutating func establishTLS(_ pipe: Int, _ end: Int) {
+        guard pipes[pipe].end(end).awaitsTLS, pipes[pipe].end(end).sawTLS else { return }
+        pipes[pipe].update(end: end) { $0.awaitsTLS = false }
+        let peer = Identity(domain: sites[pipes[pipe].end(1 - end).server].domain.domainpart)
+        let facts = TLSFacts(exporter: [1], serverEndPoint: [2], peer: peer)
+        engine(pipe, end) { $0.tlsEstablished(facts, into: &$1) }
+    }
+
+    mutating func engineTimerFired(_ pipe: Int, _ end: Int, _ timer: StreamTimer) {
+        engine(pipe, end) { $0.timerFired(timer, into: &$1) }
+    }
+}

@@ -1,0 +1,205 @@
+import MartletBus
+import MartletStore
+import Testing
+import XMPPAddress
+import XMPPStanzas
+import XMPPXML
+
+@testable import MartletSessions
+
+@Suite("Offices as contacts")
+struct OfficeTests {
+    typealias Site = SessionsHarness
+
+    private static func domain(_ name: String) -> JID {
+        JID(preparedLocalpart: nil, preparedDomainpart: name, preparedResourcepart: nil)
+    }
+
+    private func site(_ offices: [String] = ["brno.example", "zlin.example"]) -> Site {
+        var site = Site()
+        configure(&site, offices)
+        return site
+    }
+
+    private func configure(_ site: inout Site, _ offices: [String]) {
+        site.policy.knownPeers = offices.map(Self.domain)
+        site.policy.officeNames[Self.domain("brno.example")] = "Brno"
+        site.step { $0.policyChanged($1) }
+    }
+
+    private func roster(_ site: inout Site, _ client: Site.Client, version: String = "") -> Element? {
+        site.send(client, "<iq type='get' id='r'><query xmlns='jabber:iq:roster' ver='\(version)'/></iq>")
+        return site.take(client).first { $0["id"] == "r" }
+    }
+
+    /// A client that is available and interested.
+    private func login(_ site: inout Site, _ user: String = "romeo", _ resource: String = "desk") -> Site.Client {
+        let client = site.bind(user, resource)
+        _ = roster(&site, client)
+        site.send(client, "<presence/>")
+        _ = site.take(client)
+        return client
+    }
+
+    private func items(_ element: Element?) -> [Element] {
+        element?.first("query", Namespaces.roster)?.elements ?? []
+    }
+
+    private func status(_ element: Element) -> String? { element.first("status", Namespaces.client)?.text }
+
+    @Test("every roster has the offices, by name, in their group, and a version that changes with them")
+    func roster() {
+        var site = site()
+        let romeo = site.bind("romeo", "desk")
+        let all = roster(&site, romeo)
+        #expect(items(all).map { $0["jid"] } == ["brno.example", "zlin.example"])
+        #expect(items(all).map { $0["name"] } == ["Brno", "zlin.example"])
+        #expect(items(all).map { $0["subscription"] } == ["to", "to"])
+        #expect(items(all).map { $0.first("group", Namespaces.roster)?.text } == ["Offices", "Offices"])
+        let version = all?.first("query", Namespaces.roster)?["ver"] ?? ""
+        #expect(!version.isEmpty)
+        #expect(items(roster(&site, romeo, version: version)) == [])
+        configure(&site, ["brno.example"])
+        #expect(items(roster(&site, romeo, version: version)).count == 1)
+        site.policy.officesGroup = ""
+        site.step { $0.policyChanged($1) }
+        let none = roster(&site, romeo, version: version)
+        #expect(none?.first("query", Namespaces.roster) != nil)
+        #expect(items(none) == [])
+    }
+
+    @Test("RFC 6121 §2.1.6: a change of the list is pushed, one item each, the last with the version of the next roster")
+    func pushes() {
+        var site = site()
+        let romeo = login(&site)
+        let juliet = site.login("juliet", "uninterested")
+        configure(&site, ["brno.example", "praha.example"])
+        let pushed = site.take(romeo).filter { $0.name == "iq" }
+        #expect(pushed.map { items($0).map { $0["jid"] } } == [["zlin.example"], ["praha.example"]])
+        #expect(pushed.map { items($0).first?["subscription"] } == ["remove", "to"])
+        let versions = pushed.map { $0.first("query", Namespaces.roster)?["ver"] }
+        #expect(versions.first == .some(nil))
+        #expect(versions.last == roster(&site, romeo)?.first("query", Namespaces.roster)?["ver"])
+        #expect(site.take(juliet) == [])
+        configure(&site, ["brno.example", "praha.example"])
+        #expect(site.take(romeo).filter { $0.name == "iq" } == [])
+    }
+
+    @Test("pushes to many sessions take slices")
+    func pushesInSlices() {
+        let users = (0..<200).map { "u\($0)" }
+        var site = Site(users: users)
+        let clients = users.map { login(&site, $0) }
+        site.largestBatch = 0
+        configure(&site, ["brno.example", "zlin.example"])
+        site.pass(1000)
+        #expect(site.largestBatch <= SessionLimits.presenceSlice + 2)
+        for client in clients {
+            #expect(site.take(client).filter { $0.name == "iq" }.count == 2)
+        }
+    }
+
+    @Test("nobody changes or removes an office: not-allowed, and the item as it is")
+    func fixed() {
+        var site = site()
+        let romeo = login(&site)
+        for item in ["name='Mine'", "subscription='remove'"] {
+            site.send(
+                romeo,
+                "<iq type='set' id='s'><query xmlns='jabber:iq:roster'><item jid='brno.example' \(item)/></query></iq>")
+            let answers = site.take(romeo)
+            #expect(answers.first { $0["id"] == "s" }?.condition == "not-allowed")
+            #expect(answers.filter { $0["id"] != "s" }.flatMap { items($0) }.map { $0["name"] } == ["Brno"])
+        }
+        site.send(romeo, "<presence type='subscribe' to='brno.example'/>")
+        #expect(site.takeRemote() == [])
+        #expect(items(roster(&site, romeo)).count == 2)
+    }
+
+    @Test("an office that somebody has as a contact stands there once, as the own contact, until that goes")
+    func ownContact() {
+        var site = Site()
+        let romeo = login(&site)
+        site.send(
+            romeo, "<iq type='set' id='s'><query xmlns='jabber:iq:roster'><item jid='brno.example' name='Mine'/></query></iq>")
+        configure(&site, ["brno.example"])
+        site.pass(1000)
+        #expect(site.take(romeo).filter { $0.name == "presence" } == [])
+        #expect(items(roster(&site, romeo)).map { $0["name"] } == ["Mine"])
+        site.send(
+            romeo,
+            "<iq type='set' id='s'><query xmlns='jabber:iq:roster'><item jid='brno.example' subscription='remove'/></query></iq>"
+        )
+        #expect(site.take(romeo).flatMap { items($0) }.map { $0["name"] } == ["Brno"])
+        #expect(items(roster(&site, romeo)).map { $0["name"] } == ["Brno"])
+    }
+
+    @Test("an office is available while its link is, away with the reason and the number of the own messages when it is cut")
+    func presence() {
+        var site = site()
+        let romeo = login(&site)
+        site.pass(SessionLimits.officeDelay)
+        #expect(site.take(romeo).map { $0["from"] } == ["brno.example", "zlin.example"])
+        site.link(.failing)
+        site.pass(site.policy.presenceGrace - 1)
+        #expect(site.take(romeo) == [])
+        site.pass(1 + SessionLimits.officeDelay)
+        var told = site.take(romeo)
+        #expect(told.map { $0["from"] } == ["brno.example"])
+        #expect(told.first?.first("show", Namespaces.client)?.text == "away")
+        #expect(told.map(status) == ["cut off since 22:13"])
+        site.waitingElsewhere[romeo.jid.bare] = 3
+        site.link(.counted(nil))
+        site.pass(SessionLimits.officePause + 1000)
+        #expect(site.take(romeo).map(status) == ["cut off since 22:13, 3 of your messages waiting"])
+        let phone = site.bind("romeo", "phone")
+        site.send(phone, "<presence/>")
+        _ = roster(&site, phone)
+        site.pass(SessionLimits.officeDelay)
+        #expect(
+            site.take(phone).filter { $0["from"] == "brno.example" }.map(status) == [
+                "cut off since 22:13, 3 of your messages waiting"
+            ])
+        _ = site.take(romeo)
+        site.pass(SessionLimits.officePause)
+        site.link(.up(wantsRefresh: true))
+        site.pass(SessionLimits.officeDelay)
+        told = site.take(romeo)
+        #expect(told.map { $0["from"] } == ["brno.example"])
+        #expect(told.first?["type"] == nil)
+        #expect(told.first?.elements == [])
+    }
+
+    @Test("a session is told of an office once in ten seconds at most, and of the last state in the end")
+    func rateLimit() {
+        var site = site(["brno.example"])
+        let romeo = login(&site)
+        site.cut()
+        site.pass(SessionLimits.officePause)
+        _ = site.take(romeo)
+        for count in 1...100 {
+            site.waitingElsewhere[romeo.jid.bare] = count
+            site.link(.counted(romeo.jid.bare))
+            site.pass(100)
+        }
+        site.pass(SessionLimits.officePause + 1000)
+        let told = site.take(romeo)
+        #expect(told.count <= 3)
+        #expect(told.last.flatMap(status) == "cut off since 22:13, 100 of your messages waiting")
+    }
+
+    @Test("after a restart with another list a resumed client is told what changed")
+    func restart() {
+        var site = site()
+        var romeo = site.bind("romeo", "desk")
+        romeo.token = site.enable(romeo)
+        _ = roster(&site, romeo)
+        site.send(romeo, "<presence/>")
+        site.flush()
+        site.policy.knownPeers = [Self.domain("brno.example")]
+        site.crash()
+        let resumed = site.resume(romeo, h: 2)
+        let pushed = site.take(resumed).filter { $0.name == "iq" }.flatMap { items($0) }
+        #expect(pushed.filter { $0["subscription"] == "remove" }.map { $0["jid"] } == ["zlin.example"])
+    }
+}

@@ -1,0 +1,95 @@
+import MartletBus
+import MartletPrimitives
+import MartletSite
+import MartletStore
+import Testing
+import XMPPAddress
+import XMPPStanzas
+import XMPPStreams
+import XMPPXML
+
+/// One whole site with a store in memory and a clock that moves when told: for what its parts do together.
+struct SiteHarness {
+    static let domain = JID(preparedLocalpart: nil, preparedDomainpart: "pilsen.example", preparedResourcepart: nil)
+    static let peer = JID(preparedLocalpart: nil, preparedDomainpart: "brno.example", preparedResourcepart: nil)
+
+    var driver: SiteDriver
+    var now: Int64 = 1000
+    private var effects: [Effect] = []
+    private var nextSlot: UInt32 = 0
+
+    init(users: [String] = ["alice", "carol"]) {
+        var policy = SitePolicy(domains: [Self.domain])
+        policy.knownPeers = [Self.peer]
+        driver = SiteDriver(store: MemoryStore(), policy: policy, random: RandomStream(seed: 7))
+        #expect(throws: Never.self) { effects += try driver.boot(monotonic: now, wall: wall) }
+        let keys = PasswordKeys.Keys(salt: [1], iterations: 4096, storedKey: [2], serverKey: [3])
+        for (number, user) in users.enumerated() {
+            let command = Command.addUser(Self.account(user), PasswordKeys(sha1: keys, sha256: keys))
+            handle(.command(CommandID(UInt64(number)), command))
+        }
+    }
+
+    private var wall: WallTime { WallTime(milliseconds: 1_700_000_000_000 + now) }
+
+    static func account(_ user: String) -> JID {
+        JID(preparedLocalpart: user, preparedDomainpart: domain.domainpart, preparedResourcepart: nil)
+    }
+
+    mutating func handle(_ event: SiteEvent) {
+        #expect(throws: Never.self) { effects += try driver.handle([event], monotonic: now, wall: wall) }
+    }
+
+    /// Lets time pass in steps of 50 ms.
+    mutating func pass(_ milliseconds: Int64) {
+        let end = now + milliseconds
+        while now < end {
+            now = min(now + 50, end)
+            handle(.tick)
+        }
+    }
+
+    /// A client that is available and has fetched the roster.
+    mutating func login(_ user: String) -> ConnectionID {
+        nextSlot += 1
+        let connection = ConnectionID(loop: 0, slot: nextSlot, generation: 0)
+        handle(
+            .client(
+                connection, .credentialsWanted(localpart: user, mechanism: .scramSHA256, address: RemoteAddress("192.0.2.1"))))
+        var generation: UInt64 = 0
+        for case .stream(connection, .credentials(let found)) in effects { generation = found.generation }
+        let client = AuthenticatedClient(account: Self.account(user), generation: generation, isSecure: true)
+        handle(.client(connection, .clientAuthenticated(client)))
+        send("<iq type='set' id='b'><bind xmlns='\(Namespaces.bind)'><resource>desk</resource></bind></iq>", on: connection)
+        send("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>", on: connection)
+        send("<presence/>", on: connection)
+        return connection
+    }
+
+    mutating func send(_ xml: String, on connection: ConnectionID) {
+        for element in ContentReader.elements(in: Array(xml.utf8)) {
+            let bytes = element.serialized(within: Namespaces.client)
+            guard
+                let stanza = try? Stanza(
+                    parsing: bytes, contentNamespace: Namespaces.client, context: NamespaceContext(Namespaces.client))
+            else { continue }
+            handle(.client(connection, .stanza(stanza)))
+        }
+    }
+
+    /// What was sent on a connection since the last look.
+    mutating func take(_ connection: ConnectionID) -> [Element] {
+        var sent: [Element] = []
+        for case .stream(connection, .send(let bytes)) in effects { sent += ContentReader.elements(in: bytes) }
+        effects.removeAll { if case .stream(connection, .send) = $0 { true } else { false } }
+        return sent
+    }
+
+    /// The attempt under way fails.
+    mutating func dialFails() {
+        var last: DialRequest?
+        for case .dial(let request) in effects { last = request }
+        effects.removeAll { if case .dial = $0 { true } else { false } }
+        if let last { handle(.dialFailed(last.id, .unreachable("connection refused"))) }
+    }
+}

@@ -1,0 +1,37 @@
+import MartletConfiguration
+import MartletSimulation
+import Testing
+
+/// What the simulator has found once.
+@Suite struct RegressionTests {
+    private func run(_ topology: Topology, _ faults: [PlannedFault], seed: UInt64) -> RunReport {
+        var plan = RunPlan(topology, seed: seed)
+        plan.faults = faults
+        var world = World(topology, plan: plan)
+        return world.run()
+    }
+
+    @Test("what a site refuses below its disk's reserve comes again when there is room, although the stream lives")
+    func reserveOnALivingStream() throws {
+        let reserve = PlannedFault(at: 10_000, duration: 6000, kind: .reserve(site: 1))
+        let report = run(try Companies.pair(), [reserve], seed: 1)
+        #expect(report.faults.isEmpty, "\(report.faults.map(\.description))")
+        #expect(report.counts == [.reserve: 1])
+    }
+
+    @Test("below its disk's reserve a site still keeps the errors for what it refuses to foreign servers")
+    func errorsBelowReserve() throws {
+        let foreign = """
+
+            [[foreign_servers]]
+            name = "partner"
+            domain = "partner.example"
+            software = "prosody"
+            users = ["carol", "cyril"]
+            """
+        let reserve = PlannedFault(at: 6000, duration: 12_000, kind: .reserve(site: 0))
+        let report = run(try Companies.pair(foreign: foreign), [reserve], seed: 2)
+        #expect(report.faults.isEmpty, "\(report.faults.map(\.description))")
+        #expect(report.ledger.bouncedCount > 0)
+    }
+}

@@ -1,0 +1,77 @@
+import Foundation
+import MartletConfiguration
+import MartletSimulation
+import Testing
+
+@Suite struct TopologyRunsTests {
+    @Test("every topology: delivered once, in order, or bounced; nothing left behind", arguments: Companies.names)
+    func promise(name: String) throws {
+        let topology = try Companies.read(name, messages: name == "mesh" ? 12 : 30)
+        for seed: UInt64 in 1...(name == "mesh" ? 1 : 4) {
+            var world = World(topology, seed: seed)
+            let report = world.run()
+            let faults = report.faults.map(\.description).joined(separator: "; ")
+            #expect(report.faults.isEmpty, "seed \(seed): \(faults)")
+            #expect(report.ledger.sentCount == topology.traffic.messages)
+            #expect(report.ledger.deliveredCount > 0)
+            #expect(report.ledger.lostCount == 0)
+        }
+    }
+
+    @Test("bytes between sites: the same promise with real stream engines", arguments: ["two-offices", "chain"])
+    func bytes(name: String) throws {
+        let topology = try Companies.read(name, messages: 20)
+        var options = World.Options()
+        options.isByteMode = true
+        for seed: UInt64 in 1...3 {
+            var world = World(topology, seed: seed, options: options)
+            let report = world.run()
+            let faults = report.faults.map(\.description).joined(separator: "; ")
+            #expect(report.faults.isEmpty, "seed \(seed): \(faults)")
+            #expect(report.ledger.deliveredCount > 0)
+        }
+    }
+
+    @Test("the same seed is the same run to the last byte, in both modes", arguments: [false, true])
+    func determinism(isByteMode: Bool) throws {
+        let topology = try Companies.read("two-offices", messages: 20)
+        var options = World.Options()
+        options.isByteMode = isByteMode
+        var digests: Set<Digest64> = []
+        for seed: UInt64 in 0..<3 {
+            var first = World(topology, seed: seed, options: options)
+            var second = World(topology, seed: seed, options: options)
+            let digest = first.run().digest
+            #expect(digest == second.run().digest)
+            digests.insert(digest)
+        }
+        #expect(digests.count == 3)
+    }
+
+    @Test("a restored backup stops the lanes of the restored office, and of no other")
+    func restoredBackup() throws {
+        let topology = try Companies.read("restored-backup", messages: 60)
+        var stops = 0
+        for seed: UInt64 in 1...4 {
+            var world = World(topology, seed: seed)
+            let report = world.run()
+            #expect(report.faults.isEmpty, "seed \(seed): \(report.faults.map(\.description))")
+            #expect(report.counts[.backup] == 1)
+            stops += report.explainedStops
+        }
+        #expect(stops > 0)
+    }
+
+    @Test("the chart shows every site and every message that arrived")
+    func chart() throws {
+        let topology = try Companies.pair(messages: 20)
+        var options = World.Options()
+        options.drawsChart = true
+        var world = World(topology, seed: 1, options: options)
+        let report = world.run()
+        let svg = try #require(report.chart).svg(title: "a <test>", end: report.length)
+        #expect(svg.components(separatedBy: "<circle").count - 1 == report.ledger.deliveredCount)
+        #expect(svg.components(separatedBy: "<polyline").count - 1 == 2)
+        #expect(svg.contains("a &lt;test>"))
+    }
+}
