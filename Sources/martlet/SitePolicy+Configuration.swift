@@ -29,7 +29,7 @@ extension SitePolicy {
         for site in federation.sites where !site.name.isEmpty { officeNames[Self.domain(site.domain)] = site.name }
         officesGroup = federation.officesGroup
         // Read again with the configuration; a change of summer time shows then.
-        utcOffset = Self.utcOffset
+        utcOffset = Self.localOffset
         presenceGrace = federation.presenceGrace.milliseconds
         certificateRequired = federation.certificateRequired.map(Self.domain)
         blockedPeers = federation.blockedDomains.map(Self.domain)
@@ -51,7 +51,7 @@ extension SitePolicy {
     }
 
     /// Local time minus UTC in seconds, as the machine has it now.
-    private static var utcOffset: Int64 {
+    private static var localOffset: Int64 {
         var now = time(nil)
         var local = tm()
         tzset()
