@@ -142,7 +142,7 @@ if !coresOnly {
             ] + nio),
         target(
             "MartletAdmin",
-            ["MartletPrimitives", "MartletBus", "MartletRuntime", "MartletConfiguration", logging] + nio),
+            ["MartletPrimitives", "XMPPAddress", "MartletBus", "MartletRuntime", "MartletConfiguration", logging] + nio),
 
         // Layer 5: the command
         .executableTarget(

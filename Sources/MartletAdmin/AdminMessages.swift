@@ -8,7 +8,18 @@ public enum AdminRequest: Codable, Sendable, Equatable {
     case removeUser(account: String)
     case listUsers
     case listLinks
-    case listQueue
+    case showLink(peer: String)
+    case retryLinks(peer: String?)
+    case listQueue(filter: AdminFilter, after: String?)
+    case listAges(after: String?)
+    case holdEntries(entries: [AdminClaim])
+    case releaseEntries(entries: [AdminClaim])
+    case purgeEntries(entries: [AdminClaim])
+    case planResync(peer: String)
+    case resync(peer: String, uncertain: String?)
+    case exportEntries(peer: String, after: String?)
+    /// Of a bundle whose signature was checked by whoever asks.
+    case importRecords(records: [String], origin: String, destination: String)
     case status
     case drain(otherHost: String)
     /// Read configuration and certificates anew: answered by the process, not by the site.
@@ -21,7 +32,13 @@ public enum AdminAnswer: Codable, Sendable, Equatable {
     case refused(words: String)
     case users(rows: [User])
     case links(rows: [Link])
-    case queue(rows: [Entry])
+    case link(LinkDetail)
+    case queue(rows: [Entry], next: String?)
+    case ages(rows: [Ages], next: String?)
+    case desk(Outcome)
+    case resync(rows: [Stopped])
+    case bundle(Part)
+    case imported(Imported)
     case status(Status)
 
     /// One account.
@@ -46,28 +63,14 @@ public enum AdminAnswer: Codable, Sendable, Equatable {
         public var acknowledgement: String
         /// What waits, in stanzas.
         public var waiting: Int
+        /// Entries kept aside for a human.
+        public var held: Int
         /// Milliseconds; 0 where nothing waits.
         public var oldestAge: Int64
         /// Milliseconds until then; 0 where none is due.
         public var nextAttempt: Int64
         /// In words.
         public var lastError: String
-    }
-
-    /// One waiting entry; units as in ``QueueRow``.
-    public struct Entry: Codable, Sendable, Equatable {
-        /// `lane/number`, as in the logs.
-        public var entry: String
-        /// The sender.
-        public var from: String
-        /// The addressee.
-        public var to: String
-        /// The size of the stanza.
-        public var bytes: Int
-        /// Milliseconds since it was taken over.
-        public var age: Int64
-        /// As in the site's row.
-        public var state: String
     }
 
     /// Figures of the node.
@@ -137,11 +140,31 @@ extension AdminRequest {
         case .removeUser(let account): .removeUser(try Self.account(account))
         case .listUsers: .listUsers
         case .listLinks: .listLinks
-        case .listQueue: .listQueue
+        case .showLink(let peer): .showLink(try AdminDesk.domain(peer))
+        case .retryLinks(nil): .retryLinks(nil)
+        case .retryLinks(let peer?): .retryLinks(try AdminDesk.domain(peer))
+        case .listQueue(let filter, let after): .listQueue(try filter.filter(), after: try Self.cursor(after))
+        case .listAges(let after): .listAges(after: try Self.cursor(after))
+        case .holdEntries(let entries): .holdEntries(try AdminDesk.claims(entries))
+        case .releaseEntries(let entries): .releaseEntries(try AdminDesk.claims(entries))
+        case .purgeEntries(let entries): .purgeEntries(try AdminDesk.claims(entries))
+        case .planResync(let peer): .planResync(try AdminDesk.domain(peer))
+        case .resync(let peer, nil): .resync(try AdminDesk.domain(peer), uncertain: nil)
+        case .resync(let peer, let choice?):
+            .resync(try AdminDesk.domain(peer), uncertain: try AdminDesk.choice(choice))
+        case .exportEntries(let peer, let after):
+            .exportEntries(try AdminDesk.domain(peer), after: try Self.cursor(after))
+        case .importRecords(let records, let origin, let destination):
+            try AdminDesk.carried(records, origin: origin, destination: destination)
         case .status: .status
         case .drain(let host): .drain(otherHost: host)
         case .reload: nil
         }
+    }
+
+    private static func cursor(_ text: String?) throws(AdminFailure) -> EntryName? {
+        guard let text else { return nil }
+        return try AdminDesk.name(text)
     }
 
     private static func account(_ text: String) throws(AdminFailure) -> JID {
@@ -171,17 +194,14 @@ extension AdminAnswer {
         case .users(let rows):
             self = .users(rows: rows.map { User(account: $0.account, sessions: $0.sessions, waiting: $0.waiting) })
         case .links(let rows):
-            self = .links(
-                rows: rows.map {
-                    Link(
-                        local: $0.local, peer: $0.peer, state: $0.state, acknowledgement: $0.acknowledgement,
-                        waiting: $0.waiting, oldestAge: $0.oldestAge, nextAttempt: $0.nextAttempt, lastError: $0.lastError)
-                })
-        case .queue(let rows):
-            self = .queue(
-                rows: rows.map {
-                    Entry(entry: $0.entry, from: $0.from, to: $0.to, bytes: $0.bytes, age: $0.age, state: $0.state)
-                })
+            self = .links(rows: rows.map(Link.init))
+        case .link(let details): self = .link(LinkDetail(details))
+        case .queue(let page): self = .queue(rows: page.rows.map(Entry.init), next: page.next?.description)
+        case .ages(let ages): self = .ages(rows: ages.rows.map(Ages.init), next: ages.next?.description)
+        case .desk(let outcome): self = .desk(Outcome(outcome))
+        case .resync(let rows): self = .resync(rows: rows.map(Stopped.init))
+        case .bundle(let part): self = .bundle(Part(part))
+        case .imported(let outcome): self = .imported(Imported(outcome))
         case .status(let row):
             self = .status(
                 Status(

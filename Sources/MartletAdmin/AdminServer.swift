@@ -12,8 +12,9 @@ import Synchronization
 /// A connection carries one line of JSON each way (``AdminRequest``, ``AdminAnswer``). Questions to the site are its
 /// events and are answered by its effects, so that a command sees and changes exactly what a stanza would.
 public final class AdminServer: Sendable {
-    /// Longest request in bytes: two sets of keys and an address of 3,071 bytes have ample room.
-    static let requestBytes = 64 << 10
+    /// Longest request in bytes: a record of a bundle, which is a stanza, fits several times, escaped as JSON. Only the node's
+    /// own user and root can send any.
+    static let requestBytes = 2 << 20
 
     /// Commands that were asked and not yet answered.
     private struct Pending {

@@ -41,7 +41,28 @@ public enum Command: Sendable, Equatable {
     case removeUser(JID)
     case listUsers
     case listLinks
-    case listQueue
+    /// All about one peer.
+    case showLink(JID)
+    /// Dial now: the peer, or every peer that waits for its next attempt.
+    case retryLinks(JID?)
+    /// A part of the queues, behind `after`.
+    case listQueue(QueueFilter, after: EntryName?)
+    /// The table of ages, for a part of the queues behind `after`.
+    case listAges(after: EntryName?)
+    /// Takes entries out of their lanes; they wait for a human.
+    case holdEntries([EntryClaim])
+    /// Puts held entries at the end of their lanes.
+    case releaseEntries([EntryClaim])
+    /// Cancels entries; their senders are told.
+    case purgeEntries([EntryClaim])
+    /// What stands still with a peer, and what a resync would do.
+    case planResync(JID)
+    /// Begins the stopped lanes with a peer anew.
+    case resync(JID, uncertain: UncertainChoice?)
+    /// A part of what waits for a peer, for a bundle.
+    case exportEntries(JID, after: EntryName?)
+    /// Records of a bundle from `origin` to one of our domains, whose signature was checked.
+    case importRecords([CarriedRecord], origin: JID, destination: JID)
     /// How many people, sessions and links there are.
     case status
     /// Tells every client to reconnect at another host (RFC 6120 §4.9.3.19).
@@ -54,7 +75,13 @@ public enum CommandAnswer: Sendable, Equatable {
     case refused(String)
     case users([UserRow])
     case links([LinkRow])
-    case queue([QueueRow])
+    case link(LinkDetails)
+    case queue(QueuePage)
+    case ages(QueueAges)
+    case desk(DeskOutcome)
+    case resync([ResyncRow])
+    case bundle(BundlePart)
+    case imported(ImportOutcome)
     case status(StatusRow)
 }
 
@@ -87,6 +114,8 @@ public struct LinkRow: Sendable, Equatable {
     public var acknowledgement: String
     /// Entries that wait for their acknowledgement.
     public var waiting: Int
+    /// Entries that are kept aside for a human.
+    public var held: Int
     /// Age of the oldest waiting entry in milliseconds, 0 where nothing waits.
     public var oldestAge: Int64
     /// Milliseconds until the next attempt, 0 where none is due.
@@ -96,7 +125,7 @@ public struct LinkRow: Sendable, Equatable {
 
     /// A row.
     public init(
-        local: String, peer: String, state: String, acknowledgement: String, waiting: Int, oldestAge: Int64,
+        local: String, peer: String, state: String, acknowledgement: String, waiting: Int, held: Int, oldestAge: Int64,
         nextAttempt: Int64, lastError: String
     ) {
         self.local = local
@@ -104,35 +133,10 @@ public struct LinkRow: Sendable, Equatable {
         self.state = state
         self.acknowledgement = acknowledgement
         self.waiting = waiting
+        self.held = held
         self.oldestAge = oldestAge
         self.nextAttempt = nextAttempt
         self.lastError = lastError
-    }
-}
-
-/// One waiting entry of a link queue.
-public struct QueueRow: Sendable, Equatable {
-    /// `lane/number`, as it appears in the logs of both sites.
-    public var entry: String
-    /// The sender.
-    public var from: String
-    /// The addressee.
-    public var to: String
-    /// The size of the content.
-    public var bytes: Int
-    /// Milliseconds since the stanza was taken over.
-    public var age: Int64
-    /// `waiting`, `void` or `held`.
-    public var state: String
-
-    /// A row.
-    public init(entry: String, from: String, to: String, bytes: Int, age: Int64, state: String) {
-        self.entry = entry
-        self.from = from
-        self.to = to
-        self.bytes = bytes
-        self.age = age
-        self.state = state
     }
 }
 

@@ -23,6 +23,11 @@ public enum Diagnostic: Sendable, Equatable {
     case peerRefused(DomainPair, reason: String)
     case numberOutOfOrder(DomainPair, lane: String, expected: UInt64, received: UInt64)
     case entryExpired(DomainPair, entry: String)
+    /// Somebody at the queue desk held, released or purged entries.
+    case queueChanged(DomainPair, what: String, entries: Int)
+    /// A stopped lane began a new numbering; `uncertain` entries may have been delivered before and were treated as `choice`
+    /// says.
+    case laneResynced(DomainPair, lane: String, uncertain: Int, choice: String)
     case clockBehind(milliseconds: Int64)
     case diskReserveReached(freeBytes: Int64)
     case diskReserveLeft(freeBytes: Int64)
@@ -36,8 +41,8 @@ public enum Diagnostic: Sendable, Equatable {
         case .sessionBound, .sessionResumed, .sessionEnded, .peerAccepted, .linkUp, .accountChanged,
             .repeatedMessageIgnored:
             .info
-        case .linkDown, .loginRefused, .peerRefused, .numberOutOfOrder, .diskReserveLeft: .notice
-        case .newEpoch, .clockBehind, .entryExpired: .warning
+        case .linkDown, .loginRefused, .peerRefused, .numberOutOfOrder, .diskReserveLeft, .queueChanged: .notice
+        case .newEpoch, .clockBehind, .entryExpired, .laneResynced: .warning
         case .laneStopped, .endedEpoch, .diskReserveReached, .routingLoop: .error
         }
     }

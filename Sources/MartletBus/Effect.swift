@@ -37,6 +37,8 @@ public struct DialRequest: Sendable, Equatable {
     public var purpose: Purpose
     /// Used when the resolver fails (never when it says that the domain does not exist).
     public var remembered: [RememberedEndpoint]
+    /// Milliseconds since they worked, for the operator.
+    public var rememberedAge: Int64 = 0
     /// Dialback is not acceptable: configured, or this peer once showed a verified certificate.
     public var requiresCertificate: Bool
 

@@ -76,6 +76,9 @@ public struct SitePolicy: Sendable, Equatable {
     /// How long a link may be down before the people behind it become unavailable, milliseconds. Half a minute covers the
     /// restart of a server or a router.
     public var presenceGrace: Int64 = 30_000
+    /// A lane that stopped because a store went back in time goes on by itself, with an alarm, and sends what waits; people
+    /// may get something twice. Off: an operator decides.
+    public var continuesAfterRollback = false
     /// Entries sent and not yet acknowledged per lane.
     public var windowEntries = 256
     /// Bytes sent and not yet acknowledged per lane.

@@ -10,6 +10,8 @@ public enum Origin: Sendable, Equatable {
     case session(SessionID)
     /// A stream that another server opened to us.
     case peer(ConnectionID, DomainPair)
+    /// A bundle that another site made and an operator brought.
+    case bundle(DomainPair)
     /// The site itself: answers, bounces, presence on behalf of accounts.
     case site
 }

@@ -155,6 +155,11 @@ extension SiteConfiguration {
         # the link is up, away with the reason and the number of one's own waiting messages while it is not. "" for none.
         offices_group = "Offices"
 
+        # What happens when another office's records show that one of the two stores was restored from a backup or lost. Default
+        # "stop": nothing is sent to it until somebody has decided with `martlet link resync`. "continue": what waits is sent at
+        # once, with an alarm in the log; people may get something twice.
+        rollback = "stop"
+
         [federation.strangers]
 
         # To how many domains one account may write in an hour if this site never exchanged anything with them. Default 20: more

@@ -31,10 +31,20 @@ extension SiteConfiguration {
         public var presenceGrace = Duration.seconds(30)
         /// The roster group in which everybody sees the other sites as contacts; empty for none.
         public var officesGroup = "Offices"
+        /// What happens when one of two stores went back in time.
+        public var rollback = Rollback.stop
         /// What accounts may do with domains the site has never exchanged anything with.
         public var strangers = Strangers()
         /// Peers that are known: the company's other sites.
         public var sites: [KnownSite] = []
+
+        /// What happens to a lane whose records contradict the peer's, because a store was restored or lost.
+        public enum Rollback: String, CaseIterable, Sendable {
+            /// It stands still until an operator decides.
+            case stop
+            /// It sends what waits; people may get something twice.
+            case `continue`
+        }
 
         /// `[federation.strangers]`: domains with which nothing was ever exchanged. A mistyped domain shall fail soon.
         public struct Strangers: Equatable, Sendable {
@@ -106,6 +116,7 @@ extension SiteConfiguration {
             presenceGrace = section.value(
                 "presence_grace", .duration(.seconds(0) ... .seconds(86400)), default: presenceGrace)
             officesGroup = section.value("offices_group", .rosterName, default: officesGroup)
+            rollback = section.value("rollback", .word, default: rollback)
             strangers = section.section("strangers") { Strangers(reading: &$0) }
             sites = section.sections("sites", default: sites) { KnownSite(reading: &$0) }
             for (index, site) in sites.enumerated() {

@@ -74,7 +74,7 @@ extension Federation {
     }
 
     /// Gives the next number of a lane, making the lane with its first entry.
-    private mutating func nextNumber(_ slot: Int, _ index: Int, isOffered: Bool, _ turn: Turn) -> (LaneID, UInt64) {
+    mutating func nextNumber(_ slot: Int, _ index: Int, isOffered: Bool, _ turn: Turn) -> (LaneID, UInt64) {
         let pair = links[slot].pair
         var row =
             links[slot].lanes[index].row
@@ -96,7 +96,7 @@ extension Federation {
     }
 
     /// Something waits where nothing did: its lifetime begins, and a stranger's patience.
-    private mutating func noteFirstWaiting(_ slot: Int, _ turn: Turn) {
+    mutating func noteFirstWaiting(_ slot: Int, _ turn: Turn) {
         scheduleExpiry(slot, turn)
         scheduleWarning(slot, turn)
         if links[slot].isStranger {

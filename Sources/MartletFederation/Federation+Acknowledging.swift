@@ -32,7 +32,8 @@ extension Federation {
         guard links[slot].lanes[index].row?.isStopped != true else { return heard(slot, turn) }
         let lane = links[slot].lanes[index]
         if let epoch = lane.row?.epoch, nonza["ended"] == epoch.text {
-            return stop(slot, index, "we went back in time: the peer ended this numbering before", turn)
+            let reason = "we went back in time: the peer ended this numbering before"
+            return stop(slot, index, lane.weWentBack(mark, uncertainUpTo: lane.row?.assigned ?? 0, reason), turn)
         }
         let verdict = lane.verdict(on: mark) { number in
             lane.id.flatMap { EntryTable.entry($0, number, in: turn.store)?.tag }
@@ -45,8 +46,8 @@ extension Federation {
             if !links[slot].lanes[index].isOpen { turn.note(.newEpoch(links[slot].pair, lane: laneClass.name)) }
             links[slot].lanes[index].replaces(tag: mark?.tag)
             open(slot, index, turn)
-        case .stop(let reason):
-            stop(slot, index, reason, turn)
+        case .stop(let stop):
+            self.stop(slot, index, stop, turn)
         }
         heard(slot, turn)
     }
@@ -58,13 +59,14 @@ extension Federation {
     }
 
     /// One of the two stores went back in time: nothing is removed, nothing is sent, the operator decides.
-    private mutating func stop(_ slot: Int, _ index: Int, _ reason: String, _ turn: Turn) {
+    private mutating func stop(_ slot: Int, _ index: Int, _ stop: LaneStop, _ turn: Turn) {
         links[slot].lanes[index].isOpen = false
-        links[slot].lanes[index].row?.stopReason = reason
+        links[slot].lanes[index].row?.stop = stop
         if let id = links[slot].lanes[index].id, let row = links[slot].lanes[index].row {
             LaneTable.update(id, row, in: turn.store)
         }
-        turn.note(.laneStopped(links[slot].pair, lane: links[slot].lanes[index].laneClass.name, reason: reason))
+        turn.note(.laneStopped(links[slot].pair, lane: links[slot].lanes[index].laneClass.name, reason: stop.reason))
+        if turn.policy.continuesAfterRollback { resync(slot, index, .resend, turn) }
     }
 
     /// XEP-0198 §4: the peer has handled `h` stanzas of this stream (rung 1).

@@ -3,25 +3,49 @@ import MartletPrimitives
 import MartletStore
 import XMPPAddress
 import XMPPStanzas
+import XMPPStreams
 
+/// What an operator can see of links and queues. The queues are read in parts: a turn is short, however long they are.
 extension Federation {
-    /// Rows answered to one question; a longer queue says so in its last row.
-    private static let rowLimit = 1000
+    /// Entries that one turn looks at.
+    static let deskPage = 1000
+
+    /// What an operator asks of links and queues.
+    public mutating func handle(_ command: Command, _ turn: Turn) -> CommandAnswer {
+        switch command {
+        case .listLinks: .links(linkRows(turn))
+        case .showLink(let peer): linkDetails(peer, turn).map { .link($0) } ?? .refused("there is no link to \(peer)")
+        case .retryLinks(let peer): retry(peer, turn)
+        case .listQueue(let filter, let cursor): .queue(queuePage(filter, after: cursor, turn))
+        case .listAges(let cursor): .ages(queueAges(after: cursor, turn))
+        case .holdEntries(let claims): .desk(hold(claims, turn))
+        case .releaseEntries(let claims): .desk(release(claims, turn))
+        case .purgeEntries(let claims): .desk(purge(claims, turn))
+        case .planResync(let peer): .resync(resyncRows(peer, turn))
+        case .resync(let peer, let choice): resync(peer, uncertain: choice, turn)
+        case .exportEntries(let peer, let cursor): exportPart(peer, after: cursor, turn)
+        case .importRecords(let records, let origin, let destination):
+            importRecords(records, DomainPair(local: destination, peer: origin), turn)
+        default: .refused("not understood")
+        }
+    }
 
     /// Every link with its state in words.
     public func linkRows(_ turn: Turn) -> [LinkRow] {
-        links.indices.sorted { links[$0].pair.peer.domainpart < links[$1].pair.peer.domainpart }.map { slot in
-            let link = links[slot]
-            let (state, next) = stateWords(link, turn)
-            var acknowledgement = ""
-            if case .up(_, let carrier) = link.state { acknowledgement = carrier.name }
-            let stop = link.lanes.compactMap { $0.row?.stopReason }.first { !$0.isEmpty }
-            let oldest = oldestAcceptance(slot, turn).map { turn.now - $0 } ?? 0
-            return LinkRow(
-                local: link.pair.local.description, peer: link.pair.peer.description, state: stop == nil ? state : "stopped",
-                acknowledgement: acknowledgement, waiting: Int(link.waiting), oldestAge: oldest, nextAttempt: next,
-                lastError: stop ?? link.lastError)
-        }
+        links.indices.sorted { links[$0].pair.peer.domainpart < links[$1].pair.peer.domainpart }.map { linkRow($0, turn) }
+    }
+
+    private func linkRow(_ slot: Int, _ turn: Turn) -> LinkRow {
+        let link = links[slot]
+        let (state, next) = stateWords(link, turn)
+        var acknowledgement = ""
+        if case .up(_, let carrier) = link.state { acknowledgement = carrier.name }
+        let stop = link.lanes.compactMap { $0.row?.stop?.reason }.first
+        let oldest = oldestAcceptance(slot, turn).map { turn.now - $0 } ?? 0
+        return LinkRow(
+            local: link.pair.local.description, peer: link.pair.peer.description, state: stop == nil ? state : "stopped",
+            acknowledgement: acknowledgement, waiting: Int(link.waiting), held: link.held, oldestAge: oldest,
+            nextAttempt: next, lastError: stop ?? link.lastError)
     }
 
     private func stateWords(_ link: PeerLink, _ turn: Turn) -> (String, Int64) {
@@ -34,31 +58,150 @@ extension Federation {
         }
     }
 
-    /// The waiting entries of all links, oldest first within each lane.
-    public func queueRows(_ turn: Turn) -> [QueueRow] {
-        var rows: [QueueRow] = []
-        for link in links {
-            for lane in link.lanes {
-                guard let id = lane.id, let row = lane.row, row.waiting > 0 else { continue }
-                EntryTable.forEach(id, from: row.acked + 1, in: turn.store) { number, entry in
-                    rows.append(queueRow(id, number, entry, turn))
-                    return rows.count < Self.rowLimit
-                }
-            }
+    /// Everything about the link to `peer`; nil where there is none.
+    public func linkDetails(_ peer: JID, _ turn: Turn) -> LinkDetails? {
+        guard let slot = links.firstIndex(where: { $0.pair.peer == peer }) else { return nil }
+        var details = LinkDetails(link: linkRow(slot, turn))
+        for lane in links[slot].lanes {
+            guard let id = lane.id, let row = lane.row else { continue }
+            details.lanes.append(
+                LinkDetails.Lane(
+                    id: id.value, lane: lane.laneClass.name, epoch: row.epoch.text, assigned: row.assigned, acked: row.acked,
+                    inFlight: lane.inFlight, stopReason: row.stop?.reason ?? ""))
         }
-        return rows
+        let known = peerRow(peer, turn)
+        details.addresses = known.endpoints.map {
+            let address = $0.address.contains(":") ? "[\($0.address)]" : $0.address
+            return "\(address):\($0.port)" + ($0.directTLS ? " (TLS from the first byte)" : "")
+        }
+        details.addressesAge = known.endpoints.isEmpty ? 0 : max(1, turn.now - known.endpointsSeen)
+        details.showedCertificate = known.showedCertificate
+        return details
     }
 
-    private func queueRow(_ lane: LaneID, _ number: UInt64, _ entry: EntryRow, _ turn: Turn) -> QueueRow {
-        let logged = StanzaLog.stanza(entry.logSequence, in: turn.store)
+    /// A part of what waits: the entries behind `cursor` that fit `filter`.
+    public func queuePage(_ filter: QueueFilter, after cursor: EntryName?, _ turn: Turn) -> QueuePage {
+        var page = QueuePage()
+        page.next = scan(filter, after: cursor, turn) { row in page.rows.append(row) }
+        return page
+    }
+
+    /// The table of ages for the entries behind `cursor`.
+    public func queueAges(after cursor: EntryName?, _ turn: Turn) -> QueueAges {
+        var ages = QueueAges()
+        var places: [String: Int] = [:]
+        ages.next = scan(QueueFilter(), after: cursor, turn) { row in
+            let place = places[row.peer] ?? ages.rows.count
+            if place == ages.rows.count {
+                places[row.peer] = place
+                ages.rows.append(QueueAges.Row(peer: row.peer))
+            }
+            if row.state == .held {
+                ages.rows[place].held += 1
+            } else {
+                ages.rows[place].counts[QueueAges.column(ofAge: row.age)] += 1
+            }
+        }
+        return ages
+    }
+
+    /// Goes through lanes in the order of their numbers, then through what is held, up to ``deskPage`` entries; where it
+    /// ended, or nil at the end of everything.
+    private func scan(
+        _ filter: QueueFilter, after cursor: EntryName?, _ turn: Turn, _ body: (QueueRow) -> Void
+    ) -> EntryName? {
+        var left = Self.deskPage
+        var last: EntryName?
+        let places = lanePlaces
+        for lane in places.keys.sorted() {
+            guard let (slot, index) = places[lane], let row = links[slot].lanes[index].row else { continue }
+            let peer = links[slot].pair.peer
+            guard filter.isHeld != true, filter.peer == nil || filter.peer == peer, row.waiting > 0 else { continue }
+            if let entry = filter.entry, entry.lane != lane { continue }
+            var first = row.acked + 1
+            if let cursor {
+                if lane < cursor.lane { continue }
+                if lane == cursor.lane { first = max(first, cursor.number + 1) }
+            }
+            if let entry = filter.entry { first = max(first, entry.number) }
+            EntryTable.forEach(LaneID(lane), from: first, in: turn.store) { number, entry in
+                if let wanted = filter.entry, wanted.number != number { return false }
+                guard left > 0 else { return false }
+                left -= 1
+                last = EntryName(lane: lane, number: number)
+                guard entry.state != .void else { return true }
+                let mayHaveArrived = links[slot].lanes[index].mayHaveArrived(number)
+                let name = EntryName(lane: lane, number: number)
+                if let found = queueRow(
+                    name, entry.logSequence, entry.tag, mayHaveArrived ? .sent : .waiting, "", peer, filter,
+                    turn)
+                {
+                    body(found)
+                }
+                return true
+            }
+            if left == 0 { return last }
+        }
+        return scanHeld(filter, after: cursor, places, &left, turn, body)
+    }
+
+    private func scanHeld(
+        _ filter: QueueFilter, after cursor: EntryName?, _ places: [UInt32: (slot: Int, index: Int)], _ left: inout Int,
+        _ turn: Turn, _ body: (QueueRow) -> Void
+    ) -> EntryName? {
+        guard filter.isHeld != false, filter.entry == nil || filter.entry?.lane == EntryName.held else { return nil }
+        var first: UInt64 = 1
+        if let cursor, cursor.lane == EntryName.held { first = cursor.number + 1 }
+        if let entry = filter.entry { first = entry.number }
+        var last: EntryName?
+        var isUnfinished = false
+        HeldTable.forEach(from: first, in: turn.store) { place, held in
+            if let wanted = filter.entry, wanted.number != place { return false }
+            guard left > 0 else {
+                isUnfinished = true
+                return false
+            }
+            left -= 1
+            let name = EntryName(lane: EntryName.held, number: place)
+            last = name
+            guard let (slot, _) = places[held.lane.value] else { return true }
+            let peer = links[slot].pair.peer
+            guard filter.peer == nil || filter.peer == peer else { return true }
+            if let found = queueRow(
+                name, held.logSequence, held.tag, .held, held.reason, peer, filter, turn)
+            {
+                body(found)
+            }
+            return true
+        }
+        return isUnfinished ? last : nil
+    }
+
+    private func queueRow(
+        _ name: EntryName, _ sequence: UInt64, _ tag: UInt64, _ state: QueueRow.State, _ reason: String,
+        _ peer: JID, _ filter: QueueFilter, _ turn: Turn
+    ) -> QueueRow? {
+        guard let logged = StanzaLog.stanza(sequence, in: turn.store), filter.from.fits(logged.stanza.from),
+            filter.to.fits(logged.stanza.to)
+        else { return nil }
         return QueueRow(
-            entry: "\(lane.value)/\(number)", from: logged?.stanza.from?.description ?? "",
-            to: logged?.stanza.to?.description ?? "", bytes: logged?.stanza.content.count ?? 0,
-            age: logged.map { turn.now - $0.acceptedInstant } ?? 0, state: "\(entry.state)")
+            name: name, tag: tag, peer: peer.description, from: logged.stanza.from?.description ?? "",
+            to: logged.stanza.to?.description ?? "", bytes: logged.stanza.content.count,
+            age: max(0, turn.now - logged.acceptedInstant), state: state, reason: reason)
     }
 
     /// How many links there are and what waits on them.
     public var figures: (links: Int, waiting: Int) {
         (links.count, links.reduce(0) { $0 + Int($1.waiting) })
+    }
+}
+
+extension JID? {
+    /// Whether an address is what a filter means: no filter fits all, a domain its accounts, an account its devices.
+    fileprivate func fits(_ address: JID?) -> Bool {
+        guard let wanted = self else { return true }
+        guard let address else { return false }
+        if wanted.resourcepart != nil { return address == wanted }
+        return wanted.localpart == nil ? address.domain == wanted : address.bare == wanted
     }
 }

@@ -33,10 +33,12 @@ extension Federation {
         let row = peerRow(pair.peer, turn)
         let isFresh = turn.now - row.endpointsSeen < Self.endpointLifetime
         let needsCertificate = requiresCertificate(pair.peer, row, turn)
-        return DialRequest(
+        var request = DialRequest(
             id: id, pair: pair, purpose: purpose,
             remembered: isFresh ? row.endpoints.map(RememberedEndpoint.init) : [],
             requiresCertificate: purpose == .link && needsCertificate)
+        request.rememberedAge = turn.now - row.endpointsSeen
+        return request
     }
 
     func requiresCertificate(_ peer: JID, _ row: PeerRow, _ turn: Turn) -> Bool {
@@ -93,25 +95,8 @@ extension Federation {
     /// A peer that was foreign is a Martlet now: it cannot know the numbers that were proven by other means, so what
     /// still waits is numbered anew under a new epoch. Rare (a server was replaced), hence not in slices.
     private mutating func beginEpoch(_ slot: Int, _ index: Int, _ turn: Turn) {
-        guard let id = links[slot].lanes[index].id, var row = links[slot].lanes[index].row else { return }
-        var waiting: [EntryRow] = []
-        EntryTable.forEach(id, from: row.acked + 1, in: turn.store) { _, entry in
-            waiting.append(entry)
-            return true
-        }
-        let first = row.acked + 1
-        for number in first..<first + UInt64(waiting.count) { turn.store.delete(.entry, EntryTable.key(id, number)) }
-        row.epoch = Epoch(high: turn.random.next(), low: turn.random.next())
-        row.assigned = UInt64(waiting.count)
-        row.offered = 0
-        row.warned = row.warned > row.acked ? row.warned - row.acked : 0
-        row.acked = 0
-        row.ackedTag = 0
-        row.provenOtherwise = false
-        for (offset, entry) in waiting.enumerated() { EntryTable.put(id, UInt64(offset) + 1, entry, in: turn.store) }
-        LaneTable.update(id, row, in: turn.store)
-        links[slot].lanes[index].row = row
-        links[slot].lanes[index].streamLost()
+        guard let row = links[slot].lanes[index].row else { return }
+        renumber(slot, index, from: row.acked + 1, turn)
     }
 
     private func remember(_ peer: JID, _ features: PeerFeatures, _ endpoints: [RememberedEndpoint], _ turn: Turn) {
@@ -131,7 +116,7 @@ extension Federation {
     public mutating func dialFailed(_ id: DialID, _ failure: DialFailure, _ turn: Turn) {
         guard let dial = dials[id] else { return }
         guard case .link(let slot) = dial else {
-            return dialbackEnded(id, .error(.remoteServerTimeout, words: words(failure)), turn)
+            return dialbackEnded(id, .error(.remoteServerTimeout, words: failure.words), turn)
         }
         dials[id] = nil
         guard case .dialling(id) = links[slot].state else { return }
@@ -139,25 +124,17 @@ extension Federation {
         case .noSuchDomain:
             links[slot].absences += 1
             if links[slot].absences >= 2, links[slot].isStranger {
-                return giveUp(slot, StanzaError(.remoteServerNotFound), words(failure), turn)
+                return giveUp(slot, StanzaError(.remoteServerNotFound), failure.words, turn)
             }
         case .serviceNotOffered:
-            if links[slot].isStranger { return giveUp(slot, StanzaError(.remoteServerNotFound), words(failure), turn) }
+            if links[slot].isStranger { return giveUp(slot, StanzaError(.remoteServerNotFound), failure.words, turn) }
         case .unreachable, .refused:
             links[slot].absences = 0
         }
         // The first absence is asked about again before anybody is told.
         let isFirstAbsence = failure == .noSuchDomain && links[slot].absences == 1 && links[slot].isStranger
         if !isFirstAbsence { failVolatile(slot, StanzaError(.remoteServerTimeout), turn) }
-        backOff(slot, words(failure), turn)
-    }
-
-    private func words(_ failure: DialFailure) -> String {
-        switch failure {
-        case .noSuchDomain: "the domain does not exist in DNS"
-        case .serviceNotOffered: "the domain says that it offers no XMPP service"
-        case .unreachable(let words), .refused(let words): words
-        }
+        backOff(slot, failure.words, turn)
     }
 
     /// Waits with jitter: the second half of a pause that doubles up to its maximum.

@@ -158,10 +158,12 @@ extension Federation {
         load(lane, turn)
         switch haves[lane]?.verdict(on: mark) {
         case .next:
-            take(mark, content, lane, on: connection, turn)
+            inbound[connection]?.gaps = 0
+            take(mark, content, lane, from: .peer(connection, pair), turn)
         case .first(let replacing):
             if replacing { turn.note(.newEpoch(pair, lane: mark.lane.name)) }
-            take(mark, content, lane, on: connection, turn)
+            inbound[connection]?.gaps = 0
+            take(mark, content, lane, from: .peer(connection, pair), turn)
         case .ended:
             turn.note(.endedEpoch(pair, lane: mark.lane.name))
             haves[lane]?.ended = mark.epoch
@@ -182,25 +184,25 @@ extension Federation {
         turn.perform(.close(StreamError(.resourceConstraint, text: "The disk is nearly full, try later")), on: connection)
     }
 
-    private mutating func take(
-        _ mark: RelayMark, _ content: NumberedContent, _ lane: IncomingLane, on connection: ConnectionID, _ turn: Turn
+    /// The number and the delivery, by whichever carrier it came.
+    mutating func take(
+        _ mark: RelayMark, _ content: NumberedContent, _ lane: IncomingLane, from origin: Origin, _ turn: Turn
     ) {
         haves[lane]?.took(mark)
         if haves[lane]?.peer == nil {
             haves[lane]?.peer = AddressTable.makeNumber(of: lane.pair.peer, in: turn.store)
             haves[lane]?.local = AddressTable.makeNumber(of: lane.pair.local, in: turn.store)
         }
-        inbound[connection]?.gaps = 0
         guard let state = haves[lane], let row = state.row, let peer = state.peer, let local = state.local else { return }
         HaveTable.update(row, peer: peer, local: local, laneClass: lane.laneClass, in: turn.store)
         switch content {
-        case .stanza(let stanza): turn.route(stanza, from: .peer(connection, lane.pair))
+        case .stanza(let stanza): turn.route(stanza, from: origin)
         case .refused(let stanza, let error): turn.bounce(stanza, error)
         case .void: break
         }
     }
 
-    private mutating func load(_ lane: IncomingLane, _ turn: Turn) {
+    mutating func load(_ lane: IncomingLane, _ turn: Turn) {
         guard haves[lane] == nil else { return }
         var state = HaveState()
         state.peer = AddressTable.number(of: lane.pair.peer, in: turn.store)

@@ -55,10 +55,9 @@ public struct Federation {
             let pair = DomainPair(
                 local: AddressTable.address(row.local, in: turn.store), peer: AddressTable.address(row.peer, in: turn.store))
             let slot = slot(of: pair, turn)
-            links[slot].lanes[Int(row.laneClass.rawValue)].id = id
-            links[slot].lanes[Int(row.laneClass.rawValue)].row = row
-            links[slot].lanes[Int(row.laneClass.rawValue)].streamLost()
+            links[slot].lanes[Int(row.laneClass.rawValue)].loaded(id, row)
         }
+        countHeld(turn)
         dialKnownPeers(turn)
         for slot in links.indices where links[slot].waiting > 0 {
             dialIfResting(slot, turn)

@@ -11,6 +11,9 @@ struct OutgoingLane {
     var id: LaneID?
     var row: LaneRow?
 
+    /// The last number given before this process began: only those can have a history that this store does not know.
+    private(set) var assignedBefore: UInt64 = 0
+
     /// The current stream may carry the lane: the peer said what it has, or is foreign.
     var isOpen = false
     /// The next number to write to the current stream.
@@ -18,7 +21,7 @@ struct OutgoingLane {
     /// The tag of the entry before that one.
     private var previousTag: UInt64 = 0
     /// The tag of what the peer has of another numbering of this lane, which ours replaces.
-    private var replacedTag: UInt64?
+    private(set) var replacedTag: UInt64?
     /// Sizes of what was written to the current stream and is not acknowledged, oldest first.
     private var sizes: Deque<Int> = []
     private(set) var bytesInFlight = 0
@@ -41,31 +44,67 @@ struct OutgoingLane {
         case upTo(UInt64)
         /// The peer knows another numbering and we have had nothing acknowledged in ours: our store is new.
         case newStore
-        /// The two records contradict each other: words for the operator.
-        case stop(String)
+        /// The two records contradict each other: for the operator.
+        case stop(LaneStop)
     }
 
     /// Compares what the peer has with our records. `tagAt` gives the tag of one of our unacknowledged entries.
     func verdict(on have: RelayMark?, tagAt: (UInt64) -> UInt64?) -> Verdict {
         guard let row else { return have == nil ? .upTo(0) : .newStore }
         guard let have else {
-            return row.acked == 0 ? .upTo(0) : .stop("the peer went back in time: it knows nothing, it had \(row.acked)")
+            return row.acked == 0
+                ? .upTo(0) : .stop(peerWentBack(to: 0, "the peer went back in time: it knows nothing, it had \(row.acked)"))
         }
         guard have.epoch == row.epoch else {
-            return row.acked == 0 ? .newStore : .stop("the peer received another numbering of this lane than ours")
+            if row.acked == 0 { return .newStore }
+            if row.retired.contains(have.epoch) {
+                return .stop(peerWentBack(to: 0, "the peer went back in time: it knows a numbering that ended"))
+            }
+            return .stop(
+                weWentBack(
+                    have, uncertainUpTo: row.assigned, "we went back in time: the peer received a numbering after ours"))
         }
         if have.number < row.acked {
-            return .stop("the peer went back in time: it has \(have.number), it had \(row.acked)")
+            return .stop(
+                peerWentBack(to: have.number, "the peer went back in time: it has \(have.number), it had \(row.acked)"))
         }
         if have.number > row.assigned {
-            return .stop("we went back in time: the peer has \(have.number), we gave numbers up to \(row.assigned)")
+            return .stop(
+                weWentBack(
+                    have, uncertainUpTo: row.assigned,
+                    "we went back in time: the peer has \(have.number), we gave numbers up to \(row.assigned)"))
         }
         let ours = have.number == row.acked ? row.ackedTag : tagAt(have.number)
         guard ours == have.tag else {
-            return .stop("we went back in time: number \(have.number) was given to another stanza")
+            return .stop(
+                weWentBack(
+                    have, uncertainUpTo: have.number,
+                    "we went back in time: number \(have.number) was given to another stanza"))
         }
         return .upTo(have.number)
     }
+
+    /// What waits here is not there: only what was acknowledged is lost, and it is gone here.
+    private func peerWentBack(to number: UInt64, _ reason: String) -> LaneStop {
+        LaneStop(.peer, peerNumber: number, uncertainUpTo: 0, reason: reason)
+    }
+
+    /// Of what waits here, the entries that our backup brought along may be there. What this process has numbered itself
+    /// cannot: no stream has carried it there.
+    func weWentBack(_ have: RelayMark?, uncertainUpTo number: UInt64, _ reason: String) -> LaneStop {
+        LaneStop(.site, peerNumber: have?.number ?? 0, uncertainUpTo: min(number, assignedBefore), reason: reason)
+    }
+
+    /// The durable lane as a start finds it, or under new numbers.
+    mutating func loaded(_ id: LaneID, _ row: LaneRow) {
+        self.id = id
+        self.row = row
+        assignedBefore = row.assigned
+        streamLost()
+    }
+
+    /// Whether entry `number` may be at the peer although nobody has said so.
+    func mayHaveArrived(_ number: UInt64) -> Bool { row.map { number <= $0.offered } ?? false }
 
     /// What the next entry names as its predecessor.
     var after: UInt64? { nextToSend == 1 ? replacedTag : previousTag }

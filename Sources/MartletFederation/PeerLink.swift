@@ -31,6 +31,8 @@ struct PeerLink {
     /// Attempts in a row in which DNS said that the domain does not exist.
     var absences = 0
     var lastError = ""
+    /// Entries of its lanes that are kept aside for a human.
+    var held = 0
     /// Whether we were ever let in, or configuration names the peer.
     var isStranger = true
     /// Unnumbered stanzas that wait for the attempt under way; bounded by ``volatileLimit``.

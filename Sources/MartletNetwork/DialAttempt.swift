@@ -20,6 +20,8 @@ final class DialAttempt {
     private var connecting = 0
     private var negotiating: (connection: ConnectionHandler, endpoint: Endpoint)?
     private var failures: [String] = []
+    /// Why the addresses are not those that the name leads to now; said before what became of them.
+    private var detour: String?
     /// The last thing a peer that answered said against us.
     private var refusal: String?
     private var isOver = false
@@ -66,7 +68,7 @@ final class DialAttempt {
         case .link: dialer.loop.site.post(.dialFailed(request.id, failure))
         case .verify: dialer.loop.site.post(.dialbackAnswered(request.id, failure.verdict))
         }
-        connection?.abort("\(failure)")
+        connection?.abort(failure.words)
     }
 
     private func over() {
@@ -98,8 +100,9 @@ final class DialAttempt {
             // A failure is not an absence: what worked before is still the best guess.
             let remembered = request.remembered.compactMap(Endpoint.init)
             if remembered.isEmpty {
-                fail(.unreachable("resolver: \(words)"))
+                fail(.unreachable("DNS: \(words)"))
             } else {
+                detour = "DNS: \(words), using the address that worked \(NetworkWords.ago(milliseconds: request.rememberedAge))"
                 connect(to: remembered, configured: false)
             }
         }
@@ -212,8 +215,8 @@ final class DialAttempt {
 
     private func exhausted() {
         if let refusal { return fail(.refused(refusal)) }
-        let words = failures.isEmpty ? "no address" : failures.suffix(4).joined(separator: "; ")
-        fail(.unreachable(words))
+        let words = failures.isEmpty ? ["no address"] : failures.suffix(4)
+        fail(.unreachable(([detour].compactMap { $0 } + words).joined(separator: "; ")))
     }
 
     // MARK: the stream
@@ -264,7 +267,7 @@ final class DialAttempt {
             refusal = words
             failed(connection, words)
         case .outboundFailed(let failure):
-            failed(connection, "\(failure)")
+            failed(connection, failure.words)
         case .closed(let words):
             failed(connection, words)
         default:
@@ -299,7 +302,7 @@ extension DialFailure {
     /// What is said to the peer whose dialback key could not be checked (XEP-0220 §2.5).
     fileprivate var verdict: DialbackVerdict {
         switch self {
-        case .noSuchDomain, .serviceNotOffered: .error(.remoteServerNotFound, words: "\(self)")
+        case .noSuchDomain, .serviceNotOffered: .error(.remoteServerNotFound, words: words)
         case .unreachable(let words): .error(.remoteServerTimeout, words: words)
         case .refused(let words): .error(.remoteServerNotFound, words: words)
         }

@@ -44,6 +44,13 @@ enum DiagnosticRendering {
             ("number out of order", link(pair, ["lane": "\(lane)", "expected": "\(expected)", "received": "\(received)"]))
         case .repeatedMessageIgnored(let jid): ("message sent again was taken over before", ["session": "\(jid)"])
         case .entryExpired(let pair, let entry): ("entry expired", link(pair, ["entry": "\(entry)"]))
+        case .queueChanged(let pair, let what, let entries):
+            ("entries changed by the operator", link(pair, ["what": "\(what)", "entries": "\(entries)"]))
+        case .laneResynced(let pair, let lane, let uncertain, let choice):
+            (
+                "lane begun anew after a store went back in time",
+                link(pair, ["lane": "\(lane)", "uncertain": "\(uncertain)", "choice": "\(choice)"])
+            )
         case .clockBehind(let milliseconds):
             ("the clock stands before the last commit, nothing expires early", ["behind_ms": "\(milliseconds)"])
         case .diskReserveReached(let free):

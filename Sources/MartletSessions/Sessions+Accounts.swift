@@ -26,7 +26,7 @@ extension Sessions {
             return .done("\(jid) was removed")
         case .listUsers:
             return .users(userRows(turn))
-        case .listLinks, .listQueue, .status, .drain:
+        default:
             return nil
         }
     }

@@ -168,8 +168,6 @@ public struct Site {
 
     private mutating func answer(_ command: Command, _ turn: Turn) -> CommandAnswer {
         switch command {
-        case .listLinks: return .links(federation.linkRows(turn))
-        case .listQueue: return .queue(federation.queueRows(turn))
         case .status:
             let figures = federation.figures
             return .status(
@@ -181,6 +179,9 @@ public struct Site {
             return .done("clients were told to reconnect at \(otherHost)")
         case .addUser, .changePassword, .removeUser, .listUsers:
             return sessions.handle(command, turn) ?? .refused("not understood")
+        case .listLinks, .showLink, .retryLinks, .listQueue, .listAges, .holdEntries, .releaseEntries, .purgeEntries,
+            .planResync, .resync, .exportEntries, .importRecords:
+            return federation.handle(command, turn)
         }
     }
 

@@ -37,8 +37,13 @@ public struct LaneRow: Sendable, Equatable {
     /// An entry of this epoch was acknowledged by other means than `<have/>` (the peer was foreign): the peer cannot know
     /// these numbers, so the lane begins a new epoch before it is relayed.
     public var provenOtherwise = false
-    /// Why the lane is stopped; empty while it is open.
-    public var stopReason = ""
+    /// Why the lane is stopped; nil while it is open.
+    public var stop: LaneStop?
+    /// Numberings of this lane that ended, newest last: a peer that names one of them went back in time.
+    public var retired: [Epoch] = []
+
+    /// How many ended numberings are remembered: one more is a disaster a year.
+    public static let retiredLimit = 8
 
     /// A new lane.
     public init(local: AddressNumber, peer: AddressNumber, laneClass: LaneClass, epoch: Epoch) {
@@ -51,7 +56,48 @@ public struct LaneRow: Sendable, Equatable {
     /// Entries that wait for their acknowledgement.
     public var waiting: UInt64 { assigned - acked }
     /// Whether the lane carries nothing until the operator decides.
-    public var isStopped: Bool { !stopReason.isEmpty }
+    public var isStopped: Bool { stop != nil }
+
+    /// Ends the numbering: what waits, `count` entries, is 1, 2, 3 … of `epoch`. Of those, the first `offered` may have been
+    /// written to a stream under their old numbers, and the senders of the first `warned` were told that they wait.
+    public mutating func renumber(_ epoch: Epoch, count: UInt64, offered: UInt64, warned: UInt64) {
+        retired = Array((retired + [self.epoch]).suffix(Self.retiredLimit))
+        self.epoch = epoch
+        assigned = count
+        acked = 0
+        ackedTag = 0
+        self.offered = offered
+        self.warned = warned
+        provenOtherwise = false
+        stop = nil
+    }
+}
+
+/// Why a lane is stopped: one of the two stores went back in time (`Docs/relay-protocol.md` S2). Kept for the operator, who
+/// decides, perhaps after a restart.
+public struct LaneStop: Sendable, Equatable {
+    /// Whose store went back.
+    public enum Side: UInt8, Sendable {
+        case peer = 0
+        case site = 1
+    }
+
+    /// Whose store went back.
+    public var side: Side
+    /// What the peer said it has of this numbering or of another; 0 for nothing.
+    public var peerNumber: UInt64
+    /// Waiting entries up to this number may be at the peer already: they were there when this store was the newest.
+    public var uncertainUpTo: UInt64
+    /// In words.
+    public var reason: String
+
+    /// A stop for that reason.
+    public init(_ side: Side, peerNumber: UInt64, uncertainUpTo: UInt64, reason: String) {
+        self.side = side
+        self.peerNumber = peerNumber
+        self.uncertainUpTo = uncertainUpTo
+        self.reason = reason
+    }
 }
 
 /// Outgoing lanes.
@@ -101,7 +147,17 @@ public enum LaneTable {
         writer.put(row.acked)
         writer.put(row.ackedTag)
         writer.put(UInt8(row.provenOtherwise ? 1 : 0))
-        writer.put(row.stopReason)
+        writer.put(UInt8(row.stop == nil ? 0 : 1))
+        if let stop = row.stop {
+            writer.put(stop.side.rawValue)
+            writer.put(stop.peerNumber)
+            writer.put(stop.uncertainUpTo)
+            writer.put(stop.reason)
+        }
+        for epoch in row.retired.suffix(LaneRow.retiredLimit) {
+            writer.put(epoch.high)
+            writer.put(epoch.low)
+        }
         store.put(.lane, key(lane), writer.bytes)
     }
 
@@ -129,7 +185,12 @@ public enum LaneTable {
         row.acked = reader.take()
         row.ackedTag = reader.take()
         row.provenOtherwise = reader.take(UInt8.self) != 0
-        row.stopReason = reader.takeString()
+        if reader.take(UInt8.self) != 0 {
+            guard let side = LaneStop.Side(rawValue: reader.take()) else { preconditionFailure("a stop of unknown side") }
+            row.stop = LaneStop(
+                side, peerNumber: reader.take(), uncertainUpTo: reader.take(), reason: reader.takeString())
+        }
+        while !reader.isAtEnd { row.retired.append(Epoch(high: reader.take(), low: reader.take())) }
         return row
     }
 

@@ -39,10 +39,11 @@ extension Table {
     public static let peer = Table(rawValue: 16)
     /// number → a message of a client taken over lately. See ``RecentMessageTable``.
     public static let recentMessage = Table(rawValue: 17)
-
     /// deadline, laneID, number: entries that expire early. See ``DeadlineTable``.
     public static let deadline = Table(rawValue: 18)
+    /// place → an entry held for a human. See ``HeldTable``.
+    public static let held = Table(rawValue: 19)
 
     /// Every table, for the store to open.
-    public static let all: [Table] = (0...18).map { Table(rawValue: $0) }
+    public static let all: [Table] = (0...19).map { Table(rawValue: $0) }
 }

@@ -32,11 +32,11 @@ extension ResolverAnswer {
 
     private static func words(rcode: Int32) -> String {
         switch rcode {
-        case 1: "FORMERR"
-        case 2: "SERVFAIL"
-        case 4: "NOTIMP"
-        case 5: "REFUSED"
-        default: "response code \(rcode)"
+        case 1: "the name server does not understand the question (FORMERR)"
+        case 2: "the name server could not find out (SERVFAIL)"
+        case 4: "the name server cannot do this (NOTIMP)"
+        case 5: "the name server refuses to answer (REFUSED)"
+        default: "the name server answers with code \(rcode)"
         }
     }
 }

@@ -137,6 +137,15 @@ public enum DialFailure: Error, Sendable, Equatable {
     case unreachable(String)
     /// The peer answered, and refuses us or fails our policy: words for the operator.
     case refused(String)
+
+    /// For the operator.
+    public var words: String {
+        switch self {
+        case .noSuchDomain: "the domain does not exist in DNS"
+        case .serviceNotOffered: "the domain says that it offers no XMPP service"
+        case .unreachable(let words), .refused(let words): words
+        }
+    }
 }
 
 /// Facts that a connection's stream reports to the site.

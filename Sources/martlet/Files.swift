@@ -2,8 +2,8 @@ import Glibc
 
 /// Files of a few kilobytes, read and written whole.
 enum Files {
-    /// The bytes of a file.
-    static func read(_ path: String) throws -> [UInt8] {
+    /// The bytes of a file, which may not be longer than `limit`.
+    static func read(_ path: String, limit: Int = 64 << 20) throws -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw CommandFailure("cannot read \(path): \(words(errno))") }
         defer { close(descriptor) }
@@ -14,6 +14,7 @@ enum Files {
             if count == 0 { return result }
             if count > 0 {
                 result += chunk[..<count]
+                guard result.count <= limit else { throw CommandFailure("\(path) is longer than \(limit >> 20) MiB") }
             } else if errno != EINTR {
                 throw CommandFailure("cannot read \(path): \(words(errno))")
             }

@@ -41,6 +41,7 @@ extension SitePolicy {
         retryMinimum = federation.retryMinimum.milliseconds
         retryMaximum = federation.retryMaximum.milliseconds
         silenceTimeout = federation.ackTimeout.milliseconds
+        continuesAfterRollback = federation.rollback == .continue
         strangerTimeout = federation.strangers.timeout.milliseconds
         newStrangersPerHour = federation.strangers.newDomainsPerAccountPerHour
         pendingDialbacksPerStream = limits.pendingDialbacksPerStream

@@ -35,6 +35,15 @@ enum Terminal {
         return first
     }
 
+    /// Asks before something that cannot be taken back. Without a terminal nobody can answer: `--yes` has to be said.
+    static func confirm(_ question: String, yes: Bool) throws {
+        if yes { return }
+        guard isatty(STDIN_FILENO) == 1 else { throw CommandFailure("\(question) Say --yes to do it") }
+        putError("\(question) [y/N] ")
+        let answer = (readLine(strippingNewline: true) ?? "").lowercased()
+        guard answer == "y" || answer == "yes" else { throw CommandFailure("nothing was changed") }
+    }
+
     private static func putError(_ text: String) {
         let bytes = Array(text.utf8)
         _ = write(STDERR_FILENO, bytes, bytes.count)

@@ -31,7 +31,7 @@ struct TextTable {
     }
 
     /// Control characters, which a peer may have put into a name, do not reach the terminal.
-    private static func printable(_ text: String) -> String {
+    static func printable(_ text: String) -> String {
         String(
             String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : $0 }))
     }

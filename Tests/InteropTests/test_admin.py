@@ -124,7 +124,8 @@ async def test_lists_show_links_and_what_waits(node):
         alice.send("bob@away.example", "hello")
         await alice.until(lambda: not alice.unacknowledged, "the office has taken it over")
         assert "away.example" in succeeds(node.command("link", "list"))
-        queue = succeeds(node.command("queue", "list"))
+        assert "away.example" in succeeds(node.command("queue", "list"))
+        queue = succeeds(node.command("queue", "list", "--entries"))
         assert "bob@away.example" in queue and node.jid("alice") in queue
         assert re.search(r"sessions +1\b", succeeds(node.command("status")))
 

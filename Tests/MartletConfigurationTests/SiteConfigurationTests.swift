@@ -91,6 +91,7 @@ struct SiteConfigurationTests {
             blocked_domains = ["SPAM.example"]
             retry_maximum = "250ms"
             retry_minimum = "100ms"
+            rollback = "continue"
             strangers.timeout = "1h"
             [[federation.sites]]
             domain = "brno.example"
@@ -126,6 +127,7 @@ struct SiteConfigurationTests {
         #expect(configuration.federation.blockedDomains == ["spam.example"])
         #expect(configuration.federation.retryMinimum.milliseconds == 100)
         #expect(configuration.federation.retryMaximum.milliseconds == 250)
+        #expect(configuration.federation.rollback == .continue)
         #expect(configuration.federation.strangers.timeout == .seconds(3600))
         #expect(
             configuration.federation.sites == [

@@ -126,6 +126,7 @@ import XMPPStreams
         }
         #expect(words.contains("127.0.0.1:\(port)"))
         #expect(words.contains("refused"))
+        #expect(words.hasPrefix("DNS: ") && words.contains("using the address that worked a moment ago"))
     }
 
     @Test("a cancelled attempt says nothing any more")

@@ -5,5 +5,6 @@
 #include "COpenSSLDigest.h"
 #include "COpenSSLErrors.h"
 #include "COpenSSLMake.h"
+#include "COpenSSLSignature.h"
 #include "COpenSSLTLS.h"
 #include "COpenSSLVerify.h"

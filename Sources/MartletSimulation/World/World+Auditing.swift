@@ -90,6 +90,10 @@ extension World {
                 return true
             }
         }
+        HeldTable.forEach(from: 1, in: store) { _, held in
+            references[held.logSequence, default: 0] += 1
+            return true
+        }
         store.forEach(.mailbox, prefix: []) { key, _ in
             let sequence = key.suffix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
             references[sequence, default: 0] += 1
