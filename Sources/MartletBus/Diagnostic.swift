@@ -23,6 +23,7 @@ public enum Diagnostic: Sendable, Equatable {
     case peerRefused(DomainPair, reason: String)
     case numberOutOfOrder(DomainPair, lane: String, expected: UInt64, received: UInt64)
     case entryExpired(DomainPair, entry: String)
+    case entryHeld(DomainPair, entry: String, reason: String)
     /// Somebody at the queue desk held, released or purged entries.
     case queueChanged(DomainPair, what: String, entries: Int)
     /// A stopped lane began a new numbering; `uncertain` entries may have been delivered before and were treated as `choice`
@@ -43,7 +44,7 @@ public enum Diagnostic: Sendable, Equatable {
             .info
         case .linkDown, .loginRefused, .peerRefused, .numberOutOfOrder, .diskReserveLeft, .queueChanged: .notice
         case .newEpoch, .clockBehind, .entryExpired, .laneResynced: .warning
-        case .laneStopped, .endedEpoch, .diskReserveReached, .routingLoop: .error
+        case .entryHeld, .laneStopped, .endedEpoch, .diskReserveReached, .routingLoop: .error
         }
     }
 }

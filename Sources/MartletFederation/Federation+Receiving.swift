@@ -43,6 +43,7 @@ extension Federation {
     private mutating func receivedOnLink(_ event: StreamEvent, _ slot: Int, _ turn: Turn) {
         switch event {
         case .nonza(let nonza): linkHeard(nonza, slot, turn)
+        case .errorReceived(let condition): errorReceived(condition, slot, turn)
         case .streamEnded: closeAnswered(slot, turn)
         case .closed(let words): streamLost(slot, words, turn)
         case .congested:

@@ -26,6 +26,9 @@ struct OutgoingLane {
     private var sizes: Deque<Int> = []
     private(set) var bytesInFlight = 0
 
+    /// The entry at which the peer ended the last streams, and how many in a row.
+    private var suspected: (number: UInt64, strikes: Int) = (0, 0)
+
     init(_ laneClass: LaneClass) {
         self.laneClass = laneClass
     }
@@ -115,6 +118,13 @@ struct OutgoingLane {
         guard tag != replacedTag else { return }
         replacedTag = tag
         rewind()
+    }
+
+    /// The peer ended the stream with an error: the first entry that it did not take over is suspected. How many times in a row.
+    mutating func suspect() -> Int {
+        let first = (row?.acked ?? 0) + 1
+        suspected = (first, suspected.number == first ? suspected.strikes + 1 : 1)
+        return suspected.strikes
     }
 
     /// Whether the window has room (`Docs/relay-protocol.md` §3, S3).

@@ -43,6 +43,11 @@ enum DiagnosticRendering {
         case .numberOutOfOrder(let pair, let lane, let expected, let received):
             ("number out of order", link(pair, ["lane": "\(lane)", "expected": "\(expected)", "received": "\(received)"]))
         case .repeatedMessageIgnored(let jid): ("message sent again was taken over before", ["session": "\(jid)"])
+        case .entryHeld(let pair, let entry, let reason):
+            (
+                "entry held: decide with `martlet queue show`, release or purge",
+                link(pair, ["entry": "\(entry)", "reason": "\(reason)"])
+            )
         case .entryExpired(let pair, let entry): ("entry expired", link(pair, ["entry": "\(entry)"]))
         case .queueChanged(let pair, let what, let entries):
             ("entries changed by the operator", link(pair, ["what": "\(what)", "entries": "\(entries)"]))

@@ -88,7 +88,7 @@ public struct Sessions {
             // What is waiting in the loop is lost with the connection; the session has its own copies.
             turn.perform(.close(StreamError(.resourceConstraint)), on: connection)
             connectionLost(connection, turn)
-        case .dialbackKeyReceived, .peerVerified, .outboundReady, .outboundFailed, .dialbackVerified:
+        case .errorReceived, .dialbackKeyReceived, .peerVerified, .outboundReady, .outboundFailed, .dialbackVerified:
             break
         }
         removeCancelled(turn)

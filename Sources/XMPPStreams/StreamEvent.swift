@@ -190,6 +190,8 @@ public enum StreamEvent: Sendable {
 
     // Ends. After `closed` nothing more comes from this connection.
 
+    /// The peer ended an authenticated stream with an error of this condition (RFC 6120 §4.9.3); the end follows.
+    case errorReceived(String)
     /// The peer closed its stream in good order (RFC 6120 §4.4).
     case streamEnded
     /// The connection is gone; words for the operator.

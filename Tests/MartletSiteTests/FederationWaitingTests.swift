@@ -217,4 +217,46 @@ import XMPPXML
         harness.receive(.nonza(ask), on: third)
         #expect(!harness.effects.contains(.stream(second, .abort)))
     }
+
+    /// A stream of the peer that ends with `condition` once everything was written to it.
+    private func strike(_ harness: inout Harness, _ condition: String) throws -> [Element] {
+        let connection = try harness.dialSucceeds(relay: true)
+        harness.receive(.nonza(Harness.have(nil)), on: connection)
+        let sent = harness.takeSent(connection).filter { $0.name != "ask" }
+        harness.receive(.errorReceived(condition), on: connection)
+        harness.receive(.closed("the peer reports \(condition)"), on: connection)
+        harness.pass(120_000)
+        return sent
+    }
+
+    @Test("S7: an entry at which three streams end is held for a human; a void takes its place, what follows goes on")
+    func poison() throws {
+        var harness = Harness()
+        for text in ["bad", "good"] { harness.acceptMessage(text) }
+        for condition in ["system-shutdown", "policy-violation", "reset", "internal-server-error", "made-up"] {
+            #expect(try strike(&harness, condition).map(\.name) == ["message", "message"])
+        }
+        #expect(
+            harness.effects.contains { if case .note(.entryHeld(_, entry: "1/1", _)) = $0 { true } else { false } })
+        #expect(HeldTable.row(1, in: harness.store.begin())?.mayHaveArrived == true)
+        harness.store.abort()
+        harness.restart()
+        let sent = try strike(&harness, "reset")
+        #expect(sent.map { $0["id"] ?? $0.name } == ["void", "good"])
+        #expect(harness.routed.isEmpty)
+    }
+
+    @Test("S7: progress clears the suspicion")
+    func suspicion() throws {
+        var harness = Harness()
+        for text in ["a", "b"] { harness.acceptMessage(text) }
+        for _ in 0..<2 { _ = try strike(&harness, "policy-violation") }
+        let connection = try harness.dialSucceeds(relay: true)
+        harness.receive(.nonza(Harness.have(nil)), on: connection)
+        let marks = Harness.marks(harness.takeSent(connection))
+        harness.receive(.nonza(Harness.have(marks[0])), on: connection)
+        harness.receive(.errorReceived("policy-violation"), on: connection)
+        harness.receive(.closed("policy-violation"), on: connection)
+        #expect(harness.store.count(.held) == 0)
+    }
 }

@@ -263,6 +263,7 @@ func describe(_ event: StreamEvent) -> String {
             + (features.peerCertificateVerified ? " verified" : "")
     case .outboundFailed(let failure): "failed \(text(failure))"
     case .dialbackVerified(let verdict): "verdict \(text(verdict))"
+    case .errorReceived(let condition): "error \(condition)"
     case .streamEnded: "stream ended"
     case .closed(let words): "closed \(words)"
     case .congested: "congested"

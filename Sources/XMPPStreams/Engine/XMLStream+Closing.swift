@@ -59,6 +59,7 @@ extension XMLStream {
         let name = condition?.name ?? "undefined-condition"
         var words = "the peer reports \(name)"
         if let text = error.first("text", Namespaces.streamErrors)?.text, !text.isEmpty { words += ": \(text)" }
+        if case .open = phase, isAuthenticated { report(.errorReceived(name)) }
         if case .closing = phase {} else { writeEnd(nil) }
         end(StreamError.Condition(rawValue: name).map(\.isRefusal) == true ? .refused(words) : .unreachable(words))
     }
