@@ -17,7 +17,8 @@ struct SimulationTwin {
         let words = Self.list(["martlet"] + arguments)
         // All that the dynamic linker may need.
         let environment = Self.list(
-            (["PATH", "LD_LIBRARY_PATH"] as [String]).compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } })
+            (["PATH", "LD_LIBRARY_PATH"] as [String]).compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" }
+            })
         defer { for word in words + environment { free(word) } }
         var process: pid_t = 0
         let result = posix_spawn(&process, "/proc/self/exe", &actions, nil, words, environment)
