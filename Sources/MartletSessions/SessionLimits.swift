@@ -32,8 +32,8 @@ enum SessionLimits {
     static let presenceVisits = 1024
     /// Milliseconds between two such turns: 2,560 stanzas a second leave room for messages on most lines.
     static let presencePause: Int64 = 100
-    /// How long contacts have to answer the probes of a refresh, milliseconds. The answers wait behind messages on a slow line.
-    static let probeAnswerTime: Int64 = 60_000
+    /// How long contacts have to answer the probes of a refresh, milliseconds: the answers wait behind messages on a slow line.
+    static let probeAnswerTime: Int64 = 120_000
     /// What a peer said so long before our own stream was up belongs to the same recovery, milliseconds.
     static let recoveryOverlap: Int64 = 30_000
     /// A session is told of an office at most this often, milliseconds: whoever writes a lot sees the number of waiting

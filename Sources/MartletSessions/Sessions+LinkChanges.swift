@@ -85,7 +85,7 @@ extension Sessions {
     }
 
     private mutating func graceEnded(_ peer: Int, _ turn: Turn) {
-        guard case .down(let since, let wall, let isTried) = peers[peer].line else { return }
+        guard case .down(_, let wall, let isTried) = peers[peer].line else { return }
         if isTried {
             peers[peer].line = .cut(since: wall)
             peers[peer].work = .sweep(place: 0)
@@ -93,7 +93,6 @@ extension Sessions {
             wantOffices(at: peers[peer].pair.local, of: nil, turn)
         } else if isAnybodySeen(at: peers[peer].pair) {
             // A stream that ended proves nothing: foreign servers close idle ones.
-            peers[peer].line = .down(since: since, wall, isTried: false)
             wantedLinks.append(peers[peer].pair)
         } else {
             peers[peer].line = .unknown
