@@ -48,14 +48,13 @@ extension Federation {
         let sequence = StanzaLog.append(logged, in: turn.store)
         let deadline = deadline(of: logged, slot, turn)
         let entry = EntryRow(logSequence: sequence, tag: turn.random.next(), deadline: deadline.at)
-        let wasEmpty = links[slot].waiting == 0
         let goesNow =
             links[slot].isUp && links[slot].lanes[index].isOpen && !links[slot].lanes[index].hasUnsent
             && hasRoom(slot, index, turn)
         let (lane, number) = nextNumber(slot, index, isOffered: goesNow, turn)
         EntryTable.put(lane, number, entry, in: turn.store)
         if deadline.isEarly { expireEarly(lane, number, at: deadline.at, turn) }
-        if wasEmpty { noteFirstWaiting(slot, turn) }
+        if !links[slot].isExpiryArmed { noteFirstWaiting(slot, turn) }
         noteAccepted(number, slot, index, from: stanza.from)
 
         if goesNow {

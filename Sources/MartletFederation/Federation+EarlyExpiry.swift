@@ -42,6 +42,7 @@ extension Federation {
                 continue
             }
             void(row.lane, row.number, entry, wasSent: row.number <= lane.offered, turn)
+            noteCountChanged(slot)
             turn.note(.entryExpired(links[slot].pair, entry: "\(row.lane.value)/\(row.number)"))
         }
         scheduleEarlyExpiry(turn)

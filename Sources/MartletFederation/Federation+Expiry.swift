@@ -11,6 +11,7 @@ extension Federation {
 
     /// Sets the timer for the first entry that can expire.
     mutating func scheduleExpiry(_ slot: Int, _ turn: Turn) {
+        guard !links[slot].isExpiryArmed else { return }
         var earliest: Instant?
         for lane in links[slot].lanes {
             guard let id = lane.id, let row = lane.row, row.waiting > 0 else { continue }
@@ -21,6 +22,7 @@ extension Federation {
             }
         }
         if let earliest {
+            links[slot].isExpiryArmed = true
             turn.schedule(.linkExpiry(LinkID(slot: UInt32(slot)), generation: 0), at: max(earliest, turn.now + 1000))
         }
     }
@@ -28,6 +30,7 @@ extension Federation {
     /// Entries past their deadline become voids and are answered in the same transaction (`Docs/relay-protocol.md` S5).
     mutating func expire(_ slot: Int, _ turn: Turn) {
         guard slot < links.count else { return }
+        links[slot].isExpiryArmed = false
         var expired = 0
         for index in links[slot].lanes.indices {
             guard let id = links[slot].lanes[index].id, let row = links[slot].lanes[index].row else { continue }

@@ -49,6 +49,8 @@ struct PeerLink {
     var owedBytes = 0
     /// It was asked for that sign.
     var wasAsked = false
+    /// A timer for the next expiry is set: one for a link, not one for each time that something waits.
+    var isExpiryArmed = false
     /// A timer for the next warning to senders is set.
     var isWarningArmed = false
     /// A silence timer of this generation is pending.

@@ -259,4 +259,29 @@ import XMPPXML
         harness.receive(.closed("policy-violation"), on: connection)
         #expect(harness.store.count(.held) == 0)
     }
+
+    @Test("one expiry timer for a link, however often its queue runs empty; and one where only voids waited at the start")
+    func expiryTimers() throws {
+        var harness = Harness()
+        harness.policy.entryLifetime = 3_600_000
+        harness.policy.retryMaximum = 86_400_000
+        harness.acceptMessage("first")
+        let connection = try harness.dialSucceeds(relay: true)
+        harness.receive(.nonza(Harness.have(nil)), on: connection)
+        for number in 1...20 {
+            let marks = Harness.marks(harness.takeSent(connection))
+            harness.receive(.nonza(Harness.have(marks.last)), on: connection)
+            harness.acceptMessage("m\(number)")
+        }
+        #expect(harness.timers.count { if case .linkExpiry = $0.0 { true } else { false } } == 1)
+        harness.receive(.closed("cut"), on: connection)
+        harness.dialFails()
+        harness.pass(2 * 3_600_000)
+        #expect(errors(harness) == ["m20"])
+        harness.restart()
+        harness.dialFails()
+        harness.acceptMessage("behind a void")
+        harness.pass(2 * 3_600_000)
+        #expect(errors(harness) == ["m20", "behind a void"])
+    }
 }

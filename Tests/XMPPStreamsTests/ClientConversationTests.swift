@@ -513,6 +513,7 @@ struct ClientConversationTests {
         talk.play(
             """
             > <stream:error><conflict \(Self.errors)/><text \(Self.errors)>two of us</text></stream:error></stream:stream>
+            ! error conflict
             < </stream:stream>
             ! close
             """)
