@@ -122,7 +122,8 @@ extension Sessions {
     private mutating func deliverForSession(
         _ stanza: Stanza, to session: SessionID, _ number: AddressNumber, _ turn: Turn
     ) {
-        guard sessions[session].isResumable, stanza.isDurableMessage, !turn.isBelowReserve else {
+        // Below the reserve an error is still stored: what it answers has been counted for its sender.
+        guard sessions[session].isResumable, stanza.isDurableMessage, stanza.isError || !turn.isBelowReserve else {
             return send(stanza, to: session, turn)
         }
         let sequence = store(stanza, for: number, holders: 1, isForSession: true, turn)

@@ -274,4 +274,19 @@ struct SessionsRestartTests {
         #expect(site.store.count(.mailbox) == 0)
         #expect(site.store.count(.clientSlot) == 0)
     }
+
+    @Test("what is refused below the disk's reserve is answered, also if the machine dies between the commit and the answer")
+    func refusalSurvives() {
+        var site = SessionsHarness()
+        let romeo = site.loginResumable("romeo", "orchard")
+        site.isBelowReserve = true
+        site.send(romeo, chat("juliet@pilsen.example", "1"))
+        // Its count is on disk; the answer has not reached the client.
+        site.crash()
+        site.isBelowReserve = false
+        let again = site.resume(romeo, h: 1)
+        let got = site.take(again)
+        #expect(got.first?["h"] == "2")
+        #expect(got.contains { $0["type"] == "error" })
+    }
 }
