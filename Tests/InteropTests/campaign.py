@@ -357,7 +357,7 @@ class Campaign:
     # Asking
 
     def queue(self, office):
-        return json.loads(office.command("queue", "list", "--json").stdout or "[]")
+        return json.loads(office.command("queue", "list", "--entries", "--json").stdout or "[]")
 
     def links(self, office):
         return json.loads(office.command("link", "list", "--json").stdout or "[]")

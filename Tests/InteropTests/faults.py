@@ -194,7 +194,7 @@ class Cell:
     async def proven_now(self, alice):
         """How many messages, from the first, the sending Martlet has removed because the peer proved to have them."""
         accepted = len(self.ids) - len(alice.unacknowledged)
-        rows = await asyncio.to_thread(self.sender.command, "queue", "list", "--json")
+        rows = await asyncio.to_thread(self.sender.command, "queue", "list", "--entries", "--json")
         numbers = [int(row["entry"].split("/")[1]) for row in json.loads(rows.stdout)]
         # The only lane between the two carries alice's messages alone, numbered from 1.
         return min(numbers) - 1 if numbers else accepted
