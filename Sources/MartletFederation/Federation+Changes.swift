@@ -8,6 +8,7 @@ extension Federation {
     mutating func noteUp(_ slot: Int, _ turn: Turn) {
         changes.append(LinkChange(links[slot].pair, .up(wantsRefresh: links[slot].needsRefresh)))
         links[slot].needsRefresh = false
+        links[slot].isFailingTold = false
         links[slot].census = nil
         guard turn.policy.knownPeers.contains(links[slot].pair.peer) else { return }
         scheduleKeepAlive(slot, turn)
@@ -15,7 +16,8 @@ extension Federation {
 
     /// An attempt failed, or a stream broke that is needed: told once, however many attempts follow.
     mutating func noteFailing(_ slot: Int, _ turn: Turn) {
-        guard links[slot].failures == 1 else { return }
+        guard !links[slot].isFailingTold else { return }
+        links[slot].isFailingTold = true
         changes.append(LinkChange(links[slot].pair, .failing))
         beginCensus(slot, turn)
     }

@@ -163,6 +163,10 @@ extension Federation {
     /// The silence timer fired: ask once, then give the stream up (S4). TCP alone would wait for a quarter of an hour.
     mutating func silenceNoticed(_ slot: Int, _ turn: Turn) {
         links[slot].isSilenceArmed = false
+        if case .closing(let connection, _) = links[slot].state {
+            turn.perform(.abort, on: connection)
+            return streamLost(slot, "the peer did not close its stream", turn)
+        }
         guard case .up(let connection, let carrier) = links[slot].state, let since = links[slot].owedSince else { return }
         let patience = patience(slot, turn)
         if links[slot].wasAsked {
@@ -208,7 +212,8 @@ extension Federation {
             }
             // Rung 3: the peer's closing tag after ours proves everything.
             links[slot].state = .closing(connection, .foreign(foreign))
-            return turn.perform(.close(nil), on: connection)
+            turn.perform(.close(nil), on: connection)
+            return armSilence(slot, at: turn.now + patience(slot, turn), turn)
         }
         turn.perform(.abort, on: connection)
         streamLost(slot, "no answer for \((turn.policy.silenceTimeout + 999) / 1000) seconds", turn)

@@ -31,6 +31,8 @@ struct PeerLink {
     /// Attempts in a row in which DNS said that the domain does not exist.
     var absences = 0
     var lastError = ""
+    /// The rest of the site was told that the link fails, and not yet that it is up again.
+    var isFailingTold = false
     /// Entries of its lanes that are kept aside for a human.
     var held = 0
     /// Whether we were ever let in, or configuration names the peer.

@@ -284,4 +284,17 @@ import XMPPXML
         harness.pass(2 * 3_600_000)
         #expect(errors(harness) == ["m20", "behind a void"])
     }
+
+    @Test("§6 rung 3: a peer that answers no fence and does not close either is given up")
+    func closingForEver() throws {
+        var harness = Harness()
+        harness.acceptMessage("a")
+        let connection = try harness.dialSucceeds(relay: false)
+        for _ in 0..<8 { harness.pass(harness.policy.silenceTimeout + 1000) }
+        #expect(harness.effects.contains(.stream(connection, .close(nil))))
+        #expect(harness.effects.contains(.stream(connection, .abort)))
+        harness.pass(120_000)
+        #expect(harness.takeDials().count == 1)
+        #expect(harness.waiting == 1)
+    }
 }
