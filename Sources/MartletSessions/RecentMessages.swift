@@ -7,12 +7,13 @@ import XMPPXML
 
 /// Recognises a message that a client sends again without resuming its session: same account, addressee, origin-id
 /// (XEP-0359) and content within a day (`Docs/relay-protocol.md` §7.3). Such a client never saw our acknowledgement, so the
-/// message counts as handled and is not routed a second time.
+/// message counts as handled and is not routed a second time. One that came back with an error is forgotten: who sends it
+/// again then knows what happened to the first.
 ///
 /// Part of ``Sessions``. The rows are in the store; here is what is needed to find them fast.
 struct RecentMessages {
     /// Look-up only.
-    private var known: Set<UInt64> = []
+    private var known: [UInt64: (fingerprint: UInt64, sequence: UInt64)] = [:]
     /// Oldest first, as in the store.
     private var rows: Deque<(sequence: UInt64, message: RecentMessage)> = []
 
@@ -29,7 +30,7 @@ struct RecentMessages {
     init(in store: some KeyValueTransaction) {
         limit = Self.limit
         rows = Deque(RecentMessageTable.all(in: store))
-        for (_, message) in rows { known.insert(message.fingerprint) }
+        for (sequence, message) in rows { known[message.name] = (message.fingerprint, sequence) }
     }
 
     /// No messages; another limit is for tests.
@@ -42,20 +43,33 @@ struct RecentMessages {
         _ stanza: Stanza, of account: AddressNumber, now: Instant, in store: some KeyValueTransaction
     ) -> Bool {
         forget(before: now + -Self.lifetime, in: store)
-        guard let fingerprint = Self.digest(of: stanza, account) else { return false }
-        guard known.insert(fingerprint).inserted else { return true }
-        let message = RecentMessage(fingerprint: fingerprint, acceptedAt: now)
+        guard let id = stanza.id, let fingerprint = Self.digest(of: stanza, account) else { return false }
+        let name = Self.name(id, account)
+        if known[name]?.fingerprint == fingerprint { return true }
+        let message = RecentMessage(name: name, fingerprint: fingerprint, acceptedAt: now)
         let sequence = (rows.last?.sequence ?? 0) + 1
+        known[name] = (fingerprint, sequence)
         RecentMessageTable.append(sequence, message, in: store)
         rows.append((sequence, message))
         return false
+    }
+
+    /// A message of the account came back with an error.
+    mutating func failed(_ id: String, of account: AddressNumber, in store: some KeyValueTransaction) {
+        if let entry = known.removeValue(forKey: Self.name(id, account)) {
+            RecentMessageTable.remove(entry.sequence, in: store)
+        }
+    }
+
+    private static func name(_ id: String, _ account: AddressNumber) -> UInt64 {
+        ByteReader.first(Digest.hash(.sha256, Array("\(account.value) \(id)".utf8)))
     }
 
     private mutating func forget(before instant: Instant, in store: some KeyValueTransaction) {
         for _ in 0..<Self.removalsPerTurn {
             guard let first = rows.first, first.message.acceptedAt < instant || rows.count >= limit else { return }
             rows.removeFirst()
-            known.remove(first.message.fingerprint)
+            if known[first.message.name]?.sequence == first.sequence { known[first.message.name] = nil }
             RecentMessageTable.remove(first.sequence, in: store)
         }
     }

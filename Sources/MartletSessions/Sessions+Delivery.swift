@@ -43,6 +43,7 @@ extension Sessions {
         _ stanza: Stanza, to session: SessionID?, _ number: AddressNumber, _ place: Int?, _ origin: Origin, _ turn: Turn
     ) {
         let type = stanza.messageType
+        if type == .error, let id = stanza.id { recentMessages.failed(id, of: number, in: turn.store) }
         if let session {
             // RFC 6121 §8.5.3.1: a resource that exists gets everything.
             switch type {

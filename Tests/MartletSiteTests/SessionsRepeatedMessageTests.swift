@@ -68,4 +68,20 @@ struct SessionsRepeatedMessageTests {
         }
         #expect(RecentMessageTable.all(in: transaction).count == 50)
     }
+
+    @Test("a message that came back with an error is another one when it is sent again, also after a crash")
+    func failed() {
+        var site = SessionsHarness(users: ["romeo"])
+        let romeo = site.loginResumable("romeo", "orchard")
+        let lost = message("1", origin: "a", to: "nobody@pilsen.example")
+        for _ in 0..<2 {
+            site.send(romeo, lost)
+            #expect(site.takeAll(romeo).count { $0["type"] == "error" } == 1)
+        }
+        site.crash()
+        let again = site.loginResumable("romeo", "street")
+        _ = site.takeAll(again)
+        site.send(again, lost)
+        #expect(site.takeAll(again).count { $0["type"] == "error" } == 1)
+    }
 }
