@@ -145,6 +145,10 @@ extension Federation {
         links[slot].owedSince = nil
         links[slot].wasAsked = false
         links[slot].failures = 0
+        if links[slot].isUpUntold {
+            links[slot].isUpUntold = false
+            noteUp(slot, turn)
+        }
         // A lane that waits to be opened waits for its own `<have/>`: that of another lane says nothing about it.
         if links[slot].lanes.contains(where: { $0.inFlight > 0 || $0.awaitsOpening }) { expectAnswer(slot, turn) }
     }
@@ -201,7 +205,7 @@ extension Federation {
     }
 
     private mutating func peerIsSilent(_ slot: Int, _ connection: ConnectionID, _ carrier: Carrier, _ turn: Turn) {
-        if case .foreign(var foreign) = carrier, foreign.fence != nil {
+        if case .foreign(var foreign) = carrier, foreign.fence != nil, !isDoubtful(connection, of: slot) {
             foreign.fence?.unanswered += 1
             if (foreign.fence?.unanswered ?? 0) < 3 {
                 raiseFence(&foreign, slot, connection, turn)
