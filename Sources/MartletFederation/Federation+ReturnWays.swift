@@ -1,4 +1,4 @@
-// XEP-0288: Bidirectional Server-to-Server Connections, version 1.0.1
+// XEP-0288: Bidirectional Server-to-Server Connections, version 1.0.1, the way to a peer that cannot be dialled
 
 import MartletBus
 import MartletPrimitives

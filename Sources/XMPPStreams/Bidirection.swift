@@ -1,4 +1,4 @@
-// XEP-0288: Bidirectional Server-to-Server Connections, version 1.0.1
+// XEP-0288: Bidirectional Server-to-Server Connections, version 1.0.1, complete but for more pairs on a stream that we opened
 
 import XMPPStanzas
 import XMPPXML

@@ -68,13 +68,13 @@ struct PeerNegotiation: Negotiation {
         isExternalOffered = canUseExternal(stream)
         if isExternalOffered { features.offerMechanisms(["EXTERNAL"]) }
         if configuration.allowsDialback { features.offerDialback() }
+        // Beside dialback, which has no stream of its own afterwards; used only once a pair is proven.
+        features.offer("sm", Namespaces.streamManagement)
+        features.offer("relay", Namespaces.relay)
         if configuration.offersBidi, pairs.proven.isEmpty, external == nil {
             isBidiOffered = true
             features.offer("bidi", Namespaces.bidiFeature)
         }
-        // Beside dialback, which has no stream of its own afterwards; used only once a pair is proven.
-        features.offer("sm", Namespaces.streamManagement)
-        features.offer("relay", Namespaces.relay)
         return features
     }
 
