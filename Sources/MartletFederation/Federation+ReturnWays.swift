@@ -43,7 +43,7 @@ extension Federation {
 
     /// Whether a stream that the peer opened is likely to be dead when it is silent: nothing was heard on it since it was
     /// adopted, or the peer has opened another one.
-    func isDoubtful(_ connection: ConnectionID, of slot: Int) -> Bool {
+    func isProbablyDead(_ connection: ConnectionID, of slot: Int) -> Bool {
         guard links[slot].isOnPeersStream else { return false }
         return links[slot].isUpUntold || returnWays[links[slot].pair]?.last?.connection != connection
     }

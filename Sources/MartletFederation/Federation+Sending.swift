@@ -205,7 +205,7 @@ extension Federation {
     }
 
     private mutating func peerIsSilent(_ slot: Int, _ connection: ConnectionID, _ carrier: Carrier, _ turn: Turn) {
-        if case .foreign(var foreign) = carrier, foreign.fence != nil, !isDoubtful(connection, of: slot) {
+        if case .foreign(var foreign) = carrier, foreign.fence != nil, !isProbablyDead(connection, of: slot) {
             foreign.fence?.unanswered += 1
             if (foreign.fence?.unanswered ?? 0) < 3 {
                 raiseFence(&foreign, slot, connection, turn)
