@@ -42,6 +42,8 @@ extension Topology.Site {
         let name = section.required("name", .name)
         let domain = section.required("domain", .domain)
         users = section.list("users", of: .localpart, default: [])
+        urgentUsers = section.list("urgent_users", of: .oneOf(users), default: [])
+        bulkUsers = section.list("bulk_users", of: .oneOf(users), default: [])
         entryLifetime = section.optional("entry_lifetime", .duration(.seconds(1)...Topology.times.upperBound))
         isBehindNAT = section.value("behind_nat", .boolean, default: false)
         guard let name, let domain else { return nil }

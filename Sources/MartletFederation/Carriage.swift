@@ -27,9 +27,3 @@ enum Carriage: Equatable {
         }
     }
 }
-
-extension LaneClass {
-    /// The lane of a stanza. A pair of bare addresses must always map to the same class, or its order would be lost;
-    /// until pairs are told apart everything travels as chat.
-    init(for stanza: Stanza) { self = .chat }
-}

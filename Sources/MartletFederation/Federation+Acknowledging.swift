@@ -132,7 +132,11 @@ extension Federation {
         links[slot].doubtfulStreams = 0
         turn.lazily {
             for acked in row.acked + 1...number { EntryTable.remove(id, acked, in: turn.store) }
-            links[slot].lanes[index].acknowledged(upTo: number, tag: tag)
+            let isWanted = links[slot].lanes.contains { $0.hasUnsent }
+            if let carried = links[slot].lanes[index].acknowledged(upTo: number, tag: tag) {
+                links[slot].window.acknowledged(
+                    carried.bytes, after: turn.now - carried.writtenAt, isWanted: isWanted, limit: turn.policy.windowBytes)
+            }
             if !byPeersNumber { links[slot].lanes[index].row?.provenOtherwise = true }
             if let row = links[slot].lanes[index].row { LaneTable.update(id, row, in: turn.store) }
         }

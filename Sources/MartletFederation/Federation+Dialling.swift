@@ -169,6 +169,8 @@ extension Federation {
         linkByConnection[connection] = nil
         forgetReturnWays(connection)
         for index in links[slot].lanes.indices { links[slot].lanes[index].streamLost() }
+        links[slot].window = SendWindow()
+        links[slot].unheardBytes = 0
         links[slot].owedSince = nil
         links[slot].generation += 1
         links[slot].isSilenceArmed = false

@@ -115,7 +115,7 @@ extension Federation {
         switch (nonza.name, nonza.namespace) {
         case ("ask", Namespaces.relay):
             guard let pair = pair(of: nonza, on: connection) else { return }
-            if turn.isBelowReserve { return refuseBelowReserve(connection, turn) }
+            if refuses(connection, turn) { return }
             supersede(pair, by: connection, turn)
             for laneClass in LaneClass.allCases {
                 makeDue(IncomingLane(pair: pair, laneClass: laneClass), on: connection, turn)
@@ -169,7 +169,7 @@ extension Federation {
     private mutating func receivedEntry(
         _ mark: RelayMark, _ content: NumberedContent, _ pair: DomainPair, on connection: ConnectionID, _ turn: Turn
     ) {
-        if turn.isBelowReserve { return refuseBelowReserve(connection, turn) }
+        if refuses(connection, turn) { return }
         let lane = IncomingLane(pair: pair, laneClass: mark.lane)
         load(lane, turn)
         switch haves[lane]?.verdict(on: mark) {
@@ -196,10 +196,16 @@ extension Federation {
     }
 
     /// R4: nothing is counted and nothing is read any more; the peer keeps it and tries again, more and more rarely. A stream
-    /// that we opened goes on, since what it carries away frees the disk: there the peer gives up by itself.
-    private func refuseBelowReserve(_ connection: ConnectionID, _ turn: Turn) {
-        if inbound[connection]?.isOurs == true { return }
-        turn.perform(.close(StreamError(.resourceConstraint, text: "The disk is nearly full, try later")), on: connection)
+    /// that we opened goes on, since what it carries away frees the disk: there the peer meets silence and gives up by itself.
+    private mutating func refuses(_ connection: ConnectionID, _ turn: Turn) -> Bool {
+        if inbound[connection]?.isDeaf == true { return true }
+        guard turn.isBelowReserve else { return false }
+        if inbound[connection]?.isOurs == true {
+            inbound[connection]?.isDeaf = true
+        } else {
+            turn.perform(.close(StreamError(.resourceConstraint, text: "The disk is nearly full, try later")), on: connection)
+        }
+        return true
     }
 
     /// The number and the delivery, by whichever carrier it came.

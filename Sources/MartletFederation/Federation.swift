@@ -58,6 +58,7 @@ public struct Federation {
                 local: AddressTable.address(row.local, in: turn.store), peer: AddressTable.address(row.peer, in: turn.store))
             let slot = slot(of: pair, turn)
             links[slot].lanes[Int(row.laneClass.rawValue)].loaded(id, row)
+            links[slot].laneRules = LaneRulesTable.rules(local: row.local, peer: row.peer, in: turn.store)
         }
         countHeld(turn)
         dialKnownPeers(turn)

@@ -10,6 +10,8 @@ struct InboundStream {
     var pairs: [DomainPair] = []
     /// We opened it, for our link.
     var isOurs = false
+    /// Numbers were dropped on it below the disk reserve: with any answer the peer would believe that it lost none.
+    var isDeaf = false
     /// XEP-0198 is enabled for what the peer sends.
     var isManaged = false
     /// Stanzas taken over since then, modulo 2³².

@@ -353,5 +353,11 @@ struct FederationReturnWayTests {
         #expect(harness.routed.isEmpty)
         #expect(!harness.effects.contains { if case .stream(ours, .close) = $0 { true } else { false } })
         #expect(harness.federation.haves.isEmpty)
+        // With an answer the peer would wait for what was dropped, for ever.
+        _ = harness.takeSent(ours)
+        Self.ask(&harness, on: ours)
+        harness.receive(Self.incoming(2), on: ours)
+        #expect(harness.takeSent(ours).isEmpty)
+        #expect(harness.routed.isEmpty)
     }
 }
