@@ -43,7 +43,7 @@ extension Federation {
         return LinkRow(
             local: link.pair.local.description, peer: link.pair.peer.description, state: stop == nil ? state : "stopped",
             acknowledgement: link.acknowledgement, waiting: Int(link.waiting), held: link.held, oldestAge: oldest,
-            nextAttempt: next, lastError: stop ?? link.lastError)
+            nextAttempt: next, lastError: stop ?? link.trouble)
     }
 
     private func stateWords(_ link: PeerLink, _ turn: Turn) -> (String, Int64) {

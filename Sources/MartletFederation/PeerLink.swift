@@ -101,6 +101,9 @@ struct PeerLink {
         return isOnPeersStream ? carrier.name + ", on the peer's stream" : carrier.name
     }
 
+    /// What does not work, for the operator.
+    var trouble: String { isUp && isOnPeersStream ? "cannot be called: \(lastError)" : lastError }
+
     /// The stream that carries the link now.
     var connection: ConnectionID? {
         switch state {

@@ -151,7 +151,7 @@ struct FederationReturnWayTests {
             let row = federation.linkRows(turn)[0]
             #expect(row.state == "up")
             #expect(row.acknowledgement == "relay, on the peer's stream")
-            #expect(row.lastError == "connection refused")
+            #expect(row.lastError == "cannot be called: connection refused")
         }
     }
 
