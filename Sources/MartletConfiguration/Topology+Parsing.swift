@@ -95,7 +95,7 @@ extension Topology.Outage {
 extension Topology.Traffic {
     init(reading section: inout Section) {
         messages = section.value("messages", .integer(0...100_000_000), default: messages)
-        ratePerSecond = section.value("rate_per_second", .number(0.001...100_000), default: ratePerSecond)
+        ratePerSecond = section.value("rate_per_second", .number(0.00001...100_000), default: ratePerSecond)
     }
 }
 

@@ -21,7 +21,9 @@ enum Carriage: Equatable {
                 self = .entry
             }
         case .presence:
-            self = stanza.presenceType?.managesSubscription == true ? .entry : .beside(fails: false)
+            // Who wants to enter a room waits for an answer; all other availability is told anew at recovery.
+            let entersRoom = stanza.presenceType == .available && stanza.traits.contains(.roomEntry)
+            self = stanza.presenceType?.managesSubscription == true ? .entry : .beside(fails: entersRoom)
         case .iq:
             self = stanza.iqType?.isRequest == true ? .beside(fails: true) : .fleeting
         }

@@ -50,7 +50,7 @@ extension Federation {
         switch link.state {
         case .idle: ("idle", 0)
         case .dialling: ("dialling", 0)
-        case .up: ("up", 0)
+        case .up: (link.isUpUntold ? "dialling" : "up", 0)
         case .closing: ("closing", 0)
         case .backingOff(let until): ("waiting", max(0, until - turn.now))
         }

@@ -72,7 +72,6 @@ extension Federation {
         links[slot].isStranger = false
         links[slot].isUpUntold = false
         if isRelay { beginRelay(slot, connection, turn) } else { beginForeign(slot, connection, isManaged: isManaged, turn) }
-        turn.note(.linkUp(links[slot].pair, acknowledgement: links[slot].acknowledgement))
         let volatile = links[slot].volatile
         links[slot].volatile = []
         for stanza in volatile { writeBeside(stanza, slot, turn) }
@@ -204,7 +203,11 @@ extension Federation {
             dial(slot, turn)
         case .idle:
             if links[slot].needsRefresh || links[slot].waiting > 0 { dial(slot, turn) }
-        case .up:
+        case .up(let connection, _):
+            // Nothing was heard on the stream that the link was put on last: the new one is the better guess.
+            if links[slot].isUpUntold, let newest = returnWays[pair]?.last?.connection, newest != connection {
+                return streamLost(slot, "the peer opened another stream", turn)
+            }
             probe(slot, turn)
         case .dialling(let dial):
             guard adopt(slot, turn) else { return }

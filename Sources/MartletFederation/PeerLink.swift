@@ -97,12 +97,12 @@ struct PeerLink {
 
     /// How the peer acknowledges on the stream in use, for the operator; empty where there is none.
     var acknowledgement: String {
-        guard case .up(_, let carrier) = state else { return "" }
+        guard case .up(_, let carrier) = state, !isUpUntold else { return "" }
         return isOnPeersStream ? carrier.name + ", on the peer's stream" : carrier.name
     }
 
     /// What does not work, for the operator.
-    var trouble: String { isUp && isOnPeersStream ? "cannot be called: \(lastError)" : lastError }
+    var trouble: String { isUp && isOnPeersStream && !isUpUntold ? "cannot be called: \(lastError)" : lastError }
 
     /// The stream that carries the link now.
     var connection: ConnectionID? {

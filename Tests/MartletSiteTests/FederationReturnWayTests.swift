@@ -146,6 +146,8 @@ struct FederationReturnWayTests {
     func words() {
         var harness = Self.cut()
         let theirs = Self.opened(&harness)
+        // It may be as dead as the attempts.
+        harness.step { federation, turn in #expect(federation.linkRows(turn)[0].state == "dialling") }
         harness.receive(.nonza(Harness.have(nil)), on: theirs)
         harness.step { federation, turn in
             let row = federation.linkRows(turn)[0]
@@ -214,6 +216,19 @@ struct FederationReturnWayTests {
         #expect(harness.waiting == 0)
         #expect(harness.federation.linkByConnection[old] == nil)
         #expect(harness.takeDials().isEmpty)
+    }
+
+    @Test("a link on a stream on which nothing was heard moves at once to a newer one")
+    func newerThanUnheard() {
+        var harness = Self.cut()
+        let dead = Self.opened(&harness, .stanzas)
+        _ = harness.takeSent(dead)
+        let new = Self.opened(&harness, .stanzas)
+        #expect(harness.takeSent(new).map(\.name).contains("message"))
+        #expect(harness.federation.linkByConnection[dead] == nil)
+        // The old one may bring what the peer wrote there.
+        harness.receive(Self.incoming(1), on: dead)
+        #expect(harness.routed.map(\.id) == ["m1"])
     }
 
     @Test("a have on another stream than the one in use counts for nothing")
