@@ -84,7 +84,7 @@ part-simulate:
 	.build/debug/martlet simulate Topologies/two-offices.toml --runs 1000 --messages 12
 	.build/debug/martlet simulate $(COMPANIES) --runs 12 --messages 12
 	.build/debug/martlet simulate $(LONG) --runs 1 --messages 60
-	.build/debug/martlet simulate Topologies/two-offices.toml Topologies/chain.toml --runs 10 --messages 12 --bytes
+	.build/debug/martlet simulate Topologies/two-offices.toml Topologies/chain.toml Topologies/behind-nat.toml --runs 10 --messages 12 --bytes
 
 part-interop:
 	MARTLET=$(CURDIR)/.build/debug/martlet Tests/InteropTests/run
