@@ -11,6 +11,14 @@ struct OutgoingLane {
     var id: LaneID?
     var row: LaneRow?
 
+    /// Everything up to this number is acknowledged or void: nothing there expires or waits any more. Found by looking, a
+    /// part in each turn, and never further back than the truth.
+    private(set) var settled: UInt64 = 0
+    /// Entries that were acknowledged may still be there.
+    var hasLeftovers = false
+    /// How far a decision about uncertain entries was carried out.
+    var decidedUpTo: UInt64 = 0
+
     /// The last number given before this process began: only those can have a history that this store does not know.
     private(set) var assignedBefore: UInt64 = 0
 
@@ -32,6 +40,18 @@ struct OutgoingLane {
     init(_ laneClass: LaneClass) {
         self.laneClass = laneClass
     }
+
+    /// Where the entries stand.
+    var entries: LaneEntries? {
+        guard let id, let row else { return nil }
+        return LaneEntries(id, base: row.base)
+    }
+
+    /// The first entry that can be waiting.
+    var firstUnsettled: UInt64 { max(settled, row?.acked ?? 0) + 1 }
+
+    /// Everything up to `number` was seen to be void.
+    mutating func settle(upTo number: UInt64) { settled = max(settled, number) }
 
     /// Entries on disk without acknowledgement.
     var waiting: UInt64 { row?.waiting ?? 0 }
@@ -103,6 +123,8 @@ struct OutgoingLane {
         self.id = id
         self.row = row
         assignedBefore = row.assigned
+        settled = 0
+        decidedUpTo = row.acked
         streamLost()
     }
 
