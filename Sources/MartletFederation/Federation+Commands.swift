@@ -134,7 +134,7 @@ extension Federation {
                 left -= 1
                 last = EntryName(lane: lane, number: number)
                 guard entry.state != .void else { return true }
-                let mayHaveArrived = links[slot].lanes[index].mayHaveArrived(number)
+                let mayHaveArrived = links[slot].lanes[index].mayHaveArrived(number, entry)
                 let name = EntryName(lane: lane, number: number)
                 if let found = queueRow(
                     name, entry.logSequence, entry.tag, mayHaveArrived ? .sent : .waiting, "", peer, filter,

@@ -21,13 +21,15 @@ extension Federation {
                 continue
             }
             let lane = LaneID(claim.name.lane)
-            guard !links[slot].lanes[index].mayHaveArrived(claim.name.number) else {
+            // One that was held before may be held again: nothing but its old number was ever written.
+            guard entry.mayHaveArrived || !links[slot].lanes[index].mayHaveArrived(claim.name.number, entry) else {
                 outcome.refuse(
                     claim.name, "was sent and is not acknowledged: it may have arrived. Hold what is behind it, or purge it")
                 continue
             }
             let held = HeldRow(
-                entry, lane: lane, number: claim.name.number, now: turn.now, mayHaveArrived: false, reason: "by the operator")
+                entry, lane: lane, number: claim.name.number, now: turn.now, mayHaveArrived: entry.mayHaveArrived,
+                reason: "by the operator")
             HeldTable.insert(held, in: turn.store)
             putVoid(entries, claim.name.number, entry, turn)
             links[slot].held += 1
@@ -49,7 +51,8 @@ extension Federation {
             }
             HeldTable.remove(claim.name.number, in: turn.store)
             let entry = EntryRow(
-                logSequence: held.logSequence, tag: turn.random.next(), deadline: turn.now + held.remaining)
+                logSequence: held.logSequence, tag: turn.random.next(), deadline: turn.now + held.remaining,
+                mayHaveArrived: held.mayHaveArrived)
             let (lane, number) = nextNumber(slot, index, isOffered: false, turn)
             EntryTable.put(lane, number, entry, in: turn.store)
             // It expires before what stands before it.
@@ -85,7 +88,7 @@ extension Federation {
             } else if let (slot, index) = places[claim.name.lane], let entries = links[slot].lanes[index].entries,
                 let entry = entry(claim, slot, index, turn)
             {
-                answer(entry, Self.purgedText(links[slot].lanes[index].mayHaveArrived(claim.name.number)), turn)
+                answer(entry, Self.purgedText(links[slot].lanes[index].mayHaveArrived(claim.name.number, entry)), turn)
                 StanzaLog.release(entry.logSequence, in: turn.store)
                 putVoid(entries, claim.name.number, entry, turn)
                 changed.append(slot)

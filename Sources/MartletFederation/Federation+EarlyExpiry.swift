@@ -44,7 +44,7 @@ extension Federation {
                 DeadlineTable.put(.init(deadline: again, lane: row.lane, place: row.place), in: turn.store)
                 continue
             }
-            void(entries, number, entry, wasSent: number <= lane.offered, turn)
+            void(entries, number, entry, wasSent: links[slot].lanes[index].mayHaveArrived(number, entry), turn)
             noteCountChanged(slot)
             turn.note(.entryExpired(links[slot].pair, entry: "\(row.lane.value)/\(number)"))
         }

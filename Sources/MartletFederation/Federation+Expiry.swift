@@ -73,7 +73,7 @@ extension Federation {
         var looked = 0
         var isUnfinished = false
         for index in links[slot].lanes.indices {
-            guard let entries = links[slot].lanes[index].entries, let row = links[slot].lanes[index].row else { continue }
+            guard let entries = links[slot].lanes[index].entries else { continue }
             var due: [(UInt64, EntryRow)] = []
             EntryTable.forEach(entries, from: links[slot].lanes[index].firstUnsettled, in: turn.store) { number, entry in
                 if entry.state == .waiting, entry.deadline > turn.now { return false }
@@ -87,7 +87,8 @@ extension Federation {
                 return true
             }
             for (number, entry) in due {
-                void(entries, number, entry, wasSent: number <= row.offered, turn)
+                let wasSent = links[slot].lanes[index].mayHaveArrived(number, entry)
+                void(entries, number, entry, wasSent: wasSent, turn)
                 turn.note(.entryExpired(links[slot].pair, entry: "\(entries.lane.value)/\(number)"))
             }
             expired += due.count

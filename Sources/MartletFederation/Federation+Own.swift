@@ -144,7 +144,7 @@ extension Federation {
             let logged = StanzaLog.stanza(entry.logSequence, in: turn.store),
             logged.stanza.from?.hasSameBare(as: account) == true
         else { return .notFound }
-        let wasSent = number <= row.offered
+        let wasSent = links[slot].lanes[index].mayHaveArrived(number, entry)
         StanzaLog.release(entry.logSequence, in: turn.store)
         entry.logSequence = 0
         entry.state = .void

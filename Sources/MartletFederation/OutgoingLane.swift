@@ -129,7 +129,11 @@ struct OutgoingLane {
     }
 
     /// Whether entry `number` may be at the peer although nobody has said so.
-    func mayHaveArrived(_ number: UInt64) -> Bool { row.map { number <= $0.offered } ?? false }
+    /// It was written to a stream, or the store is a backup from before it was.
+    func mayHaveArrived(_ number: UInt64, _ entry: EntryRow) -> Bool {
+        guard let row else { return false }
+        return number <= row.offered || number <= row.stop?.uncertainUpTo ?? 0 || entry.mayHaveArrived
+    }
 
     /// What the next entry names as its predecessor.
     var after: UInt64? { nextToSend == 1 ? replacedTag : previousTag }

@@ -20,12 +20,15 @@ public struct EntryRow: Sendable, Equatable {
     public var deadline: Instant
     /// What becomes of it.
     public var state = State.waiting
+    /// It may have arrived under another number, which does not say so any more.
+    public var mayHaveArrived: Bool
 
     /// A waiting entry.
-    public init(logSequence: UInt64, tag: UInt64, deadline: Instant) {
+    public init(logSequence: UInt64, tag: UInt64, deadline: Instant, mayHaveArrived: Bool = false) {
         self.logSequence = logSequence
         self.tag = tag
         self.deadline = deadline
+        self.mayHaveArrived = mayHaveArrived
     }
 }
 
@@ -59,7 +62,7 @@ public enum EntryTable {
         writer.put(row.logSequence)
         writer.put(row.tag)
         writer.put(row.deadline.milliseconds)
-        writer.put(row.state.rawValue)
+        writer.put(row.state.rawValue | (row.mayHaveArrived ? arrivedFlag : 0))
         store.put(.entry, key(lane, number), writer.bytes)
     }
 
@@ -110,12 +113,17 @@ public enum EntryTable {
         return limit
     }
 
+    /// Beside the state in its byte.
+    private static let arrivedFlag: UInt8 = 0x80
+
     private static func decode(_ bytes: [UInt8]) -> EntryRow {
         var reader = ByteReader(bytes)
         var row = EntryRow(
             logSequence: reader.take(), tag: reader.take(), deadline: Instant(milliseconds: reader.take()))
-        guard let state = EntryRow.State(rawValue: reader.take()) else { preconditionFailure("an entry in unknown state") }
+        let byte: UInt8 = reader.take()
+        guard let state = EntryRow.State(rawValue: byte & ~arrivedFlag) else { preconditionFailure("an entry in unknown state") }
         row.state = state
+        row.mayHaveArrived = byte & arrivedFlag != 0
         return row
     }
 

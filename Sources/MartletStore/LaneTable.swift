@@ -64,6 +64,8 @@ public struct LaneRow: Sendable, Equatable {
     public mutating func renumber(_ epoch: Epoch, behind number: UInt64) {
         retired = Array((retired + [self.epoch]).suffix(Self.retiredLimit))
         self.epoch = epoch
+        // What was uncertain stays so under its new number.
+        if let stop { offered = max(offered, min(stop.uncertainUpTo, assigned)) }
         base += number
         assigned -= number
         acked = 0

@@ -28,7 +28,7 @@ extension LaneSubject {
                 if entry.state == .void, number == 1 { state = state ?? "void" }
                 guard entry.state == .waiting, isFirst(entry.logSequence, store) else { return true }
                 let isOut = harness.federation.links[0].isUp && lane.isOpen && number < lane.nextToSend
-                let word = isOut ? "sent" : lane.mayHaveArrived(number) ? "sent before, waits" : "waits"
+                let word = isOut ? "sent" : lane.mayHaveArrived(number, entry) ? "sent before, waits" : "waits"
                 state = "\(word) as \(number)"
                 return false
             }

@@ -62,6 +62,7 @@ struct SessionSubject {
 
     /// What was let out since the last look.
     mutating func takeDeeds() -> [String] {
+        harness.flush()
         var deeds = said("", client)
         if let other { deeds += said(" there", other) }
         deeds += said(" to Romeo", romeo)
@@ -152,7 +153,11 @@ struct SessionSubject {
     // Inputs
 
     mutating func write(_ body: String, to resource: String? = nil) {
-        harness.send(romeo, chat("juliet@\(SessionsHarness.domain.domainpart)" + (resource.map { "/\($0)" } ?? ""), body))
+        let to = "juliet@\(SessionsHarness.domain.domainpart)" + (resource.map { "/\($0)" } ?? "")
+        guard harness.sessions.connections[romeo.connection] == nil else { return harness.send(romeo, chat(to, body)) }
+        // He has no connection any more either: somebody else writes.
+        harness.receive(
+            "<message from='mercutio@brno.example/desk' to='\(to)' type='chat' id='\(body)'><body>\(body)</body></message>")
     }
 
     /// The client sends something; false where it has no connection.
@@ -160,6 +165,10 @@ struct SessionSubject {
         guard hasConnection else { return false }
         harness.send(client, xml)
         return true
+    }
+
+    mutating func bindAgain() -> Bool {
+        send("<iq type='set' id='b'><bind xmlns='\(Namespaces.bind)'><resource>desk</resource></bind></iq>")
     }
 
     /// What the client has got since it enabled stream management.
@@ -267,6 +276,28 @@ extension StateTableTests {
                 },
                 .init("another connection resumes with a wrong id", needs: "a session that could be resumed") {
                     $0.resume(token: $0.client.token + "x", excess: 0)
+                },
+                .init("the client binds the resource", needs: "a connection that has bound nothing") { subject in
+                    guard case .authenticated = subject.harness.sessions.connections[subject.client.connection] else {
+                        return false
+                    }
+                    return subject.bindAgain()
+                },
+                .init(
+                    "the account is removed and made anew, then the client binds",
+                    needs: "a connection that has bound nothing"
+                ) { subject in
+                    guard case .authenticated = subject.harness.sessions.connections[subject.client.connection] else {
+                        return false
+                    }
+                    let jid = subject.client.jid.bare
+                    let keys = PasswordKeys.Keys(salt: [9], iterations: 4096, storedKey: [8], serverKey: [7])
+                    subject.harness.now += 1
+                    subject.harness.step {
+                        _ = $0.handle(.removeUser(jid), $1)
+                        _ = $0.handle(.addUser(jid, PasswordKeys(sha1: keys, sha256: keys)), $1)
+                    }
+                    return subject.bindAgain()
                 },
                 .init("another connection binds the same resource") { subject in
                     let again = subject.harness.bind("juliet", "desk")
