@@ -194,7 +194,9 @@ struct LoadedSite {
                 + Self.stanzas(
                     "<iq type='set' id='b'><bind xmlns='\(Namespaces.bind)'><resource>desk</resource></bind></iq>"
                 ).map { .client(connection, .stanza($0)) } + [.client(connection, .nonza(enable))]
-                + Self.stanzas("<presence/>").map { .client(connection, .stanza($0)) })
+                + Self.stanzas("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq><presence/>").map {
+                    .client(connection, .stanza($0))
+                })
     }
 
     private var generation: UInt64 = 0

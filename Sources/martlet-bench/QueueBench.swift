@@ -113,6 +113,7 @@ struct QueueRun {
         try enqueue(memoryBefore: nil)
         report.add("growth of the file", Double(site.fileSize) / Double(size) * 100 - 100, "%")
         try expire()
+        try purge()
     }
 
     private static func domain(_ index: Int) -> String { index == down ? "brno.example" : "praha.example" }
@@ -226,6 +227,27 @@ struct QueueRun {
         addTurns()
         try look()
         try drain("Voids after the line is back")
+    }
+
+    /// As `martlet queue purge` does: pages of the list, then claims of 256 entries.
+    private mutating func purge() throws {
+        let count = max(1, options.entries / 10)
+        report.begin("\(count) entries wait once more, and the operator purges them")
+        try site.setReachable(Self.down, false)
+        try send(count, to: Self.domain(Self.down))
+        site.beginPart()
+        var cursor: EntryName?
+        var done = 0
+        repeat {
+            guard case .queue(let page) = try site.ask(.listQueue(QueueFilter(), after: cursor)).answer else { break }
+            for start in stride(from: 0, to: page.rows.count, by: 256) {
+                let claims = page.rows[start..<min(start + 256, page.rows.count)].map { EntryClaim(name: $0.name, tag: $0.tag) }
+                if case .desk(let outcome) = try site.ask(.purgeEntries(claims)).answer { done += outcome.done }
+            }
+            cursor = page.next
+        } while cursor != nil
+        report.add("entries purged", Double(done), "")
+        addTurns()
     }
 
     private mutating func addTurns() {

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import Glibc
 
 /// The figures of a run, in the order in which they were taken.
 struct Report {
@@ -20,7 +21,7 @@ struct Report {
     /// Begins a part of the table.
     mutating func begin(_ part: String) {
         self.part = part
-        if !isQuiet { print("\n\(part)") }
+        if !isQuiet { Self.say("\n\(part)") }
     }
 
     /// Adds a figure.
@@ -29,7 +30,7 @@ struct Report {
         guard !isQuiet else { return }
         let padding = String(repeating: " ", count: max(1, 58 - name.count))
         let number = Self.text(value)
-        print("  \(name)\(padding)\(String(repeating: " ", count: max(0, 12 - number.count)))\(number) \(unit)")
+        Self.say("  \(name)\(padding)\(String(repeating: " ", count: max(0, 12 - number.count)))\(number) \(unit)")
     }
 
     /// All figures for programs.
@@ -37,6 +38,12 @@ struct Report {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(figures), as: UTF8.self)
+    }
+
+    /// A line at once, also into a file.
+    private static func say(_ line: String) {
+        let bytes = Array("\(line)\n".utf8)
+        _ = write(STDOUT_FILENO, bytes, bytes.count)
     }
 
     private static func text(_ value: Double) -> String {
