@@ -1,3 +1,4 @@
+import MartletStore
 import XMPPAddress
 
 /// What the operator decides about a site's behaviour, and every limit of its core with the reason for its number.
@@ -79,9 +80,11 @@ public struct SitePolicy: Sendable, Equatable {
     /// A lane that stopped because a store went back in time goes on by itself, with an alarm, and sends what waits; people
     /// may get something twice. Off: an operator decides.
     public var continuesAfterRollback = false
+    /// Which conversations with other domains go before others, and which give way.
+    public var laneRules = LaneRules()
     /// Entries sent and not yet acknowledged per lane.
     public var windowEntries = 256
-    /// Bytes sent and not yet acknowledged per lane.
+    /// Bytes sent and not yet acknowledged per link, where its line is fast.
     public var windowBytes = 256 << 10
     /// Dialback verifications under way at the same time, per inbound stream and per address.
     public var pendingDialbacksPerStream = 16

@@ -131,6 +131,12 @@ extension SiteConfiguration {
         # Domains with which nothing is exchanged, in either direction. Default [].
         blocked_domains = []
 
+        # Accounts and domains (as "account" with its domain, or a domain) whose messages to and from other domains go before all
+        # others when a line is slow or much has waited, and those whose messages give way: an alarm should not stand behind the
+        # newsletter. What is said of one end of a conversation holds for both. Defaults [] and [].
+        urgent_addresses = []
+        bulk_addresses = []
+
         # How long a message waits for a server that cannot be reached before it is returned to its sender. Default "5d": a long
         # weekend, as with e-mail.
         entry_lifetime = "5d"

@@ -1,3 +1,5 @@
+import XMPPAddress
+
 extension SiteConfiguration {
     /// `[federation]`: how the site talks to other domains.
     public struct Federation: Equatable, Sendable {
@@ -17,6 +19,10 @@ extension SiteConfiguration {
         public var allowedNetworks: [IPNetwork] = []
         /// Domains with which nothing is exchanged. Prepared.
         public var blockedDomains: [String] = []
+        /// Accounts and domains whose messages go before all others. Bare.
+        public var urgentAddresses: [JID] = []
+        /// Accounts and domains whose messages give way to all others. Bare.
+        public var bulkAddresses: [JID] = []
         /// How long a stanza waits for its peer before it is returned to its sender.
         public var entryLifetime = Duration.seconds(5 * 86400)
         /// After how long senders are told that a message is still waiting; zero: never.
@@ -103,6 +109,8 @@ extension SiteConfiguration {
             certificateRequired = section.list("require_certificate", of: .domain, default: certificateRequired)
             allowedNetworks = section.list("allow_networks", of: .network, default: allowedNetworks)
             blockedDomains = section.list("blocked_domains", of: .domain, default: blockedDomains)
+            urgentAddresses = section.list("urgent_addresses", of: .bareAddress, default: [])
+            bulkAddresses = section.list("bulk_addresses", of: .bareAddress, default: [])
             entryLifetime = section.value(
                 "entry_lifetime", .duration(.seconds(1) ... .seconds(365 * 86400)), default: entryLifetime)
             delayWarning = section.value(

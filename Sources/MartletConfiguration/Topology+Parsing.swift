@@ -38,6 +38,8 @@ extension Topology.Site {
         let name = section.required("name", .name)
         let domain = section.required("domain", .domain)
         users = section.list("users", of: .localpart, default: [])
+        urgentUsers = section.list("urgent_users", of: .oneOf(users), default: [])
+        bulkUsers = section.list("bulk_users", of: .oneOf(users), default: [])
         entryLifetime = section.optional("entry_lifetime", .duration(.seconds(1)...Topology.times.upperBound))
         guard let name, let domain else { return nil }
         self.name = name
@@ -88,7 +90,7 @@ extension Topology.Outage {
 extension Topology.Traffic {
     init(reading section: inout Section) {
         messages = section.value("messages", .integer(0...100_000_000), default: messages)
-        ratePerSecond = section.value("rate_per_second", .number(0.001...100_000), default: ratePerSecond)
+        ratePerSecond = section.value("rate_per_second", .number(0.00001...100_000), default: ratePerSecond)
     }
 }
 

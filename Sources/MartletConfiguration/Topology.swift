@@ -26,6 +26,10 @@ public struct Topology: Equatable, Sendable {
         public var domain: String
         /// The localparts of its accounts, prepared.
         public var users: [String]
+        /// Those of them whose messages go before all others, by localpart.
+        public var urgentUsers: [String] = []
+        /// Those of them whose messages give way to all others.
+        public var bulkUsers: [String] = []
         /// How long a message waits for another server before it goes back; nil for the server's default.
         public var entryLifetime: Duration?
     }

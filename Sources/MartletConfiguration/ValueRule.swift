@@ -80,6 +80,15 @@ extension ValueRule<String> {
     }
 }
 
+extension ValueRule<JID> {
+    /// An account or a domain.
+    static var bareAddress: ValueRule {
+        text("an account or a domain such as \"alarm@pilsen.example\"") {
+            (try? JID($0)).flatMap { $0.resourcepart == nil ? $0 : nil }
+        }
+    }
+}
+
 extension ValueRule where Value: RawRepresentable & CaseIterable, Value.RawValue == String {
     /// One of the cases, by its word.
     static var word: ValueRule {

@@ -21,15 +21,11 @@ enum Carriage: Equatable {
                 self = .entry
             }
         case .presence:
-            self = stanza.presenceType?.managesSubscription == true ? .entry : .beside(fails: false)
+            // Who wants to enter a room waits for an answer; all other availability is told anew at recovery.
+            let entersRoom = stanza.presenceType == .available && stanza.traits.contains(.roomEntry)
+            self = stanza.presenceType?.managesSubscription == true ? .entry : .beside(fails: entersRoom)
         case .iq:
             self = stanza.iqType?.isRequest == true ? .beside(fails: true) : .fleeting
         }
     }
-}
-
-extension LaneClass {
-    /// The lane of a stanza. A pair of bare addresses must always map to the same class, or its order would be lost;
-    /// until pairs are told apart everything travels as chat.
-    init(for stanza: Stanza) { self = .chat }
 }

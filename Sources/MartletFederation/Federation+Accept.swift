@@ -43,7 +43,7 @@ extension Federation {
         if links[slot].isStranger, links[slot].waiting >= StrangerGate.waitingLimit {
             return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "Too much waits for this domain"))
         }
-        let index = Int(LaneClass(for: stanza).rawValue)
+        let index = Int(laneClass(of: stanza, slot, turn).rawValue)
         let logged = LoggedStanza(stanza: stanza, acceptedAt: turn.wall, acceptedInstant: turn.now)
         let sequence = StanzaLog.append(logged, in: turn.store)
         let deadline = deadline(of: logged, slot, turn)
@@ -62,6 +62,19 @@ extension Federation {
         } else {
             dialIfResting(slot, turn)
         }
+    }
+
+    /// The lane of a message. Rules that have changed wait until nothing else does: a pair of people whose class is another now
+    /// would overtake what it has written before.
+    private mutating func laneClass(of stanza: Stanza, _ slot: Int, _ turn: Turn) -> LaneClass {
+        if links[slot].laneRules != turn.policy.laneRules, links[slot].waiting == 0 {
+            links[slot].laneRules = turn.policy.laneRules
+            let local = AddressTable.makeNumber(of: links[slot].pair.local, in: turn.store)
+            let peer = AddressTable.makeNumber(of: links[slot].pair.peer, in: turn.store)
+            LaneRulesTable.update(turn.policy.laneRules, local: local, peer: peer, in: turn.store)
+        }
+        guard let from = stanza.from, let to = stanza.to else { return .chat }
+        return links[slot].laneRules.laneClass(from, to)
     }
 
     /// When an entry expires: with its link's lifetime, or earlier if the message says so.

@@ -137,7 +137,11 @@ extension Federation {
         let tag = EntryTable.entry(entries, number, in: turn.store)?.tag ?? 0
         links[slot].doubtfulStreams = 0
         turn.lazily {
-            links[slot].lanes[index].acknowledged(upTo: number, tag: tag)
+            let isWanted = links[slot].lanes.contains { $0.hasUnsent }
+            if let carried = links[slot].lanes[index].acknowledged(upTo: number, tag: tag) {
+                links[slot].window.acknowledged(
+                    carried.bytes, after: turn.now - carried.writtenAt, isWanted: isWanted, limit: turn.policy.windowBytes)
+            }
             if !byPeersNumber { links[slot].lanes[index].row?.provenOtherwise = true }
             if let row = links[slot].lanes[index].row { LaneTable.update(id, row, in: turn.store) }
         }

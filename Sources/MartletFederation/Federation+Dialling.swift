@@ -157,6 +157,8 @@ extension Federation {
         guard let connection = links[slot].connection else { return }
         linkByConnection[connection] = nil
         for index in links[slot].lanes.indices { links[slot].lanes[index].streamLost() }
+        links[slot].window = SendWindow()
+        links[slot].unheardBytes = 0
         links[slot].owedSince = nil
         links[slot].generation += 1
         links[slot].isSilenceArmed = false

@@ -7,9 +7,15 @@ import XMPPStreams
 import XMPPXML
 
 extension Federation {
+    /// Whether a lane may write one more entry to the stream. What is more urgent counts against its room, what is less does
+    /// not; one entry at a time it may always write, so that it moves beside others that never end.
     func hasRoom(_ slot: Int, _ index: Int, _ turn: Turn) -> Bool {
-        let entries = links[slot].isDoubtful ? 1 : turn.policy.windowEntries
-        return links[slot].lanes[index].hasRoom(entries: entries, bytes: turn.policy.windowBytes)
+        let lanes = links[slot].lanes
+        if links[slot].isDoubtful { return lanes.allSatisfy { $0.inFlight == 0 } }
+        if lanes[index].inFlight == 0 { return true }
+        let bytes = lanes[...index].reduce(0) { $0 + $1.bytesInFlight }
+        return lanes[index].inFlight < turn.policy.windowEntries
+            && bytes < min(links[slot].window.bytes, turn.policy.windowBytes)
     }
 
     /// Entries up to `number` are about to be written, which is noted durably before, for many at once.
@@ -66,7 +72,8 @@ extension Federation {
             foreign.wrote(.entry(row.laneClass, number))
             links[slot].state = .up(connection, .foreign(foreign))
         }
-        links[slot].lanes[index].wrote(bytes: bytes.count, tag: entry.tag)
+        links[slot].lanes[index].wrote(bytes: bytes.count, tag: entry.tag, at: turn.now)
+        links[slot].unheardBytes += bytes.count
         turn.perform(.send(bytes), on: connection)
         expectAnswer(slot, turn)
         touch(slot)
@@ -76,7 +83,7 @@ extension Federation {
     private mutating func writeVoid(_ entry: EntryRow, _ number: UInt64, _ slot: Int, _ index: Int, _ turn: Turn) {
         guard case .up(let connection, let carrier) = links[slot].state, let row = links[slot].lanes[index].row else { return }
         let after = links[slot].lanes[index].after
-        links[slot].lanes[index].wrote(bytes: 0, tag: entry.tag)
+        links[slot].lanes[index].wrote(bytes: 0, tag: entry.tag, at: turn.now)
         switch carrier {
         case .relay:
             let mark = RelayMark(lane: row.laneClass, epoch: row.epoch, number: number, tag: entry.tag, after: after)
@@ -99,7 +106,9 @@ extension Federation {
             links[slot].state = .up(connection, .foreign(foreign))
         }
         if stanza.iqType?.isRequest == true, stanza.kind == .iq { remember(request: stanza, slot) }
-        turn.perform(.send(stanza.serialized()), on: connection)
+        let bytes = stanza.serialized()
+        links[slot].unheardBytes += bytes.count
+        turn.perform(.send(bytes), on: connection)
         expectAnswer(slot, turn)
         touch(slot)
     }
@@ -139,7 +148,7 @@ extension Federation {
     mutating func expectAnswer(_ slot: Int, _ turn: Turn) {
         guard links[slot].owedSince == nil else { return }
         links[slot].owedSince = turn.now
-        links[slot].owedBytes = links[slot].lanes.reduce(0) { $0 + $1.bytesInFlight }
+        links[slot].owedBytes = links[slot].unheardBytes
         links[slot].wasAsked = false
         armSilence(slot, at: turn.now + patience(slot, turn) / 2, turn)
     }
@@ -149,6 +158,7 @@ extension Federation {
         links[slot].owedSince = nil
         links[slot].wasAsked = false
         links[slot].failures = 0
+        links[slot].unheardBytes = links[slot].lanes.reduce(0) { $0 + $1.bytesInFlight }
         // A lane that waits to be opened waits for its own `<have/>`: that of another lane says nothing about it.
         if links[slot].lanes.contains(where: { $0.inFlight > 0 || $0.awaitsOpening }) { expectAnswer(slot, turn) }
     }

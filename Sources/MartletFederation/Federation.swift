@@ -57,6 +57,7 @@ public struct Federation {
             let slot = slot(of: pair, turn)
             links[slot].lanes[Int(row.laneClass.rawValue)].loaded(id, row)
             findLeftovers(slot, Int(row.laneClass.rawValue), turn)
+            links[slot].laneRules = LaneRulesTable.rules(local: row.local, peer: row.peer, in: turn.store)
         }
         countHeld(turn)
         dialKnownPeers(turn)

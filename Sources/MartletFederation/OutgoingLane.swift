@@ -1,4 +1,5 @@
 import Collections
+import MartletPrimitives
 import MartletStore
 import XMPPStanzas
 
@@ -30,8 +31,8 @@ struct OutgoingLane {
     private var previousTag: UInt64 = 0
     /// The tag of what the peer has of another numbering of this lane, which ours replaces.
     private(set) var replacedTag: UInt64?
-    /// Sizes of what was written to the current stream and is not acknowledged, oldest first.
-    private var sizes: Deque<Int> = []
+    /// What was written to the current stream and is not acknowledged, oldest first: its size, and when it was written.
+    private var written: Deque<(bytes: Int, at: Instant)> = []
     private(set) var bytesInFlight = 0
 
     /// The entry at which the peer ended the last streams, and how many in a row.
@@ -56,7 +57,7 @@ struct OutgoingLane {
     /// Entries on disk without acknowledgement.
     var waiting: UInt64 { row?.waiting ?? 0 }
     /// Entries written to the current stream without acknowledgement.
-    var inFlight: Int { sizes.count }
+    var inFlight: Int { written.count }
 
     /// Something waits that the current stream may not carry before the peer has said what it has.
     var awaitsOpening: Bool { !isOpen && waiting > 0 && row?.isStopped != true }
@@ -153,32 +154,34 @@ struct OutgoingLane {
         return suspected.strikes
     }
 
-    /// Whether the window has room (`Docs/relay-protocol.md` §3, S3).
-    func hasRoom(entries: Int, bytes: Int) -> Bool {
-        inFlight < entries && (bytesInFlight < bytes || inFlight == 0)
-    }
-
     /// Something waits that this stream has not carried.
     var hasUnsent: Bool { row.map { nextToSend <= $0.assigned } ?? false }
 
     /// Entry `nextToSend` was written.
-    mutating func wrote(bytes: Int, tag: UInt64) {
-        sizes.append(bytes)
+    mutating func wrote(bytes: Int, tag: UInt64, at now: Instant) {
+        written.append((bytes, now))
         bytesInFlight += bytes
         nextToSend += 1
         previousTag = tag
     }
 
-    /// Entries up to `number` are acknowledged.
-    mutating func acknowledged(upTo number: UInt64, tag: UInt64) {
-        guard let acked = row?.acked, number > acked else { return }
-        for _ in 0..<min(Int(number - acked), sizes.count) { bytesInFlight -= sizes.removeFirst() }
+    /// Entries up to `number` are acknowledged: how many bytes of this stream that were, and when the last of them was written.
+    @discardableResult
+    mutating func acknowledged(upTo number: UInt64, tag: UInt64) -> (bytes: Int, writtenAt: Instant)? {
+        guard let acked = row?.acked, number > acked else { return nil }
+        var carried: (bytes: Int, writtenAt: Instant)?
+        for _ in 0..<min(Int(number - acked), written.count) {
+            let (bytes, at) = written.removeFirst()
+            bytesInFlight -= bytes
+            carried = ((carried?.bytes ?? 0) + bytes, at)
+        }
         row?.acked = number
         row?.ackedTag = tag
         if nextToSend <= number {
             nextToSend = number + 1
             previousTag = tag
         }
+        return carried
     }
 
     /// The stream is gone: what was in flight will be sent again.
@@ -189,7 +192,7 @@ struct OutgoingLane {
     }
 
     private mutating func rewind() {
-        sizes.removeAll()
+        written.removeAll()
         bytesInFlight = 0
         nextToSend = (row?.acked ?? 0) + 1
         previousTag = row?.ackedTag ?? 0

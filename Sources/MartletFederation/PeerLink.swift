@@ -1,6 +1,7 @@
 import Collections
 import MartletBus
 import MartletPrimitives
+import MartletStore
 import XMPPAddress
 import XMPPStanzas
 import XMPPStreams
@@ -22,7 +23,12 @@ struct PeerLink {
     }
 
     let pair: DomainPair
+    /// Urgent first.
     var lanes = LaneClass.allCases.map(OutgoingLane.init)
+    /// By which rules what waits was put into them; those of the policy come into force when nothing waits.
+    var laneRules = LaneRules()
+    /// What the stream in use may carry without acknowledgement.
+    var window = SendWindow()
     var state = State.idle
     /// Raised whenever pending timers must become stale.
     var generation: UInt64 = 0
@@ -49,6 +55,8 @@ struct PeerLink {
     var owedSince: Instant?
     /// The bytes that were under way then: what was written later does not keep the answer waiting.
     var owedBytes = 0
+    /// What was written since its last sign of life, and what it had not acknowledged then, in bytes.
+    var unheardBytes = 0
     /// It was asked for that sign.
     var wasAsked = false
     /// A timer for the next expiry is set: one for a link, not one for each time that something waits.

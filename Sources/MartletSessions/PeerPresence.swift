@@ -1,3 +1,4 @@
+import Collections
 import MartletBus
 import MartletPrimitives
 import MartletStore
@@ -22,10 +23,25 @@ struct PeerPresence {
     enum Work {
         /// Both sides are told anew how things are.
         case refresh(after: RosterTable.Pair?)
+        /// Whoever was sent directed presence is told of it again, session by session of each account.
+        case directed(DirectedPlace)
         /// Whoever was not confirmed becomes unavailable, account by account.
         case sweep(place: Int)
         /// Sessions older than this process are told of contacts that nobody has confirmed.
         case absentees(after: RosterTable.Pair?)
+    }
+
+    /// Where the work on directed presence stands.
+    struct DirectedPlace: Equatable {
+        var account = 0
+        /// Among all addresses of the account's sessions.
+        var offset = 0
+    }
+
+    /// Directed presence that was taken back while the line was down.
+    struct Farewell: Equatable {
+        var from: JID
+        var to: JID
     }
 
     let pair: DomainPair
@@ -40,6 +56,8 @@ struct PeerPresence {
     var lastRefresh: Instant?
     /// Answers to probes are under way.
     var awaitsAnswers = false
+    /// Who has to hear, when the line is back, that somebody has gone; bounded by ``SessionLimits/farewells``.
+    var farewells: Deque<Farewell> = []
     /// There may be sessions that know contacts from before the start of this process.
     var hasOldSessions = true
 

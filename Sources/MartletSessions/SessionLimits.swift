@@ -11,6 +11,8 @@ enum SessionLimits {
     static let catchUpMessages = 200
     /// Bytes sent from a mailbox in one turn: a turn is short.
     static let catchUpBytes = 512 << 10
+    /// Farewells kept for a peer behind a dead line: those of 20 people in 50 rooms each. The oldest give way.
+    static let farewells = 1000
     /// Addresses with directed presence per session: a person is in dozens of rooms, not in thousands.
     static let directedPresence = 1000
     /// Bytes of a roster item's name and of each group (RFC 6121 §2.1.2.5, §2.1.2.6 leave it to the server): a JID part.

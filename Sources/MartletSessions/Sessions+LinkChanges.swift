@@ -120,9 +120,13 @@ extension Sessions {
         guard let work = peers[peer].work else { return }
         switch work {
         case .refresh(let after):
-            let rest = refresh(peer, after: after, turn)
-            peers[peer].work = rest.map { .refresh(after: $0) }
-            if rest == nil { refreshEnded(peer, turn) }
+            if let rest = refresh(peer, after: after, turn) {
+                peers[peer].work = .refresh(after: rest)
+            } else {
+                continueDirected(peer, PeerPresence.DirectedPlace(), turn)
+            }
+        case .directed(let place):
+            continueDirected(peer, place, turn)
         case .sweep(let place):
             let rest = sweep(peer, from: place, turn)
             peers[peer].work = rest.map { .sweep(place: $0) } ?? (peers[peer].hasOldSessions ? .absentees(after: nil) : nil)
@@ -132,6 +136,12 @@ extension Sessions {
             if rest == nil { peers[peer].hasOldSessions = false }
         }
         if peers[peer].work != nil { schedule(.slice, peer, after: SessionLimits.presencePause, turn) }
+    }
+
+    private mutating func continueDirected(_ peer: Int, _ place: PeerPresence.DirectedPlace, _ turn: Turn) {
+        let rest = refreshDirected(peer, from: place, turn)
+        peers[peer].work = rest.map { .directed($0) }
+        if rest == nil { refreshEnded(peer, turn) }
     }
 
     private mutating func refreshEnded(_ peer: Int, _ turn: Turn) {

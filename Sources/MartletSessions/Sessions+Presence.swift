@@ -113,7 +113,7 @@ extension Sessions {
     }
 
     /// RFC 6121 §4.6.3: whoever was sent directed presence is told, unless the broadcast reached them.
-    private func tellDirected(
+    private mutating func tellDirected(
         _ directed: [JID], _ stanza: Stanza, _ account: AddressNumber, session: UInt64?, _ turn: Turn
     ) {
         var copy = stanza
@@ -123,6 +123,7 @@ extension Sessions {
             }
             if isSubscribed(address, to: account, turn) { continue }
             copy.to = address
+            if let from = copy.from { noteFarewell(from: from, to: address) }
             turn.route(copy)
         }
     }
@@ -134,6 +135,7 @@ extension Sessions {
             if let index {
                 sessions[id].directed.remove(at: index)
                 noteDirected(to, of: id, isDirected: false, turn)
+                noteFarewell(from: sessions[id].jid, to: to)
             }
         } else if index == nil {
             guard sessions[id].directed.count < SessionLimits.directedPresence else {
@@ -142,6 +144,7 @@ extension Sessions {
             }
             sessions[id].directed.append(to)
             noteDirected(to, of: id, isDirected: true, turn)
+            forgetFarewell(from: sessions[id].jid, to: to)
         }
         turn.route(stanza, from: .session(id))
     }

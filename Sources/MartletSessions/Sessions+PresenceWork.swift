@@ -39,6 +39,64 @@ extension Sessions {
         }
     }
 
+    /// `Docs/relay-protocol.md` §5: those who know us by directed presence only (RFC 6121 §4.6), rooms among them, hear what it
+    /// is now, after those who have gone meanwhile. Without the wish to enter: who is no occupant any more learns it from the
+    /// room's error.
+    mutating func refreshDirected(
+        _ peer: Int, from first: PeerPresence.DirectedPlace, _ turn: Turn
+    ) -> PeerPresence.DirectedPlace? {
+        let pair = peers[peer].pair
+        var budget = SessionLimits.presenceSlice
+        while let farewell = peers[peer].farewells.first {
+            guard budget > 0 else { return first }
+            budget -= 1
+            peers[peer].farewells.removeFirst()
+            turn.route(Stanza(.presence, from: farewell.from, to: farewell.to, type: "unavailable"))
+        }
+        var visits = 0
+        var offset = first.offset
+        var place = accounts.place(from: first.account)
+        if place != first.account { offset = 0 }
+        while let current = place {
+            visits += 1
+            if visits > SessionLimits.presenceVisits { return PeerPresence.DirectedPlace(account: current, offset: offset) }
+            if accounts[current].jid.domainpart == pair.local.domainpart {
+                let account = accounts[current].number
+                let all = accounts[current].sessions.flatMap { id in sessions[id].directed.map { (id, $0) } }
+                for (index, (id, address)) in all.enumerated().dropFirst(offset) {
+                    guard budget > 0 else { return PeerPresence.DirectedPlace(account: current, offset: index) }
+                    guard address.domainpart == pair.peer.domainpart, !isSubscribed(address, to: account, turn) else {
+                        continue
+                    }
+                    var copy = sessions[id].presence ?? Stanza(.presence, from: sessions[id].jid)
+                    copy.to = address
+                    turn.route(copy)
+                    budget -= 1
+                }
+            }
+            offset = 0
+            place = accounts.place(from: current + 1)
+        }
+        return nil
+    }
+
+    /// Directed presence to `to` was taken back: behind a dead line it has to be said again later.
+    mutating func noteFarewell(from: JID, to: JID) {
+        guard let peer = peerByPair[DomainPair(local: from.domain, peer: to.domain)] else { return }
+        switch peers[peer].line {
+        case .unknown, .up: return
+        case .down, .cut: break
+        }
+        if peers[peer].farewells.count == SessionLimits.farewells { peers[peer].farewells.removeFirst() }
+        peers[peer].farewells.append(PeerPresence.Farewell(from: from, to: to))
+    }
+
+    /// It was sent again: there is nothing to take back.
+    mutating func forgetFarewell(from: JID, to: JID) {
+        guard let peer = peerByPair[DomainPair(local: from.domain, peer: to.domain)] else { return }
+        peers[peer].farewells.removeAll { $0 == PeerPresence.Farewell(from: from, to: to) }
+    }
+
     /// Whoever was believed to be available and was not confirmed becomes unavailable, once, with the reason.
     mutating func sweep(_ peer: Int, from first: Int, _ turn: Turn) -> Int? {
         let pair = peers[peer].pair

@@ -43,7 +43,9 @@ extension Table {
     public static let deadline = Table(rawValue: 18)
     /// place → an entry held for a human. See ``HeldTable``.
     public static let held = Table(rawValue: 19)
+    /// local, peer → the rules that put what waits into lanes. See ``LaneRulesTable``.
+    public static let laneRules = Table(rawValue: 20)
 
     /// Every table, for the store to open.
-    public static let all: [Table] = (0...19).map { Table(rawValue: $0) }
+    public static let all: [Table] = (0...20).map { Table(rawValue: $0) }
 }

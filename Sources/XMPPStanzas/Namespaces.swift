@@ -52,6 +52,8 @@ public enum Namespaces {
     public static let time = "urn:xmpp:time"
     /// XEP-0203: Delayed Delivery.
     public static let delay = "urn:xmpp:delay"
+    /// XEP-0045, what an occupant sends.
+    public static let rooms = "http://jabber.org/protocol/muc"
     /// XEP-0085: Chat State Notifications.
     public static let chatStates = "http://jabber.org/protocol/chatstates"
     /// XEP-0334: Message Processing Hints.

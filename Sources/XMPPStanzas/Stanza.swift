@@ -61,6 +61,8 @@ public struct Stanza: Hashable, Sendable {
         public static let originID = Traits(rawValue: 32)
         /// Something that may say until when the message is worth delivering; see ``MessageExpiry``.
         public static let expiry = Traits(rawValue: 64)
+        /// An XEP-0045 `<x/>`: presence with it asks to enter a room.
+        public static let roomEntry = Traits(rawValue: 128)
     }
 
     /// A stanza of our own making.
@@ -110,6 +112,7 @@ extension Stanza.Traits {
         case (_, Namespaces.hints): self = []
         case ("amp", Namespaces.advancedMessageProcessing), ("headers", Namespaces.stanzaHeaders): self = .expiry
         case ("delay", Namespaces.delay): self = .delay
+        case ("x", Namespaces.rooms): self = [.roomEntry, .substance]
         case ("origin-id", Namespaces.stanzaID): self = .originID
         default: self = .substance
         }

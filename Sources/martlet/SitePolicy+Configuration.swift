@@ -1,6 +1,7 @@
 import Glibc
 import MartletBus
 import MartletConfiguration
+import MartletStore
 import XMPPAddress
 
 extension SitePolicy {
@@ -38,6 +39,7 @@ extension SitePolicy {
         for site in federation.sites {
             if let lifetime = site.entryLifetime { entryLifetimes[Self.domain(site.domain)] = lifetime.milliseconds }
         }
+        laneRules = LaneRules(urgent: federation.urgentAddresses, bulk: federation.bulkAddresses)
         retryMinimum = federation.retryMinimum.milliseconds
         retryMaximum = federation.retryMaximum.milliseconds
         silenceTimeout = federation.ackTimeout.milliseconds

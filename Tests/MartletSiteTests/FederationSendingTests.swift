@@ -225,7 +225,11 @@ import XMPPXML
         harness.dialFails()
         harness.accept(Stanza(.iq, from: Harness.alice, to: Harness.bob, id: "q", type: "get"))
         #expect(harness.routed.map(\.type) == ["error"])
+        let entry = Stanza(.presence, from: Harness.alice, to: Harness.bob, payloads: [Element("x", Namespaces.rooms)])
+        harness.accept(entry)
+        #expect(harness.routed.map(\.kind) == [.iq, .presence], "who wants to enter a room waits for an answer")
         harness.accept(Stanza(.presence, from: Harness.alice, to: Harness.bob))
+        #expect(harness.routed.count == 2)
         harness.accept(
             Stanza(
                 .message, from: Harness.alice, to: Harness.bob, type: "chat",

@@ -190,6 +190,58 @@ struct PresenceTruthTests {
         #expect(site.take(phone) == [])
     }
 
+    @Test("relay §5: directed presence is told anew at recovery, as it is then, without entering rooms again; farewells first")
+    func directedAtRecovery() {
+        var site = site(["x@brno.example"])
+        let desk = site.login("romeo", "desk")
+        let phone = site.login("romeo", "phone")
+        let entry = "<x xmlns='http://jabber.org/protocol/muc'/>"
+        site.send(desk, "<presence to='a@brno.example/r'>\(entry)</presence>")
+        site.send(desk, "<presence to='b@brno.example/r'>\(entry)</presence>")
+        site.send(phone, "<presence to='a@brno.example/p'>\(entry)</presence>")
+        site.send(phone, "<presence to='c@brno.example/p'>\(entry)</presence>")
+        site.send(desk, "<presence to='a@zlin.example/r'>\(entry)</presence>")
+        site.cut()
+        site.send(desk, "<presence to='b@brno.example/r' type='unavailable'/>")
+        site.logout(phone)
+        let again = site.login("romeo", "phone")
+        site.send(again, "<presence to='c@brno.example/p'>\(entry)</presence>")
+        site.send(desk, "<presence><show>away</show></presence>")
+        _ = site.takeRemote()
+        site.link(.up(wantsRefresh: true))
+        site.pass(10_000)
+        let told = site.takeRemote().filter { $0.to?.bare.description != "x@brno.example" }
+        #expect(
+            told.map { "\($0.to?.description ?? "") \($0.type ?? "available")" } == [
+                "b@brno.example/r unavailable", "a@brno.example/p unavailable", "a@brno.example/r available",
+                "c@brno.example/p available",
+            ])
+        #expect(told.allSatisfy { !$0.traits.contains(.roomEntry) })
+        #expect(told.first { $0.to?.localpart == "a" && $0.type == nil }?.payload("show", Namespaces.client)?.text == "away")
+    }
+
+    @Test("directed presence is told anew in slices, and farewells are bounded")
+    func directedSlices() {
+        var site = site([])
+        let desk = site.login("romeo", "desk")
+        for number in 0..<600 { site.send(desk, "<presence to='r\(number)@brno.example/r'/>") }
+        let phone = site.login("romeo", "phone")
+        site.cut()
+        for number in 0..<SessionLimits.farewells + 10 {
+            site.send(phone, "<presence to='r\(number)@brno.example/p'/>")
+            site.send(phone, "<presence to='r\(number)@brno.example/p' type='unavailable'/>")
+        }
+        _ = site.takeRemote()
+        site.link(.up(wantsRefresh: true))
+        var slices = [site.takeRemote().count]
+        for _ in 0..<100 {
+            site.pass(SessionLimits.presencePause)
+            slices.append(site.takeRemote().count)
+        }
+        #expect(slices.allSatisfy { $0 <= SessionLimits.presenceSlice })
+        #expect(slices.reduce(0, +) == 600 + SessionLimits.farewells)
+    }
+
     @Test("who logs in during a cut is sent nothing of those behind it, and nothing is kept for them but the refresh")
     func loginDuringCut() {
         var site = site(["x@brno.example"])

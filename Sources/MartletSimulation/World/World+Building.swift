@@ -1,14 +1,19 @@
 import MartletBus
 import MartletConfiguration
+import MartletStore
 import XMPPAddress
 
 extension World {
     /// Makes servers, lines and people of the topology.
     mutating func build(_ servers: [String]) {
         let domains = topology.sites.map { Self.domain($0.domain) }
+        let rules = LaneRules(
+            urgent: topology.sites.flatMap { site in site.urgentUsers.map { Self.account($0, site.domain) } },
+            bulk: topology.sites.flatMap { site in site.bulkUsers.map { Self.account($0, site.domain) } })
         for (index, site) in topology.sites.enumerated() {
             var policy = SitePolicy(domains: [domains[index]])
             policy.knownPeers = domains.filter { $0 != domains[index] }
+            policy.laneRules = rules
             if let lifetime = site.entryLifetime { policy.entryLifetime = lifetime.milliseconds }
             if mutation == .bounceToDevice { policy.resumptionTimeout = 10_000 }
             sites.append(SimulatedSite(name: site.name, domain: domains[index], policy: policy, mutation: mutation))

@@ -1,6 +1,7 @@
 import MartletBus
 import MartletStore
 import XMPPAddress
+import XMPPStanzas
 
 /// Healing, and the judgement after it.
 extension World {
@@ -71,7 +72,8 @@ extension World {
         // Lanes to and from a site whose store went back in time may stand still.
         guard !rolledBack.contains(site) else { return nil }
         for other in sites.indices where other != site && !rolledBack.contains(other) {
-            if let row = laneRow(site, other, .chat), row.waiting > 0 {
+            for laneClass in LaneClass.allCases {
+                guard let row = laneRow(site, other, laneClass), row.waiting > 0 else { continue }
                 return Fault(.notDrained, "\(sites[site].name) has \(row.waiting) entries for \(sites[other].name)")
             }
         }

@@ -20,7 +20,12 @@ extension World {
         for _ in 0..<4 { withUnsafeBytes(of: random.next().littleEndian) { key.append(contentsOf: $0) } }
         auditReferences(site)
         if mutation == .entryRemovedAtSend { forgetWhatWasSent(site) }
-        var driver = SiteDriver(store: sites[site].store, policy: sites[site].policy, random: RandomStream(key: key))
+        var policy = sites[site].policy
+        // The administrator has changed his mind: what waits must not be overtaken by what is written from now on.
+        if sites[site].incarnation % 2 == 0 {
+            policy.laneRules = LaneRules(urgent: policy.laneRules.bulk, bulk: policy.laneRules.urgent)
+        }
+        var driver = SiteDriver(store: sites[site].store, policy: policy, random: RandomStream(key: key))
         guard let effects = try? driver.boot(monotonic: schedule.now, wall: wall(site)) else { return }
         sites[site].driver = driver
         if isTracing { note(site, "started") }

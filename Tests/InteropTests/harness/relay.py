@@ -2,7 +2,8 @@
 
 A forward is in one of these modes:
 
-pass        bytes go through, after `delay` seconds and at most `rate` bytes a second if these are set
+pass        bytes go through, after `delay` seconds and at most `rate` bytes a second if these are set; of `loss` of the
+            segments the first copy is lost, and everything behind waits for the second, as TCP has it
 refuse      nobody listens any more: new connections are refused, existing ones reset
 black-hole  nothing moves and nothing is said: existing connections stay open and stand still, new ones hang because
             their first packet is not answered (the listening queue is full); what TCP holds moves on afterwards, but
@@ -18,6 +19,7 @@ import collections
 import json
 import os
 import pathlib
+import random
 import select
 import socket
 import struct
@@ -31,6 +33,9 @@ HALF_OPEN = "half-open"
 
 # What a side may hold back for delay and rate before it stops reading, in bytes.
 _HELD_BYTES_MAX = 1 << 18
+
+# What slow lines carry and lose at a time, in bytes.
+_SEGMENT = 512
 
 # States of a socket (tcp(7), include/net/tcp_states.h).
 _TCP_CLOSE, _TCP_CLOSE_WAIT = 7, 8
@@ -97,9 +102,10 @@ class Forward:
     def mode(self, mode):
         self._relay.ask(command="mode", name=self.name, mode=mode)
 
-    def slow(self, delay=0.0, rate=0):
-        """From now on every byte takes `delay` seconds more; at most `rate` bytes a second each way (0: no limit)."""
-        self._relay.ask(command="slow", name=self.name, delay=delay, rate=rate)
+    def slow(self, delay=0.0, rate=0, loss=0.0):
+        """From now on every byte takes `delay` seconds more; at most `rate` bytes a second each way (0: no limit); a part
+        of the segments is lost (0 to 1)."""
+        self._relay.ask(command="slow", name=self.name, delay=delay, rate=rate, loss=loss)
 
     def statistics(self):
         """accepted: connections ever; open: those open now; forward, backward: bytes from and to the dialling end."""
@@ -120,9 +126,9 @@ class Line:
     def heal(self):
         self.cut(PASS)
 
-    def slow(self, delay=0.0, rate=0):
+    def slow(self, delay=0.0, rate=0, loss=0.0):
         for forward in self.forwards:
-            forward.slow(delay, rate)
+            forward.slow(delay, rate, loss)
 
     def is_used(self):
         """Whether a connection is open on it."""
@@ -163,13 +169,21 @@ class _Side(asyncio.Protocol):
         if not (forward.delay or forward.rate or self.held):
             self.peer.take(data)
             return
-        now = time.monotonic()
-        start = max(self.due, now + forward.delay)
-        self.due = start + (len(data) / forward.rate if forward.rate else 0)
-        self.held.append(data)
-        self.held_bytes += len(data)
-        asyncio.get_running_loop().call_at(self.due, self.release)
+        for start in range(0, len(data), _SEGMENT):
+            self.hold(data[start : start + _SEGMENT])
         self.settle()
+
+    def hold(self, segment):
+        forward = self.forward
+        self.due = max(self.due, time.monotonic() + forward.delay)
+        if forward.rate:
+            self.due += len(segment) / forward.rate
+        if forward.random.random() < forward.loss:
+            # The sender's retransmission timer: two round trips, and not under a second (RFC 6298).
+            self.due += max(1.0, 4 * forward.delay)
+        self.held.append(segment)
+        self.held_bytes += len(segment)
+        asyncio.get_running_loop().call_at(self.due, self.release)
 
     def release(self):
         if self.held:
@@ -243,6 +257,8 @@ class _Forward:
         self.mode = PASS
         self.delay = 0.0
         self.rate = 0
+        self.loss = 0.0
+        self.random = random.Random(repr(self.listen))
         self.sides = set()
         self.accepted = 0
         self.bytes_forward = self.bytes_backward = 0
@@ -397,7 +413,7 @@ class _Control(asyncio.Protocol):
         if command == "mode":
             forward.set_mode(request["mode"])
         elif command == "slow":
-            forward.delay, forward.rate = request["delay"], request["rate"]
+            forward.delay, forward.rate, forward.loss = request["delay"], request["rate"], request["loss"]
         elif command == "statistics":
             return forward.statistics()
         else:
