@@ -43,6 +43,8 @@ enum SessionLimits {
     /// A session is told of an office at most this often, milliseconds: whoever writes a lot sees the number of waiting
     /// messages move, not race.
     static let officePause: Int64 = 10_000
+    /// Sessions that are told of offices in one turn, each of which may have a thousand waiting messages to count.
+    static let officeSlice = 32
     /// How long changes of offices are collected before they are shown, milliseconds.
     static let officeDelay: Int64 = 50
 }
