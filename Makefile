@@ -96,6 +96,6 @@ part-kills: build
 	MARTLET=.build/release/martlet .venv/bin/python Tests/InteropTests/campaign.py --kills $(KILLS) --seed $(SEED)
 
 part-seeds: build
-	.build/release/martlet simulate $(ALL) --runs $$(( $(SEEDS) / $(words $(ALL)) )) --messages 20
-	.build/release/martlet simulate $(LONG) --runs 100
-	.build/release/martlet simulate $(ALL) --runs $$(( $(SEEDS) / 100 / $(words $(ALL)) )) --messages 20 --bytes
+	Tests/setup/seeds .build/release/martlet $(SEEDS)
+	Tests/setup/seeds .build/release/martlet $$(( $(SEEDS) / 100 )) --bytes
+	.build/release/martlet simulate $(LONG) --runs 50

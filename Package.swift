@@ -154,6 +154,14 @@ if !coresOnly {
                 logging, .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ] + nio,
             swiftSettings: strict),
+        // Layer 5: what a site costs, measured
+        .executableTarget(
+            name: "martlet-bench",
+            dependencies: [
+                "MartletSite", "MartletLMDB", "MartletBus", "MartletStore", "XMPPStreams", "XMPPStanzas", "XMPPXML",
+                "XMPPAddress", "MartletPrimitives", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
         tests("MartletLMDBTests", ["MartletLMDB", "MartletStore", "MartletPrimitives"]),
         tests("MartletUnboundTests", ["MartletUnbound", "XMPPStreams"]),
         tests(
@@ -168,7 +176,12 @@ if !coresOnly {
 let package = Package(
     name: "martlet",
     platforms: [.macOS(.v15)],
-    products: coresOnly ? [] : [.executable(name: "martlet", targets: ["martlet"])],
+    products: coresOnly
+        ? []
+        : [
+            .executable(name: "martlet", targets: ["martlet"]),
+            .executable(name: "martlet-bench", targets: ["martlet-bench"]),
+        ],
     dependencies: dependencies,
     targets: targets,
     cLanguageStandard: .c11

@@ -55,6 +55,8 @@ public enum SiteTimer: Sendable, Equatable {
     case earlyExpiry
     /// Messages on a link have waited for so long that their senders are told.
     case delayWarning(LinkID)
+    /// The next slice of work on the lanes of a link: something large was acknowledged or decided.
+    case linkWork(LinkID)
     /// A stranger's grace is over.
     case strangerTimeout(LinkID, generation: UInt64)
     /// A dialback verification took too long.

@@ -86,7 +86,7 @@ extension Federation {
     }
 
     /// Gives the next number of a lane, making the lane with its first entry.
-    mutating func nextNumber(_ slot: Int, _ index: Int, isOffered: Bool, _ turn: Turn) -> (LaneID, UInt64) {
+    mutating func nextNumber(_ slot: Int, _ index: Int, isOffered: Bool, _ turn: Turn) -> (LaneEntries, UInt64) {
         let pair = links[slot].pair
         var row =
             links[slot].lanes[index].row
@@ -100,11 +100,11 @@ extension Federation {
         links[slot].lanes[index].row = row
         if let id = links[slot].lanes[index].id {
             LaneTable.update(id, row, in: turn.store)
-            return (id, row.assigned)
+            return (LaneEntries(id, base: row.base), row.assigned)
         }
         let id = LaneTable.insert(row, in: turn.store)
         links[slot].lanes[index].id = id
-        return (id, row.assigned)
+        return (LaneEntries(id, base: row.base), row.assigned)
     }
 
     /// Something waits where nothing did: its lifetime begins, and a stranger's patience.

@@ -32,7 +32,7 @@ extension Federation {
             return stop(slot, index, lane.weWentBack(mark, uncertainUpTo: lane.row?.assigned ?? 0, reason), turn)
         }
         let verdict = lane.verdict(on: mark) { number in
-            lane.id.flatMap { EntryTable.entry($0, number, in: turn.store)?.tag }
+            lane.entries.flatMap { EntryTable.entry($0, number, in: turn.store)?.tag }
         }
         switch verdict {
         case .upTo(let number):
@@ -127,11 +127,12 @@ extension Federation {
         _ slot: Int, _ laneClass: LaneClass, upTo number: UInt64, byPeersNumber: Bool, _ turn: Turn
     ) {
         let index = Int(laneClass.rawValue)
-        guard let id = links[slot].lanes[index].id, let row = links[slot].lanes[index].row, number > row.acked else { return }
-        let tag = EntryTable.entry(id, number, in: turn.store)?.tag ?? 0
+        guard let id = links[slot].lanes[index].id, let entries = links[slot].lanes[index].entries,
+            let row = links[slot].lanes[index].row, number > row.acked
+        else { return }
+        let tag = EntryTable.entry(entries, number, in: turn.store)?.tag ?? 0
         links[slot].doubtfulStreams = 0
         turn.lazily {
-            for acked in row.acked + 1...number { EntryTable.remove(id, acked, in: turn.store) }
             let isWanted = links[slot].lanes.contains { $0.hasUnsent }
             if let carried = links[slot].lanes[index].acknowledged(upTo: number, tag: tag) {
                 links[slot].window.acknowledged(
@@ -140,6 +141,7 @@ extension Federation {
             if !byPeersNumber { links[slot].lanes[index].row?.provenOtherwise = true }
             if let row = links[slot].lanes[index].row { LaneTable.update(id, row, in: turn.store) }
         }
+        removeAcknowledged(slot, index, Int(clamping: number - row.acked), turn)
         touch(slot)
     }
 }

@@ -24,7 +24,9 @@ extension Federation {
         var left = Self.partBytes
         var seen: EntryName?
         for index in links[slot].lanes.indices {
-            guard let id = links[slot].lanes[index].id, var row = links[slot].lanes[index].row else { continue }
+            guard let id = links[slot].lanes[index].id, let entries = links[slot].lanes[index].entries,
+                var row = links[slot].lanes[index].row
+            else { continue }
             if row.isStopped { return .refused("the lane to \(peer) is stopped: martlet link resync \(peer) comes first") }
             var first = row.acked + 1
             if let cursor {
@@ -32,8 +34,9 @@ extension Federation {
                 if id.value == cursor.lane { first = max(first, cursor.number + 1) }
             }
             var last = first - 1
-            var after = predecessor(of: first, id, row, links[slot].lanes[index], turn)
-            EntryTable.forEach(id, from: first, in: turn.store) { number, entry in
+            var after = predecessor(of: first, entries, row, links[slot].lanes[index], turn)
+            if first > row.assigned { continue }
+            EntryTable.forEach(entries, from: first, in: turn.store) { number, entry in
                 guard left > 0, part.records.count < Self.partEntries else {
                     part.next = seen
                     return false
@@ -66,10 +69,10 @@ extension Federation {
     /// The tag that entry `number` has to name: of the entry before, or for the first one of what the peer has of a numbering
     /// before, as far as it has said so since the start.
     private func predecessor(
-        of number: UInt64, _ id: LaneID, _ row: LaneRow, _ lane: OutgoingLane, _ turn: Turn
+        of number: UInt64, _ entries: LaneEntries, _ row: LaneRow, _ lane: OutgoingLane, _ turn: Turn
     ) -> UInt64? {
         if number == 1 { return lane.replacedTag }
-        return number - 1 == row.acked ? row.ackedTag : EntryTable.entry(id, number - 1, in: turn.store)?.tag
+        return number - 1 == row.acked ? row.ackedTag : EntryTable.entry(entries, number - 1, in: turn.store)?.tag
     }
 
     private func record(
@@ -135,9 +138,9 @@ extension Federation {
     /// A have that came on a stick is old by nature: it acknowledges, or it says nothing. It never stops a lane.
     private mutating func learn(_ mark: RelayMark, _ pair: DomainPair, _ outcome: inout ImportOutcome, _ turn: Turn) {
         let index = Int(mark.lane.rawValue)
-        guard let slot = linkByPair[pair], let id = links[slot].lanes[index].id, let row = links[slot].lanes[index].row,
-            !row.isStopped, mark.epoch == row.epoch, mark.number > row.acked, mark.number <= row.assigned,
-            EntryTable.entry(id, mark.number, in: turn.store)?.tag == mark.tag
+        guard let slot = linkByPair[pair], let entries = links[slot].lanes[index].entries,
+            let row = links[slot].lanes[index].row, !row.isStopped, mark.epoch == row.epoch, mark.number > row.acked, mark.number <= row.assigned,
+            EntryTable.entry(entries, mark.number, in: turn.store)?.tag == mark.tag
         else {
             outcome.ignoredHaves += 1
             return

@@ -112,23 +112,27 @@ extension Federation {
         var last: EntryName?
         let places = lanePlaces
         for lane in places.keys.sorted() {
-            guard let (slot, index) = places[lane], let row = links[slot].lanes[index].row else { continue }
+            guard let (slot, index) = places[lane], let row = links[slot].lanes[index].row,
+                let entries = links[slot].lanes[index].entries
+            else { continue }
             let peer = links[slot].pair.peer
             guard filter.isHeld != true, filter.peer == nil || filter.peer == peer, row.waiting > 0 else { continue }
             if let entry = filter.entry, entry.lane != lane { continue }
-            var first = row.acked + 1
+            var first = links[slot].lanes[index].firstUnsettled
             if let cursor {
                 if lane < cursor.lane { continue }
                 if lane == cursor.lane { first = max(first, cursor.number + 1) }
             }
             if let entry = filter.entry { first = max(first, entry.number) }
-            EntryTable.forEach(LaneID(lane), from: first, in: turn.store) { number, entry in
+            // A number that was never given has no place in the table.
+            if first > row.assigned { continue }
+            EntryTable.forEach(entries, from: first, in: turn.store) { number, entry in
                 if let wanted = filter.entry, wanted.number != number { return false }
                 guard left > 0 else { return false }
                 left -= 1
                 last = EntryName(lane: lane, number: number)
                 guard entry.state != .void else { return true }
-                let mayHaveArrived = links[slot].lanes[index].mayHaveArrived(number)
+                let mayHaveArrived = links[slot].lanes[index].mayHaveArrived(number, entry)
                 let name = EntryName(lane: lane, number: number)
                 if let found = queueRow(
                     name, entry.logSequence, entry.tag, mayHaveArrived ? .sent : .waiting, "", peer, filter,

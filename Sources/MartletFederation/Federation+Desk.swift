@@ -14,20 +14,24 @@ extension Federation {
         let places = lanePlaces
         var changed: [Int] = []
         for claim in claims {
-            guard let (slot, index) = places[claim.name.lane], let entry = entry(claim, slot, index, turn) else {
+            guard let (slot, index) = places[claim.name.lane], let entries = links[slot].lanes[index].entries,
+                let entry = entry(claim, slot, index, turn)
+            else {
                 outcome.gone += 1
                 continue
             }
             let lane = LaneID(claim.name.lane)
-            guard !links[slot].lanes[index].mayHaveArrived(claim.name.number) else {
+            // One that was held before may be held again: nothing but its old number was ever written.
+            guard entry.mayHaveArrived || !links[slot].lanes[index].mayHaveArrived(claim.name.number, entry) else {
                 outcome.refuse(
                     claim.name, "was sent and is not acknowledged: it may have arrived. Hold what is behind it, or purge it")
                 continue
             }
             let held = HeldRow(
-                entry, lane: lane, number: claim.name.number, now: turn.now, mayHaveArrived: false, reason: "by the operator")
+                entry, lane: lane, number: claim.name.number, now: turn.now, mayHaveArrived: entry.mayHaveArrived,
+                reason: "by the operator")
             HeldTable.insert(held, in: turn.store)
-            putVoid(lane, claim.name.number, entry, turn)
+            putVoid(entries, claim.name.number, entry, turn)
             links[slot].held += 1
             changed.append(slot)
         }
@@ -47,7 +51,8 @@ extension Federation {
             }
             HeldTable.remove(claim.name.number, in: turn.store)
             let entry = EntryRow(
-                logSequence: held.logSequence, tag: turn.random.next(), deadline: turn.now + held.remaining)
+                logSequence: held.logSequence, tag: turn.random.next(), deadline: turn.now + held.remaining,
+                mayHaveArrived: held.mayHaveArrived)
             let (lane, number) = nextNumber(slot, index, isOffered: false, turn)
             EntryTable.put(lane, number, entry, in: turn.store)
             // It expires before what stands before it.
@@ -80,10 +85,12 @@ extension Federation {
                 guard let (slot, _) = places[held.lane.value] else { continue }
                 links[slot].held -= 1
                 changed.append(slot)
-            } else if let (slot, index) = places[claim.name.lane], let entry = entry(claim, slot, index, turn) {
-                answer(entry, Self.purgedText(links[slot].lanes[index].mayHaveArrived(claim.name.number)), turn)
+            } else if let (slot, index) = places[claim.name.lane], let entries = links[slot].lanes[index].entries,
+                let entry = entry(claim, slot, index, turn)
+            {
+                answer(entry, Self.purgedText(links[slot].lanes[index].mayHaveArrived(claim.name.number, entry)), turn)
                 StanzaLog.release(entry.logSequence, in: turn.store)
-                putVoid(LaneID(claim.name.lane), claim.name.number, entry, turn)
+                putVoid(entries, claim.name.number, entry, turn)
                 changed.append(slot)
             } else {
                 outcome.gone += 1
@@ -145,8 +152,9 @@ extension Federation {
 
     /// The waiting entry that a claim means, if it still is the same one.
     private func entry(_ claim: EntryClaim, _ slot: Int, _ index: Int, _ turn: Turn) -> EntryRow? {
-        guard let row = links[slot].lanes[index].row, claim.name.number > row.acked,
-            let entry = EntryTable.entry(LaneID(claim.name.lane), claim.name.number, in: turn.store),
+        guard let row = links[slot].lanes[index].row, let entries = links[slot].lanes[index].entries,
+            claim.name.number > row.acked, claim.name.number <= row.assigned,
+            let entry = EntryTable.entry(entries, claim.name.number, in: turn.store),
             entry.state == .waiting, entry.tag == claim.tag
         else { return nil }
         return entry
@@ -160,7 +168,7 @@ extension Federation {
     }
 
     /// A void takes the place of an entry whose stanza is somebody else's now.
-    private func putVoid(_ lane: LaneID, _ number: UInt64, _ entry: EntryRow, _ turn: Turn) {
+    private func putVoid(_ lane: LaneEntries, _ number: UInt64, _ entry: EntryRow, _ turn: Turn) {
         var entry = entry
         entry.logSequence = 0
         entry.state = .void

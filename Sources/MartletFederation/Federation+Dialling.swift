@@ -100,10 +100,10 @@ extension Federation {
     }
 
     /// A peer that was foreign is a Martlet now: it cannot know the numbers that were proven by other means, so what
-    /// still waits is numbered anew under a new epoch. Rare (a server was replaced), hence not in slices.
+    /// still waits is numbered anew under a new epoch.
     private mutating func beginEpoch(_ slot: Int, _ index: Int, _ turn: Turn) {
         guard let row = links[slot].lanes[index].row else { return }
-        renumber(slot, index, from: row.acked + 1, turn)
+        renumber(slot, index, behind: row.acked, turn)
     }
 
     private func remember(_ peer: JID, _ features: PeerFeatures, _ endpoints: [RememberedEndpoint], _ turn: Turn) {

@@ -12,8 +12,8 @@ extension Federation {
     private static let inFlightDelay: Int64 = 10_000
 
     /// The entry expires at `instant` unless it is acknowledged before.
-    mutating func expireEarly(_ lane: LaneID, _ number: UInt64, at instant: Instant, _ turn: Turn) {
-        DeadlineTable.put(.init(deadline: instant, lane: lane, number: number), in: turn.store)
+    mutating func expireEarly(_ lane: LaneEntries, _ number: UInt64, at instant: Instant, _ turn: Turn) {
+        DeadlineTable.put(.init(deadline: instant, lane: lane.lane, place: lane.base + number), in: turn.store)
         scheduleEarlyExpiry(turn)
     }
 
@@ -31,19 +31,22 @@ extension Federation {
         for _ in 0..<Self.earlyExpiriesPerTurn {
             guard let row = DeadlineTable.first(in: turn.store), row.deadline <= turn.now else { break }
             DeadlineTable.remove(row, in: turn.store)
-            guard let entry = EntryTable.entry(row.lane, row.number, in: turn.store), entry.state == .waiting,
-                entry.deadline <= turn.now, let (slot, index) = place(of: row.lane, turn),
-                let lane = links[slot].lanes[index].row
+            guard let (slot, index) = place(of: row.lane, turn), let lane = links[slot].lanes[index].row,
+                let entries = links[slot].lanes[index].entries, row.place > lane.base + lane.acked
             else { continue }
-            if links[slot].isUp, row.number < links[slot].lanes[index].nextToSend {
+            let number = row.place - lane.base
+            guard let entry = EntryTable.entry(entries, number, in: turn.store), entry.state == .waiting,
+                entry.deadline <= turn.now
+            else { continue }
+            if links[slot].isUp, number < links[slot].lanes[index].nextToSend {
                 // It does not wait any more; the peer's answer or the end of the stream decides.
                 let again = turn.now + Self.inFlightDelay
-                DeadlineTable.put(.init(deadline: again, lane: row.lane, number: row.number), in: turn.store)
+                DeadlineTable.put(.init(deadline: again, lane: row.lane, place: row.place), in: turn.store)
                 continue
             }
-            void(row.lane, row.number, entry, wasSent: row.number <= lane.offered, turn)
+            void(entries, number, entry, wasSent: links[slot].lanes[index].mayHaveArrived(number, entry), turn)
             noteCountChanged(slot)
-            turn.note(.entryExpired(links[slot].pair, entry: "\(row.lane.value)/\(row.number)"))
+            turn.note(.entryExpired(links[slot].pair, entry: "\(row.lane.value)/\(number)"))
         }
         scheduleEarlyExpiry(turn)
     }

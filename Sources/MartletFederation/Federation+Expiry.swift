@@ -9,22 +9,60 @@ extension Federation {
     /// Entries that expire in one turn; the rest follows with the next timer.
     private static let expiriesPerTurn = 256
 
+    /// Entries looked at in one turn, voids included.
+    private static let expirySlice = 1024
+    /// Milliseconds between two slices: a queue of a million expires in minutes and delays nobody.
+    private static let expiryPause: Int64 = 50
+
     /// Sets the timer for the first entry that can expire.
     mutating func scheduleExpiry(_ slot: Int, _ turn: Turn) {
         guard !links[slot].isExpiryArmed else { return }
         var earliest: Instant?
-        for lane in links[slot].lanes {
-            guard let id = lane.id, let row = lane.row, row.waiting > 0 else { continue }
-            EntryTable.forEach(id, from: row.acked + 1, in: turn.store) { _, entry in
-                guard entry.state == .waiting else { return true }
-                earliest = min(earliest ?? entry.deadline, entry.deadline)
-                return false
+        for index in links[slot].lanes.indices where links[slot].lanes[index].waiting > 0 {
+            switch firstWaiting(slot, index, turn) {
+            case .entry(_, let entry): earliest = min(earliest ?? entry.deadline, entry.deadline)
+            case .notYet: earliest = min(earliest ?? turn.now, turn.now)
+            case nil: break
             }
         }
-        if let earliest {
-            links[slot].isExpiryArmed = true
-            turn.schedule(.linkExpiry(LinkID(slot: UInt32(slot)), generation: 0), at: max(earliest, turn.now + 1000))
+        if let earliest { armExpiry(slot, at: max(earliest, turn.now + 1000), turn) }
+    }
+
+    private mutating func armExpiry(_ slot: Int, at instant: Instant, _ turn: Turn) {
+        links[slot].isExpiryArmed = true
+        turn.schedule(.linkExpiry(LinkID(slot: UInt32(slot)), generation: 0), at: instant)
+    }
+
+    /// Where the first entry of a lane that waits is found.
+    enum FirstWaiting {
+        case entry(UInt64, EntryRow)
+        /// So many voids stand before it that another turn goes on looking.
+        case notYet
+    }
+
+    /// The first entry that is no void; nil if there is none.
+    mutating func firstWaiting(_ slot: Int, _ index: Int, _ turn: Turn) -> FirstWaiting? {
+        let (found, settled) = lookForWaiting(links[slot].lanes[index], turn)
+        if let settled { links[slot].lanes[index].settle(upTo: settled) }
+        return found
+    }
+
+    private func lookForWaiting(_ lane: OutgoingLane, _ turn: Turn) -> (found: FirstWaiting?, settled: UInt64?) {
+        guard let entries = lane.entries else { return (nil, nil) }
+        var found: FirstWaiting?
+        var settled: UInt64?
+        var looked = 0
+        EntryTable.forEach(entries, from: lane.firstUnsettled, in: turn.store) { number, entry in
+            if entry.state == .waiting {
+                found = .entry(number, entry)
+                return false
+            }
+            settled = number
+            looked += 1
+            if looked == Self.expirySlice { found = .notYet }
+            return looked < Self.expirySlice
         }
+        return (found, settled)
     }
 
     /// Entries past their deadline become voids and are answered in the same transaction (`Docs/relay-protocol.md` S5).
@@ -32,29 +70,39 @@ extension Federation {
         guard slot < links.count else { return }
         links[slot].isExpiryArmed = false
         var expired = 0
+        var looked = 0
+        var isUnfinished = false
         for index in links[slot].lanes.indices {
-            guard let id = links[slot].lanes[index].id, let row = links[slot].lanes[index].row else { continue }
+            guard let entries = links[slot].lanes[index].entries else { continue }
             var due: [(UInt64, EntryRow)] = []
-            EntryTable.forEach(id, from: row.acked + 1, in: turn.store) { number, entry in
-                if entry.state == .waiting {
-                    guard entry.deadline <= turn.now else { return false }
-                    due.append((number, entry))
+            EntryTable.forEach(entries, from: links[slot].lanes[index].firstUnsettled, in: turn.store) { number, entry in
+                if entry.state == .waiting, entry.deadline > turn.now { return false }
+                guard looked < Self.expirySlice, expired + due.count < Self.expiriesPerTurn else {
+                    isUnfinished = true
+                    return false
                 }
-                return expired + due.count < Self.expiriesPerTurn
+                looked += 1
+                if entry.state == .waiting { due.append((number, entry)) }
+                links[slot].lanes[index].settle(upTo: number)
+                return true
             }
             for (number, entry) in due {
-                let wasSent = number <= row.offered
-                void(id, number, entry, wasSent: wasSent, turn)
-                turn.note(.entryExpired(links[slot].pair, entry: "\(id.value)/\(number)"))
+                let wasSent = links[slot].lanes[index].mayHaveArrived(number, entry)
+                void(entries, number, entry, wasSent: wasSent, turn)
+                turn.note(.entryExpired(links[slot].pair, entry: "\(entries.lane.value)/\(number)"))
             }
             expired += due.count
         }
         if expired > 0 { noteCountChanged(slot) }
-        if links[slot].waiting > 0 { scheduleExpiry(slot, turn) }
+        if isUnfinished {
+            armExpiry(slot, at: turn.now + Self.expiryPause, turn)
+        } else if links[slot].waiting > 0 {
+            scheduleExpiry(slot, turn)
+        }
     }
 
     /// The entry's number stays, its stanza goes, and its sender hears of it, all in one transaction.
-    func void(_ lane: LaneID, _ number: UInt64, _ entry: EntryRow, wasSent: Bool, _ turn: Turn) {
+    func void(_ lane: LaneEntries, _ number: UInt64, _ entry: EntryRow, wasSent: Bool, _ turn: Turn) {
         if let logged = StanzaLog.stanza(entry.logSequence, in: turn.store) {
             let text = wasSent ? "Not confirmed within its lifetime, may have arrived" : "Not delivered within its lifetime"
             let isSilent = MessageExpiry(of: logged.stanza, acceptedAt: logged.acceptedAt).map {
@@ -77,17 +125,17 @@ extension Federation {
     }
 
     /// Nothing can be delivered there: everything that waits is answered, and the lane begins anew if the domain ever
-    /// appears.
+    /// appears. In one turn, since only so much waits for a stranger (``StrangerGate/waitingLimit``).
     mutating func giveUp(_ slot: Int, _ error: StanzaError, _ reason: String, _ turn: Turn) {
         failVolatile(slot, error, turn)
         for index in links[slot].lanes.indices {
-            guard let id = links[slot].lanes[index].id, var row = links[slot].lanes[index].row, row.waiting > 0 else {
-                continue
-            }
+            guard let id = links[slot].lanes[index].id, let entries = links[slot].lanes[index].entries,
+                var row = links[slot].lanes[index].row, row.waiting > 0
+            else { continue }
             for number in row.acked + 1...row.assigned {
-                guard let entry = EntryTable.entry(id, number, in: turn.store) else { continue }
+                guard let entry = EntryTable.entry(entries, number, in: turn.store) else { continue }
                 if let logged = StanzaLog.stanza(entry.logSequence, in: turn.store) { bounce(logged.stanza, error, turn) }
-                EntryTable.remove(id, number, in: turn.store)
+                EntryTable.remove(entries, number, in: turn.store)
             }
             row.acked = row.assigned
             row.provenOtherwise = true
@@ -104,17 +152,14 @@ extension Federation {
         turn.note(.linkDown(links[slot].pair, reason: reason, retryAfter: 0))
     }
 
-    /// When the oldest waiting entry of a link was taken over.
+    /// When the oldest waiting entry of a link was taken over; nil also while many voids before it hide it.
     func oldestAcceptance(_ slot: Int, _ turn: Turn) -> Instant? {
-        var oldest: Instant?
-        for lane in links[slot].lanes {
-            guard let id = lane.id, let row = lane.row, row.waiting > 0 else { continue }
-            EntryTable.forEach(id, from: row.acked + 1, in: turn.store) { _, entry in
-                guard let logged = StanzaLog.stanza(entry.logSequence, in: turn.store) else { return true }
-                oldest = min(oldest ?? logged.acceptedInstant, logged.acceptedInstant)
-                return false
-            }
-        }
-        return oldest
+        links[slot].lanes.compactMap { oldestAcceptance($0, turn) }.min()
+    }
+
+    /// The same for one lane.
+    func oldestAcceptance(_ lane: OutgoingLane, _ turn: Turn) -> Instant? {
+        guard lane.waiting > 0, case .entry(_, let entry) = lookForWaiting(lane, turn).found else { return nil }
+        return StanzaLog.stanza(entry.logSequence, in: turn.store)?.acceptedInstant
     }
 }

@@ -27,8 +27,8 @@ extension Federation {
         guard var census = links[slot].census, !census.isComplete, !census.isFull else { return }
         var looked = 0
         for index in links[slot].lanes.indices {
-            guard let id = links[slot].lanes[index].id else { continue }
-            EntryTable.forEach(id, from: census.next[index], in: turn.store) { number, entry in
+            guard let entries = links[slot].lanes[index].entries else { continue }
+            EntryTable.forEach(entries, from: census.next[index], in: turn.store) { number, entry in
                 guard looked < QueueCensus.slice else { return false }
                 looked += 1
                 census.next[index] = number + 1
@@ -75,8 +75,10 @@ extension Federation {
     }
 
     private func isWaiting(_ place: QueueCensus.Place, _ slot: Int, _ turn: Turn) -> Bool {
-        guard let id = links[slot].lanes[place.lane].id, let row = links[slot].lanes[place.lane].row else { return false }
-        return place.number > row.acked && EntryTable.entry(id, place.number, in: turn.store)?.state == .waiting
+        guard let entries = links[slot].lanes[place.lane].entries, let row = links[slot].lanes[place.lane].row else {
+            return false
+        }
+        return place.number > row.acked && EntryTable.entry(entries, place.number, in: turn.store)?.state == .waiting
     }
 
     // Showing
@@ -87,7 +89,9 @@ extension Federation {
         for slot in links.indices where links[slot].pair.local.domainpart == account.domainpart && links[slot].waiting > 0 {
             if let census = links[slot].census, census.isComplete {
                 for place in census.entries(of: account) where !result.isCut {
-                    if let id = links[slot].lanes[place.lane].id { show(id, place.number, account, &result, turn) }
+                    if let entries = links[slot].lanes[place.lane].entries {
+                        show(entries, place.number, account, &result, turn)
+                    }
                 }
             } else {
                 search(slot, account, &result, turn)
@@ -98,18 +102,18 @@ extension Federation {
 
     private func search(_ slot: Int, _ account: JID, _ result: inout OwnEntries, _ turn: Turn) {
         for lane in links[slot].lanes {
-            guard let id = lane.id, let row = lane.row, row.waiting > 0 else { continue }
+            guard let entries = lane.entries, lane.waiting > 0 else { continue }
             var looked = 0
-            EntryTable.forEach(id, from: row.acked + 1, in: turn.store) { number, _ in
+            EntryTable.forEach(entries, from: lane.firstUnsettled, in: turn.store) { number, _ in
                 looked += 1
                 if looked > Self.searchLimit { result.isCut = true }
-                if !result.isCut { show(id, number, account, &result, turn) }
+                if !result.isCut { show(entries, number, account, &result, turn) }
                 return !result.isCut
             }
         }
     }
 
-    private func show(_ lane: LaneID, _ number: UInt64, _ account: JID, _ result: inout OwnEntries, _ turn: Turn) {
+    private func show(_ lane: LaneEntries, _ number: UInt64, _ account: JID, _ result: inout OwnEntries, _ turn: Turn) {
         guard let entry = EntryTable.entry(lane, number, in: turn.store), entry.state == .waiting,
             let logged = StanzaLog.stanza(entry.logSequence, in: turn.store), let to = logged.stanza.to,
             logged.stanza.from?.hasSameBare(as: account) == true, logged.stanza.kind == .message
@@ -117,7 +121,7 @@ extension Federation {
         guard result.rows.count < Self.rowLimit else { return result.isCut = true }
         result.rows.append(
             OwnEntry(
-                id: "\(lane.value)/\(number)", to: to, bytes: logged.stanza.content.count,
+                id: "\(lane.lane.value)/\(number)", to: to, bytes: logged.stanza.content.count,
                 age: turn.now - logged.acceptedInstant))
     }
 
@@ -134,16 +138,17 @@ extension Federation {
     private mutating func cancel(_ id: String, of account: JID, _ turn: Turn) -> Cancellation {
         let parts = id.split(separator: "/")
         guard parts.count == 2, let lane = UInt32(parts[0]).map({ LaneID($0) }), let number = UInt64(parts[1]),
-            let (slot, index) = place(of: lane),
-            var entry = EntryTable.entry(lane, number, in: turn.store), entry.state == .waiting,
+            let (slot, index) = place(of: lane), let entries = links[slot].lanes[index].entries,
+            let row = links[slot].lanes[index].row, number > row.acked, number <= row.assigned,
+            var entry = EntryTable.entry(entries, number, in: turn.store), entry.state == .waiting,
             let logged = StanzaLog.stanza(entry.logSequence, in: turn.store),
             logged.stanza.from?.hasSameBare(as: account) == true
         else { return .notFound }
-        let wasSent = number <= links[slot].lanes[index].row?.offered ?? 0
+        let wasSent = links[slot].lanes[index].mayHaveArrived(number, entry)
         StanzaLog.release(entry.logSequence, in: turn.store)
         entry.logSequence = 0
         entry.state = .void
-        EntryTable.put(lane, number, entry, in: turn.store)
+        EntryTable.put(entries, number, entry, in: turn.store)
         return wasSent ? .mayHaveArrived : .cancelled
     }
 

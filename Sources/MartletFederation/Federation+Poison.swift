@@ -29,8 +29,9 @@ extension Federation {
 
     /// The entry is held for a human, a void takes its place, and what waits behind it goes on.
     private mutating func holdPoison(_ condition: String, _ slot: Int, _ index: Int, _ turn: Turn) {
-        guard let id = links[slot].lanes[index].id, let row = links[slot].lanes[index].row,
-            var entry = EntryTable.entry(id, row.acked + 1, in: turn.store), entry.state == .waiting
+        guard let id = links[slot].lanes[index].id, let entries = links[slot].lanes[index].entries,
+            let row = links[slot].lanes[index].row,
+            var entry = EntryTable.entry(entries, row.acked + 1, in: turn.store), entry.state == .waiting
         else { return }
         let number = row.acked + 1
         let reason = "the peer ended \(Self.strikes) streams over it, with \(condition)"
@@ -38,7 +39,7 @@ extension Federation {
             HeldRow(entry, lane: id, number: number, now: turn.now, mayHaveArrived: true, reason: reason), in: turn.store)
         entry.logSequence = 0
         entry.state = .void
-        EntryTable.put(id, number, entry, in: turn.store)
+        EntryTable.put(entries, number, entry, in: turn.store)
         links[slot].held += 1
         turn.note(.entryHeld(links[slot].pair, entry: "\(id.value)/\(number)", reason: reason))
     }

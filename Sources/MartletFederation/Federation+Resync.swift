@@ -14,20 +14,24 @@ import XMPPStreams
 ///   along may have been delivered in the time that we forgot: those entries are uncertain. What was accepted since this
 ///   process began is not: no stream has carried the lane since.
 ///
-/// In each case the lane goes on under a new epoch with numbers from 1, which the receiver takes as a new origin (R1).
+/// In each case the lane goes on under a new epoch with numbers from 1, which the receiver takes as a new origin (R1). What
+/// waits stays where it is, however much that is (``LaneEntries``).
 extension Federation {
+    /// Entries looked at to say how many wait and how many of them are uncertain; those behind are counted by their numbers,
+    /// voids among them.
+    private static let looked = 2000
+
     /// What stands still with `peer`, for the operator to decide.
     public func resyncRows(_ peer: JID, _ turn: Turn) -> [ResyncRow] {
         var rows: [ResyncRow] = []
         for link in links where link.pair.peer == peer {
             for lane in link.lanes {
-                guard let id = lane.id, let row = lane.row, let stop = row.stop else { continue }
-                let (count, uncertain) = uncertainEntries(id, row, turn)
-                let oldest = oldestAcceptance(id, row, turn).map { turn.now - $0 } ?? 0
+                guard let row = lane.row, let stop = row.stop, stop.decision == nil else { continue }
+                let (count, uncertain) = uncertainEntries(lane, turn)
                 rows.append(
                     ResyncRow(
                         lane: lane.laneClass.name, reason: stop.reason, wasOurStore: stop.side == .site, waiting: count,
-                        uncertain: uncertain, oldestAge: oldest,
+                        uncertain: uncertain, oldestAge: oldestAcceptance(lane, turn).map { turn.now - $0 } ?? 0,
                         lost: stop.side == .peer ? Int(clamping: row.acked - min(row.acked, stop.peerNumber)) : 0))
             }
         }
@@ -58,34 +62,60 @@ extension Federation {
         return .done("the lane to \(peer) begins anew, \(waiting) waited\(what)")
     }
 
-    /// Begins one stopped lane anew. All in one turn: a disaster's size does not matter, its order does.
+    /// Begins one stopped lane anew: at once, or when the last uncertain entry was answered or held.
     mutating func resync(_ slot: Int, _ index: Int, _ choice: UncertainChoice, _ turn: Turn) {
-        guard let id = links[slot].lanes[index].id, let row = links[slot].lanes[index].row, let stop = row.stop else { return }
-        let (_, uncertain) = uncertainEntries(id, row, turn)
-        if choice != .resend, stop.uncertainUpTo > row.acked {
-            for number in row.acked + 1...min(stop.uncertainUpTo, row.assigned) {
-                guard let entry = EntryTable.entry(id, number, in: turn.store), entry.state == .waiting else { continue }
-                if choice == .drop {
-                    answer(entry, Self.unconfirmedText, turn)
-                    EntryTable.remove(id, number, in: turn.store)
-                } else {
-                    let reason = "may have been delivered before this site's store went back in time"
-                    let held = HeldRow(
-                        entry, lane: id, number: number, now: turn.now, mayHaveArrived: true, reason: reason)
-                    HeldTable.insert(held, in: turn.store)
-                    links[slot].held += 1
-                    turn.store.delete(.entry, EntryTable.key(id, number))
-                }
-            }
-        }
-        renumber(slot, index, from: row.acked + 1, turn)
-        let pair = links[slot].pair
+        guard let id = links[slot].lanes[index].id, let row = links[slot].lanes[index].row, let stop = row.stop,
+            stop.decision == nil
+        else { return }
+        let (_, uncertain) = uncertainEntries(links[slot].lanes[index], turn)
         turn.note(
             .laneResynced(
-                pair, lane: row.laneClass.name, uncertain: uncertain, choice: uncertain == 0 ? "none" : choice.rawValue))
+                links[slot].pair, lane: row.laneClass.name, uncertain: uncertain,
+                choice: uncertain == 0 ? "none" : choice.rawValue))
+        guard choice != .resend, stop.uncertainUpTo > row.acked else { return beginAnew(slot, index, behind: row.acked, turn) }
+        links[slot].lanes[index].row?.stop?.decision = choice == .drop ? .drop : .hold
+        if let row = links[slot].lanes[index].row { LaneTable.update(id, row, in: turn.store) }
+        links[slot].lanes[index].decidedUpTo = row.acked
+        carryOut(slot, index, turn)
+    }
+
+    /// The next slice of a decision about uncertain entries, which leave the lane; then it begins anew. Meanwhile it stays
+    /// stopped. A restart begins at the first that is left.
+    mutating func carryOut(_ slot: Int, _ index: Int, _ turn: Turn) {
+        guard let entries = links[slot].lanes[index].entries, let row = links[slot].lanes[index].row, let stop = row.stop,
+            let decision = stop.decision
+        else { return }
+        let last = min(stop.uncertainUpTo, row.assigned)
+        var slice: [(UInt64, EntryRow)] = []
+        EntryTable.forEach(entries, from: links[slot].lanes[index].decidedUpTo + 1, in: turn.store) { number, entry in
+            guard number <= last, slice.count < Self.entriesPerSlice else { return false }
+            slice.append((number, entry))
+            return true
+        }
+        for (number, entry) in slice {
+            if entry.state == .waiting, decision == .hold {
+                let reason = "may have been delivered before this site's store went back in time"
+                let held = HeldRow(
+                    entry, lane: entries.lane, number: number, now: turn.now, mayHaveArrived: true, reason: reason)
+                HeldTable.insert(held, in: turn.store)
+                links[slot].held += 1
+                turn.store.delete(.entry, EntryTable.key(entries, number))
+            } else {
+                if entry.state == .waiting { answer(entry, Self.unconfirmedText, turn) }
+                EntryTable.remove(entries, number, in: turn.store)
+            }
+            links[slot].lanes[index].decidedUpTo = number
+        }
+        if slice.count == Self.entriesPerSlice { return continueLater(slot, turn) }
+        beginAnew(slot, index, behind: last, turn)
+    }
+
+    /// Everything is decided: the lane has a new numbering and goes on.
+    private mutating func beginAnew(_ slot: Int, _ index: Int, behind number: UInt64, _ turn: Turn) {
+        renumber(slot, index, behind: number, turn)
         // The peer answers with what it has of the old numbering, which opens the lane.
         if case .up(let connection, .relay) = links[slot].state {
-            turn.perform(.send(relayNonza("ask", pair, nil)), on: connection)
+            turn.perform(.send(relayNonza("ask", links[slot].pair, nil)), on: connection)
             expectAnswer(slot, turn)
         } else if case .up(_, .foreign) = links[slot].state {
             links[slot].lanes[index].isOpen = true
@@ -98,57 +128,36 @@ extension Federation {
     /// What is told to the sender of an entry that nobody can know about.
     static let unconfirmedText = "Not confirmed, may have arrived: the server's records were restored from a backup"
 
-    /// Numbers what waits from `first` on anew under a new epoch. Voids go: their numbers mean nothing any more.
-    mutating func renumber(_ slot: Int, _ index: Int, from first: UInt64, _ turn: Turn) {
+    /// What waits behind `number` is 1, 2, 3 … of a new epoch.
+    mutating func renumber(_ slot: Int, _ index: Int, behind number: UInt64, _ turn: Turn) {
         guard let id = links[slot].lanes[index].id, var row = links[slot].lanes[index].row else { return }
-        var waiting: [EntryRow] = []
-        var old: [UInt64] = []
-        var offered: UInt64 = 0
-        var warned: UInt64 = 0
-        EntryTable.forEach(id, from: first, in: turn.store) { number, entry in
-            old.append(number)
-            if entry.state == .waiting {
-                waiting.append(entry)
-                if number <= row.offered { offered = UInt64(waiting.count) }
-                if number <= row.warned { warned = UInt64(waiting.count) }
-            }
-            return true
-        }
-        for number in old { turn.store.delete(.entry, EntryTable.key(id, number)) }
-        row.renumber(
-            Epoch(high: turn.random.next(), low: turn.random.next()), count: UInt64(waiting.count), offered: offered,
-            warned: warned)
-        var latest: Instant?
-        for (offset, entry) in waiting.enumerated() {
-            EntryTable.put(id, UInt64(offset) + 1, entry, in: turn.store)
-            // The order of numbers does not find those that expire before one that stands before them.
-            if let latest, entry.deadline < latest { expireEarly(id, UInt64(offset) + 1, at: entry.deadline, turn) }
-            latest = max(latest ?? entry.deadline, entry.deadline)
-        }
+        row.renumber(Epoch(high: turn.random.next(), low: turn.random.next()), behind: number)
         LaneTable.update(id, row, in: turn.store)
         links[slot].lanes[index].loaded(id, row)
+        // The numbers of a round of warnings mean something else now; the next one begins where the last one has ended.
+        links[slot].warnings = nil
+        findLeftovers(slot, index, turn)
         if links[slot].census != nil { beginCensus(slot, turn) }
     }
 
     /// Stanzas that wait in a lane, and how many of them may have been delivered.
-    private func uncertainEntries(_ id: LaneID, _ row: LaneRow, _ turn: Turn) -> (waiting: Int, uncertain: Int) {
+    private func uncertainEntries(_ lane: OutgoingLane, _ turn: Turn) -> (waiting: Int, uncertain: Int) {
+        guard let entries = lane.entries, let row = lane.row else { return (0, 0) }
+        let limit = row.stop.map { min($0.uncertainUpTo, row.assigned) } ?? 0
         var waiting = 0
         var uncertain = 0
-        EntryTable.forEach(id, from: row.acked + 1, in: turn.store) { number, entry in
+        var looked = 0
+        var last = lane.firstUnsettled - 1
+        EntryTable.forEach(entries, from: last + 1, in: turn.store) { number, entry in
+            guard looked < Self.looked else { return false }
+            looked += 1
+            last = number
             guard entry.state == .waiting else { return true }
             waiting += 1
-            if let stop = row.stop, number <= stop.uncertainUpTo { uncertain += 1 }
+            if number <= limit { uncertain += 1 }
             return true
         }
-        return (waiting, uncertain)
-    }
-
-    private func oldestAcceptance(_ id: LaneID, _ row: LaneRow, _ turn: Turn) -> Instant? {
-        var oldest: Instant?
-        EntryTable.forEach(id, from: row.acked + 1, in: turn.store) { _, entry in
-            oldest = StanzaLog.stanza(entry.logSequence, in: turn.store)?.acceptedInstant
-            return oldest == nil
-        }
-        return oldest
+        if looked < Self.looked { return (waiting, uncertain) }
+        return (waiting + Int(row.assigned - last), uncertain + Int(limit - min(limit, last)))
     }
 }

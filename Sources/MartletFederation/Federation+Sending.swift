@@ -29,20 +29,24 @@ extension Federation {
     /// Fills the windows of a link from disk, urgent lanes first (`Docs/relay-protocol.md` §3, S3).
     mutating func pump(_ slot: Int, _ turn: Turn) {
         guard links[slot].isUp else { return }
+        var voids = 0
         for index in links[slot].lanes.indices {
             while links[slot].lanes[index].isOpen, links[slot].lanes[index].hasUnsent, hasRoom(slot, index, turn) {
-                guard let lane = links[slot].lanes[index].id else { break }
+                guard let lane = links[slot].lanes[index].entries else { break }
                 let number = links[slot].lanes[index].nextToSend
                 guard let entry = EntryTable.entry(lane, number, in: turn.store) else {
-                    preconditionFailure("lane \(lane.value) has no entry \(number)")
+                    preconditionFailure("lane \(lane.lane.value) has no entry \(number)")
                 }
                 offer(number, slot, index, turn)
                 if entry.state == .waiting {
                     guard let logged = StanzaLog.stanza(entry.logSequence, in: turn.store) else {
-                        preconditionFailure("entry \(lane.value)/\(number) has no stanza \(entry.logSequence)")
+                        preconditionFailure("entry \(lane.lane.value)/\(number) has no stanza \(entry.logSequence)")
                     }
                     write(logged, entry, number, slot, index, isLate: true, turn)
                 } else {
+                    // The window does not bound voids where a foreign server need not see them.
+                    guard voids < Self.entriesPerSlice else { return continueLater(slot, turn) }
+                    voids += 1
                     writeVoid(entry, number, slot, index, turn)
                 }
             }

@@ -6,94 +6,157 @@ import XMPPStanzas
 import XMPPXML
 
 /// Senders are told, once for each message, that it has waited for hours: what they do about it cannot wait for days.
-extension Federation {
-    /// Entries looked at in one turn; the rest follows in the next.
-    private static let entriesPerTurn = 256
-
+struct WarningRound {
     /// What one sender is told.
-    private struct Warning {
+    struct Warning {
         var sender: JID
         var count = 0
         var since: WallTime
     }
+
+    /// Senders counted in one round, at some hundred bytes each; those of a longer queue are told in several.
+    static let senderLimit = 10_000
+
+    /// The next number to look at, for each lane.
+    var next: [UInt64]
+    /// Those who are to be told, in the order of their first message.
+    private(set) var warnings: [Warning] = []
+    /// How many of them were told.
+    var told = 0
+    /// Look-up only.
+    private var places: [JID: Int] = [:]
+
+    /// Begins behind the last message whose sender knows.
+    init(_ lanes: [OutgoingLane]) {
+        next = lanes.map { max($0.row?.warned ?? 0, $0.firstUnsettled - 1) + 1 }
+    }
+
+    /// Whether this many senders are enough for now.
+    var isFull: Bool { warnings.count >= Self.senderLimit }
+
+    /// Counts a message.
+    mutating func count(_ sender: JID, since: WallTime) {
+        if let place = places[sender] {
+            warnings[place].count += 1
+        } else {
+            places[sender] = warnings.count
+            warnings.append(Warning(sender: sender, count: 1, since: since))
+        }
+    }
+}
+
+/// A round goes through what waits in slices and then tells each sender once, however many of theirs wait. It is noted on
+/// disk when everybody was told: after a crash in between somebody may be told twice.
+extension Federation {
+    /// Entries looked at, or senders told, in one turn; the rest follows in the next.
+    private static let entriesPerTurn = 256
+    /// Milliseconds between two slices.
+    private static let warningPause: Int64 = 20
 
     /// Sets the timer for the first message whose sender was not told yet.
     mutating func scheduleWarning(_ slot: Int, _ turn: Turn) {
         guard turn.policy.delayWarning > 0, !links[slot].isWarningArmed,
             let oldest = links[slot].lanes.compactMap({ firstUnwarned($0, turn) }).min()
         else { return }
-        links[slot].isWarningArmed = true
-        let due = max(oldest + turn.policy.delayWarning, turn.now + 1)
-        turn.schedule(.delayWarning(LinkID(slot: UInt32(slot))), at: due)
+        armWarning(slot, at: max(oldest + turn.policy.delayWarning, turn.now + 1), turn)
     }
 
+    private mutating func armWarning(_ slot: Int, at instant: Instant, _ turn: Turn) {
+        links[slot].isWarningArmed = true
+        turn.schedule(.delayWarning(LinkID(slot: UInt32(slot))), at: instant)
+    }
+
+    /// When the first message was accepted of which its sender was not told; the distant past where many voids hide it, which
+    /// a round then leaves behind.
     private func firstUnwarned(_ lane: OutgoingLane, _ turn: Turn) -> Instant? {
-        guard let id = lane.id, let row = lane.row, row.waiting > 0 else { return nil }
+        guard let entries = lane.entries, let row = lane.row, row.waiting > 0 else { return nil }
+        let first = max(row.warned + 1, lane.firstUnsettled)
         var found: Instant?
-        EntryTable.forEach(id, from: max(row.acked, row.warned) + 1, in: turn.store) { _, entry in
-            guard entry.state == .waiting else { return true }
-            found = StanzaLog.stanza(entry.logSequence, in: turn.store)?.acceptedInstant
-            return false
+        var looked = 0
+        EntryTable.forEach(entries, from: first, in: turn.store) { _, entry in
+            looked += 1
+            if entry.state == .waiting {
+                found = StanzaLog.stanza(entry.logSequence, in: turn.store)?.acceptedInstant
+            } else if looked == Self.entriesPerTurn {
+                found = Instant(milliseconds: 0)
+            }
+            return found == nil
         }
         return found
     }
 
-    /// The timer fired: one message to each sender, however many of theirs wait.
+    /// The timer fired: the next slice.
     mutating func warnSenders(_ slot: Int, _ turn: Turn) {
         guard slot < links.count else { return }
         links[slot].isWarningArmed = false
-        guard turn.policy.delayWarning > 0 else { return }
-        var warnings: [Warning] = []
-        var isUnfinished = false
-        for index in links[slot].lanes.indices {
-            isUnfinished = collect(&warnings, slot, index, turn) || isUnfinished
+        guard turn.policy.delayWarning > 0 else { return links[slot].warnings = nil }
+        var round = links[slot].warnings ?? WarningRound(links[slot].lanes)
+        links[slot].warnings = nil
+        if round.told == 0, collect(&round, slot, turn) {
+            links[slot].warnings = round
+            return armWarning(slot, at: turn.now + Self.warningPause, turn)
         }
-        for warning in warnings { warn(warning, slot, turn) }
-        if isUnfinished {
-            links[slot].isWarningArmed = true
-            turn.schedule(.delayWarning(LinkID(slot: UInt32(slot))), after: 1)
-        } else if !warnings.isEmpty {
+        for warning in round.warnings[round.told...].prefix(Self.entriesPerTurn) {
+            warn(warning, slot, turn)
+            round.told += 1
+        }
+        if round.told < round.warnings.count {
+            links[slot].warnings = round
+            return armWarning(slot, at: turn.now + Self.warningPause, turn)
+        }
+        noteTold(round, slot, turn)
+        if round.isFull {
+            armWarning(slot, at: turn.now + Self.warningPause, turn)
+        } else if !round.warnings.isEmpty {
             // What comes from now on is told together, not one by one.
-            links[slot].isWarningArmed = true
-            turn.schedule(.delayWarning(LinkID(slot: UInt32(slot))), after: turn.policy.delayWarning)
+            armWarning(slot, at: turn.now + turn.policy.delayWarning, turn)
         } else {
             scheduleWarning(slot, turn)
         }
     }
 
-    /// Adds the senders of a lane's entries that are due; true if there are more than one turn takes.
-    private mutating func collect(_ warnings: inout [Warning], _ slot: Int, _ index: Int, _ turn: Turn) -> Bool {
-        guard let id = links[slot].lanes[index].id, var row = links[slot].lanes[index].row, row.waiting > 0 else {
-            return false
-        }
-        var due: [LoggedStanza] = []
-        var seen = 0
-        EntryTable.forEach(id, from: max(row.acked, row.warned) + 1, in: turn.store) { number, entry in
-            if entry.state == .waiting, let logged = StanzaLog.stanza(entry.logSequence, in: turn.store) {
-                guard turn.now - logged.acceptedInstant >= turn.policy.delayWarning else { return false }
-                due.append(logged)
+    /// Adds the senders of the next entries that are due; true if there are more than one turn takes.
+    private func collect(_ round: inout WarningRound, _ slot: Int, _ turn: Turn) -> Bool {
+        var looked = 0
+        for index in links[slot].lanes.indices {
+            let lane = links[slot].lanes[index]
+            guard let entries = lane.entries, lane.waiting > 0 else { continue }
+            var isUnfinished = false
+            EntryTable.forEach(entries, from: max(round.next[index], lane.firstUnsettled), in: turn.store) { number, entry in
+                guard looked < Self.entriesPerTurn else {
+                    isUnfinished = true
+                    return false
+                }
+                looked += 1
+                if entry.state == .waiting, let logged = StanzaLog.stanza(entry.logSequence, in: turn.store) {
+                    guard turn.now - logged.acceptedInstant >= turn.policy.delayWarning, !round.isFull else { return false }
+                    // Nobody is told about the fate of an error, nor about a subscription request, which may take days anyway.
+                    if logged.stanza.kind == .message, logged.stanza.messageType != .error,
+                        let sender = logged.stanza.from?.bare
+                    {
+                        round.count(sender, since: logged.acceptedAt)
+                    }
+                }
+                round.next[index] = number + 1
+                return true
             }
-            row.warned = number
-            seen += 1
-            return seen < Self.entriesPerTurn
+            if isUnfinished { return true }
         }
-        guard seen > 0 else { return false }
-        LaneTable.update(id, row, in: turn.store)
-        links[slot].lanes[index].row = row
-        for logged in due {
-            // Nobody is told about the fate of an error, nor about a subscription request, which may take days anyway.
-            guard logged.stanza.kind == .message, logged.stanza.messageType != .error, let sender = logged.stanza.from?.bare
-            else { continue }
-            if let known = warnings.firstIndex(where: { $0.sender == sender }) {
-                warnings[known].count += 1
-            } else {
-                warnings.append(Warning(sender: sender, count: 1, since: logged.acceptedAt))
-            }
-        }
-        return seen == Self.entriesPerTurn
+        return false
     }
 
-    private func warn(_ warning: Warning, _ slot: Int, _ turn: Turn) {
+    /// Everybody was told.
+    private mutating func noteTold(_ round: WarningRound, _ slot: Int, _ turn: Turn) {
+        for index in links[slot].lanes.indices {
+            guard let id = links[slot].lanes[index].id, let row = links[slot].lanes[index].row,
+                round.next[index] - 1 > row.warned, round.next[index] - 1 <= row.assigned
+            else { continue }
+            links[slot].lanes[index].row?.warned = round.next[index] - 1
+            if let row = links[slot].lanes[index].row { LaneTable.update(id, row, in: turn.store) }
+        }
+    }
+
+    private func warn(_ warning: WarningRound.Warning, _ slot: Int, _ turn: Turn) {
         let pair = links[slot].pair
         let lifetime = turn.policy.entryLifetime(of: pair.peer)
         let end = WallTime(milliseconds: warning.since.milliseconds + lifetime)

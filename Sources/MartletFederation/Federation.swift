@@ -58,11 +58,14 @@ public struct Federation {
                 local: AddressTable.address(row.local, in: turn.store), peer: AddressTable.address(row.peer, in: turn.store))
             let slot = slot(of: pair, turn)
             links[slot].lanes[Int(row.laneClass.rawValue)].loaded(id, row)
+            findLeftovers(slot, Int(row.laneClass.rawValue), turn)
             links[slot].laneRules = LaneRulesTable.rules(local: row.local, peer: row.peer, in: turn.store)
         }
         countHeld(turn)
         dialKnownPeers(turn)
         for slot in links.indices where links[slot].waiting > 0 {
+            // It was an office once: what waits keeps the lifetime with which it was accepted.
+            if links[slot].waiting > StrangerGate.waitingLimit { links[slot].isStranger = false }
             dialIfResting(slot, turn)
             scheduleExpiry(slot, turn)
             scheduleWarning(slot, turn)
@@ -131,6 +134,8 @@ public struct Federation {
             keepAlive(Int(link.slot), turn)
         case .linkCensus(let link, let generation):
             censusDue(link, generation, turn)
+        case .linkWork(let link):
+            work(Int(link.slot), turn)
         case .sessionExpired, .sessionFence, .clockMark, .peerPresence, .offices, .officesAgain, .officePushes:
             break
         }

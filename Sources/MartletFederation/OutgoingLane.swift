@@ -12,6 +12,14 @@ struct OutgoingLane {
     var id: LaneID?
     var row: LaneRow?
 
+    /// Everything up to this number is acknowledged or void: nothing there expires or waits any more. Found by looking, a
+    /// part in each turn, and never further back than the truth.
+    private(set) var settled: UInt64 = 0
+    /// Entries that were acknowledged may still be there.
+    var hasLeftovers = false
+    /// How far a decision about uncertain entries was carried out.
+    var decidedUpTo: UInt64 = 0
+
     /// The last number given before this process began: only those can have a history that this store does not know.
     private(set) var assignedBefore: UInt64 = 0
 
@@ -33,6 +41,18 @@ struct OutgoingLane {
     init(_ laneClass: LaneClass) {
         self.laneClass = laneClass
     }
+
+    /// Where the entries stand.
+    var entries: LaneEntries? {
+        guard let id, let row else { return nil }
+        return LaneEntries(id, base: row.base)
+    }
+
+    /// The first entry that can be waiting.
+    var firstUnsettled: UInt64 { max(settled, row?.acked ?? 0) + 1 }
+
+    /// Everything up to `number` was seen to be void.
+    mutating func settle(upTo number: UInt64) { settled = max(settled, number) }
 
     /// Entries on disk without acknowledgement.
     var waiting: UInt64 { row?.waiting ?? 0 }
@@ -104,11 +124,17 @@ struct OutgoingLane {
         self.id = id
         self.row = row
         assignedBefore = row.assigned
+        settled = 0
+        decidedUpTo = row.acked
         streamLost()
     }
 
     /// Whether entry `number` may be at the peer although nobody has said so.
-    func mayHaveArrived(_ number: UInt64) -> Bool { row.map { number <= $0.offered } ?? false }
+    /// It was written to a stream, or the store is a backup from before it was.
+    func mayHaveArrived(_ number: UInt64, _ entry: EntryRow) -> Bool {
+        guard let row else { return false }
+        return number <= row.offered || number <= row.stop?.uncertainUpTo ?? 0 || entry.mayHaveArrived
+    }
 
     /// What the next entry names as its predecessor.
     var after: UInt64? { nextToSend == 1 ? replacedTag : previousTag }

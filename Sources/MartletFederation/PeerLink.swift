@@ -69,6 +69,10 @@ struct PeerLink {
     var isExpiryArmed = false
     /// A timer for the next warning to senders is set.
     var isWarningArmed = false
+    /// Which senders are being told that their messages wait; nil while nobody is.
+    var warnings: WarningRound?
+    /// A timer for the next slice of work on its lanes is set.
+    var isWorkArmed = false
     /// A silence timer of this generation is pending.
     var isSilenceArmed = false
     /// Whose messages wait, while the link is down.

@@ -85,6 +85,15 @@ final class LMDBTransaction: KeyValueTransaction {
         step(cursor(table), table, MDB_LAST)
     }
 
+    func lastKey(_ table: Table) -> [UInt8]? {
+        var key = MDB_val()
+        var value = MDB_val()
+        let code = mdb_cursor_get(cursor(table), &key, &value, MDB_LAST)
+        if code == MDB_NOTFOUND { return nil }
+        succeed(code, "reading", table)
+        return Self.bytes(key)
+    }
+
     func forEach(_ table: Table, prefix: [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool) {
         checkBound(prefix)
         // A cursor of its own, because the body may read from the same table.

@@ -11,6 +11,8 @@ enum SessionLimits {
     static let catchUpMessages = 200
     /// Bytes sent from a mailbox in one turn: a turn is short.
     static let catchUpBytes = 512 << 10
+    /// How far back roster changes may not have reached a client when the server died, milliseconds.
+    static let recentRosterChanges: Int64 = 600_000
     /// Farewells kept for a peer behind a dead line: those of 20 people in 50 rooms each. The oldest give way.
     static let farewells = 1000
     /// Addresses with directed presence per session: a person is in dozens of rooms, not in thousands.
@@ -41,6 +43,8 @@ enum SessionLimits {
     /// A session is told of an office at most this often, milliseconds: whoever writes a lot sees the number of waiting
     /// messages move, not race.
     static let officePause: Int64 = 10_000
+    /// Sessions that are told of offices in one turn, each of which may have a thousand waiting messages to count.
+    static let officeSlice = 32
     /// How long changes of offices are collected before they are shown, milliseconds.
     static let officeDelay: Int64 = 50
 }

@@ -22,6 +22,10 @@ extension Sessions {
             self.bind(bind, stanza, account: account, number, on: connection, turn)
         } else if let query = stanza.payload("query", Namespaces.register) {
             let reply = registration(query, stanza, account: account, number, turn)
+            if let row = AccountTable.row(number, in: turn.store) {
+                // Its own change of the password.
+                connections[connection] = .authenticated(account: account, number: number, generation: row.generation)
+            }
             turn.perform(.send(reply.serialized()), on: connection)
         } else if type == .set, stanza.payload("session", Namespaces.session) != nil {
             turn.perform(.send(stanza.result().serialized()), on: connection)
@@ -30,16 +34,22 @@ extension Sessions {
         }
     }
 
+    /// Whether the account is still the one to which a connection has logged in; else the connection is closed. Between login
+    /// and binding nothing else would notice another password, or another owner of the name.
+    mutating func isCurrent(
+        _ number: AddressNumber, _ generation: UInt64, on connection: ConnectionID, _ turn: Turn
+    ) -> Bool {
+        if AccountTable.row(number, in: turn.store)?.generation == generation { return true }
+        connections[connection] = nil
+        turn.perform(.close(StreamError(.notAuthorized)), on: connection)
+        return false
+    }
+
     private mutating func bind(
         _ bind: Element, _ stanza: Stanza, account: JID, _ number: AddressNumber, on connection: ConnectionID, _ turn: Turn
     ) {
         func refuse(_ error: StanzaError) {
             if let reply = stanza.errorReply(error) { turn.perform(.send(reply.serialized()), on: connection) }
-        }
-        guard AccountTable.exists(number, in: turn.store) else {
-            connections[connection] = nil
-            turn.perform(.close(StreamError(.notAuthorized)), on: connection)
-            return
         }
         let wanted = bind.first("resource", Namespaces.bind)?.text ?? ""
         let jid: JID

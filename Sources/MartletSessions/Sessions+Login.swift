@@ -61,7 +61,8 @@ extension Sessions {
             return
         }
         loginFailures.succeeded(account: client.account)
-        connections[connection] = .authenticated(account: client.account, number: number)
+        connections[connection] = .authenticated(
+            account: client.account, number: number, generation: client.generation)
         turn.perform(.admit, on: connection)
     }
 }

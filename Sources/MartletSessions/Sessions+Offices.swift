@@ -114,7 +114,7 @@ extension Sessions {
     /// The next slice of sessions is told.
     mutating func officesDue(_ turn: Turn) {
         hasOfficesTimer = false
-        let slice = max(1, SessionLimits.presenceSlice / max(1, offices.count))
+        let slice = max(1, SessionLimits.officeSlice / max(1, offices.count))
         for _ in 0..<slice {
             guard let id = officeQueue.popFirst() else { return }
             guard sessions.contains(id) else { continue }

@@ -11,7 +11,8 @@ extension Sessions {
     /// A stanza of a client.
     mutating func received(_ stanza: Stanza, on connection: ConnectionID, _ turn: Turn) {
         switch connections[connection] {
-        case .authenticated(let account, let number):
+        case .authenticated(let account, let number, let generation):
+            guard isCurrent(number, generation, on: connection, turn) else { return }
             receivedUnbound(stanza, account: account, number, on: connection, turn)
         case .bound(let id):
             received(stanza, by: id, on: connection, turn)

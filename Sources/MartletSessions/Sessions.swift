@@ -14,8 +14,9 @@ import XMPPStreams
 public struct Sessions {
     /// A connection of a client.
     enum Connection {
-        /// It has logged in to the account and bound no resource yet.
-        case authenticated(account: JID, number: AddressNumber)
+        /// It has logged in to the account and bound no resource yet. An account that has changed meanwhile, or has gone and
+        /// belongs to somebody else now, is not the one of that generation.
+        case authenticated(account: JID, number: AddressNumber, generation: UInt64)
         case bound(SessionID)
     }
 

@@ -9,14 +9,14 @@ public enum DeadlineTable {
         public var deadline: Instant
         /// Its lane.
         public var lane: LaneID
-        /// Its number in the lane.
-        public var number: UInt64
+        /// Its place in the lane, which no new numbering changes (``LaneEntries``).
+        public var place: UInt64
 
-        /// The entry of that number.
-        public init(deadline: Instant, lane: LaneID, number: UInt64) {
+        /// The entry in that place.
+        public init(deadline: Instant, lane: LaneID, place: UInt64) {
             self.deadline = deadline
             self.lane = lane
-            self.number = number
+            self.place = place
         }
     }
 
@@ -25,7 +25,7 @@ public enum DeadlineTable {
         store.firstEntry(.deadline, atOrAfter: []).map {
             var reader = ByteReader($0.key)
             let deadline = Instant(milliseconds: Int64(reader.take(UInt64.self)))
-            return Row(deadline: deadline, lane: LaneID(reader.take()), number: reader.take())
+            return Row(deadline: deadline, lane: LaneID(reader.take()), place: reader.take())
         }
     }
 
@@ -39,7 +39,7 @@ public enum DeadlineTable {
         var writer = ByteWriter(capacity: 20)
         writer.put(UInt64(max(0, row.deadline.milliseconds)))
         writer.put(row.lane.value)
-        writer.put(row.number)
+        writer.put(row.place)
         return writer.bytes
     }
 }

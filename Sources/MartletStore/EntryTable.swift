@@ -20,34 +20,54 @@ public struct EntryRow: Sendable, Equatable {
     public var deadline: Instant
     /// What becomes of it.
     public var state = State.waiting
+    /// It may have arrived under another number, which does not say so any more.
+    public var mayHaveArrived: Bool
 
     /// A waiting entry.
-    public init(logSequence: UInt64, tag: UInt64, deadline: Instant) {
+    public init(logSequence: UInt64, tag: UInt64, deadline: Instant, mayHaveArrived: Bool = false) {
         self.logSequence = logSequence
         self.tag = tag
         self.deadline = deadline
+        self.mayHaveArrived = mayHaveArrived
+    }
+}
+
+/// The entries of one numbering of a lane: where its numbers stand in the table.
+///
+/// A new numbering begins behind what the one before has left, and moves nothing: what waits keeps its place, and its number
+/// is the distance from `base`. So a lane begins anew in one row, however much waits.
+public struct LaneEntries: Hashable, Sendable {
+    /// The lane.
+    public var lane: LaneID
+    /// The place before number 1.
+    public var base: UInt64
+
+    /// The numbering of `lane` that begins behind `base`.
+    public init(_ lane: LaneID, base: UInt64) {
+        self.lane = lane
+        self.base = base
     }
 }
 
 /// The entries of all outgoing lanes, in order.
 public enum EntryTable {
     /// The entry of that number.
-    public static func entry(_ lane: LaneID, _ number: UInt64, in store: some KeyValueTransaction) -> EntryRow? {
+    public static func entry(_ lane: LaneEntries, _ number: UInt64, in store: some KeyValueTransaction) -> EntryRow? {
         store.get(.entry, key(lane, number)).map(decode)
     }
 
     /// Stores an entry.
-    public static func put(_ lane: LaneID, _ number: UInt64, _ row: EntryRow, in store: some KeyValueTransaction) {
+    public static func put(_ lane: LaneEntries, _ number: UInt64, _ row: EntryRow, in store: some KeyValueTransaction) {
         var writer = ByteWriter(capacity: 32)
         writer.put(row.logSequence)
         writer.put(row.tag)
         writer.put(row.deadline.milliseconds)
-        writer.put(row.state.rawValue)
+        writer.put(row.state.rawValue | (row.mayHaveArrived ? arrivedFlag : 0))
         store.put(.entry, key(lane, number), writer.bytes)
     }
 
     /// Removes an entry and gives its stanza back to the log.
-    public static func remove(_ lane: LaneID, _ number: UInt64, in store: some KeyValueTransaction) {
+    public static func remove(_ lane: LaneEntries, _ number: UInt64, in store: some KeyValueTransaction) {
         guard let row = entry(lane, number, in: store) else { return }
         if row.logSequence != 0 { StanzaLog.release(row.logSequence, in: store) }
         store.delete(.entry, key(lane, number))
@@ -55,32 +75,63 @@ public enum EntryTable {
 
     /// The entries of a lane from `number` on, until `body` returns false.
     public static func forEach(
-        _ lane: LaneID, from number: UInt64, in store: some KeyValueTransaction, _ body: (UInt64, EntryRow) -> Bool
+        _ lane: LaneEntries, from number: UInt64, in store: some KeyValueTransaction, _ body: (UInt64, EntryRow) -> Bool
     ) {
         var next = key(lane, number)
         let prefix = Array(next[..<4])
         while let found = store.firstEntry(.entry, atOrAfter: next), found.key.starts(with: prefix) {
             var reader = ByteReader(found.key, from: 4)
-            let number: UInt64 = reader.take()
+            let number: UInt64 = reader.take() - lane.base
             if !body(number, decode(found.value)) { return }
             next = key(lane, number + 1)
         }
     }
 
+    /// Whether entries before `number` are still there, also those of earlier numberings.
+    public static func hasEntries(_ lane: LaneEntries, before number: UInt64, in store: some KeyValueTransaction) -> Bool {
+        let end = key(lane, number)
+        guard let found = store.firstEntry(.entry, atOrAfter: Array(end[..<4])) else { return false }
+        return found.key.starts(with: end[..<4]) && found.key.lexicographicallyPrecedes(end)
+    }
+
+    /// Removes the first entries of a lane as far as they stand before `number`, `limit` of them, and gives their stanzas back
+    /// to the log. Returns how many there were.
+    public static func removeFirst(
+        _ limit: Int, of lane: LaneEntries, before number: UInt64, in store: some KeyValueTransaction
+    ) -> Int {
+        let end = key(lane, number)
+        var next = Array(end[..<4])
+        for removed in 0..<limit {
+            guard let found = store.firstEntry(.entry, atOrAfter: next), found.key.starts(with: end[..<4]),
+                found.key.lexicographicallyPrecedes(end)
+            else { return removed }
+            let row = decode(found.value)
+            if row.logSequence != 0 { StanzaLog.release(row.logSequence, in: store) }
+            store.delete(.entry, found.key)
+            next = found.key
+        }
+        return limit
+    }
+
+    /// Beside the state in its byte.
+    private static let arrivedFlag: UInt8 = 0x80
+
     private static func decode(_ bytes: [UInt8]) -> EntryRow {
         var reader = ByteReader(bytes)
         var row = EntryRow(
             logSequence: reader.take(), tag: reader.take(), deadline: Instant(milliseconds: reader.take()))
-        guard let state = EntryRow.State(rawValue: reader.take()) else { preconditionFailure("an entry in unknown state") }
+        let byte: UInt8 = reader.take()
+        guard let state = EntryRow.State(rawValue: byte & ~arrivedFlag) else { preconditionFailure("an entry in unknown state") }
         row.state = state
+        row.mayHaveArrived = byte & arrivedFlag != 0
         return row
     }
 
     /// The key of an entry.
-    public static func key(_ lane: LaneID, _ number: UInt64) -> [UInt8] {
+    public static func key(_ lane: LaneEntries, _ number: UInt64) -> [UInt8] {
         var writer = ByteWriter(capacity: 12)
-        writer.put(lane.value)
-        writer.put(number)
+        writer.put(lane.lane.value)
+        writer.put(lane.base + number)
         return writer.bytes
     }
 }

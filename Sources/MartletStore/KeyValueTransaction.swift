@@ -65,6 +65,9 @@ public protocol KeyValueTransaction: AnyObject {
     /// The row with the greatest key.
     func lastEntry(_ table: Table) -> KeyValueEntry?
 
+    /// The greatest key, without its value.
+    func lastKey(_ table: Table) -> [UInt8]?
+
     /// Calls `body` with key and value of each row whose key begins with `prefix`, ascending, until it returns false.
     ///
     /// An empty prefix means the whole table. `body` may read but must not write (a precondition): collect first, or

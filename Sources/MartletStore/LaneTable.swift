@@ -23,6 +23,8 @@ public struct LaneRow: Sendable, Equatable {
     public var laneClass: LaneClass
     /// Names this numbering.
     public var epoch: Epoch
+    /// How many places the numberings before this one have used up (``LaneEntries``).
+    public var base: UInt64 = 0
     /// The last number given.
     public var assigned: UInt64 = 0
     /// Entries up to this number may have been written to a stream; those beyond never were. Noted before they are, some
@@ -58,16 +60,18 @@ public struct LaneRow: Sendable, Equatable {
     /// Whether the lane carries nothing until the operator decides.
     public var isStopped: Bool { stop != nil }
 
-    /// Ends the numbering: what waits, `count` entries, is 1, 2, 3 … of `epoch`. Of those, the first `offered` may have been
-    /// written to a stream under their old numbers, and the senders of the first `warned` were told that they wait.
-    public mutating func renumber(_ epoch: Epoch, count: UInt64, offered: UInt64, warned: UInt64) {
+    /// Ends the numbering: what stands behind `number` is 1, 2, 3 … of `epoch`, and stays where it is.
+    public mutating func renumber(_ epoch: Epoch, behind number: UInt64) {
         retired = Array((retired + [self.epoch]).suffix(Self.retiredLimit))
         self.epoch = epoch
-        assigned = count
+        // What was uncertain stays so under its new number.
+        if let stop { offered = max(offered, min(stop.uncertainUpTo, assigned)) }
+        base += number
+        assigned -= number
         acked = 0
         ackedTag = 0
-        self.offered = offered
-        self.warned = warned
+        offered -= min(offered, number)
+        warned -= min(warned, number)
         provenOtherwise = false
         stop = nil
     }
@@ -90,6 +94,16 @@ public struct LaneStop: Sendable, Equatable {
     public var uncertainUpTo: UInt64
     /// In words.
     public var reason: String
+    /// What was decided about the uncertain ones and is being done, while that takes more than one turn.
+    public var decision: Decision?
+
+    /// What becomes of uncertain entries that are not sent again.
+    public enum Decision: UInt8, Sendable {
+        /// Their senders are told.
+        case drop = 1
+        /// They are kept aside for a human.
+        case hold = 2
+    }
 
     /// A stop for that reason.
     public init(_ side: Side, peerNumber: UInt64, uncertainUpTo: UInt64, reason: String) {
@@ -146,10 +160,12 @@ public enum LaneTable {
         writer.put(row.warned)
         writer.put(row.acked)
         writer.put(row.ackedTag)
+        writer.put(row.base)
         writer.put(UInt8(row.provenOtherwise ? 1 : 0))
         writer.put(UInt8(row.stop == nil ? 0 : 1))
         if let stop = row.stop {
             writer.put(stop.side.rawValue)
+            writer.put(stop.decision?.rawValue ?? 0)
             writer.put(stop.peerNumber)
             writer.put(stop.uncertainUpTo)
             writer.put(stop.reason)
@@ -184,11 +200,14 @@ public enum LaneTable {
         row.warned = reader.take()
         row.acked = reader.take()
         row.ackedTag = reader.take()
+        row.base = reader.take()
         row.provenOtherwise = reader.take(UInt8.self) != 0
         if reader.take(UInt8.self) != 0 {
             guard let side = LaneStop.Side(rawValue: reader.take()) else { preconditionFailure("a stop of unknown side") }
+            let decision = LaneStop.Decision(rawValue: reader.take())
             row.stop = LaneStop(
                 side, peerNumber: reader.take(), uncertainUpTo: reader.take(), reason: reader.takeString())
+            row.stop?.decision = decision
         }
         while !reader.isAtEnd { row.retired.append(Epoch(high: reader.take(), low: reader.take())) }
         return row

@@ -56,6 +56,8 @@ final class MemoryStoreTransaction: KeyValueTransaction {
         return entry(rows(table).last)
     }
 
+    func lastKey(_ table: Table) -> [UInt8]? { lastEntry(table)?.key }
+
     func forEach(_ table: Table, prefix: [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool) {
         checkBound(prefix)
         iterations += 1

@@ -27,7 +27,7 @@ public struct LoggedStanza: Sendable, Equatable {
 public enum StanzaLog {
     /// Appends a stanza with one reference; the number is greater than every number before.
     public static func append(_ logged: LoggedStanza, in store: some KeyValueTransaction) -> UInt64 {
-        let sequence = (store.lastEntry(.log).map { ByteReader.first($0.key) } ?? 0) + 1
+        let sequence = (store.lastKey(.log).map(ByteReader.first) ?? 0) + 1
         store.append(.log, key(sequence, 0), encode(logged))
         return sequence
     }

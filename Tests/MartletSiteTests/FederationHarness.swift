@@ -27,6 +27,10 @@ struct FederationHarness {
     /// Stanzas that went to the bus.
     var routed: [Stanza] = []
     var timers: [(SiteTimer, Int64)] = []
+    /// The most rows that one batch has touched.
+    var longestBatch = 0
+    /// Batches so far.
+    var batches = 0
     private var nextSlot: UInt32 = 0
 
     init(known: Bool = true) {
@@ -36,11 +40,14 @@ struct FederationHarness {
 
     /// One batch of one step.
     mutating func step(belowReserve: Bool = false, _ body: (inout Federation, Turn) -> Void) {
+        let rows = CountingTransaction(store.begin())
         let turn = Turn(
             now: Instant(milliseconds: now), wall: WallTime(milliseconds: 1_700_000_000_000 + now), random: random,
-            store: store.begin(), policy: policy, isBelowReserve: belowReserve)
+            store: rows, policy: policy, isBelowReserve: belowReserve)
         body(&federation, turn)
         federation.endBatch(turn)
+        longestBatch = max(longestBatch, rows.touched)
+        batches += 1
         random = turn.random
         effects += turn.effects + turn.afterCommit
         routed += turn.takeOutgoing().map(\.stanza)

@@ -170,6 +170,26 @@ struct TwoFederations {
     }
 
     @Test(
+        "S5: what a restored backup brought along may have arrived, also under its new number; what was written since has not")
+    func uncertainAnswers() throws {
+        for isResynced in [false, true] {
+            var two = try weWentBack(extra: 1)
+            if isResynced {
+                two.cut()
+                guard case .done = resync(&two, .resend) else { return #expect(Bool(false), "the resync was refused") }
+            }
+            let places: [QueueRow] = two.pilsen.rows()
+            #expect(places.map(\.state) == [.sent, .sent, .waiting])
+            #expect(two.pilsen.deskHold([places[0]]).refused.count == 1)
+            two.pilsen.pass(two.pilsen.policy.entryLifetime + 3_600_000)
+            let texts = two.pilsen.routed.filter(\.isError).compactMap {
+                $0.payload("error", Namespaces.client)?.first("text", Namespaces.stanzaErrors)?.text
+            }
+            #expect(texts.map { $0.contains("may have arrived") } == [true, true, false])
+        }
+    }
+
+    @Test(
         "S2: our own store went back; what the backup brought along is uncertain, what was written since is not",
         arguments: UncertainChoice.allCases, [1, 3])
     func weWentBack(_ choice: UncertainChoice, _ extra: Int) throws {

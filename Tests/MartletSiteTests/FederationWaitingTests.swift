@@ -244,6 +244,14 @@ import XMPPXML
         let sent = try strike(&harness, "reset")
         #expect(sent.map { $0["id"] ?? $0.name } == ["void", "good"])
         #expect(harness.routed.isEmpty)
+        // Under another number it still may have arrived, also when it was held once more.
+        #expect(harness.deskRelease(harness.rows { $0.state == .held }).done == 1)
+        #expect(harness.rows().map(\.state) == [.sent, .sent])
+        #expect(harness.deskHold(harness.rows { $0.name.number == 3 }).done == 1)
+        #expect(harness.deskRelease(harness.rows { $0.state == .held }).done == 1)
+        _ = harness.deskPurge(harness.rows { $0.name.number == 4 })
+        let text = harness.routed.last?.payload("error", Namespaces.client)?.first("text", Namespaces.stanzaErrors)?.text
+        #expect(text == "Cancelled by the administrator; not confirmed, may have arrived")
     }
 
     @Test("S7: progress clears the suspicion")

@@ -102,6 +102,31 @@ struct SessionsAccountTests {
         #expect(site.sessions.accountCount == 2)
     }
 
+    @Test("a connection that has bound nothing is closed when the account has another password or another owner")
+    func generationAtBinding() {
+        let romeo = SessionsHarness.account("romeo")
+        let keys = PasswordKeys.Keys(salt: [9], iterations: 4096, storedKey: [2], serverKey: [3])
+        let changed = Command.changePassword(romeo, PasswordKeys(sha1: keys, sha256: keys))
+        let anew = [Command.removeUser(romeo), .addUser(romeo, PasswordKeys(sha1: keys, sha256: keys))]
+        for commands in [[changed], anew] {
+            var site = SessionsHarness()
+            let client = SessionsHarness.Client(connection: site.authenticate("romeo"), jid: romeo)
+            site.now += 1
+            for command in commands { site.step { _ = $0.handle(command, $1) } }
+            site.send(client, "<iq type='set' id='b'><bind xmlns='\(Namespaces.bind)'/></iq>")
+            #expect(site.closed[client.connection]??.condition == .notAuthorized)
+            #expect(site.sessions.sessionCount == 0)
+        }
+        var site = SessionsHarness()
+        let client = SessionsHarness.Client(connection: site.authenticate("romeo"), jid: romeo)
+        site.send(
+            client,
+            "<iq type='set' id='p'><query xmlns='jabber:iq:register'><username>romeo</username><password>new</password></query></iq>"
+        )
+        site.send(client, "<iq type='set' id='b'><bind xmlns='\(Namespaces.bind)'/></iq>")
+        #expect(site.sessions.sessionCount == 1, "its own change does not end it")
+    }
+
     @Test("RFC 6120 §7: resources are requested or given; the newer session wins a conflict; there is an end")
     func binding() {
         var site = SessionsHarness()

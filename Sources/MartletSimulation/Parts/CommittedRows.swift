@@ -32,6 +32,7 @@ private final class CommittedReader: KeyValueTransaction {
     func firstEntry(_ table: Table, atOrAfter key: [UInt8]) -> KeyValueEntry? { refuse() }
     func lastEntry(_ table: Table, before key: [UInt8]) -> KeyValueEntry? { refuse() }
     func lastEntry(_ table: Table) -> KeyValueEntry? { refuse() }
+    func lastKey(_ table: Table) -> [UInt8]? { refuse() }
     func forEach(_ table: Table, prefix: [UInt8], _ body: ([UInt8], [UInt8]) -> Bool) { refuse() }
 
     private func refuse() -> Never { preconditionFailure("checkers only look up committed rows by their keys") }

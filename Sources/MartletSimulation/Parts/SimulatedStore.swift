@@ -133,6 +133,7 @@ private final class RecordingTransaction: KeyValueTransaction {
     func firstEntry(_ table: Table, atOrAfter key: [UInt8]) -> KeyValueEntry? { inner.firstEntry(table, atOrAfter: key) }
     func lastEntry(_ table: Table, before key: [UInt8]) -> KeyValueEntry? { inner.lastEntry(table, before: key) }
     func lastEntry(_ table: Table) -> KeyValueEntry? { inner.lastEntry(table) }
+    func lastKey(_ table: Table) -> [UInt8]? { inner.lastKey(table) }
     func forEach(_ table: Table, prefix: [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool) {
         inner.forEach(table, prefix: prefix, body)
     }

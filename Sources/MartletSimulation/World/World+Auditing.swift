@@ -84,8 +84,9 @@ extension World {
         let store = sites[site].store.memory.begin()
         defer { sites[site].store.memory.abort() }
         var references: [UInt64: Int] = [:]
-        for (lane, row) in LaneTable.all(in: store) {
-            EntryTable.forEach(lane, from: row.acked + 1, in: store) { _, entry in
+        for (lane, _) in LaneTable.all(in: store) {
+            // Acknowledged ones that are not removed yet still refer to the log.
+            EntryTable.forEach(LaneEntries(lane, base: 0), from: 1, in: store) { _, entry in
                 if entry.logSequence != 0 { references[entry.logSequence, default: 0] += 1 }
                 return true
             }

@@ -64,7 +64,7 @@ extension World {
             let id = LaneTable.lane(local: local, peer: peer, laneClass: mark.lane, in: rows)
         else { return bytes }
         let number = min(max(mark.number, row.acked), row.assigned)
-        let tag = number == row.acked ? row.ackedTag : EntryTable.entry(id, number, in: rows)?.tag ?? row.ackedTag
+        let tag = number == row.acked ? row.ackedTag : EntryTable.entry(LaneEntries(id, base: row.base), number, in: rows)?.tag ?? row.ackedTag
         for (name, value) in RelayMark(lane: mark.lane, epoch: row.epoch, number: number, tag: tag, after: nil).attributes {
             have[name] = value
         }
@@ -141,7 +141,9 @@ extension World {
                 let mark = planted.sent[pairKey(site, peer)], mark.epoch == row.epoch, mark.number > row.acked,
                 mark.number <= row.assigned
             else { continue }
-            for number in row.acked + 1...mark.number { EntryTable.remove(id, number, in: store) }
+            for number in row.acked + 1...mark.number {
+                EntryTable.remove(LaneEntries(id, base: row.base), number, in: store)
+            }
             var row = row
             row.acked = mark.number
             row.ackedTag = mark.tag

@@ -1,0 +1,52 @@
+import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+
+/// What is too large for one turn is done in slices: whoever waits for something else never waits for a whole queue.
+///
+/// A slice leaves everything as a restart may find it, and the next one goes on where the store says.
+extension Federation {
+    /// Entries that one slice touches: a few milliseconds.
+    static let entriesPerSlice = 512
+    /// Milliseconds between two slices.
+    private static let pause: Int64 = 20
+
+    /// The next slice comes soon.
+    mutating func continueLater(_ slot: Int, _ turn: Turn) {
+        guard !links[slot].isWorkArmed else { return }
+        links[slot].isWorkArmed = true
+        turn.schedule(.linkWork(LinkID(slot: UInt32(slot))), after: Self.pause)
+    }
+
+    /// The timer fired.
+    mutating func work(_ slot: Int, _ turn: Turn) {
+        guard slot < links.count else { return }
+        links[slot].isWorkArmed = false
+        for index in links[slot].lanes.indices {
+            removeAcknowledged(slot, index, 0, turn)
+            carryOut(slot, index, turn)
+        }
+        touch(slot)
+    }
+
+    /// Removes entries that were acknowledged, `count` of them just now. Usually those are as many as the window holds; after a
+    /// bundle it may be the whole queue. A crash may bring them back: the peer says again what it has.
+    mutating func removeAcknowledged(_ slot: Int, _ index: Int, _ count: Int, _ turn: Turn) {
+        guard let entries = links[slot].lanes[index].entries, let row = links[slot].lanes[index].row,
+            count > 0 || links[slot].lanes[index].hasLeftovers
+        else { return }
+        turn.lazily {
+            let removed = EntryTable.removeFirst(Self.entriesPerSlice, of: entries, before: row.acked + 1, in: turn.store)
+            links[slot].lanes[index].hasLeftovers = removed == Self.entriesPerSlice
+        }
+        if links[slot].lanes[index].hasLeftovers { continueLater(slot, turn) }
+    }
+
+    /// After a start: goes on where the process before has ended.
+    mutating func findLeftovers(_ slot: Int, _ index: Int, _ turn: Turn) {
+        guard let entries = links[slot].lanes[index].entries, let row = links[slot].lanes[index].row else { return }
+        links[slot].lanes[index].hasLeftovers = EntryTable.hasEntries(entries, before: row.acked + 1, in: turn.store)
+        if links[slot].lanes[index].hasLeftovers || row.stop?.decision != nil { continueLater(slot, turn) }
+    }
+}

@@ -1,0 +1,58 @@
+import Glibc
+
+/// What the machine says about this process.
+enum Meter {
+    /// Nanoseconds of the monotonic clock.
+    static var wall: Int64 { read(CLOCK_MONOTONIC) }
+    /// Nanoseconds of processor time of this thread.
+    static var processor: Int64 { read(CLOCK_THREAD_CPUTIME_ID) }
+
+    /// Bytes of memory that belong to this process alone. Pages of the store's file do not count: the system takes them
+    /// back when it wants them.
+    static var memory: Int { status("RssAnon:") }
+    /// Bytes of mapped files in memory.
+    static var mapped: Int { status("RssFile:") }
+
+    private static func read(_ clock: clockid_t) -> Int64 {
+        var time = timespec()
+        clock_gettime(clock, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+
+    private static func status(_ name: String) -> Int {
+        guard let file = fopen("/proc/self/status", "r") else { return 0 }
+        defer { fclose(file) }
+        var line = [CChar](repeating: 0, count: 256)
+        while fgets(&line, 256, file) != nil {
+            let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+            guard text.hasPrefix(name) else { continue }
+            return text.split { $0 == " " || $0 == "\t" }.dropFirst().first.flatMap { Int($0) }.map { $0 << 10 } ?? 0
+        }
+        return 0
+    }
+}
+
+/// What a part of a run has cost the site's thread: every batch is one turn.
+struct Cost {
+    /// Batches.
+    private(set) var turns = 0
+    /// Nanoseconds, waiting for the disk included.
+    private(set) var wall: Int64 = 0
+    /// Nanoseconds of processor time.
+    private(set) var processor: Int64 = 0
+    /// The processor time of the longest batch, nanoseconds.
+    private(set) var longest: Int64 = 0
+
+    /// Adds one batch.
+    mutating func add(wall: Int64, processor: Int64) {
+        turns += 1
+        self.wall += wall
+        self.processor += processor
+        longest = max(longest, processor)
+    }
+
+    func perSecond(_ count: Int) -> Double { Double(count) * 1e9 / Double(max(wall, 1)) }
+    func microseconds(per count: Int) -> Double { Double(processor) / 1000 / Double(max(count, 1)) }
+    var longestMilliseconds: Double { Double(longest) / 1e6 }
+    var seconds: Double { Double(wall) / 1e9 }
+}

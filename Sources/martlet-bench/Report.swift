@@ -1,0 +1,54 @@
+import FoundationEssentials
+import Glibc
+
+/// The figures of a run, in the order in which they were taken.
+struct Report {
+    /// One figure.
+    struct Figure: Encodable {
+        var part: String
+        var name: String
+        var value: Double
+        var unit: String
+    }
+
+    private(set) var figures: [Figure] = []
+    private let isQuiet: Bool
+    private var part = ""
+
+    /// With `isQuiet` nothing is printed before the end.
+    init(isQuiet: Bool) { self.isQuiet = isQuiet }
+
+    /// Begins a part of the table.
+    mutating func begin(_ part: String) {
+        self.part = part
+        if !isQuiet { Self.say("\n\(part)") }
+    }
+
+    /// Adds a figure.
+    mutating func add(_ name: String, _ value: Double, _ unit: String) {
+        figures.append(Figure(part: part, name: name, value: value, unit: unit))
+        guard !isQuiet else { return }
+        let padding = String(repeating: " ", count: max(1, 58 - name.count))
+        let number = Self.text(value)
+        Self.say("  \(name)\(padding)\(String(repeating: " ", count: max(0, 12 - number.count)))\(number) \(unit)")
+    }
+
+    /// All figures for programs.
+    func json() throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(figures), as: UTF8.self)
+    }
+
+    /// A line at once, also into a file.
+    private static func say(_ line: String) {
+        let bytes = Array("\(line)\n".utf8)
+        _ = write(STDOUT_FILENO, bytes, bytes.count)
+    }
+
+    private static func text(_ value: Double) -> String {
+        if value >= 1000 || value == value.rounded() { return String(Int(value.rounded())) }
+        let scaled = Int((value * 100).rounded())
+        return "\(scaled / 100).\(scaled % 100 < 10 ? "0" : "")\(scaled % 100)"
+    }
+}

@@ -1,0 +1,35 @@
+import MartletStore
+
+/// A transaction that counts the rows it touches: what a turn costs, without a clock.
+final class CountingTransaction: KeyValueTransaction {
+    private let inner: any KeyValueTransaction
+    /// Rows that were read, written or looked for.
+    private(set) var touched = 0
+
+    init(_ inner: any KeyValueTransaction) { self.inner = inner }
+
+    var writes: Int { inner.writes }
+
+    func get(_ table: Table, _ key: [UInt8]) -> [UInt8]? { counted { $0.get(table, key) } }
+    func put(_ table: Table, _ key: [UInt8], _ value: [UInt8]) { counted { $0.put(table, key, value) } }
+    func append(_ table: Table, _ key: [UInt8], _ value: [UInt8]) { counted { $0.append(table, key, value) } }
+    @discardableResult
+    func delete(_ table: Table, _ key: [UInt8]) -> Bool { counted { $0.delete(table, key) } }
+    func firstEntry(_ table: Table, atOrAfter key: [UInt8]) -> KeyValueEntry? {
+        counted { $0.firstEntry(table, atOrAfter: key) }
+    }
+    func lastEntry(_ table: Table, before key: [UInt8]) -> KeyValueEntry? { counted { $0.lastEntry(table, before: key) } }
+    func lastEntry(_ table: Table) -> KeyValueEntry? { counted { $0.lastEntry(table) } }
+    func lastKey(_ table: Table) -> [UInt8]? { counted { $0.lastKey(table) } }
+    func forEach(_ table: Table, prefix: [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool) {
+        inner.forEach(table, prefix: prefix) { key, value in
+            touched += 1
+            return body(key, value)
+        }
+    }
+
+    private func counted<Result>(_ work: (any KeyValueTransaction) -> Result) -> Result {
+        touched += 1
+        return work(inner)
+    }
+}
