@@ -215,6 +215,8 @@ extension AdminAnswer {
             public var acked: UInt64
             /// Entries on the stream that is up.
             public var inFlight: Int
+            /// By what its entries were proven to have arrived.
+            public var proven: String
             /// Why it is stopped; empty while it is not.
             public var stopReason: String
         }
@@ -224,7 +226,7 @@ extension AdminAnswer {
             lanes = details.lanes.map {
                 Lane(
                     id: $0.id, lane: $0.lane, epoch: $0.epoch, assigned: $0.assigned, acked: $0.acked,
-                    inFlight: $0.inFlight, stopReason: $0.stopReason)
+                    inFlight: $0.inFlight, proven: $0.proven, stopReason: $0.stopReason)
             }
             addresses = details.addresses
             addressesAge = details.addressesAge

@@ -258,12 +258,15 @@ public struct LinkDetails: Sendable, Equatable {
         public var acked: UInt64
         /// Entries written to the stream that is up, without acknowledgement.
         public var inFlight: Int
+        /// By what its entries were proven to have arrived: "812 by have"; empty where none were.
+        public var proven: String
         /// Why it is stopped; empty while it is not.
         public var stopReason: String
 
         /// That lane.
         public init(
-            id: UInt32, lane: String, epoch: String, assigned: UInt64, acked: UInt64, inFlight: Int, stopReason: String
+            id: UInt32, lane: String, epoch: String, assigned: UInt64, acked: UInt64, inFlight: Int, proven: String,
+            stopReason: String
         ) {
             self.id = id
             self.lane = lane
@@ -271,6 +274,7 @@ public struct LinkDetails: Sendable, Equatable {
             self.assigned = assigned
             self.acked = acked
             self.inFlight = inFlight
+            self.proven = proven
             self.stopReason = stopReason
         }
     }

@@ -1,4 +1,5 @@
 import XMPPAddress
+import XMPPStanzas
 import XMPPStreams
 
 /// What a site tells its operator. A closed list, so that the runtime renders each in one place and tests can demand
@@ -22,6 +23,12 @@ public enum Diagnostic: Sendable, Equatable {
     case peerAccepted(DomainPair, PeerProof)
     case peerRefused(DomainPair, reason: String)
     case numberOutOfOrder(DomainPair, lane: String, expected: UInt64, received: UInt64)
+    /// A stanza was taken over for the peer, under that number.
+    case entryAccepted(EntryTrace, id: String)
+    /// A peer's entry was taken over here.
+    case entryTaken(EntryTrace, id: String)
+    /// Entries from `first` up to the named one were proven to be the peer's.
+    case entriesProven(EntryTrace, first: UInt64, by: String)
     case entryExpired(DomainPair, entry: String)
     case entryHeld(DomainPair, entry: String, reason: String)
     /// Somebody at the queue desk held, released or purged entries.
@@ -39,6 +46,7 @@ public enum Diagnostic: Sendable, Equatable {
     /// How urgently it is meant.
     public var level: Level {
         switch self {
+        case .entryAccepted, .entryTaken, .entriesProven: .debug
         case .sessionBound, .sessionResumed, .sessionEnded, .peerAccepted, .linkUp, .accountChanged,
             .repeatedMessageIgnored:
             .info
@@ -46,5 +54,22 @@ public enum Diagnostic: Sendable, Equatable {
         case .newEpoch, .clockBehind, .entryExpired, .laneResynced: .warning
         case .entryHeld, .laneStopped, .endedEpoch, .diskReserveReached, .routingLoop: .error
         }
+    }
+}
+
+/// An entry as both sites name it in their logs: the pair, as the site sees it, the class of the lane and the number.
+public struct EntryTrace: Sendable, Equatable {
+    /// Our domain and the peer's.
+    public var pair: DomainPair
+    /// The lane.
+    public var laneClass: LaneClass
+    /// The number in the lane.
+    public var number: UInt64
+
+    /// The entry of that number.
+    public init(_ pair: DomainPair, _ laneClass: LaneClass, _ number: UInt64) {
+        self.pair = pair
+        self.laneClass = laneClass
+        self.number = number
     }
 }

@@ -82,6 +82,8 @@ public struct SitePolicy: Sendable, Equatable {
     public var continuesAfterRollback = false
     /// Which conversations with other domains go before others, and which give way.
     public var laneRules = LaneRules()
+    /// What becomes of every single entry is noted for the log, at both ends.
+    public var tracesEntries = false
     /// Entries sent and not yet acknowledged per lane.
     public var windowEntries = 256
     /// Bytes sent and not yet acknowledged per link, where its line is fast.

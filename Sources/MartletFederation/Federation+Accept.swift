@@ -56,6 +56,10 @@ extension Federation {
         if deadline.isEarly { expireEarly(lane, number, at: deadline.at, turn) }
         if !links[slot].isExpiryArmed { noteFirstWaiting(slot, turn) }
         noteAccepted(number, slot, index, from: stanza.from)
+        if turn.policy.tracesEntries {
+            let name = EntryTrace(links[slot].pair, links[slot].lanes[index].laneClass, number)
+            turn.note(.entryAccepted(name, id: stanza.id ?? ""))
+        }
 
         if goesNow {
             write(logged, entry, number, slot, index, isLate: false, turn)

@@ -36,7 +36,7 @@ extension Federation {
         }
         switch verdict {
         case .upTo(let number):
-            if number > 0 { acknowledge(slot, laneClass, upTo: number, byPeersNumber: true, turn) }
+            if number > 0 { acknowledge(slot, laneClass, upTo: number, by: .have, turn) }
             open(slot, index, turn)
         case .newStore:
             if !links[slot].lanes[index].isOpen { turn.note(.newEpoch(links[slot].pair, lane: laneClass.name)) }
@@ -79,7 +79,7 @@ extension Federation {
         foreign.acknowledged = h
         let entries = foreign.proved(proven)
         links[slot].state = .up(connection, .foreign(foreign))
-        for (laneClass, number) in entries { acknowledge(slot, laneClass, upTo: number, byPeersNumber: false, turn) }
+        for (laneClass, number) in entries { acknowledge(slot, laneClass, upTo: number, by: .count, turn) }
         if foreign.unprovenCount == 0 { heard(slot, turn) } else { links[slot].wasAsked = false }
         touch(slot)
     }
@@ -104,7 +104,7 @@ extension Federation {
         foreign.fence = ForeignCarrier.Fence()
         let entries = foreign.proved(outstanding.covers)
         links[slot].state = .up(connection, .foreign(foreign))
-        for (laneClass, number) in entries { acknowledge(slot, laneClass, upTo: number, byPeersNumber: false, turn) }
+        for (laneClass, number) in entries { acknowledge(slot, laneClass, upTo: number, by: .fence, turn) }
         heard(slot, turn)
         touch(slot)
         return true
@@ -119,12 +119,12 @@ extension Federation {
         guard case .closing(let connection, .foreign(var foreign)) = links[slot].state else { return }
         let entries = foreign.proved(foreign.unprovenCount)
         links[slot].state = .closing(connection, .foreign(foreign))
-        for (laneClass, number) in entries { acknowledge(slot, laneClass, upTo: number, byPeersNumber: false, turn) }
+        for (laneClass, number) in entries { acknowledge(slot, laneClass, upTo: number, by: .close, turn) }
     }
 
     /// Entries up to `number` are the peer's. Removing them may be lost in a crash: the peer says it again.
     mutating func acknowledge(
-        _ slot: Int, _ laneClass: LaneClass, upTo number: UInt64, byPeersNumber: Bool, _ turn: Turn
+        _ slot: Int, _ laneClass: LaneClass, upTo number: UInt64, by proof: EntryProof, _ turn: Turn
     ) {
         let index = Int(laneClass.rawValue)
         guard let id = links[slot].lanes[index].id, let entries = links[slot].lanes[index].entries,
@@ -138,8 +138,13 @@ extension Federation {
                 links[slot].window.acknowledged(
                     carried.bytes, after: turn.now - carried.writtenAt, isWanted: isWanted, limit: turn.policy.windowBytes)
             }
-            if !byPeersNumber { links[slot].lanes[index].row?.provenOtherwise = true }
+            if proof != .have { links[slot].lanes[index].row?.provenOtherwise = true }
+            links[slot].lanes[index].row?.proven[proof] += number - row.acked
             if let row = links[slot].lanes[index].row { LaneTable.update(id, row, in: turn.store) }
+        }
+        if turn.policy.tracesEntries {
+            let name = EntryTrace(links[slot].pair, laneClass, number)
+            turn.note(.entriesProven(name, first: row.acked + 1, by: proof.words))
         }
         removeAcknowledged(slot, index, Int(clamping: number - row.acked), turn)
         touch(slot)

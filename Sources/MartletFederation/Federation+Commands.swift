@@ -65,7 +65,7 @@ extension Federation {
             details.lanes.append(
                 LinkDetails.Lane(
                     id: id.value, lane: lane.laneClass.name, epoch: row.epoch.text, assigned: row.assigned, acked: row.acked,
-                    inFlight: lane.inFlight, stopReason: row.stop?.reason ?? ""))
+                    inFlight: lane.inFlight, proven: row.proven.words, stopReason: row.stop?.reason ?? ""))
         }
         let known = peerRow(peer, turn)
         details.addresses = known.endpoints.map {

@@ -177,10 +177,13 @@ extension Federation {
         if case .up(_, .foreign(let foreign)) = links[slot].state, foreign.hasUnprovenEntry { links[slot].doubtfulStreams += 1 }
         links[slot].state = .idle
         let requests = links[slot].requests
+        let excess = links[slot].failedRequests.count + requests.count - PeerLink.requestLimit
+        if excess > 0 { links[slot].failedRequests.removeFirst(min(excess, links[slot].failedRequests.count)) }
         links[slot].requests = []
         for request in requests {
             let stanza = Stanza(.iq, from: request.from, to: request.to, id: request.id, type: "get")
             turn.bounce(stanza, StanzaError(.remoteServerTimeout))
+            links[slot].failedRequests.append(request)
         }
         guard !isShuttingDown, !adopt(slot, turn) else { return }
         if links[slot].waiting > 0 || turn.policy.knownPeers.contains(links[slot].pair.peer) {

@@ -88,7 +88,7 @@ extension Federation {
         if inbound[connection]?.isManaged == true { inbound[connection]?.handled &+= 1 }
         if stanza.kind == .iq, stanza.iqType?.isRequest == false {
             if fenceAnswered(stanza, pair, turn) { return }
-            forgetRequest(stanza, pair)
+            if forgetRequest(stanza, pair) { return }
         }
         if let mark = stanza.relayMark {
             var delivered = stanza
@@ -99,11 +99,17 @@ extension Federation {
         }
     }
 
-    private mutating func forgetRequest(_ stanza: Stanza, _ pair: DomainPair) {
-        guard let slot = linkByPair[pair], let id = stanza.id else { return }
-        if let index = links[slot].requests.firstIndex(where: { $0.id == id && $0.from == stanza.to && $0.to == stanza.from }) {
+    /// An answer came; true where its request has failed already: nobody hears an answer twice (`Docs/relay-protocol.md` §5).
+    private mutating func forgetRequest(_ stanza: Stanza, _ pair: DomainPair) -> Bool {
+        guard let slot = linkByPair[pair], let id = stanza.id, let from = stanza.to, let to = stanza.from else { return false }
+        let request = PeerLink.Request(id: id, from: from, to: to)
+        if let index = links[slot].requests.firstIndex(of: request) {
             links[slot].requests.remove(at: index)
+        } else if let index = links[slot].failedRequests.firstIndex(of: request) {
+            links[slot].failedRequests.remove(at: index)
+            return true
         }
+        return false
     }
 
     /// What concerns the stanzas that come on the stream.
@@ -219,6 +225,9 @@ extension Federation {
         }
         guard let state = haves[lane], let row = state.row, let peer = state.peer, let local = state.local else { return }
         HaveTable.update(row, peer: peer, local: local, laneClass: lane.laneClass, in: turn.store)
+        if turn.policy.tracesEntries, case .stanza(let stanza) = content {
+            turn.note(.entryTaken(EntryTrace(lane.pair, lane.laneClass, mark.number), id: stanza.id ?? ""))
+        }
         switch content {
         case .stanza(let stanza): turn.route(stanza, from: origin)
         case .refused(let stanza, let error): turn.bounce(stanza, error)

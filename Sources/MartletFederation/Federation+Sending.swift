@@ -93,7 +93,9 @@ extension Federation {
             foreign.wrote(.void(row.laneClass, number))
             let proven = foreign.proved(0)
             links[slot].state = .up(connection, .foreign(foreign))
-            for (laneClass, number) in proven { acknowledge(slot, laneClass, upTo: number, byPeersNumber: false, turn) }
+            for (laneClass, number) in proven {
+                acknowledge(slot, laneClass, upTo: number, by: foreign.fence == nil ? .count : .fence, turn)
+            }
         }
         touch(slot)
     }

@@ -53,6 +53,8 @@ struct PeerLink {
     var volatile: Deque<Stanza> = []
     /// Requests carried beside the lanes and not answered yet, oldest first; bounded by ``requestLimit``.
     var requests: Deque<Request> = []
+    /// Requests that were answered with an error when their stream died, oldest first; bounded by ``requestLimit``.
+    var failedRequests: Deque<Request> = []
     /// The peer has not heard our availability since the last stream broke.
     var needsRefresh = true
     /// Streams in a row that died with stanzas of which a foreign peer proved nothing (`Docs/relay-protocol.md` §6, rung 4).
@@ -81,7 +83,7 @@ struct PeerLink {
     var isTouched = false
 
     /// An IQ request that the peer has not answered.
-    struct Request {
+    struct Request: Equatable {
         var id: String
         var from: JID
         var to: JID

@@ -48,6 +48,10 @@ enum DiagnosticRendering {
                 "entry held: decide with `martlet queue show`, release or purge",
                 link(pair, ["entry": "\(entry)", "reason": "\(reason)"])
             )
+        case .entryAccepted(let entry, let id): ("entry taken over for the peer", trace(entry, ["id": "\(id)"]))
+        case .entryTaken(let entry, let id): ("entry of the peer taken over", trace(entry, ["id": "\(id)"]))
+        case .entriesProven(let entry, let first, let proof):
+            ("entries proven to be the peer's", trace(entry, ["first": "\(first)", "by": "\(proof)"]))
         case .entryExpired(let pair, let entry): ("entry expired", link(pair, ["entry": "\(entry)"]))
         case .queueChanged(let pair, let what, let entries):
             ("entries changed by the operator", link(pair, ["what": "\(what)", "entries": "\(entries)"]))
@@ -64,6 +68,10 @@ enum DiagnosticRendering {
         case .routingLoop(let address): ("routing loop cut", ["to": "\(address)"])
         case .accountChanged(let account, let what): ("account changed", ["jid": "\(account)", "what": "\(what)"])
         }
+    }
+
+    private static func trace(_ entry: EntryTrace, _ more: Logger.Metadata) -> Logger.Metadata {
+        link(entry.pair, more.merging(["lane": "\(entry.laneClass.name)", "n": "\(entry.number)"]) { first, _ in first })
     }
 
     private static func link(_ pair: DomainPair, _ more: Logger.Metadata) -> Logger.Metadata {

@@ -36,6 +36,8 @@ public struct LaneRow: Sendable, Equatable {
     public var acked: UInt64 = 0
     /// The tag that this number carried.
     public var ackedTag: UInt64 = 0
+    /// By what its entries were proven, since the lane was made.
+    public var proven = EntryProofCounts()
     /// An entry of this epoch was acknowledged by other means than `<have/>` (the peer was foreign): the peer cannot know
     /// these numbers, so the lane begins a new epoch before it is relayed.
     public var provenOtherwise = false
@@ -161,6 +163,7 @@ public enum LaneTable {
         writer.put(row.acked)
         writer.put(row.ackedTag)
         writer.put(row.base)
+        for proof in EntryProof.allCases { writer.put(row.proven[proof]) }
         writer.put(UInt8(row.provenOtherwise ? 1 : 0))
         writer.put(UInt8(row.stop == nil ? 0 : 1))
         if let stop = row.stop {
@@ -201,6 +204,7 @@ public enum LaneTable {
         row.acked = reader.take()
         row.ackedTag = reader.take()
         row.base = reader.take()
+        for proof in EntryProof.allCases { row.proven[proof] = reader.take() }
         row.provenOtherwise = reader.take(UInt8.self) != 0
         if reader.take(UInt8.self) != 0 {
             guard let side = LaneStop.Side(rawValue: reader.take()) else { preconditionFailure("a stop of unknown side") }

@@ -68,6 +68,7 @@ struct LinkCommand: ParsableCommand {
                 Terminal.say(
                     "lane \(lane.id)        \(lane.lane): numbered to \(lane.assigned), acknowledged to \(lane.acked), "
                         + "\(lane.inFlight) on the line, epoch \(lane.epoch)")
+                if !lane.proven.isEmpty { Terminal.say("              taken over: \(lane.proven)") }
                 if !lane.stopReason.isEmpty {
                     Terminal.say("              STOPPED, \(lane.stopReason): martlet link resync \(link.peer)")
                 }

@@ -49,6 +49,7 @@ extension SitePolicy {
         pendingDialbacksPerStream = limits.pendingDialbacksPerStream
         pendingDialbacksPerAddress = limits.pendingDialbacksPerAddress
 
+        tracesEntries = [.trace, .debug].contains(configuration.logLevel)
         diskReserve = Int64(limits.diskReserve)
     }
 

@@ -255,6 +255,48 @@ import XMPPXML
         #expect(harness.routed.map(\.id) == ["open"])
     }
 
+    @Test("§5: the answer to a request that has failed already reaches nobody, once")
+    func lateAnswer() throws {
+        var harness = Harness()
+        harness.accept(Stanza(.iq, from: Harness.alice, to: Harness.bob, id: "q", type: "get"))
+        let connection = try harness.dialSucceeds(relay: true)
+        let inbound = harness.newConnection()
+        harness.receive(.peerVerified(Harness.outgoing, .certificate), on: inbound)
+        harness.receive(.closed("reset"), on: connection)
+        #expect(harness.routed.map(\.type) == ["error"])
+        harness.routed = []
+        let answer = Stanza(.iq, from: Harness.bob, to: Harness.alice, id: "q", type: "result")
+        harness.receive(.stanza(answer), on: inbound)
+        #expect(harness.routed.isEmpty)
+        harness.receive(.stanza(answer), on: inbound)
+        #expect(harness.routed.count == 1, "what nobody asked for is the client's business")
+    }
+
+    @Test("house: entries are named alike in the logs of both sites, and by what they were proven is kept")
+    func traces() throws {
+        var harness = Harness()
+        harness.policy.tracesEntries = true
+        harness.acceptMessage("m1")
+        harness.acceptMessage("m2")
+        let connection = try harness.dialSucceeds(relay: true)
+        harness.receive(.nonza(Harness.have(nil)), on: connection)
+        let marks = Harness.marks(harness.takeSent(connection))
+        harness.receive(.nonza(Harness.have(marks.last)), on: connection)
+        let notes = harness.effects.compactMap { if case .note(let note) = $0 { note } else { nil } }
+        let name = EntryTrace(Harness.outgoing, .chat, 2)
+        #expect(notes.contains(.entryAccepted(name, id: "m2")))
+        #expect(notes.contains(.entriesProven(name, first: 1, by: "have")))
+        #expect(harness.federation.links[0].lanes[1].row?.proven.words == "2 by have")
+
+        let inbound = harness.newConnection()
+        harness.receive(.peerVerified(Harness.outgoing, .certificate), on: inbound)
+        var stanza = Harness.message("theirs", from: Harness.bob, to: Harness.alice)
+        stanza.relayMark = RelayMark(lane: .chat, epoch: Epoch(high: 1, low: 2), number: 1, tag: 9, after: nil)
+        harness.receive(.stanza(stanza), on: inbound)
+        let taken = EntryTrace(Harness.outgoing, .chat, 1)
+        #expect(harness.effects.contains { if case .note(.entryTaken(taken, id: "theirs")) = $0 { true } else { false } })
+    }
+
     @Test("a link that is down is dialled at once when the peer shows itself")
     func inboundContact() {
         var harness = Harness()
