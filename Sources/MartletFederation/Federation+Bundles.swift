@@ -139,7 +139,8 @@ extension Federation {
     private mutating func learn(_ mark: RelayMark, _ pair: DomainPair, _ outcome: inout ImportOutcome, _ turn: Turn) {
         let index = Int(mark.lane.rawValue)
         guard let slot = linkByPair[pair], let entries = links[slot].lanes[index].entries,
-            let row = links[slot].lanes[index].row, !row.isStopped, mark.epoch == row.epoch, mark.number > row.acked, mark.number <= row.assigned,
+            let row = links[slot].lanes[index].row, !row.isStopped, mark.epoch == row.epoch, mark.number > row.acked,
+            mark.number <= row.assigned,
             EntryTable.entry(entries, mark.number, in: turn.store)?.tag == mark.tag
         else {
             outcome.ignoredHaves += 1

@@ -121,7 +121,9 @@ public enum EntryTable {
         var row = EntryRow(
             logSequence: reader.take(), tag: reader.take(), deadline: Instant(milliseconds: reader.take()))
         let byte: UInt8 = reader.take()
-        guard let state = EntryRow.State(rawValue: byte & ~arrivedFlag) else { preconditionFailure("an entry in unknown state") }
+        guard let state = EntryRow.State(rawValue: byte & ~arrivedFlag) else {
+            preconditionFailure("an entry in unknown state")
+        }
         row.state = state
         row.mayHaveArrived = byte & arrivedFlag != 0
         return row

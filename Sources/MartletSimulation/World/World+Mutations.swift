@@ -64,7 +64,9 @@ extension World {
             let id = LaneTable.lane(local: local, peer: peer, laneClass: mark.lane, in: rows)
         else { return bytes }
         let number = min(max(mark.number, row.acked), row.assigned)
-        let tag = number == row.acked ? row.ackedTag : EntryTable.entry(LaneEntries(id, base: row.base), number, in: rows)?.tag ?? row.ackedTag
+        let tag =
+            number == row.acked
+            ? row.ackedTag : EntryTable.entry(LaneEntries(id, base: row.base), number, in: rows)?.tag ?? row.ackedTag
         for (name, value) in RelayMark(lane: mark.lane, epoch: row.epoch, number: number, tag: tag, after: nil).attributes {
             have[name] = value
         }
