@@ -84,7 +84,7 @@ part-simulate:
 	.build/debug/martlet simulate Topologies/two-offices.toml --runs 1000 --messages 12
 	.build/debug/martlet simulate $(COMPANIES) --runs 12 --messages 12
 	.build/debug/martlet simulate $(LONG) --runs 1 --messages 60
-	.build/debug/martlet simulate Topologies/two-offices.toml Topologies/chain.toml --runs 10 --messages 12 --bytes
+	.build/debug/martlet simulate Topologies/two-offices.toml Topologies/chain.toml Topologies/behind-nat.toml --runs 10 --messages 12 --bytes
 
 part-interop:
 	MARTLET=$(CURDIR)/.build/debug/martlet Tests/InteropTests/run
@@ -96,6 +96,6 @@ part-kills: build
 	MARTLET=.build/release/martlet .venv/bin/python Tests/InteropTests/campaign.py --kills $(KILLS) --seed $(SEED)
 
 part-seeds: build
-	.build/release/martlet simulate $(ALL) --runs $$(( $(SEEDS) / $(words $(ALL)) )) --messages 20
-	.build/release/martlet simulate $(LONG) --runs 100
-	.build/release/martlet simulate $(ALL) --runs $$(( $(SEEDS) / 100 / $(words $(ALL)) )) --messages 20 --bytes
+	Tests/setup/seeds .build/release/martlet $(SEEDS)
+	Tests/setup/seeds .build/release/martlet $$(( $(SEEDS) / 100 )) --bytes
+	.build/release/martlet simulate $(LONG) --runs 50

@@ -110,7 +110,8 @@ public struct LinkRow: Sendable, Equatable {
     public var peer: String
     /// `idle`, `dialling`, `up`, `waiting`, `stopped`.
     public var state: String
-    /// `relay`, `stream management`, `ping fence`, or empty while unknown.
+    /// `relay`, `stream management`, `ping fence`, or empty while unknown; with `, on the peer's stream` where the peer opened
+    /// the stream in use.
     public var acknowledgement: String
     /// Entries that wait for their acknowledgement.
     public var waiting: Int

@@ -120,6 +120,10 @@ extension SiteConfiguration {
         # true: many certificates in the world are not valid.
         allow_dialback = true
 
+        # Whether a stream may carry stanzas in both directions where both servers can (XEP-0288). Default true: it is the only way
+        # to a server that opens streams itself and cannot be called, because it is behind NAT or a firewall.
+        bidirectional = true
+
         # Domains that must have a valid certificate nevertheless. Default [].
         require_certificate = []
 

@@ -13,6 +13,8 @@ extension SiteConfiguration {
         public var requiresTLS = true
         /// Whether a peer without valid certificate may prove its domain by dialback (XEP-0220).
         public var allowsDialback = true
+        /// Whether one stream may carry stanzas in both directions (XEP-0288).
+        public var isBidirectional = true
         /// Domains that must have a valid certificate, whatever else is allowed. Prepared.
         public var certificateRequired: [String] = []
         /// Networks in which peers may be although they are loopback, link-local or private.
@@ -106,6 +108,7 @@ extension SiteConfiguration {
             sourceAddress = section.optional("source_address", .ipAddress)
             requiresTLS = section.value("require_tls", .boolean, default: requiresTLS)
             allowsDialback = section.value("allow_dialback", .boolean, default: allowsDialback)
+            isBidirectional = section.value("bidirectional", .boolean, default: isBidirectional)
             certificateRequired = section.list("require_certificate", of: .domain, default: certificateRequired)
             allowedNetworks = section.list("allow_networks", of: .network, default: allowedNetworks)
             blockedDomains = section.list("blocked_domains", of: .domain, default: blockedDomains)

@@ -16,6 +16,10 @@ extension Topology {
             topology.chaos = root.section("chaos") { Chaos(reading: &$0) }
 
             if topology.sites.isEmpty { root.refuse("sites", "expected one [[sites]] or more") }
+            let hidden = topology.sites.count { $0.isBehindNAT }
+            if hidden > 1 || (hidden == 1 && !topology.foreignServers.isEmpty) {
+                root.refuse("sites", "one site may be behind NAT, if there are no foreign servers: nobody could reach it")
+            }
             Self.refuseRepeated(names, "name", &root)
             Self.refuseRepeated(topology.sites.map(\.domain) + topology.foreignServers.map(\.domain), "domain", &root)
             Self.refuseRepeated(topology.links.map { $0.between.sorted().joined(separator: " – ") }, "link", &root)
@@ -41,6 +45,7 @@ extension Topology.Site {
         urgentUsers = section.list("urgent_users", of: .oneOf(users), default: [])
         bulkUsers = section.list("bulk_users", of: .oneOf(users), default: [])
         entryLifetime = section.optional("entry_lifetime", .duration(.seconds(1)...Topology.times.upperBound))
+        isBehindNAT = section.value("behind_nat", .boolean, default: false)
         guard let name, let domain else { return nil }
         self.name = name
         self.domain = domain

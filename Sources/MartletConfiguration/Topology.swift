@@ -32,6 +32,8 @@ public struct Topology: Equatable, Sendable {
         public var bulkUsers: [String] = []
         /// How long a message waits for another server before it goes back; nil for the server's default.
         public var entryLifetime: Duration?
+        /// Nobody can connect to it; it connects to the others.
+        public var isBehindNAT = false
     }
 
     /// `[[foreign_servers]]`: one server of other software.

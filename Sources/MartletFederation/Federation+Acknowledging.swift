@@ -7,16 +7,12 @@ import XMPPStreams
 import XMPPXML
 
 extension Federation {
-    /// A nonza on a stream that we opened: the only way in which entries are removed.
+    /// A nonza on the stream that carries a link, about what it carries: the only way in which entries are removed.
     mutating func linkHeard(_ nonza: Element, _ slot: Int, _ turn: Turn) {
         switch (nonza.name, nonza.namespace) {
         case ("have", Namespaces.relay): receivedHave(nonza, slot, turn)
         case ("a", Namespaces.streamManagement): receivedCount(nonza, slot, turn)
         case ("failed", Namespaces.streamManagement): streamManagementFailed(slot, turn)
-        case ("r", Namespaces.streamManagement):
-            // Without XEP-0288 nothing comes on this stream, so the count is always 0.
-            guard let connection = links[slot].connection else { return }
-            turn.perform(.send(Array("<a xmlns='\(Namespaces.streamManagement)' h='0'/>".utf8)), on: connection)
         default: break
         }
     }

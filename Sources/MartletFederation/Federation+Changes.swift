@@ -6,6 +6,7 @@ import XMPPStreams
 extension Federation {
     /// A stream is authenticated: sessions refresh presence, and from now on silence is noticed.
     mutating func noteUp(_ slot: Int, _ turn: Turn) {
+        turn.note(.linkUp(links[slot].pair, acknowledgement: links[slot].acknowledgement))
         changes.append(LinkChange(links[slot].pair, .up(wantsRefresh: links[slot].needsRefresh)))
         links[slot].needsRefresh = false
         links[slot].isFailingTold = false

@@ -38,21 +38,19 @@ extension Federation {
     private func linkRow(_ slot: Int, _ turn: Turn) -> LinkRow {
         let link = links[slot]
         let (state, next) = stateWords(link, turn)
-        var acknowledgement = ""
-        if case .up(_, let carrier) = link.state { acknowledgement = carrier.name }
         let stop = link.lanes.compactMap { $0.row?.stop?.reason }.first
         let oldest = oldestAcceptance(slot, turn).map { turn.now - $0 } ?? 0
         return LinkRow(
             local: link.pair.local.description, peer: link.pair.peer.description, state: stop == nil ? state : "stopped",
-            acknowledgement: acknowledgement, waiting: Int(link.waiting), held: link.held, oldestAge: oldest,
-            nextAttempt: next, lastError: stop ?? link.lastError)
+            acknowledgement: link.acknowledgement, waiting: Int(link.waiting), held: link.held, oldestAge: oldest,
+            nextAttempt: next, lastError: stop ?? link.trouble)
     }
 
     private func stateWords(_ link: PeerLink, _ turn: Turn) -> (String, Int64) {
         switch link.state {
         case .idle: ("idle", 0)
         case .dialling: ("dialling", 0)
-        case .up: ("up", 0)
+        case .up: (link.isUpUntold ? "dialling" : "up", 0)
         case .closing: ("closing", 0)
         case .backingOff(let until): ("waiting", max(0, until - turn.now))
         }

@@ -15,8 +15,9 @@ extension Federation {
         if case .idle = links[slot].state { dial(slot, turn) }
     }
 
+    /// Begins an attempt; where the last one failed, a stream that the peer opened makes it needless.
     mutating func dial(_ slot: Int, _ turn: Turn) {
-        guard !isShuttingDown else { return }
+        guard !isShuttingDown, !adopt(slot, turn) else { return }
         let id = newDial(.link(slot))
         links[slot].state = .dialling(id)
         turn.perform(.dial(request(id, links[slot].pair, .link, turn)))
@@ -53,21 +54,27 @@ extension Federation {
         else {
             return turn.perform(.close(nil), on: connection)
         }
+        links[slot].lastError = ""
+        links[slot].cannotBeDialled = false
+        links[slot].isOnPeersStream = false
+        if features.isBidirectional { inbound[connection] = InboundStream(pairs: [links[slot].pair], isOurs: true) }
+        remember(links[slot].pair.peer, features, endpoints, turn)
+        begin(slot, connection, isRelay: features.relay, isManaged: features.streamManagement, turn)
+        noteUp(slot, turn)
+    }
+
+    /// An authenticated stream carries the link from now on. `isManaged`: XEP-0198 may be asked for.
+    mutating func begin(_ slot: Int, _ connection: ConnectionID, isRelay: Bool, isManaged: Bool, _ turn: Turn) {
         linkByConnection[connection] = slot
         links[slot].generation += 1
         links[slot].isSilenceArmed = false
         links[slot].absences = 0
         links[slot].isStranger = false
-        links[slot].lastError = ""
-        remember(links[slot].pair.peer, features, endpoints, turn)
-        if features.relay { beginRelay(slot, connection, turn) } else { beginForeign(slot, connection, features, turn) }
-        if case .up(_, let carrier) = links[slot].state {
-            turn.note(.linkUp(links[slot].pair, acknowledgement: carrier.name))
-        }
+        links[slot].isUpUntold = false
+        if isRelay { beginRelay(slot, connection, turn) } else { beginForeign(slot, connection, isManaged: isManaged, turn) }
         let volatile = links[slot].volatile
         links[slot].volatile = []
         for stanza in volatile { writeBeside(stanza, slot, turn) }
-        noteUp(slot, turn)
         touch(slot)
     }
 
@@ -82,9 +89,9 @@ extension Federation {
         expectAnswer(slot, turn)
     }
 
-    private mutating func beginForeign(_ slot: Int, _ connection: ConnectionID, _ features: PeerFeatures, _ turn: Turn) {
-        links[slot].state = .up(connection, .foreign(ForeignCarrier(managed: features.streamManagement)))
-        if features.streamManagement {
+    private mutating func beginForeign(_ slot: Int, _ connection: ConnectionID, isManaged: Bool, _ turn: Turn) {
+        links[slot].state = .up(connection, .foreign(ForeignCarrier(managed: isManaged)))
+        if isManaged {
             turn.perform(.send(Array("<enable xmlns='\(Namespaces.streamManagement)'/>".utf8)), on: connection)
         }
         for index in links[slot].lanes.indices where links[slot].lanes[index].row?.isStopped != true {
@@ -120,6 +127,9 @@ extension Federation {
         }
         dials[id] = nil
         guard case .dialling(id) = links[slot].state else { return }
+        links[slot].cannotBeDialled = true
+        links[slot].lastError = failure.words
+        if adopt(slot, turn) { return }
         switch failure {
         case .noSuchDomain:
             links[slot].absences += 1
@@ -156,6 +166,7 @@ extension Federation {
     mutating func streamLost(_ slot: Int, _ reason: String, _ turn: Turn) {
         guard let connection = links[slot].connection else { return }
         linkByConnection[connection] = nil
+        forgetReturnWays(connection)
         for index in links[slot].lanes.indices { links[slot].lanes[index].streamLost() }
         links[slot].window = SendWindow()
         links[slot].unheardBytes = 0
@@ -171,7 +182,7 @@ extension Federation {
             let stanza = Stanza(.iq, from: request.from, to: request.to, id: request.id, type: "get")
             turn.bounce(stanza, StanzaError(.remoteServerTimeout))
         }
-        guard !isShuttingDown else { return }
+        guard !isShuttingDown, !adopt(slot, turn) else { return }
         if links[slot].waiting > 0 || turn.policy.knownPeers.contains(links[slot].pair.peer) {
             backOff(slot, reason, turn)
         } else {
@@ -182,7 +193,8 @@ extension Federation {
     }
 
     /// The peer showed itself: no reason to wait any longer. Where a stream of ours is up, its process may be a new one that
-    /// knows nothing of that stream: asking finds it out now instead of with the next message.
+    /// knows nothing of that stream: asking finds it out now instead of with the next message. An attempt that would end
+    /// like the last one is not waited for where its new stream carries the link as well.
     mutating func peerShowedItself(_ pair: DomainPair, _ turn: Turn) {
         guard let slot = linkByPair[pair] else { return }
         switch links[slot].state {
@@ -191,9 +203,17 @@ extension Federation {
             dial(slot, turn)
         case .idle:
             if links[slot].needsRefresh || links[slot].waiting > 0 { dial(slot, turn) }
-        case .up:
+        case .up(let connection, _):
+            // Nothing was heard on the stream that the link was put on last: the new one is the better guess.
+            if links[slot].isUpUntold, let newest = returnWays[pair]?.last?.connection, newest != connection {
+                return streamLost(slot, "the peer opened another stream", turn)
+            }
             probe(slot, turn)
-        case .dialling, .closing:
+        case .dialling(let dial):
+            guard adopt(slot, turn) else { return }
+            dials[dial] = nil
+            turn.perform(.cancelDial(dial))
+        case .closing:
             break
         }
     }

@@ -9,19 +9,16 @@ import XMPPXML
 extension Federation {
     /// A fact about a connection from or to another server.
     public mutating func received(_ event: StreamEvent, on connection: ConnectionID, _ turn: Turn) {
-        if let slot = linkByConnection[connection] {
-            return receivedOnLink(event, slot, turn)
-        }
         switch event {
         case .dialbackKeyReceived(let pair, let key, let streamID, let address):
             dialbackKeyReceived(pair, key, streamID, address, on: connection, turn)
-        case .peerVerified(let pair, let proof):
-            peerVerified(pair, proof, on: connection, turn)
+        case .peerVerified(let pair, let proof, let bidirection):
+            peerVerified(pair, proof, bidirection, on: connection, turn)
         case .stanza(let stanza):
             receivedStanza(stanza, on: connection, turn)
         case .stanzaRefused(let stanza, let error):
             if inbound[connection]?.isManaged == true { inbound[connection]?.handled &+= 1 }
-            guard let from = stanza.from, let to = stanza.to else { break }
+            guard inbound[connection] != nil, let from = stanza.from, let to = stanza.to else { break }
             if let mark = stanza.relayMark {
                 // R3: counted, or it would come again for ever.
                 let pair = DomainPair(local: to.domain, peer: from.domain)
@@ -31,36 +28,38 @@ extension Federation {
             }
         case .nonza(let nonza):
             receivedNonza(nonza, on: connection, turn)
-        case .closed:
+            if let slot = linkByConnection[connection] { linkHeard(nonza, slot, turn) }
+        case .errorReceived(let condition):
+            if let slot = linkByConnection[connection] { errorReceived(condition, slot, turn) }
+        case .streamEnded:
+            if let slot = linkByConnection[connection] { closeAnswered(slot, turn) }
+        case .closed(let words):
             inboundClosed(connection)
+            if let slot = linkByConnection[connection] { streamLost(slot, words, turn) }
         case .congested:
-            turn.perform(.close(StreamError(.resourceConstraint)), on: connection)
+            guard let slot = linkByConnection[connection] else {
+                return turn.perform(.close(StreamError(.resourceConstraint)), on: connection)
+            }
+            turn.perform(.abort, on: connection)
+            streamLost(slot, "the peer reads too slowly", turn)
         default:
             break
         }
     }
 
-    private mutating func receivedOnLink(_ event: StreamEvent, _ slot: Int, _ turn: Turn) {
-        switch event {
-        case .nonza(let nonza): linkHeard(nonza, slot, turn)
-        case .errorReceived(let condition): errorReceived(condition, slot, turn)
-        case .streamEnded: closeAnswered(slot, turn)
-        case .closed(let words): streamLost(slot, words, turn)
-        case .congested:
-            if let connection = links[slot].connection { turn.perform(.abort, on: connection) }
-            streamLost(slot, "the peer reads too slowly", turn)
-        default: break
-        }
-    }
-
     /// A pair may be used on this stream from now on: the first moment at which anything of the peer is written down.
-    private mutating func peerVerified(_ pair: DomainPair, _ proof: PeerProof, on connection: ConnectionID, _ turn: Turn) {
+    private mutating func peerVerified(
+        _ pair: DomainPair, _ proof: PeerProof, _ bidirection: Bidirection, on connection: ConnectionID, _ turn: Turn
+    ) {
         if let reason = refusal(of: pair, turn) {
             turn.note(.peerRefused(pair, reason: reason))
             return turn.perform(.close(StreamError(.policyViolation)), on: connection)
         }
         inbound[connection, default: InboundStream()].pairs.append(pair)
         if proof == .certificate { rememberCertificate(pair.peer, turn) }
+        if bidirection != .none {
+            returnWays[pair, default: []].append(ReturnWay(connection: connection, proof: proof, bidirection: bidirection))
+        }
         turn.note(.peerAccepted(pair, proof))
         peerShowedItself(pair, turn)
     }
@@ -107,12 +106,16 @@ extension Federation {
         }
     }
 
+    /// What concerns the stanzas that come on the stream.
     private mutating func receivedNonza(_ nonza: Element, on connection: ConnectionID, _ turn: Turn) {
-        guard inbound[connection] != nil else { return }
+        guard let stream = inbound[connection] else {
+            if nonza.is("r", Namespaces.streamManagement) { acknowledgeCount(0, on: connection, turn) }
+            return
+        }
         switch (nonza.name, nonza.namespace) {
         case ("ask", Namespaces.relay):
             guard let pair = pair(of: nonza, on: connection) else { return }
-            if turn.isBelowReserve { return refuseBelowReserve(connection, turn) }
+            if refuses(connection, turn) { return }
             supersede(pair, by: connection, turn)
             for laneClass in LaneClass.allCases {
                 makeDue(IncomingLane(pair: pair, laneClass: laneClass), on: connection, turn)
@@ -120,16 +123,26 @@ extension Federation {
         case ("void", Namespaces.relay):
             guard let pair = pair(of: nonza, on: connection), let mark = RelayMark(nonza) else { return }
             receivedEntry(mark, .void, pair, on: connection, turn)
-        case ("enable", Namespaces.streamManagement):
-            inbound[connection]?.isManaged = true
-            inbound[connection]?.handled = 0
+        case ("enable", Namespaces.streamManagement) where !stream.isOurs:
+            manage(connection)
             turn.perform(.send(Array("<enabled xmlns='\(Namespaces.streamManagement)'/>".utf8)), on: connection)
+        case ("enabled", Namespaces.streamManagement) where stream.isOurs:
+            // XEP-0198 §3: both ends count from here on.
+            manage(connection)
         case ("r", Namespaces.streamManagement):
-            let handled = inbound[connection]?.handled ?? 0
-            turn.acknowledge(Array("<a xmlns='\(Namespaces.streamManagement)' h='\(handled)'/>".utf8), on: connection)
+            acknowledgeCount(stream.handled, on: connection, turn)
         default:
             break
         }
+    }
+
+    private mutating func manage(_ connection: ConnectionID) {
+        inbound[connection]?.isManaged = true
+        inbound[connection]?.handled = 0
+    }
+
+    private func acknowledgeCount(_ handled: UInt32, on connection: ConnectionID, _ turn: Turn) {
+        turn.acknowledge(Array("<a xmlns='\(Namespaces.streamManagement)' h='\(handled)'/>".utf8), on: connection)
     }
 
     /// Another Martlet carries a pair on one stream at a time: the one that carried it before is dead at its end, whatever
@@ -137,6 +150,8 @@ extension Federation {
     private mutating func supersede(_ pair: DomainPair, by connection: ConnectionID, _ turn: Turn) {
         if let before = relayStream[pair], before != connection, inbound[before]?.pairs == [pair] {
             turn.perform(.abort, on: before)
+            forgetReturnWays(before)
+            if let slot = linkByConnection[before] { streamLost(slot, "the peer uses another stream", turn) }
         }
         relayStream[pair] = connection
     }
@@ -154,7 +169,7 @@ extension Federation {
     private mutating func receivedEntry(
         _ mark: RelayMark, _ content: NumberedContent, _ pair: DomainPair, on connection: ConnectionID, _ turn: Turn
     ) {
-        if turn.isBelowReserve { return refuseBelowReserve(connection, turn) }
+        if refuses(connection, turn) { return }
         let lane = IncomingLane(pair: pair, laneClass: mark.lane)
         load(lane, turn)
         switch haves[lane]?.verdict(on: mark) {
@@ -180,9 +195,17 @@ extension Federation {
         makeDue(lane, on: connection, turn)
     }
 
-    /// R4: nothing is counted and nothing is read any more; the peer keeps it and tries again, more and more rarely.
-    private func refuseBelowReserve(_ connection: ConnectionID, _ turn: Turn) {
-        turn.perform(.close(StreamError(.resourceConstraint, text: "The disk is nearly full, try later")), on: connection)
+    /// R4: nothing is counted and nothing is read any more; the peer keeps it and tries again, more and more rarely. A stream
+    /// that we opened goes on, since what it carries away frees the disk: there the peer meets silence and gives up by itself.
+    private mutating func refuses(_ connection: ConnectionID, _ turn: Turn) -> Bool {
+        if inbound[connection]?.isDeaf == true { return true }
+        guard turn.isBelowReserve else { return false }
+        if inbound[connection]?.isOurs == true {
+            inbound[connection]?.isDeaf = true
+        } else {
+            turn.perform(.close(StreamError(.resourceConstraint, text: "The disk is nearly full, try later")), on: connection)
+        }
+        return true
     }
 
     /// The number and the delivery, by whichever carrier it came.
@@ -246,6 +269,7 @@ extension Federation {
     }
 
     private mutating func inboundClosed(_ connection: ConnectionID) {
+        forgetReturnWays(connection)
         guard let stream = inbound.removeValue(forKey: connection) else { return }
         for pair in stream.pairs where relayStream[pair] == connection { relayStream[pair] = nil }
     }

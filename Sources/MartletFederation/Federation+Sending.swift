@@ -158,6 +158,10 @@ extension Federation {
         links[slot].owedSince = nil
         links[slot].wasAsked = false
         links[slot].failures = 0
+        if links[slot].isUpUntold {
+            links[slot].isUpUntold = false
+            noteUp(slot, turn)
+        }
         links[slot].unheardBytes = links[slot].lanes.reduce(0) { $0 + $1.bytesInFlight }
         // A lane that waits to be opened waits for its own `<have/>`: that of another lane says nothing about it.
         if links[slot].lanes.contains(where: { $0.inFlight > 0 || $0.awaitsOpening }) { expectAnswer(slot, turn) }
@@ -215,7 +219,7 @@ extension Federation {
     }
 
     private mutating func peerIsSilent(_ slot: Int, _ connection: ConnectionID, _ carrier: Carrier, _ turn: Turn) {
-        if case .foreign(var foreign) = carrier, foreign.fence != nil {
+        if case .foreign(var foreign) = carrier, foreign.fence != nil, !isProbablyDead(connection, of: slot) {
             foreign.fence?.unanswered += 1
             if (foreign.fence?.unanswered ?? 0) < 3 {
                 raiseFence(&foreign, slot, connection, turn)

@@ -25,6 +25,8 @@ public struct Federation {
     var inbound: [ConnectionID: InboundStream] = [:]
     /// The stream on which another Martlet asked last about a pair. Look-up only.
     var relayStream: [DomainPair: ConnectionID] = [:]
+    /// Streams that peers opened and that may carry our stanzas back, per pair, the newest last.
+    var returnWays: [DomainPair: [ReturnWay]] = [:]
     var haves: [IncomingLane: HaveState] = [:]
     /// Lanes whose `<have/>` is due at the end of the batch.
     var dueHaves: [(ConnectionID, IncomingLane)] = []

@@ -3,11 +3,16 @@ import MartletStore
 import XMPPStanzas
 import XMPPStreams
 
-/// A stream that another server opened to us and on which at least one pair of domains was asked for.
+/// A stream on which another server sends us stanzas: one that it opened and on which at least one pair of domains was asked
+/// for, or (XEP-0288) one that we opened. It may be what carries a link at the same time.
 struct InboundStream {
     /// Pairs proven on this stream.
     var pairs: [DomainPair] = []
-    /// The peer enabled XEP-0198 for what it sends.
+    /// We opened it, for our link.
+    var isOurs = false
+    /// Numbers were dropped on it below the disk reserve: with any answer the peer would believe that it lost none.
+    var isDeaf = false
+    /// XEP-0198 is enabled for what the peer sends.
     var isManaged = false
     /// Stanzas taken over since then, modulo 2³².
     var handled: UInt32 = 0

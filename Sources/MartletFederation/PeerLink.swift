@@ -34,6 +34,12 @@ struct PeerLink {
     var generation: UInt64 = 0
     /// Attempts that failed in a row.
     var failures = 0
+    /// The last attempt failed. While that is so, a stream that the peer opened is used where there is one (XEP-0288).
+    var cannotBeDialled = false
+    /// The stream in use was opened by the peer.
+    var isOnPeersStream = false
+    /// Nobody was told that the link is up: nothing was heard on its stream yet.
+    var isUpUntold = false
     /// Attempts in a row in which DNS said that the domain does not exist.
     var absences = 0
     var lastError = ""
@@ -92,6 +98,15 @@ struct PeerLink {
 
     /// Entries on disk without acknowledgement, in all lanes.
     var waiting: UInt64 { lanes.reduce(0) { $0 + $1.waiting } }
+
+    /// How the peer acknowledges on the stream in use, for the operator; empty where there is none.
+    var acknowledgement: String {
+        guard case .up(_, let carrier) = state, !isUpUntold else { return "" }
+        return isOnPeersStream ? carrier.name + ", on the peer's stream" : carrier.name
+    }
+
+    /// What does not work, for the operator.
+    var trouble: String { isUp && isOnPeersStream && !isUpUntold ? "cannot be called: \(lastError)" : lastError }
 
     /// The stream that carries the link now.
     var connection: ConnectionID? {

@@ -92,6 +92,7 @@ struct NetworkSettings: Sendable {
         let limits = configuration.limits
         var result = StreamConfiguration(domains: [domain], dialbackSecret: secret)
         result.allowsDialback = configuration.federation.allowsDialback
+        result.offersBidi = configuration.federation.isBidirectional
         result.pendingDialbacksPerStream = limits.pendingDialbacksPerStream
         result.limits.stanzaBytes = limits.serverStanzaBytes
         result.limits.depth = limits.stanzaDepth

@@ -11,6 +11,8 @@ enum SessionLimits {
     static let catchUpMessages = 200
     /// Bytes sent from a mailbox in one turn: a turn is short.
     static let catchUpBytes = 512 << 10
+    /// How far back roster changes may not have reached a client when the server died, milliseconds.
+    static let recentRosterChanges: Int64 = 600_000
     /// Farewells kept for a peer behind a dead line: those of 20 people in 50 rooms each. The oldest give way.
     static let farewells = 1000
     /// Addresses with directed presence per session: a person is in dozens of rooms, not in thousands.

@@ -49,6 +49,7 @@ extension Sessions {
         turn.perform(.send(resumed.serialized(within: Namespaces.client)), on: connection)
         turn.note(.sessionResumed(sessions[id].jid))
         resend(resent, to: id, on: connection, turn)
+        if wasUncertain { tellWhatWasMissed(id, turn) }
         if sessions[id].catchUp != nil {
             continueCatchUp(id, turn)
         } else if wasUncertain, sessions[id].takesMessages {

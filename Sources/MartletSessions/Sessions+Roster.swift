@@ -82,7 +82,7 @@ extension Sessions {
         RosterTable.remove(account, number, domain: domain, in: turn.store)
         // What was a contact of the account's own is an office like any other now.
         let office = offices.first { $0.jid == contact }.map(RosterItem.element)
-        push(office ?? RosterItem.removal(contact), account, sessions[id].account, turn)
+        push(office ?? RosterItem.removal(contact), number, account, sessions[id].account, turn)
         if office != nil { wantOffices(at: bare.domain, of: bare, turn) }
     }
 
@@ -92,21 +92,24 @@ extension Sessions {
     ) {
         let domain = AddressTable.makeNumber(of: contact.domain, in: turn.store)
         RosterTable.put(account, number, domain: domain, row, in: turn.store)
-        push(RosterItem.element(contact, row), account, place, turn)
+        push(RosterItem.element(contact, row), number, account, place, turn)
     }
 
     /// A roster push to every interested resource (RFC 6121 §2.1.6), under a new version.
-    private mutating func push(_ item: Element, _ account: AddressNumber, _ place: Int?, _ turn: Turn) {
+    private mutating func push(
+        _ item: Element, _ contact: AddressNumber, _ account: AddressNumber, _ place: Int?, _ turn: Turn
+    ) {
         let tag = UInt32(truncatingIfNeeded: turn.random.next())
-        RosterTable.changeVersion(of: account, tag: tag, in: turn.store)
+        RosterTable.changeVersion(of: account, tag: tag, contact: contact, at: turn.now, in: turn.store)
         guard let place else { return }
+        for id in accounts[place].sessions where sessions[id].isInterested { push(item, to: id, turn) }
+    }
+
+    /// A roster push to one session.
+    mutating func push(_ item: Element, to id: SessionID, _ turn: Turn) {
         var query = Element("query", Namespaces.roster, elements: [item])
-        query["ver"] = rosterVersion(of: account, turn)
-        var push = Stanza(.iq, type: "set", payloads: [query])
-        for id in accounts[place].sessions where sessions[id].isInterested {
-            push.id = turn.random.identifier()
-            push.to = sessions[id].jid
-            send(push, to: id, turn)
-        }
+        query["ver"] = rosterVersion(of: sessions[id].accountNumber, turn)
+        let push = Stanza(.iq, to: sessions[id].jid, id: turn.random.identifier(), type: "set", payloads: [query])
+        send(push, to: id, turn)
     }
 }

@@ -130,13 +130,34 @@ public enum RosterTable {
         return "\(reader.take(UInt64.self))-\(String(reader.take(UInt32.self), radix: 16))"
     }
 
-    /// Gives an account's roster a new version.
-    public static func changeVersion(of account: AddressNumber, tag: UInt32, in store: some KeyValueTransaction) {
+    /// Gives an account's roster a new version, since that contact changed or went.
+    public static func changeVersion(
+        of account: AddressNumber, tag: UInt32, contact: AddressNumber, at now: Instant, in store: some KeyValueTransaction
+    ) {
         let counter = store.get(.rosterVersion, key(account.value)).map(ByteReader.first) ?? 0
-        var writer = ByteWriter(capacity: 12)
+        var writer = ByteWriter(capacity: 12 + 16 * recentLimit)
         writer.put(counter + 1)
         writer.put(tag)
+        let others = recentChanges(of: account, in: store).filter { $0.contact != contact }
+        for change in others.suffix(recentLimit - 1) + [(contact, now)] {
+            writer.put(change.contact.value)
+            writer.put(change.at.milliseconds)
+        }
         store.put(.rosterVersion, key(account.value), writer.bytes)
+    }
+
+    /// How many changes are remembered with the version.
+    public static let recentLimit = 16
+
+    /// The contacts that changed or went last, newest last: what a session may not have heard when the server died.
+    public static func recentChanges(
+        of account: AddressNumber, in store: some KeyValueTransaction
+    ) -> [(contact: AddressNumber, at: Instant)] {
+        guard let row = store.get(.rosterVersion, key(account.value)) else { return [] }
+        var reader = ByteReader(row, from: 12)
+        var changes: [(AddressNumber, Instant)] = []
+        while !reader.isAtEnd { changes.append((AddressNumber(reader.take()), Instant(milliseconds: reader.take()))) }
+        return changes
     }
 
     /// Forgets the version, with the account.

@@ -32,6 +32,10 @@ public enum Namespaces {
     public static let dialbackFeature = "urn:xmpp:features:dialback"
     /// XEP-0198: Stream Management.
     public static let streamManagement = "urn:xmpp:sm:3"
+    /// XEP-0288: Bidirectional Server-to-Server Connections.
+    public static let bidi = "urn:xmpp:bidi"
+    /// XEP-0288: the stream feature.
+    public static let bidiFeature = "urn:xmpp:features:bidi"
     /// XEP-0077: In-Band Registration.
     public static let register = "jabber:iq:register"
     /// XEP-0077 §10: the registration stream feature.

@@ -109,13 +109,18 @@ public struct PeerFeatures: Sendable, Equatable {
     public var proof: PeerProof
     /// Whether the peer's certificate verified for its domain.
     public var peerCertificateVerified: Bool
+    /// Stanzas of the peer come on this stream too (XEP-0288).
+    public var isBidirectional: Bool
 
     /// These abilities.
-    public init(relay: Bool, streamManagement: Bool, proof: PeerProof, peerCertificateVerified: Bool) {
+    public init(
+        relay: Bool, streamManagement: Bool, proof: PeerProof, peerCertificateVerified: Bool, isBidirectional: Bool = false
+    ) {
         self.relay = relay
         self.streamManagement = streamManagement
         self.proof = proof
         self.peerCertificateVerified = peerCertificateVerified
+        self.isBidirectional = isBidirectional
     }
 }
 
@@ -176,8 +181,9 @@ public enum StreamEvent: Sendable {
     /// The peer asks for `pair` with a dialback key (XEP-0220 §2.1.1); answered by
     /// ``StreamCommand/dialbackVerdict(_:_:)``.
     case dialbackKeyReceived(DomainPair, key: String, streamID: String, address: RemoteAddress)
-    /// `pair` may be used on this stream from now on. `relay` is known from the peer's use of it, not here.
-    case peerVerified(DomainPair, PeerProof)
+    /// `pair` may be used on this stream from now on, in the other direction too as far as the peer asked for it. Without
+    /// that, `relay` is known from the peer's use of it, not here.
+    case peerVerified(DomainPair, PeerProof, Bidirection = .none)
 
     // A stream that we opened.
 

@@ -10,8 +10,8 @@ struct SimulateCommand: ParsableCommand {
         abstract: "Simulate a company with its outages and crashes, and count what was delivered.",
         discussion: """
             Runs the sites of a topology file on virtual time: real routing, queues and stores in memory; lines fail and
-            machines die as the file says, moved in time by the seed, and the seed adds trouble of its own. Each seed is run
-            in two processes: both runs must be the same to the last byte. The exit status is 0 only if nothing was lost,
+            machines die as the file says, moved in time by the seed, and the seed adds trouble of its own. Seeds are run
+            in two processes each: both runs must be the same to the last byte. The exit status is 0 only if nothing was lost,
             duplicated or reordered, and nothing was left behind. Docs/reference/simulator.md says more.
 
               martlet simulate Topologies/two-offices.toml --seed 1 --runs 1000
@@ -33,6 +33,9 @@ struct SimulateCommand: ParsableCommand {
     @Flag(help: "Bytes between sites, with real stream engines that parse and negotiate; slower.")
     var bytes = false
 
+    @Option(help: ArgumentHelp("Run only each n-th seed in two processes: for a great many seeds.", valueName: "n"))
+    var twinEvery: Int = 1
+
     @Option(help: ArgumentHelp("Draw latency and queues of the first seed.", valueName: "file.svg"))
     var report: String?
 
@@ -42,6 +45,7 @@ struct SimulateCommand: ParsableCommand {
     func validate() throws {
         guard !topologies.isEmpty else { throw ValidationError("name a topology file") }
         guard runs > 0 else { throw ValidationError("--runs takes a number from 1") }
+        guard twinEvery > 0 else { throw ValidationError("--twin-every takes a number from 1") }
         guard messages ?? 1 > 0 else { throw ValidationError("--messages takes a number from 1") }
         guard report == nil || topologies.count == 1 else { throw ValidationError("--report draws one topology") }
     }
@@ -61,7 +65,8 @@ struct SimulateCommand: ParsableCommand {
         for (name, company) in companies {
             var part = SimulationTotal()
             for number in 0..<UInt64(runs) {
-                results.append((name, seed + number, simulate(company, name, seed: seed + number, &part)))
+                let digest = simulate(company, name, seed: seed + number, &part)
+                if hasTwin(number) { results.append((name, seed + number, digest)) }
                 if isatty(STDERR_FILENO) == 1, (number + 1) % 10 == 0 {
                     Terminal.mention("\(name): \(number + 1) of \(runs) seeds")
                 }
@@ -77,14 +82,18 @@ struct SimulateCommand: ParsableCommand {
             print("seed \(result.seed) of \(result.topology): two processes differ: \(result.digest) and \(other)")
         }
         if let report, let company = companies.first { try draw(company.1, company.0, to: report) }
-        print("\(results.count) seeds, each in two processes with equal digests; \(total.work)")
+        let each = twinEvery == 1 ? "each" : "\(results.count) of them"
+        print("\(companies.count * runs) seeds, \(each) in two processes with equal digests; \(total.work)")
         print("troubles: \(total.troubles)")
         print(total.words)
         if total.failed > 0 { throw ExitCode.failure }
     }
 
+    private func hasTwin(_ number: UInt64) -> Bool { number.isMultiple(of: UInt64(twinEvery)) }
+
     private var twinArguments: [String] {
         var arguments = ["simulate"] + topologies + ["--seed", String(seed), "--runs", String(runs), "--digests"]
+        arguments += ["--twin-every", String(twinEvery)]
         if let messages { arguments += ["--messages", String(messages)] }
         if bytes { arguments.append("--bytes") }
         return arguments
@@ -110,7 +119,7 @@ struct SimulateCommand: ParsableCommand {
     /// The part of the second process.
     private func printDigests(_ companies: [Topology]) {
         for company in companies {
-            for number in 0..<UInt64(runs) {
+            for number in 0..<UInt64(runs) where hasTwin(number) {
                 var world = World(company, seed: seed + number, options: options)
                 Terminal.say(world.run().digest.description)
             }

@@ -8,18 +8,26 @@ from harness import certificates, peers, scenarios, server
 @pytest.fixture(
     scope="module",
     params=[
-        (server.DIALBACK, True, certificates.BOTH_WAYS),
-        (server.EXTERNAL, True, certificates.SERVER_ONLY),
-        (server.EXTERNAL, False, certificates.SERVER_ONLY),
+        (server.DIALBACK, True, certificates.BOTH_WAYS, False),
+        (server.EXTERNAL, True, certificates.SERVER_ONLY, False),
+        (server.EXTERNAL, False, certificates.SERVER_ONLY, False),
+        (server.DIALBACK, True, certificates.BOTH_WAYS, True),
+        (server.EXTERNAL, True, certificates.BOTH_WAYS, True),
     ],
-    ids=["dialback", "external", "external-without-acks"],
+    ids=["dialback", "external", "external-without-acks", "dialback-bidi", "external-bidi"],
 )
 def pair(make_world, office_kind, request):
-    mode, server_acks, usage = request.param
+    mode, server_acks, usage, bidi = request.param
     world = make_world()
     office = world.add("office.example", office_kind, mode=mode, usage=usage, users=scenarios.USERS)
     partner = world.add(
-        "partner.example", peers.Prosody, mode=mode, usage=usage, users=scenarios.USERS, server_acks=server_acks
+        "partner.example",
+        peers.Prosody,
+        mode=mode,
+        usage=usage,
+        users=scenarios.USERS,
+        server_acks=server_acks,
+        bidi=bidi,
     )
     world.start()
     yield office, partner

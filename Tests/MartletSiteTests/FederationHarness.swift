@@ -92,12 +92,13 @@ struct FederationHarness {
     }
 
     /// The attempt under way succeeds.
-    mutating func dialSucceeds(relay: Bool, managed: Bool = false) throws -> ConnectionID {
+    mutating func dialSucceeds(relay: Bool, managed: Bool = false, bidi: Bool = false) throws -> ConnectionID {
         let dials = takeDials()
         let request = try #require(dials.last)
         let connection = newConnection()
         let features = PeerFeatures(
-            relay: relay, streamManagement: managed, proof: .certificate, peerCertificateVerified: false)
+            relay: relay, streamManagement: managed, proof: .certificate, peerCertificateVerified: false,
+            isBidirectional: bidi)
         step { $0.dialed(request.id, connection, features, [], $1) }
         return connection
     }

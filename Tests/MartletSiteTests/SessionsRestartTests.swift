@@ -29,6 +29,30 @@ struct SessionsRestartTests {
         #expect(site.store.count(.clientSlot) == 0)
     }
 
+    @Test("requests, roster changes and availability that were committed and never sent are told when the client resumes")
+    func missed() {
+        var site = SessionsHarness()
+        let juliet = site.loginResumable("juliet", "balcony")
+        site.send(juliet, "<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>")
+        let romeo = site.loginResumable("romeo", "orchard")
+        site.send(romeo, "<presence to='juliet@pilsen.example' type='subscribe'/>")
+        site.send(juliet, "<presence to='romeo@pilsen.example' type='subscribed'/>")
+        site.send(juliet, "<presence to='romeo@pilsen.example' type='subscribe'/>")
+        site.send(romeo, "<presence to='juliet@pilsen.example' type='subscribed'/>")
+        site.send(juliet, "<iq type='set' id='s'><query xmlns='jabber:iq:roster'><item jid='nurse@x.example'/></query></iq>")
+        site.receive("<presence from='nurse@x.example' to='juliet@pilsen.example' type='subscribe'/>")
+        _ = site.take(juliet)
+        site.flush()
+        site.crash()
+        let again = site.resume(juliet, h: 100)
+        let got = site.take(again)
+        let pushed = got.compactMap { $0.first("query", Namespaces.roster)?.elements.first?["jid"] }
+        #expect(pushed == ["romeo@pilsen.example", "nurse@x.example"])
+        #expect(got.contains { $0["type"] == "subscribe" && $0["from"] == "nurse@x.example" })
+        let romeos = got.filter { $0.name == "presence" && $0["from"]?.hasPrefix("romeo@") == true }
+        #expect(romeos.map { $0["type"] } == [nil], "he waits for his client and counts as present")
+    }
+
     @Test("a count that covers volatile stanzas of which the disk knows nothing is accepted after a crash")
     func volatileAhead() {
         var site = SessionsHarness()

@@ -58,12 +58,28 @@ struct AccountTablesTests {
         var seen = [RosterTable.version(of: one, in: transaction)]
         #expect(seen == [""])
         for tag in [7, 7, 8] as [UInt32] {
-            RosterTable.changeVersion(of: one, tag: tag, in: transaction)
+            RosterTable.changeVersion(
+                of: one, tag: tag, contact: AddressNumber(9), at: Instant(milliseconds: 1), in: transaction)
             seen.append(RosterTable.version(of: one, in: transaction))
         }
         #expect(Set(seen).count == 4)
         RosterTable.removeVersion(of: one, in: transaction)
         #expect(RosterTable.version(of: one, in: transaction) == "")
+    }
+
+    @Test("the last changes of a roster are remembered, each contact once")
+    func recentChanges() {
+        let transaction = store.begin()
+        for number: UInt64 in Array(1...20) + [19, 7] {
+            RosterTable.changeVersion(
+                of: one, tag: 0, contact: AddressNumber(number), at: Instant(milliseconds: Int64(number)), in: transaction)
+        }
+        let changes = RosterTable.recentChanges(of: one, in: transaction)
+        let expected: [UInt64] = [6] + Array(8...18) + [20, 19, 7]
+        #expect(changes.map(\.contact.value).suffix(15) == expected.suffix(15))
+        #expect(changes.count == RosterTable.recentLimit)
+        #expect(changes.last?.at == Instant(milliseconds: 7))
+        #expect(RosterTable.recentChanges(of: two, in: transaction).isEmpty)
     }
 
     @Test("a mailbox row gives its reference to the log back when it goes")

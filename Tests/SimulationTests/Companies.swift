@@ -4,7 +4,7 @@ import MartletConfiguration
 /// The topology files, with less traffic.
 enum Companies {
     static let names = [
-        "two-offices", "star", "mesh", "chain", "radio", "foreign", "rolling-restart", "restored-backup",
+        "two-offices", "star", "mesh", "chain", "radio", "foreign", "rolling-restart", "restored-backup", "behind-nat",
     ]
 
     static func read(_ name: String, messages: Int) throws -> Topology {

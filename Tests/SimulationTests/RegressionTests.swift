@@ -19,6 +19,24 @@ import Testing
         #expect(report.counts == [.reserve: 1])
     }
 
+    @Test(
+        "a request to see somebody that was committed and never sent is made again when the client resumes", arguments: 0..<20)
+    func requestLostInACrash(step: Int) throws {
+        let crash = PlannedFault(at: 1000 + Int64(step) * 150, duration: 7000, kind: .crash(server: 1, point: 1))
+        let report = run(try Companies.pair(messages: 0), [crash], seed: UInt64(step))
+        #expect(report.faults.isEmpty, "\(report.faults.map(\.description))")
+    }
+
+    @Test("the same on the stream that the site opened itself, which goes on carrying away what it has")
+    func reserveBehindNAT() throws {
+        var topology = try Companies.pair()
+        topology.sites[1].isBehindNAT = true
+        let reserve = PlannedFault(at: 10_000, duration: 6000, kind: .reserve(site: 1))
+        let report = run(topology, [reserve], seed: 1)
+        #expect(report.faults.isEmpty, "\(report.faults.map(\.description))")
+        #expect(report.counts == [.reserve: 1])
+    }
+
     @Test("below its disk's reserve a site still keeps the errors for what it refuses to foreign servers")
     func errorsBelowReserve() throws {
         let foreign = """

@@ -18,7 +18,7 @@ import Testing
         }
     }
 
-    @Test("bytes between sites: the same promise with real stream engines", arguments: ["two-offices", "chain"])
+    @Test("bytes between sites: the same promise with real stream engines", arguments: ["two-offices", "chain", "behind-nat"])
     func bytes(name: String) throws {
         let topology = try Companies.read(name, messages: 20)
         var options = World.Options()

@@ -257,10 +257,11 @@ func describe(_ event: StreamEvent) -> String {
     case .stanzaRefused(let stanza, let error): "stanza refused \(error.condition.rawValue) \(text(stanza))"
     case .nonza(let element): "nonza \(String(decoding: element.serialized(within: ""), as: UTF8.self))"
     case .dialbackKeyReceived(let pair, let key, let id, _): "dialback key \(pair.local) \(pair.peer) \(key) \(id)"
-    case .peerVerified(let pair, let proof): "peer verified \(pair.local) \(pair.peer) \(proof)"
+    case .peerVerified(let pair, let proof, let bidirection):
+        "peer verified \(pair.local) \(pair.peer) \(proof)" + (bidirection == .none ? "" : " bidi \(bidirection)")
     case .outboundReady(let features):
         "ready \(features.proof)\(features.relay ? " relay" : "")\(features.streamManagement ? " sm" : "")"
-            + (features.peerCertificateVerified ? " verified" : "")
+            + (features.peerCertificateVerified ? " verified" : "") + (features.isBidirectional ? " bidi" : "")
     case .outboundFailed(let failure): "failed \(text(failure))"
     case .dialbackVerified(let verdict): "verdict \(text(verdict))"
     case .errorReceived(let condition): "error \(condition)"

@@ -26,6 +26,8 @@ struct HostileInputTests {
         "<db:verify from='montague.example' to='capulet.example' id='i' type='valid'/>",
         "<db:verify from='capulet.example' to='montague.example' id='i'>x</db:verify>",
         "<message from='a@capulet.example' to='b@montague.example'><body>x</body></message>", "<message to='@'/>", "<iq/>",
+        BidiConversationTests.plain, BidiConversationTests.relay,
+        "<stream:features>\(PeerConversationTests.dialback)\(PeerConversationTests.bidi)</stream:features>",
         "<stream:error/>", "<r xmlns='urn:xmpp:sm:3'/>", "<![CDATA[", "]]>", "&amp;", "\u{0}", "é", "<a:b/>",
     ]
 

@@ -21,6 +21,8 @@ struct PeerConversationTests {
     static let dialback = "<dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback>"
     static let always = "<sm xmlns='urn:xmpp:sm:3'/><relay xmlns='urn:martlet:relay:0'/>"
 
+    static let bidi = "<bidi xmlns='urn:xmpp:features:bidi'/>"
+
     /// A stream after TLS, with a certificate for `names`.
     static func secured(
         names: [String]?, isVerified: Bool = true, _ change: (inout StreamConfiguration) -> Void = { _ in }
@@ -44,7 +46,7 @@ struct PeerConversationTests {
         var talk = secured(names: ["capulet.example"])
         talk.play(
             """
-            < \(answer)<stream:features>\(external)\(dialback)\(always)</stream:features>
+            < \(answer)<stream:features>\(external)\(dialback)\(always)\(bidi)</stream:features>
             > <auth \(sasl) mechanism='EXTERNAL'>=</auth>
             < <success \(sasl)/>
             > \(header)
@@ -111,7 +113,7 @@ struct PeerConversationTests {
         var talk = Self.secured(names: names, isVerified: isVerified)
         talk.play(
             """
-            < \(Self.answer)<stream:features>\(Self.dialback)\(Self.always)</stream:features>
+            < \(Self.answer)<stream:features>\(Self.dialback)\(Self.always)\(Self.bidi)</stream:features>
             > <auth \(Self.sasl) mechanism='EXTERNAL'>=</auth>
             < <failure \(Self.sasl)><invalid-mechanism/></failure>
             """)
@@ -139,7 +141,7 @@ struct PeerConversationTests {
         var talk = Self.secured(names: nil)
         talk.play(
             """
-            < \(Self.answer)<stream:features>\(Self.dialback)\(Self.always)</stream:features>
+            < \(Self.answer)<stream:features>\(Self.dialback)\(Self.always)\(Self.bidi)</stream:features>
             > <db:result from='capulet.example' to='montague.example'>
                b4835385f37fe2895af6c196b59097b16862406db80559900d96bf6fa7d23df3
                </db:result>
@@ -186,7 +188,7 @@ struct PeerConversationTests {
     @Test("XEP-0220 §2.5: what is refused is a dialback error and leaves the stream alone")
     func refusedKeys() {
         var talk = Self.secured(names: nil) { $0.pendingDialbacksPerStream = 1 }
-        talk.play("< \(Self.answer)<stream:features>\(Self.dialback)\(Self.always)</stream:features>")
+        talk.play("< \(Self.answer)<stream:features>\(Self.dialback)\(Self.always)\(Self.bidi)</stream:features>")
         func refused(_ to: String, _ condition: String, kind: String = "cancel", from: String = "capulet.example") -> String {
             "< <db:result from='\(to)' to='\(from)' type='error'><error type='\(kind)'><\(condition) \(Self.stanzas)/></error></db:result>"
         }

@@ -104,8 +104,8 @@ struct TwoEnginesTests {
                 .link(Self.pair, requiresCertificate: true), identity: TestIdentity(names: ["capulet.example"]),
                 pieces: pieces, seed: seed)
             engines.run()
-            #expect(engines.initiating.events == ["ready certificate relay sm verified"])
-            #expect(engines.receiving.events == ["peer verified montague.example capulet.example certificate"])
+            #expect(engines.initiating.events == ["ready certificate relay sm verified bidi"])
+            #expect(engines.receiving.events == ["peer verified montague.example capulet.example certificate bidi relay"])
         }
     }
 
@@ -120,8 +120,8 @@ struct TwoEnginesTests {
             isAsked = true
             return .dialbackVerdict(Self.theirs, .valid)
         }
-        #expect(engines.initiating.events == ["ready dialback relay sm" + (overTLS ? " verified" : "")])
-        #expect(engines.receiving.events.last == "peer verified montague.example capulet.example dialback")
+        #expect(engines.initiating.events == ["ready dialback relay sm" + (overTLS ? " verified" : "") + " bidi"])
+        #expect(engines.receiving.events.last == "peer verified montague.example capulet.example dialback bidi relay")
     }
 
     @Test("a key made by one engine is confirmed by another of the same secret", arguments: [true, false])

@@ -29,6 +29,8 @@ struct SimulatedSite {
     var isScheduled = false
     /// Virtual time at which the driver asked to be woken.
     var wake: Int64?
+    /// Nobody can connect to it.
+    var isBehindNAT = false
     /// Accounts exist in the store.
     var hasAccounts = false
 

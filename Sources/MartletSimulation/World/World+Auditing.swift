@@ -17,8 +17,8 @@ extension World {
         let local = pipes[pipe].end(end).server
         let peer = pipes[pipe].end(1 - end).server
         if isTracing { note(local, "→ \(name(peer)): \(Self.short(bytes))") }
-        if mutation == .entryRemovedAtSend, end == 0 { rememberSent(bytes, local, peer) }
-        guard end == 1, bytes.starts(with: Self.have), local < sites.count, peer < sites.count,
+        if mutation == .entryRemovedAtSend { rememberSent(bytes, local, peer) }
+        guard bytes.starts(with: Self.have), local < sites.count, peer < sites.count,
             let element = try? Element(parsing: bytes, defaultNamespace: Namespaces.server), let mark = RelayMark(element),
             mark.number > 0
         else { return }

@@ -17,6 +17,7 @@ extension World {
             if let lifetime = site.entryLifetime { policy.entryLifetime = lifetime.milliseconds }
             if mutation == .bounceToDevice { policy.resumptionTimeout = 10_000 }
             sites.append(SimulatedSite(name: site.name, domain: domains[index], policy: policy, mutation: mutation))
+            sites[index].isBehindNAT = site.isBehindNAT
             environments.append(nil)
         }
         for server in topology.foreignServers {

@@ -44,6 +44,9 @@ extension World {
             return fail(.unreachable("no answer in time"), after: 10_000)
         }
         if isRefusing(route) || !isUp(other) { return fail(.unreachable("connection refused"), after: delay(site, other)) }
+        if other < sites.count, sites[other].isBehindNAT {
+            return fail(.unreachable("connection refused"), after: delay(site, other))
+        }
         if sites[site].certificateFailures > 0 || (other < sites.count && sites[other].certificateFailures > 0) {
             return fail(.refused("its certificate has expired"), after: delay(site, other))
         }
@@ -60,12 +63,12 @@ extension World {
         if isByteMode, other < sites.count { return beginEngines(pipe, request) }
         if other < sites.count {
             let pair = DomainPair(local: request.pair.peer, peer: request.pair.local)
-            post(.server(theirs, .peerVerified(pair, .certificate)), to: other)
+            post(.server(theirs, .peerVerified(pair, .certificate, .relay)), to: other)
         }
         let isMartlet = other < sites.count
         let features = PeerFeatures(
             relay: isMartlet, streamManagement: isMartlet || foreign[other - sites.count].acknowledges, proof: .certificate,
-            peerCertificateVerified: true)
+            peerCertificateVerified: true, isBidirectional: isMartlet)
         let endpoints = [RememberedEndpoint(address: "192.0.2.\(other + 1)", port: 5269, directTLS: false)]
         let event = SiteEvent.dialed(request.id, mine, features, endpoints: endpoints)
         schedule.add(.arrive(site: site, incarnation: incarnation, event: event), after: delay(site, other))

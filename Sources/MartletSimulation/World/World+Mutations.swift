@@ -30,11 +30,11 @@ extension World {
         let destination = pipes[pipe].end(end).server
         guard origin < sites.count else { return bytes }
         switch mutation {
-        case .numberReusedAfterRestore where end == 0 && rolledBack.contains(destination):
+        case .numberReusedAfterRestore where rolledBack.contains(destination):
             return blinded(bytes, destination, origin)
-        case .voidSkipped where end == 1: return renumbered(bytes, origin, destination)
-        case .oldSocketBelieved where end == 1: believeOldSocket(bytes, pipe, origin, destination)
-        case .queryReplayed where end == 1: replayQuery(bytes, pipe, origin, destination)
+        case .voidSkipped: return renumbered(bytes, origin, destination)
+        case .oldSocketBelieved: believeOldSocket(bytes, pipe, end, origin, destination)
+        case .queryReplayed: replayQuery(bytes, pipe, end, origin, destination)
         default: break
         }
         return bytes
@@ -96,7 +96,7 @@ extension World {
         return serialized(stanza, mark)
     }
 
-    private mutating func believeOldSocket(_ bytes: [UInt8], _ pipe: Int, _ origin: Int, _ destination: Int) {
+    private mutating func believeOldSocket(_ bytes: [UInt8], _ pipe: Int, _ end: Int, _ origin: Int, _ destination: Int) {
         let key = pairKey(origin, destination)
         if let stanza = stanza(bytes), stanza.relayMark != nil { return planted.message[key] = (bytes, pipe) }
         guard !planted.hasStruck, bytes.starts(with: "<ask".utf8), let old = planted.message[key], old.pipe != pipe,
@@ -114,10 +114,10 @@ extension World {
         auditArrival(mark, from: origin, to: destination)
         var late = stanza
         late.relayMark = mark
-        post(.server(pipes[pipe].ends.1.connection, .stanza(late)), to: destination)
+        post(.server(pipes[pipe].end(end).connection, .stanza(late)), to: destination)
     }
 
-    private mutating func replayQuery(_ bytes: [UInt8], _ pipe: Int, _ origin: Int, _ destination: Int) {
+    private mutating func replayQuery(_ bytes: [UInt8], _ pipe: Int, _ end: Int, _ origin: Int, _ destination: Int) {
         let key = pairKey(origin, destination)
         if let stanza = stanza(bytes), stanza.kind == .iq, stanza.type == "get", stanza.id?.hasPrefix("q") == true {
             return planted.query[key] = (bytes, pipe)
@@ -126,7 +126,7 @@ extension World {
             let stanza = stanza(old.bytes)
         else { return }
         planted.hasStruck = true
-        post(.server(pipes[pipe].ends.1.connection, .stanza(stanza)), to: destination)
+        post(.server(pipes[pipe].end(end).connection, .stanza(stanza)), to: destination)
     }
 
     mutating func rememberSent(_ bytes: [UInt8], _ origin: Int, _ destination: Int) {

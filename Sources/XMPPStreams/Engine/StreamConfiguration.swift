@@ -34,6 +34,8 @@ public struct StreamConfiguration: Sendable {
 
     /// XEP-0220 may prove a peer's domain to us, and ours to a peer.
     public var allowsDialback = true
+    /// Streams carry stanzas in both directions where both ends can (XEP-0288).
+    public var offersBidi = true
     /// What dialback keys are made from (XEP-0185): the same on every machine that answers for our domains.
     public var dialbackSecret: DialbackSecret
     /// We have a certificate to show in SASL EXTERNAL (RFC 6120 §13.7.2).

@@ -25,6 +25,8 @@ struct LinkNegotiation: Negotiation {
     private var header: StreamHeader?
     private var features = ReceivedFeatures()
     private var isCertificateVerified = false
+    /// What we asked for to come back on this stream.
+    private var bidirection = Bidirection.none
 
     init(_ pair: DomainPair, requiresCertificate: Bool) {
         self.pair = pair
@@ -72,6 +74,8 @@ struct LinkNegotiation: Negotiation {
             dialbackReceived(tape, &stream)
         case Namespaces.streamManagement, Namespaces.relay:
             if case .ready = state { stream.report(.nonza(tape.element())) }
+        case stream.contentNamespace where carriesBack:
+            stream.peerStanzaReceived(tape, proven: [pair])
         default:
             // XEP-0220 §2.3: stanzas of the peer come on a stream that it opens.
             stream.fail(StreamError(.unsupportedStanzaType), "the peer sends stanzas on our stream")
@@ -99,12 +103,25 @@ struct LinkNegotiation: Negotiation {
         if requiresCertificate, !isCertificateVerified {
             return stream.giveUp(.refused("\(pair.peer) shows no certificate"))
         }
+        requestBidi(&stream)
         if features.external, stream.configuration.hasCertificate, stream.tls != nil {
             state = .awaitingSASL
             // XEP-0178 §3: no other identity is wanted than the one in the header, and "=" says so.
             return stream.write("<auth xmlns='\(Namespaces.sasl)' mechanism='EXTERNAL'>=</auth>")
         }
         beginDialback("\(pair.peer) offers neither a certificate login that we can use nor dialback", &stream)
+    }
+
+    /// XEP-0288 §2.2: before we prove ourselves, so that it is settled when we have. Foreign servers see what the XEP says.
+    private mutating func requestBidi(_ stream: inout XMLStream) {
+        guard features.bidi, stream.configuration.offersBidi else { return }
+        bidirection = features.relay ? .relay : .stanzas
+        stream.write(bidirection.request)
+    }
+
+    /// Whether stanzas of the peer may come on this stream.
+    private var carriesBack: Bool {
+        if case .ready = state { bidirection != .none } else { false }
     }
 
     private mutating func proceedReceived(_ tape: ElementTape, _ stream: inout XMLStream) {
@@ -151,6 +168,10 @@ struct LinkNegotiation: Negotiation {
     }
 
     private mutating func dialbackReceived(_ tape: ElementTape, _ stream: inout XMLStream) {
+        if carriesBack, let key = DialbackElement(tape), key.kind == .result, key.type == nil {
+            // XEP-0288 §2.2 lets the peer ask for more pairs; with an error it opens a stream of its own for them.
+            return stream.write(key.answer(.error(.notAllowed, words: "")).serialized)
+        }
         // Only the answer to our question counts (XEP-0220 §3.1); what belongs to others, or came late, does not.
         guard case .awaitingDialback = state, let answer = DialbackElement(tape), answer.kind == .result,
             answer.type != nil, answer.from == pair.peer, answer.to == pair.local
@@ -172,7 +193,7 @@ struct LinkNegotiation: Negotiation {
             .outboundReady(
                 PeerFeatures(
                     relay: features.relay, streamManagement: features.streamManagement, proof: proof,
-                    peerCertificateVerified: isCertificateVerified)))
+                    peerCertificateVerified: isCertificateVerified, isBidirectional: bidirection != .none)))
     }
 
     mutating func streamFailed(_ failure: DialFailure, _ stream: inout XMLStream) {

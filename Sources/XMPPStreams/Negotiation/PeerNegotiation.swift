@@ -4,7 +4,7 @@ import XMPPStanzas
 import XMPPXML
 
 /// A stream that another server opened (RFC 6120 §9.2): it proves itself by certificate (SASL EXTERNAL) or by dialback,
-/// pair by pair, and then sends us stanzas. Nothing but answers goes back (XEP-0220 §2.3).
+/// pair by pair, and then sends us stanzas. Nothing but answers goes back (XEP-0220 §2.3), unless it asked for it (XEP-0288).
 struct PeerNegotiation: Negotiation {
     /// Our domain as the peer's header names it; nil where an old server names none.
     var local: JID?
@@ -16,6 +16,9 @@ struct PeerNegotiation: Negotiation {
     private var isChallenged = false
     private var hasUsedExternal = false
     private var failedAttempts = 0
+    private var isBidiOffered = false
+    /// What may go back on the stream.
+    private var bidirection = Bidirection.none
     /// Pairs that were proven, and dialback keys that are being verified.
     var pairs = DialbackPairs()
 
@@ -68,6 +71,10 @@ struct PeerNegotiation: Negotiation {
         // Beside dialback, which has no stream of its own afterwards; used only once a pair is proven.
         features.offer("sm", Namespaces.streamManagement)
         features.offer("relay", Namespaces.relay)
+        if configuration.offersBidi, pairs.proven.isEmpty, external == nil {
+            isBidiOffered = true
+            features.offer("bidi", Namespaces.bidiFeature)
+        }
         return features
     }
 
@@ -75,6 +82,12 @@ struct PeerNegotiation: Negotiation {
     private func canUseExternal(_ stream: XMLStream) -> Bool {
         guard !hasUsedExternal, local != nil, let peer else { return false }
         return stream.tls?.objection(to: peer.domainpart) == nil && stream.tls != nil
+    }
+
+    /// XEP-0288 §2.1: what was asked for in clear, where anybody can ask, is asked for again.
+    mutating func tlsEstablished(_ facts: TLSFacts, _ stream: inout XMLStream) {
+        isBidiOffered = false
+        bidirection = .none
     }
 
     func needsTLS(_ stream: XMLStream) -> Bool { stream.tls == nil && stream.configuration.tls == .required }
@@ -91,6 +104,8 @@ struct PeerNegotiation: Negotiation {
             STARTTLS.received(tape, &stream)
         case Namespaces.sasl:
             saslReceived(tape, &stream)
+        case Namespaces.bidi:
+            bidiReceived(tape, &stream)
         case Namespaces.streamManagement, Namespaces.relay:
             guard !pairs.proven.isEmpty else { return stream.fail(StreamError(.notAuthorized)) }
             stream.report(.nonza(tape.element()))
@@ -102,48 +117,17 @@ struct PeerNegotiation: Negotiation {
     private func stanzaReceived(_ tape: ElementTape, _ stream: inout XMLStream) {
         // RFC 6120 §4.9.3.12.
         guard !pairs.proven.isEmpty else { return stream.fail(StreamError(.notAuthorized)) }
-        let stanza: Stanza
-        do {
-            stanza = try Stanza(parsing: tape, contentNamespace: stream.contentNamespace)
-        } catch {
-            switch error {
-            case .unacceptableXML(let failure): stream.fail(failure)
-            case .notAStanza: stream.fail(StreamError(.unsupportedStanzaType))
-            case .malformedAddress(let address): addressRefused(address, &stream)
-            }
-            return
-        }
-        if let error = objection(to: stanza, stream) { return stream.fail(error) }
-        stream.report(.stanza(stanza))
+        stream.peerStanzaReceived(tape, proven: pairs.proven)
     }
 
-    /// RFC 6120 §8.1.1.2, §8.1.2.2: between servers both addresses are there, and their domains were proven.
-    private func objection(to stanza: Stanza, _ stream: XMLStream) -> StreamError? {
-        guard let from = stanza.from, let to = stanza.to else { return StreamError(.improperAddressing) }
-        if pairs.proves(DomainPair(local: to.domain, peer: from.domain)) { return nil }
-        guard stream.configuration.serves(to.domain) else { return StreamError(.hostUnknown) }
-        return StreamError(pairs.proven.contains { $0.peer == from.domain } ? .improperAddressing : .invalidFrom)
-    }
-
-    /// One address that we cannot read is no reason to cut off everybody else on the stream: servers differ in what they
-    /// take for an address. The site counts the stanza; it can be answered only if it is known to be the peer's. One with a
-    /// number of the relay keeps it, with the domain for the address, since it has to be counted in its lane too.
-    ///
-    /// COMPAT(Prosody 0.12, ejabberd 23.01): both prepare addresses with stringprep, not with PRECIS.
-    private func addressRefused(_ address: StanzaFailure.MalformedAddress, _ stream: inout XMLStream) {
-        var head = address.head
-        if head.relayMark != nil, let domain = address.domain {
-            if address.isTo { head.to = domain } else { head.from = domain }
-            if let from = head.from, let to = head.to, pairs.proves(DomainPair(local: to.domain, peer: from.domain)) {
-                return stream.report(.stanzaRefused(head, StanzaError(.jidMalformed)))
-            }
+    /// XEP-0288 §2.2: the peer asks for its own stream to carry our stanzas too. Too late is what comes once a pair is proven
+    /// or is being proven: it changes nothing, and nothing goes back.
+    private mutating func bidiReceived(_ tape: ElementTape, _ stream: inout XMLStream) {
+        guard isBidiOffered, let wanted = Bidirection(tape) else {
+            return stream.fail(StreamError(.unsupportedStanzaType))
         }
-        head = address.head
-        head.relayMark = nil
-        let pair = head.from.flatMap { from in pairs.proven.first { $0.peer == from.domain } }
-        if let pair, head.to == nil { head.to = pair.local }
-        if pair == nil { head.from = nil }
-        stream.report(.stanzaRefused(head, StanzaError(.jidMalformed)))
+        guard pairs.proven.isEmpty, pairs.pending.isEmpty, external == nil, bidirection == .none else { return }
+        bidirection = wanted
     }
 
     // MARK: SASL EXTERNAL
@@ -196,6 +180,6 @@ struct PeerNegotiation: Negotiation {
     mutating func prove(_ pair: DomainPair, _ proof: PeerProof, _ stream: inout XMLStream) {
         pairs.prove(pair)
         stream.authenticated()
-        stream.report(.peerVerified(pair, proof))
+        stream.report(.peerVerified(pair, proof, bidirection))
     }
 }

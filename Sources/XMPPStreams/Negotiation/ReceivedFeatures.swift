@@ -13,6 +13,8 @@ struct ReceivedFeatures: Equatable {
     var streamManagement = false
     /// `urn:martlet:relay:0`.
     var relay = false
+    /// XEP-0288.
+    var bidi = false
 
     /// A server before XMPP 1.0 has none.
     init() {}
@@ -25,5 +27,6 @@ struct ReceivedFeatures: Equatable {
         dialback = features.first("dialback", Namespaces.dialbackFeature) != nil
         streamManagement = features.first("sm", Namespaces.streamManagement) != nil
         relay = features.first("relay", Namespaces.relay) != nil
+        bidi = features.first("bidi", Namespaces.bidiFeature) != nil
     }
 }

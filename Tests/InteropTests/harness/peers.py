@@ -7,11 +7,13 @@ from .server import DIALBACK, EXTERNAL, Server
 
 
 class Prosody(Server):
-    """Prosody. `server_acks`: stream management (XEP-0198) towards other servers; it offers it only after EXTERNAL."""
+    """Prosody. `server_acks`: stream management (XEP-0198) towards other servers; it offers it only after EXTERNAL.
+    `bidi`: streams between servers in both directions (XEP-0288)."""
 
-    def __init__(self, *arguments, server_acks=True, **named):
+    def __init__(self, *arguments, server_acks=True, bidi=False, **named):
         super().__init__(*arguments, **named)
         self.server_acks = server_acks
+        self.bidi = bidi
 
     def prepare(self):
         accounts = self.directory / "data" / self.domain.replace(".", "%2e").replace("-", "%2d") / "accounts"
@@ -28,7 +30,10 @@ class Prosody(Server):
     def _configuration(self):
         modules = ["disco", "roster", "saslauth", "tls", "ping", "smacks", "version", "time", "carbons", "posix", "offline"]
         modules += ["dialback"] if self.mode == DIALBACK else ["s2s_auth_certs"]
-        listed = "; ".join(f'"{module}"' for module in modules)
+        modules += ["s2s_bidi"] if self.bidi else []
+        refused = [] if self.bidi else ["s2s_bidi"]
+        refused += [] if self.mode == DIALBACK else ["dialback"]
+        listed, disabled = ("; ".join(f'"{module}"' for module in names) for names in (modules, refused))
         trust = f'cafile = "{self.authority.certificate}";' if self.authority else ""
         return f"""\
 run_as_root = true
@@ -46,7 +51,7 @@ s2s_direct_tls_ports = {{ {self.server_tls_port or ""} }}
 http_ports = {{}}
 https_ports = {{}}
 modules_enabled = {{ {listed} }}
-modules_disabled = {{ "s2s_bidi"{"" if self.mode == DIALBACK else '; "dialback"'} }}
+modules_disabled = {{ {disabled} }}
 authentication = "internal_plain"
 storage = "internal"
 c2s_require_encryption = true

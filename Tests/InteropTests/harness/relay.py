@@ -126,6 +126,14 @@ class Line:
     def heal(self):
         self.cut(PASS)
 
+    def refuse_calls_to(self, domain):
+        """From now on nobody can connect to `domain`, as if it were behind NAT; it can connect itself. Gives the line as it
+        is from there."""
+        inward = [forward for forward in self.forwards if f" to {domain}:" in forward.name]
+        for forward in inward:
+            forward.mode(REFUSE)
+        return Line(f"{self.name}, from {domain}", [forward for forward in self.forwards if forward not in inward])
+
     def slow(self, delay=0.0, rate=0, loss=0.0):
         for forward in self.forwards:
             forward.slow(delay, rate, loss)

@@ -1,0 +1,65 @@
+// XEP-0288: Bidirectional Server-to-Server Connections, version 1.0.1, the way to a peer that cannot be dialled
+
+import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStreams
+
+/// A stream that the peer of a pair opened and on which we may send it stanzas.
+struct ReturnWay {
+    var connection: ConnectionID
+    /// How the peer proved itself there.
+    var proof: PeerProof
+    /// Whether it speaks the relay protocol.
+    var bidirection: Bidirection
+}
+
+/// The way to a peer that cannot be dialled: the stream that it opened itself. Once in use it is a link's stream like any
+/// other (silence, fences, loss), and goes on bringing the peer's stanzas.
+extension Federation {
+    /// Puts a link whose peer cannot be dialled on the newest stream that the peer opened; false where there is none. Nobody
+    /// is told that the link is up before the peer has answered: the stream may be as dead as the attempts to dial.
+    mutating func adopt(_ slot: Int, _ turn: Turn) -> Bool {
+        let pair = links[slot].pair
+        guard links[slot].cannotBeDialled, !isShuttingDown, let ways = returnWays[pair], refusal(of: pair, turn) == nil else {
+            return false
+        }
+        let row = peerRow(pair.peer, turn)
+        let needsCertificate = requiresCertificate(pair.peer, row, turn)
+        // A stream that carries another of our links already would leave it open whose acknowledgements are meant.
+        guard
+            let way = ways.last(where: {
+                linkByConnection[$0.connection] == nil && (!needsCertificate || $0.proof == .certificate)
+            })
+        else { return false }
+        if !row.wasReached { remember(reached: pair.peer, turn) }
+        links[slot].isOnPeersStream = true
+        begin(slot, way.connection, isRelay: way.bidirection == .relay, isManaged: false, turn)
+        links[slot].isUpUntold = true
+        probe(slot, turn)
+        return true
+    }
+
+    /// Whether a stream that the peer opened is likely to be dead when it is silent: nothing was heard on it since it was
+    /// adopted, or the peer has opened another one.
+    func isProbablyDead(_ connection: ConnectionID, of slot: Int) -> Bool {
+        guard links[slot].isOnPeersStream else { return false }
+        return links[slot].isUpUntold || returnWays[links[slot].pair]?.last?.connection != connection
+    }
+
+    private func remember(reached peer: JID, _ turn: Turn) {
+        let number = AddressTable.makeNumber(of: peer, in: turn.store)
+        var row = PeerTable.row(number, in: turn.store)
+        row.wasReached = true
+        turn.lazily { PeerTable.update(number, row, in: turn.store) }
+    }
+
+    /// Nothing of ours is put on this stream any more.
+    mutating func forgetReturnWays(_ connection: ConnectionID) {
+        for pair in inbound[connection]?.pairs ?? [] {
+            returnWays[pair]?.removeAll { $0.connection == connection }
+            if returnWays[pair]?.isEmpty == true { returnWays[pair] = nil }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+import XMPPAddress
+import XMPPStanzas
+import XMPPXML
+
+/// Stanzas of another server, on a stream that it opened or (XEP-0288) on one that we opened.
+extension XMLStream {
+    /// Takes a first-level element of the content namespace. `proven` are the pairs that the stream may be used for; there
+    /// is at least one.
+    mutating func peerStanzaReceived(_ tape: ElementTape, proven: [DomainPair]) {
+        let stanza: Stanza
+        do {
+            stanza = try Stanza(parsing: tape, contentNamespace: contentNamespace)
+        } catch {
+            switch error {
+            case .unacceptableXML(let failure): fail(failure)
+            case .notAStanza: fail(StreamError(.unsupportedStanzaType))
+            case .malformedAddress(let address): addressRefused(address, proven)
+            }
+            return
+        }
+        if let error = objection(to: stanza, proven) { return fail(error) }
+        report(.stanza(stanza))
+    }
+
+    /// RFC 6120 §8.1.1.2, §8.1.2.2: between servers both addresses are there, and their domains were proven.
+    private func objection(to stanza: Stanza, _ proven: [DomainPair]) -> StreamError? {
+        guard let from = stanza.from, let to = stanza.to else { return StreamError(.improperAddressing) }
+        if proven.contains(DomainPair(local: to.domain, peer: from.domain)) { return nil }
+        guard configuration.serves(to.domain) else { return StreamError(.hostUnknown) }
+        return StreamError(proven.contains { $0.peer == from.domain } ? .improperAddressing : .invalidFrom)
+    }
+
+    /// One address that we cannot read is no reason to cut off everybody else on the stream: servers differ in what they
+    /// take for an address. The site counts the stanza; it can be answered only if it is known to be the peer's. One with a
+    /// number of the relay keeps it, with the domain for the address, since it has to be counted in its lane too.
+    ///
+    /// COMPAT(Prosody 0.12, ejabberd 23.01): both prepare addresses with stringprep, not with PRECIS.
+    private mutating func addressRefused(_ address: StanzaFailure.MalformedAddress, _ proven: [DomainPair]) {
+        var head = address.head
+        if head.relayMark != nil, let domain = address.domain {
+            if address.isTo { head.to = domain } else { head.from = domain }
+            if let from = head.from, let to = head.to, proven.contains(DomainPair(local: to.domain, peer: from.domain)) {
+                return report(.stanzaRefused(head, StanzaError(.jidMalformed)))
+            }
+        }
+        head = address.head
+        head.relayMark = nil
+        let pair = head.from.flatMap { from in proven.first { $0.peer == from.domain } }
+        if let pair, head.to == nil { head.to = pair.local }
+        if pair == nil { head.from = nil }
+        report(.stanzaRefused(head, StanzaError(.jidMalformed)))
+    }
+}
