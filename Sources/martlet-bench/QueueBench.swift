@@ -100,6 +100,7 @@ struct QueueRun {
         report.begin("A start while they wait")
         let cost = try site.restart()
         report.add("start", cost.seconds * 1000, "ms")
+        report.add("processor time of that", cost.longestMilliseconds, "ms")
         report.add("memory", Double(Meter.memory) / 1e6, "MB")
         try site.logIn(options.people, isNew: false)
         try site.setReachable(Self.up, true)

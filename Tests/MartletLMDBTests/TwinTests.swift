@@ -85,7 +85,9 @@ struct TwinTests {
         case 12...13: twins.expectSame { $0.get(table, key) }
         case 14...15: twins.expectSame { $0.firstEntry(table, atOrAfter: key) }
         case 16...17: twins.expectSame { $0.lastEntry(table, before: key) }
-        case 18: twins.expectSame { $0.lastEntry(table) }
+        case 18:
+            twins.expectSame { $0.lastEntry(table) }
+            twins.expectSame { $0.lastKey(table) }
         default:
             let prefix = Array(key.prefix(Int.random(in: 0...2, using: &random)))
             twins.expectSame { rows($0, table, prefix) }

@@ -85,6 +85,7 @@ struct MemoryStoreTests {
                 case 8:
                     #expect(transaction.lastEntry(table, before: key) == model.last(before: key))
                     #expect(transaction.lastEntry(table) == model.rows.last)
+                    #expect(transaction.lastKey(table) == model.rows.last?.key)
                 default:
                     let prefix = Array(key.prefix(Int.random(in: 0...3, using: &random)))
                     #expect(rows(transaction, table, prefix: prefix) == model.rows.filter { $0.key.starts(with: prefix) })
