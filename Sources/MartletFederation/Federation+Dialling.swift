@@ -133,7 +133,8 @@ extension Federation {
         switch failure {
         case .noSuchDomain:
             links[slot].absences += 1
-            if links[slot].absences >= 2, links[slot].isStranger {
+            // Somebody who has a stream to us exists, whatever DNS says of him.
+            if links[slot].absences >= 2, links[slot].isStranger, provenStreams[links[slot].pair] == nil {
                 return giveUp(slot, StanzaError(.remoteServerNotFound), failure.words, turn)
             }
         case .serviceNotOffered:

@@ -55,7 +55,10 @@ extension Federation {
             turn.note(.peerRefused(pair, reason: reason))
             return turn.perform(.close(StreamError(.policyViolation)), on: connection)
         }
-        inbound[connection, default: InboundStream()].pairs.append(pair)
+        if inbound[connection]?.pairs.contains(pair) != true {
+            inbound[connection, default: InboundStream()].pairs.append(pair)
+            provenStreams[pair, default: 0] += 1
+        }
         if proof == .certificate { rememberCertificate(pair.peer, turn) }
         if bidirection != .none {
             returnWays[pair, default: []].append(ReturnWay(connection: connection, proof: proof, bidirection: bidirection))
@@ -281,5 +284,10 @@ extension Federation {
         forgetReturnWays(connection)
         guard let stream = inbound.removeValue(forKey: connection) else { return }
         for pair in stream.pairs where relayStream[pair] == connection { relayStream[pair] = nil }
+        if stream.isOurs { return }
+        for pair in stream.pairs {
+            let others = (provenStreams[pair] ?? 1) - 1
+            provenStreams[pair] = others > 0 ? others : nil
+        }
     }
 }

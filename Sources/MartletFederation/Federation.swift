@@ -23,6 +23,8 @@ public struct Federation {
     var nextDial: UInt64 = 1
 
     var inbound: [ConnectionID: InboundStream] = [:]
+    /// How many streams that others opened are proven for a pair. Look-up only.
+    var provenStreams: [DomainPair: Int] = [:]
     /// The stream on which another Martlet asked last about a pair. Look-up only.
     var relayStream: [DomainPair: ConnectionID] = [:]
     /// Streams that peers opened and that may carry our stanzas back, per pair, the newest last.

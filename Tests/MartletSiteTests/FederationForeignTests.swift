@@ -12,6 +12,23 @@ import XMPPXML
 @Suite struct FederationForeignTests {
     typealias Harness = FederationHarness
 
+    @Test("a stranger who has a stream to us is not taken for one that does not exist, whatever DNS says meanwhile")
+    func existsByItsStream() throws {
+        var harness = Harness(known: false)
+        let inbound = harness.newConnection()
+        harness.receive(.peerVerified(Harness.outgoing, .dialback), on: inbound)
+        harness.acceptMessage("answer")
+        for _ in 0..<3 {
+            harness.dialFails(.noSuchDomain)
+            harness.pass(60_000)
+        }
+        #expect(harness.waiting == 1)
+        #expect(harness.routed.isEmpty)
+        harness.receive(.closed("gone"), on: inbound)
+        harness.dialFails(.noSuchDomain)
+        #expect(harness.routed.map(\.type) == ["error"])
+    }
+
     @Test("§6.1: with XEP-0198 entries go at <a/>, counted with what went beside")
     func streamManagement() throws {
         var harness = Harness()
