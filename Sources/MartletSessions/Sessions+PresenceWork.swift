@@ -68,7 +68,9 @@ extension Sessions {
                     guard address.domainpart == pair.peer.domainpart, !isSubscribed(address, to: account, turn) else {
                         continue
                     }
-                    var copy = sessions[id].presence ?? Stanza(.presence, from: sessions[id].jid)
+                    // COMPAT(Swift 6.3): `presence ?? …` on the slab reads the session after giving it back (found by ASan).
+                    var copy = Stanza(.presence, from: sessions[id].jid)
+                    if let presence = sessions[id].presence { copy = presence }
                     copy.to = address
                     turn.route(copy)
                     budget -= 1
