@@ -10,10 +10,10 @@ extension Sessions {
     public mutating func deliver(_ stanza: Stanza, from origin: Origin, _ turn: Turn) {
         guard let to = stanza.to, to.localpart != nil else { return }
         let bare = to.bare
-        guard let number = accountNumber(of: bare, turn) else {
+        let place = accounts.place(of: bare)
+        guard let number = place.map({ accounts[$0].number }) ?? accountNumber(of: bare, turn) else {
             return deliverToNobody(stanza, turn)
         }
-        let place = accounts.place(of: bare)
         let session = to.isFull ? place.flatMap { self.session(of: to, at: $0) } : nil
         switch stanza.kind {
         case .message:
