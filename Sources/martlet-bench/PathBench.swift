@@ -38,6 +38,9 @@ struct PathBench: ParsableCommand {
     @Option(help: "How much more a step may cost than in the earlier run, percent.")
     var tolerance = 25.0
 
+    @Option(help: ArgumentHelp("Only the steps whose names begin like this.", valueName: "text"))
+    var only: String?
+
     @Flag(help: "Print the figures as JSON.")
     var json = false
 
@@ -54,7 +57,7 @@ struct PathBench: ParsableCommand {
         let yardstick = Self.median(rounds) { steps.hash() }
         report.begin("Yardstick")
         report.add("SHA-256 of 1 KiB", yardstick, "ns")
-        for step in PathSteps.Step.allCases {
+        for step in PathSteps.Step.allCases where only.map(step.rawValue.hasPrefix) ?? true {
             report.begin(step.rawValue)
             let cost = try Self.median(rounds) { try steps.measure(step) }
             report.add("processor time", cost / 1000, "µs")
