@@ -159,7 +159,8 @@ if !coresOnly {
             name: "martlet-bench",
             dependencies: [
                 "MartletSite", "MartletLMDB", "MartletBus", "MartletStore", "MartletTLS", "MartletCrypto", "XMPPStreams",
-                "XMPPStanzas", "XMPPXML", "XMPPAddress", "MartletPrimitives", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "XMPPStanzas", "XMPPXML", "XMPPAddress", "MartletPrimitives",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
         tests("MartletLMDBTests", ["MartletLMDB", "MartletStore", "MartletPrimitives"]),

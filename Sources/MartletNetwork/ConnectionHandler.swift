@@ -1,6 +1,7 @@
 import Glibc
 import Logging
 import MartletBus
+import MartletRuntime
 import MartletTLS
 import NIOCore
 import XMPPStanzas
@@ -45,7 +46,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var context: ChannelHandlerContext?
     private var phase = Phase.open
     private var unsent: [UInt8] = []
+    /// Events posted of which it is not known that they were handled, and those of them that no report was asked for.
     private var unhandled = 0
+    private var unasked = 0
     private var readIsHeld = false
     private var isCongested = false
     private var discarded = 0
@@ -268,13 +271,21 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     private func report(_ event: StreamEvent) {
+        var report: HandledReport?
         switch event {
-        case .stanza, .stanzaRefused, .nonza: unhandled += 1
+        case .stanza, .stanzaRefused, .nonza:
+            unhandled += 1
+            unasked += 1
+            // Not for each: a report wakes this loop, and nobody waits for it before the bound is near.
+            if unasked * 4 >= unhandledLimit {
+                report = HandledReport(connection: id, count: unasked)
+                unasked = 0
+            }
         default: break
         }
         switch listener {
-        case .client: loop.site.post(.client(id, event))
-        case .server: loop.site.post(.server(id, event))
+        case .client: loop.site.post(.client(id, event), reporting: report)
+        case .server: loop.site.post(.server(id, event), reporting: report)
         case .attempt(let attempt): attempt.reported(event, by: self)
         }
     }

@@ -1,5 +1,6 @@
 import Logging
 import MartletBus
+import MartletRuntime
 import NIOCore
 import XMPPStreams
 
@@ -11,7 +12,7 @@ final class ConnectionLoop {
     /// What the site's thread sends to a loop.
     enum Item: Sendable {
         case command(slot: UInt32, generation: UInt32, StreamCommand)
-        /// That many of the connection's events were handled: it may post as many more.
+        /// That many of the connection's events were handled, as it wanted to know: it may post as many more.
         case handled(slot: UInt32, generation: UInt32, Int)
         case dial(DialRequest)
         case cancelDial(DialID)
@@ -194,6 +195,11 @@ final class ConnectionLoop {
 
 /// The site as connections see it.
 protocol SitePort: Sendable {
-    /// Tells the site a fact; from any thread, never refused.
-    func post(_ event: SiteEvent)
+    /// Tells the site a fact; from any thread, never refused. With `report` the connection hears when it was handled.
+    func post(_ event: SiteEvent, reporting report: HandledReport?)
+}
+
+extension SitePort {
+    /// Tells the site a fact that nobody waits for.
+    func post(_ event: SiteEvent) { post(event, reporting: nil) }
 }

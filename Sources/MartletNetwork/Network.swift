@@ -137,7 +137,7 @@ private final class Port: SitePort {
         self.site.withLock { $0 = site }
     }
 
-    func post(_ event: SiteEvent) {
-        site.withLock { $0 }?.post(event)
+    func post(_ event: SiteEvent, reporting report: HandledReport?) {
+        site.withLock { $0 }?.post(event, reporting: report)
     }
 }

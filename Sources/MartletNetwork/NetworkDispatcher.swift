@@ -38,10 +38,11 @@ final class NetworkDispatcher: EffectDispatcher {
         post(perLoop)
     }
 
-    func handled(_ counts: [(connection: ConnectionID, count: Int)]) {
+    func handled(_ reports: [HandledReport]) {
         var perLoop = [[ConnectionLoop.Item]](repeating: [], count: mailboxes.count)
-        for (id, count) in counts where Int(id.loop) < perLoop.count {
-            perLoop[Int(id.loop)].append(.handled(slot: id.slot, generation: id.generation, count))
+        for report in reports where Int(report.connection.loop) < perLoop.count {
+            let id = report.connection
+            perLoop[Int(id.loop)].append(.handled(slot: id.slot, generation: id.generation, report.count))
         }
         post(perLoop)
     }

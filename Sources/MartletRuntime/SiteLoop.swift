@@ -12,9 +12,8 @@ public protocol EffectDispatcher: Sendable {
     /// needed; must not wait for anything.
     func dispatch(_ effects: [Effect])
 
-    /// How many stanzas and nonzas of each connection the last batch handled, so that reading can go on. Called on the
-    /// site's thread after every batch.
-    func handled(_ counts: [(connection: ConnectionID, count: Int)])
+    /// That many events of these connections were handled, so that reading can go on. Called on the site's thread.
+    func handled(_ reports: [HandledReport])
 }
 
 /// Runs one ``Site`` on a thread of its own: takes a batch of events, handles them inside one write transaction,
@@ -39,8 +38,8 @@ public final class SiteLoop: Sendable {
     /// Starts the site's thread: reads the store, then handles events.
     public func start() { worker.start() }
 
-    /// Adds an event, from any thread.
-    public func post(_ event: SiteEvent) { inbox.post(event) }
+    /// Adds an event, from any thread; with `report` the dispatcher hears when it was handled.
+    public func post(_ event: SiteEvent, reporting report: HandledReport? = nil) { inbox.post(event, report) }
 
     /// Handles what was posted, commits, and ends the thread; returns when it has ended.
     public func stop() {
@@ -98,13 +97,14 @@ private final class Worker: @unchecked Sendable {
             committed { driver throws(StoreFailure) in
                 try driver.boot(monotonic: SystemClock.monotonic, wall: SystemClock.wall)
             })
-        while let events = inbox.take(until: min(driver.nextWake ?? .max, nextProbe)) {
+        while let (events, reports) = inbox.take(until: min(driver.nextWake ?? .max, nextProbe)) {
             var start = events.startIndex
             repeat {
                 let end = min(start + Self.batchEvents, events.endIndex)
                 handle(events[start..<end])
                 start = end
             } while start < events.endIndex
+            if !reports.isEmpty { dispatcher.handled(reports) }
         }
         release(committed { driver throws(StoreFailure) in try driver.close() })
     }
@@ -120,8 +120,6 @@ private final class Worker: @unchecked Sendable {
             committed { driver throws(StoreFailure) in
                 try driver.handle(batch, monotonic: now, wall: SystemClock.wall)
             })
-        let counts = Self.counts(events)
-        if !counts.isEmpty { dispatcher.handled(counts) }
     }
 
     /// A failed commit ends the process: what the site believes and what is on disk are no longer the same.
@@ -131,24 +129,6 @@ private final class Worker: @unchecked Sendable {
         } catch {
             preconditionFailure("the store could not commit: \(error)")
         }
-    }
-
-    private static func counts(_ events: ArraySlice<SiteEvent>) -> [(connection: ConnectionID, count: Int)] {
-        var counts: [(connection: ConnectionID, count: Int)] = []
-        for event in events {
-            switch event {
-            case .client(let connection, .stanza), .client(let connection, .stanzaRefused), .client(let connection, .nonza),
-                .server(let connection, .stanza), .server(let connection, .stanzaRefused), .server(let connection, .nonza):
-                if counts.last?.connection == connection {
-                    counts[counts.count - 1].count += 1
-                } else {
-                    counts.append((connection, 1))
-                }
-            default:
-                break
-            }
-        }
-        return counts
     }
 
     private func release(_ effects: [Effect]) {

@@ -23,7 +23,7 @@ struct LocalSite {
             }
         }
 
-        func handled(_ counts: [(connection: ConnectionID, count: Int)]) {}
+        func handled(_ reports: [HandledReport]) {}
 
         func wait(for id: UInt64) -> CommandAnswer {
             while true {

@@ -1,4 +1,5 @@
 import MartletBus
+import MartletRuntime
 import Synchronization
 
 @testable import MartletNetwork
@@ -6,10 +7,12 @@ import Synchronization
 /// A site that only keeps what it is told.
 final class Recorder: SitePort {
     private let events = Mutex<[SiteEvent]>([])
+    private let reports = Mutex<[HandledReport]>([])
     private let waiting = Mutex<[@Sendable (SiteEvent) -> Bool]>([])
 
-    func post(_ event: SiteEvent) {
+    func post(_ event: SiteEvent, reporting report: HandledReport?) {
         events.withLock { $0.append(event) }
+        if let report { reports.withLock { $0.append(report) } }
         waiting.withLock { waiting in waiting.removeAll { $0(event) } }
     }
 
@@ -30,6 +33,9 @@ final class Recorder: SitePort {
             for event in all where take(event) { return }
         }
     }
+
+    /// Who wants to hear that its events were handled, so far.
+    var questions: [HandledReport] { reports.withLock { $0 } }
 
     /// Everything so far.
     var all: [SiteEvent] { events.withLock { $0 } }
