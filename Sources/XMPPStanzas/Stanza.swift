@@ -23,23 +23,68 @@ public struct Stanza: Hashable, Sendable {
     }
 
     /// Which kind of stanza.
-    public var kind: Kind
+    @inlinable public var kind: Kind {
+        get { box[0].kind }
+        _modify { yield &box[0].kind }
+    }
     /// The sender; stamped by the server before a client's stanza is routed.
-    public var from: JID?
+    @inlinable public var from: JID? {
+        get { box[0].from }
+        _modify { yield &box[0].from }
+    }
     /// The addressee; absent means the sender's own account (client) and is not allowed between servers.
-    public var to: JID?
+    @inlinable public var to: JID? {
+        get { box[0].to }
+        _modify { yield &box[0].to }
+    }
     /// The sender's identifier.
-    public var id: String?
+    @inlinable public var id: String? {
+        get { box[0].id }
+        _modify { yield &box[0].id }
+    }
     /// The `type` attribute as sent; see ``messageType``, ``presenceType``, ``iqType``.
-    public var type: String?
+    @inlinable public var type: String? {
+        get { box[0].type }
+        _modify { yield &box[0].type }
+    }
     /// The `xml:lang` attribute.
-    public var lang: String?
+    @inlinable public var lang: String? {
+        get { box[0].lang }
+        _modify { yield &box[0].lang }
+    }
     /// The serialised children, between start tag and end tag, never with the relay's mark.
-    public var content: [UInt8]
+    @inlinable public var content: [UInt8] {
+        get { box[0].content }
+        _modify { yield &box[0].content }
+    }
     /// What kinds of children a message has, found once while parsing.
-    public var traits: Traits
+    @inlinable public var traits: Traits {
+        get { box[0].traits }
+        _modify { yield &box[0].traits }
+    }
     /// The stanza's place in its lane, taken off when it came from a peer.
-    public var relayMark: RelayMark?
+    @inlinable public var relayMark: RelayMark? {
+        get { box[0].relayMark }
+        _modify { yield &box[0].relayMark }
+    }
+
+    /// What the properties above are.
+    @usableFromInline
+    struct Fields: Hashable, Sendable {
+        @usableFromInline var kind: Kind
+        @usableFromInline var traits: Traits
+        @usableFromInline var from: JID?
+        @usableFromInline var to: JID?
+        @usableFromInline var id: String?
+        @usableFromInline var type: String?
+        @usableFromInline var lang: String?
+        @usableFromInline var content: [UInt8] = []
+        @usableFromInline var relayMark: RelayMark?
+    }
+
+    /// Always exactly one element: an array is a box that is copied when it is changed and shared. A stanza passes through a
+    /// dozen hands, and a copy of its fields costs twenty retains, one of the box a single one.
+    @usableFromInline var box: [Fields]
 
     /// Kinds of children that decide how a message is handled.
     public struct Traits: OptionSet, Hashable, Sendable {
@@ -70,14 +115,7 @@ public struct Stanza: Hashable, Sendable {
         _ kind: Kind, from: JID? = nil, to: JID? = nil, id: String? = nil, type: String? = nil, lang: String? = nil,
         payloads: [Element] = []
     ) {
-        self.kind = kind
-        self.from = from
-        self.to = to
-        self.id = id
-        self.type = type
-        self.lang = lang
-        content = []
-        traits = []
+        box = [Fields(kind: kind, traits: [], from: from, to: to, id: id, type: type, lang: lang)]
         for payload in payloads { append(payload) }
     }
 

@@ -50,11 +50,11 @@ public final class XMLValidator {
         scratch.removeAll(keepingCapacity: scratch.capacity <= 65_536)
         scratch.append(contentsOf: root)
         scratch.append(contentsOf: stanza)
-        scratch.append(contentsOf: "</r>".utf8)
+        scratch.append(contentsOf: "</r>\0".utf8)
         return scratch.withUnsafeBufferPointer { document in
             guard let start = document.baseAddress else { return false }
-            // SAFETY: libxml2 copies the document before it parses, and keeps nothing of it afterwards.
-            return clibxml2_parser_check(parser, start, document.count, wantsDump ? 1 : 0) == 1
+            // SAFETY: libxml2 reads the document in place, up to the zero byte at its end, and keeps nothing of it afterwards.
+            return clibxml2_parser_check(parser, start, document.count - 1, wantsDump ? 1 : 0) == 1
         }
     }
 

@@ -16,7 +16,7 @@ void clibxml2_parser_destroy(clibxml2_parser *_Nullable parser);
 /// Parses a UTF-8 document: a root element with exactly one child element and no text beside it. Returns 1 if it is well-formed, also
 /// as to namespaces, and has no document type, comment, processing instruction or entity reference; else 0.
 ///
-/// With `wants_dump` what was read can be fetched afterwards.
+/// The document is followed by a zero byte, which `length` does not count. With `wants_dump` what was read can be fetched afterwards.
 int clibxml2_parser_check(
     clibxml2_parser *_Nonnull parser, const uint8_t *_Nonnull document, size_t length, int wants_dump);
 
