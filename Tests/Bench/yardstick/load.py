@@ -43,7 +43,7 @@ class Load:
         """The figures of one run (the JSON of its last line). `servers`: where clients connect, and whose cost is counted."""
         argv = [self.program, mode, *CLIENT, *map(str, words)]
         for suffix, server in zip(("", "-b"), servers):
-            argv += [f"--host{suffix}", server.address, fX, f"--domain{suffix}", server.domain]
+            argv += [f"--host{suffix}", server.address, f"--port{suffix}", ports.CLIENT, f"--domain{suffix}", server.domain]
         argv += ["--server-pid", ",".join(str(server.pid) for server in servers)]
         argv += ["--scram-cache", servers[0].directory / "scram.cache"]
         try:
