@@ -37,7 +37,7 @@ class Bench:
         self.idle = given.idle
         self.patience = machine.Patience(given.patience)
         self.load = load.Load(load.build(OUTPUT))
-        self.room = servers.Room(martlet)
+        self.room = servers.Room(martlet, OUTPUT / "logs")
         self.results = {
             "machine": machine.describe(self.room.directory),
             "versions": {
@@ -61,7 +61,10 @@ class Bench:
         return max(least, int(whole * self.scale))
 
     def measure(self, *words, servers, limit=600):
-        return self.attempt(lambda: self.load.run(*words, servers=servers, limit=limit))
+        figures = self.attempt(lambda: self.load.run(*words, servers=servers, limit=limit))
+        for server in servers:
+            server.check()
+        return figures
 
     def attempt(self, work):
         """One measured run, when the machine is quiet or patience has ended."""
@@ -94,7 +97,7 @@ class Bench:
                 say(f"    run {run}: {', '.join(said)}, others {100 * other:.0f} % of a core")
         except Exception as error:
             self.note(step, kind, 0, error=f"{type(error).__name__}: {error}")
-            say(f"    failed: {type(error).__name__}: {error}")
+            say(f"    failed: {type(error).__name__}: {error}; logs, if any: {self.room.logs}")
 
     def note(self, step, kind, run, **more):
         when = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")

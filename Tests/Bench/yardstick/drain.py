@@ -59,8 +59,11 @@ def _once(bench, pair, line, messages, slow):
     while here.control.waiting_entries():
         if time.monotonic() > deadline:
             raise load.Failed(f"{here.control.waiting_entries()} entries still wait after {deadline - start:.0f} s")
-        time.sleep(0.1)
+        # Each look costs the node a little.
+        time.sleep(0.5 if slow else 0.1)
     seconds = time.monotonic() - start
+    for server in pair:
+        server.check()
     after, crossed = _Costs(pair, line), line.bytes_to(1) - crossed
     costs = [b - a for a, b in zip(before.servers, after.servers)]
     figures = {

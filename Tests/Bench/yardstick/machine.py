@@ -24,6 +24,14 @@ def process_seconds(pid):
     return sum(map(int, fields[11:15])) / _TICKS
 
 
+def has_ended(pid):
+    """Whether a process is gone, or waits to be."""
+    try:
+        return _first_line(f"/proc/{pid}/stat").rsplit(")", 1)[1].split()[0] == "Z"
+    except OSError:
+        return True
+
+
 class Patience:
     """Waits until other work has ended, but not for ever: at most `each` seconds at a time and `total` seconds in all."""
 

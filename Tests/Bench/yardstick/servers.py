@@ -10,7 +10,7 @@ import time
 
 from harness import ports, processes
 
-from . import control
+from . import control, machine
 
 PEERS = pathlib.Path(__file__).resolve().parents[1] / "peers"
 #: Seconds for any of the scripts: accounts, and a store that is closed properly.
@@ -75,6 +75,11 @@ class Server(Script):
         self.start()
         time.sleep(2)
 
+    def check(self):
+        """That it has outlived the work."""
+        if machine.has_ended(self.pid):
+            raise RuntimeError(f"the server of {self.domain} has ended")
+
     @property
     def control(self):
         """Of a Martlet."""
@@ -85,8 +90,11 @@ class Room:
     """Everything that is started and made for one comparison, and its end. Directories are on a disk: a file system in
     memory would make every fsync free."""
 
-    def __init__(self, martlet):
+    def __init__(self, martlet, logs):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="martlet-bench-", dir="/var/tmp"))
+        #: Where the logs of what failed are kept.
+        self.logs = logs
+        shutil.rmtree(logs, ignore_errors=True)
         self.network = ports.Network()
         self.environment = {"MARTLET": str(martlet)}
         self._numbers = 0
@@ -103,8 +111,17 @@ class Room:
         directory.mkdir()
         try:
             yield directory
+        except Exception:
+            self.keep_logs(directory)
+            raise
         finally:
             shutil.rmtree(directory, ignore_errors=True)
+
+    def keep_logs(self, directory):
+        for log in directory.rglob("*.log"):
+            kept = self.logs / log.relative_to(self.directory)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(log, kept)
 
     @contextlib.contextmanager
     def server(self, kind, accounts):
