@@ -45,7 +45,7 @@ faults: build ## What is lost and repeated across faults, between us and with Pr
 	@Tests/setup/install test python
 	@MARTLET=.build/release/martlet .venv/bin/python Tests/InteropTests/faults.py --write
 
-bench: build ## Hours: Prosody, ejabberd and Martlet at the same work: Docs/performance.md; quick: RUNS=1 ROWS="login chat-tls"
+bench: build ## An hour: Prosody, ejabberd and Martlet at the same work: Docs/performance.md; quick: RUNS=1 ROWS="login chat-tls"
 	@Tests/setup/install test
 	@MARTLET=.build/release/martlet python3 Tests/Bench/bench.py --write --runs $(RUNS) --rows "$(ROWS)" --peers "$(PEERS)" \
 		--idle $(IDLE)

@@ -151,10 +151,13 @@ def arguments():
     add("--idle", type=int, default=2000, help="connections of the rows about memory")
     add("--scale", type=float, default=1, help="how much of the work: 0.01 shows in seconds that it runs")
     add("--patience", type=float, default=60, help="seconds to wait for a quiet machine before a run, 900 in all; 0: none")
-    add("--json", type=pathlib.Path, default=OUTPUT / "results.json", help="where all figures of all runs go")
-    add("--keep", action="store_true", help="keep what that file has of other rows and servers")
+    add("--json", type=pathlib.Path, help="where all figures go; default: .build/bench/results.json, or part.json for a part")
+    add("--keep", action="store_true", help="only these rows anew, and keep what results.json has of others")
     add("--write", action="store_true", help="put the table into Docs/performance.md, if it is whole")
-    return parser.parse_args()
+    given = parser.parse_args()
+    is_whole = given.keep or (set(given.rows), set(given.peers)) == (set(steps.BY_NAME), set(steps.KINDS))
+    given.json = given.json or OUTPUT / ("results.json" if is_whole and given.scale == 1 else "part.json")
+    return given
 
 
 def main():
@@ -184,4 +187,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
