@@ -69,7 +69,14 @@ class Bench:
     def attempt(self, work):
         """One measured run, when the machine is quiet or patience has ended."""
         share = self.patience.wait()
-        return work() | {"other_share_before": share}
+        pace, stolen, start = machine.pace(), machine.stolen_seconds(), time.monotonic()
+        figures = work()
+        stolen = (machine.stolen_seconds() - stolen) / (time.monotonic() - start)
+        return figures | {
+            "other_share_before": share,
+            "stolen_share": round(stolen, 3),
+            "pace_ms": (pace + machine.pace()) / 2,
+        }
 
     def plan(self):
         for name in self.given.rows:
@@ -92,9 +99,10 @@ class Bench:
         try:
             for run, figures in enumerate(step.run(self, kind, runs), 1):
                 other = other_share(figures)
-                self.note(step, kind, run, figures=figures, other_share=other)
+                noise = {"other_share": other, "stolen_share": figures.pop("stolen_share"), "pace_ms": figures.pop("pace_ms")}
+                self.note(step, kind, run, figures=figures, **noise)
                 said = (f"{f.key} {figures[f.key] / f.divisor:.4g}" for f in step.figures if f.key in figures)
-                say(f"    run {run}: {', '.join(said)}, others {100 * other:.0f} % of a core")
+                say(f"    run {run}: {', '.join(said)} ({', '.join(f'{name} {value:.3g}' for name, value in noise.items())})")
         except Exception as error:
             self.note(step, kind, 0, error=f"{type(error).__name__}: {error}")
             say(f"    failed: {type(error).__name__}: {error}; logs, if any: {self.room.logs}")

@@ -16,9 +16,9 @@ from yardstick import load, steps, table  # noqa: E402
 
 
 def measured(step, kind, *values, key="server_cpu_us_per"):
+    noise = {"when": "2026-11-23T02:00:00", "other_share": 0.3, "stolen_share": 0.2, "pace_ms": 10}
     return [
-        {"step": step, "kind": kind, "run": run, "when": "2026-11-23T02:00:00", "other_share": 0.5, "figures": {key: value}}
-        for run, value in enumerate(values, 1)
+        {"step": step, "kind": kind, "run": run, "figures": {key: value}, **noise} for run, value in enumerate(values, 1)
     ]
 
 
@@ -49,8 +49,10 @@ def test_bounds_hold_without_peers():
 
 def test_the_table_says_when_the_machine_was_not_quiet_and_what_failed():
     runs = measured("login", "martlet", 1) + [{"step": "login", "kind": "prosody", "run": 0, "error": "Failed: no"}]
-    loud, failed = table.noise(runs)
-    assert "login (Martlet) 50 %" in loud
+    runs += [one | {"other_share": 0, "stolen_share": 0.01, "pace_ms": 20} for one in measured("login", "ejabberd", 1)]
+    loud, slow, failed = table.noise(runs)
+    assert loud.endswith(": login (Martlet) 50 %")
+    assert slow.endswith(": login (ejabberd) 2.0")
     assert "login (Prosody), Failed: no" in failed
 
 

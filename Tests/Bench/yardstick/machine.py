@@ -1,5 +1,6 @@
 """The machine: what it is, how busy it is, what a process has cost."""
 
+import hashlib
 import os
 import pathlib
 import platform
@@ -10,12 +11,31 @@ import time
 _TICKS = os.sysconf("SC_CLK_TCK")
 #: Share of one core that other work may use before the machine does not count as quiet.
 QUIET = 0.10
+#: How many times its shortest duration fixed work may take before the processor does not count as even.
+EVEN = 1.15
 
 
 def busy_seconds():
     """Processor time that the whole machine has spent since it started."""
     user, nice, system, _, _, irq, softirq = map(int, _first_line("/proc/stat").split()[1:8])
     return (user + nice + system + irq + softirq) / _TICKS
+
+
+def stolen_seconds():
+    """Processor time that the host of a virtual machine gave to somebody else although we wanted it."""
+    return int(_first_line("/proc/stat").split()[8]) / _TICKS
+
+
+def pace():
+    """Milliseconds of processor time that a fixed piece of work takes now: the same machine is slower while its host, or the
+    other half of its core, has much to do."""
+
+    def once():
+        start = time.process_time()
+        hashlib.pbkdf2_hmac("sha256", b"fixed", b"work", 20_000)
+        return time.process_time() - start
+
+    return 1000 * min(once() for _ in range(5))
 
 
 def process_seconds(pid):
@@ -45,10 +65,10 @@ class Patience:
             return None
         start = time.monotonic()
         while True:
-            busy, then = busy_seconds(), time.monotonic()
+            busy, then = busy_seconds() + stolen_seconds(), time.monotonic()
             time.sleep(2)
             now = time.monotonic()
-            share = (busy_seconds() - busy) / (now - then)
+            share = (busy_seconds() + stolen_seconds() - busy) / (now - then)
             if share < QUIET or now - start > min(self.each, self.left):
                 self.left -= max(0.0, now - start - 2)
                 return round(share, 3)

@@ -81,6 +81,11 @@ class Step:
     #: Runs enough to know it, whatever is asked for: memory hardly varies, and a throttled line is its own clock.
     most_runs: int = 1000
 
+    @property
+    def is_memory(self):
+        """What other work takes of the processor meanwhile does not matter."""
+        return all(figure.unit == "KiB" for figure in self.figures)
+
     def duration(self, kind, runs):
         order = (MARTLET, PROSODY, EJABBERD)
         return self.setup + min(runs, self.most_runs) * self.seconds[order.index(kind)]

@@ -3,7 +3,7 @@
 import statistics
 
 from . import machine
-from .steps import EJABBERD, MARTLET, PROSODY, STEPS, TITLES
+from .steps import BY_NAME, EJABBERD, MARTLET, PROSODY, STEPS, TITLES
 
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 COLUMNS = (MARTLET, PROSODY, EJABBERD)
@@ -78,18 +78,24 @@ def markdown(rows, right):
 
 
 def noise(measurements):
-    """In words: where other work took more than a tenth of a core, and what failed."""
-    loud, failed = {}, []
+    """In words: where other work took more than a tenth of a core or the processor itself was slower, and what failed."""
+    loud, slow, failed = {}, {}, []
+    best = min((one["pace_ms"] for one in measurements if "pace_ms" in one), default=0)
     for one in measurements:
         name = f"{one['step']} ({TITLES[one['kind']]})"
         if "error" in one:
             failed.append(f"- not measured: {name}, {one['error']}")
-        elif one.get("other_share", 0) > machine.QUIET:
-            loud[name] = max(loud.get(name, 0), one["other_share"])
+        elif not BY_NAME[one["step"]].is_memory:
+            loud[name] = max(loud.get(name, 0), one["other_share"] + one["stolen_share"])
+            slow[name] = max(slow.get(name, 0), one["pace_ms"] / best)
+    loud = [f"{name} {100 * share:.0f} %" for name, share in loud.items() if share > machine.QUIET]
+    slow = [f"{name} {times:.1f}" for name, times in slow.items() if times > machine.EVEN]
+    lines = []
     if loud:
-        said = ", ".join(f"{name} {100 * share:.0f} %" for name, share in loud.items())
-        failed.insert(0, f"- **the machine was not quiet.** Share of a core that other work took, at most: {said}")
-    return failed
+        lines.append(f"- **not a quiet machine:** share of a core that others or its host took: {', '.join(loud)}")
+    if slow:
+        lines.append(f"- **not an even processor:** how many times longer it took for fixed work: {', '.join(slow)}")
+    return lines + failed
 
 
 def document(results):
