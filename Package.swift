@@ -158,8 +158,8 @@ if !coresOnly {
         .executableTarget(
             name: "martlet-bench",
             dependencies: [
-                "MartletSite", "MartletLMDB", "MartletBus", "MartletStore", "XMPPStreams", "XMPPStanzas", "XMPPXML",
-                "XMPPAddress", "MartletPrimitives", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "MartletSite", "MartletLMDB", "MartletBus", "MartletStore", "MartletTLS", "MartletCrypto", "XMPPStreams",
+                "XMPPStanzas", "XMPPXML", "XMPPAddress", "MartletPrimitives", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
         tests("MartletLMDBTests", ["MartletLMDB", "MartletStore", "MartletPrimitives"]),

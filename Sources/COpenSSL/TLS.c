@@ -135,6 +135,8 @@ int martlet_tls_read(struct martlet_tls *tls, void *bytes, size_t capacity, size
     return result == 1 ? MARTLET_TLS_DONE : outcome(tls, result);
 }
 
+int martlet_tls_has_unread(const struct martlet_tls *tls) { return tls->input_left > 0 || SSL_has_pending(tls->ssl); }
+
 int martlet_tls_write(struct martlet_tls *tls, const void *bytes, size_t length) {
     ERR_clear_error();
     size_t count = 0;

@@ -187,14 +187,16 @@ public final class Turn {
 extension Turn {
     /// For the site: the next stanza to route.
     public func takeOutgoing() -> [(stanza: Stanza, origin: Origin)] {
-        defer { outgoing.removeAll(keepingCapacity: true) }
-        return outgoing
+        var taken: [(stanza: Stanza, origin: Origin)] = []
+        swap(&taken, &outgoing)
+        return taken
     }
 
     /// For the site: the timers that were set.
     public func takeTimers() -> [(timer: SiteTimer, at: Instant)] {
-        defer { timers.removeAll(keepingCapacity: true) }
-        return timers
+        var taken: [(timer: SiteTimer, at: Instant)] = []
+        swap(&taken, &timers)
+        return taken
     }
 
     /// For the site: the policy changed in this turn.

@@ -171,7 +171,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
         guard buffer.readableBytes > 0 else { return }
         context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
         // Twice the limit: the site was told at once that the reader is too slow, and still had this much to say.
-        if let waiting = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes), waiting > 2 * outboundLimit {
+        if !context.channel.isWritable, let waiting = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes),
+            waiting > 2 * outboundLimit
+        {
             abort("reads too slowly")
         }
     }

@@ -10,10 +10,10 @@ extension Sessions {
     public mutating func deliver(_ stanza: Stanza, from origin: Origin, _ turn: Turn) {
         guard let to = stanza.to, to.localpart != nil else { return }
         let bare = to.bare
-        guard let number = accountNumber(of: bare, turn) else {
+        let place = accounts.place(of: bare)
+        guard let number = place.map({ accounts[$0].number }) ?? accountNumber(of: bare, turn) else {
             return deliverToNobody(stanza, turn)
         }
-        let place = accounts.place(of: bare)
         let session = to.isFull ? place.flatMap { self.session(of: to, at: $0) } : nil
         switch stanza.kind {
         case .message:
@@ -49,7 +49,7 @@ extension Sessions {
             switch type {
             case .normal, .chat:
                 let isBehind = stanza.isDurableMessage && waitsBehindOlder(stanza, for: session, number, turn)
-                deliver(stanza, to: isBehind ? [] : [session], number, turn)
+                deliver(stanza, to: isBehind ? [] : [session], number, origin, turn)
             case .groupchat, .error: deliverForSession(stanza, to: session, number, turn)
             case .headline: send(stanza, to: session, turn)
             }
@@ -59,7 +59,7 @@ extension Sessions {
         switch type {
         case .normal, .chat:
             // RFC 6121 §8.5.3.2.1: a resource that does not exist is the same as none named.
-            deliver(stanza, to: place.map(recipients) ?? [], number, turn)
+            deliver(stanza, to: place.map(recipients) ?? [], number, origin, turn)
         case .headline:
             // RFC 6121 §8.5.2.1.1, §8.5.3.2.1: to whoever is there, or to nobody.
             if isBare, let place { for id in recipients(place) { send(stanza, to: id, turn) } }
@@ -68,7 +68,7 @@ extension Sessions {
         case .error:
             // RFC 6121 would drop it. But a bounce after days goes to the bare JID, since the resource is long gone
             // (`Docs/relay-protocol.md` §5), and the sender has to know.
-            if isBare, !origin.isSession { deliver(stanza, to: place.map(recipients) ?? [], number, turn) }
+            if isBare, !origin.isSession { deliver(stanza, to: place.map(recipients) ?? [], number, origin, turn) }
         }
     }
 
@@ -98,7 +98,9 @@ extension Sessions {
     }
 
     /// A message for the account, to these sessions of it.
-    private mutating func deliver(_ stanza: Stanza, to recipients: [SessionID], _ number: AddressNumber, _ turn: Turn) {
+    private mutating func deliver(
+        _ stanza: Stanza, to recipients: [SessionID], _ number: AddressNumber, _ origin: Origin, _ turn: Turn
+    ) {
         guard stanza.isDurableMessage else {
             // XEP-0160 §3, XEP-0334 §4.2: never stored; something that was said must not vanish without a word.
             if recipients.isEmpty, stanza.traits.contains(.substance) {
@@ -112,10 +114,25 @@ extension Sessions {
         guard mailboxCount(number, turn) < turn.policy.mailboxMessages else {
             return turn.bounce(stanza, StanzaError(.serviceUnavailable))  // XEP-0160 §4
         }
-        let sequence = store(stanza, for: number, holders: recipients.count { sessions[$0].isResumable }, turn)
+        var sequence: UInt64 = 0
+        if isPromised(origin, recipients) {
+            sequence = store(stanza, for: number, holders: recipients.count { sessions[$0].isResumable }, turn)
+        } else {
+            turn.lazily { sequence = store(stanza, for: number, holders: 0, turn) }
+        }
         guard !recipients.isEmpty else { return }
         let bytes = stanza.serialized()
         for id in recipients { transmit(.message(sequence), bytes, to: id, turn) }
+    }
+
+    /// Whether somebody relies on a message's being on disk before it goes on. A client without stream management gets no
+    /// acknowledgement and sends nothing again; if everybody who gets its message now is connected and will not be resumed,
+    /// a crash within the next 100 ms takes no more than what was on its way over sockets anyway.
+    private func isPromised(_ origin: Origin, _ recipients: [SessionID]) -> Bool {
+        guard case .session(let sender) = origin, sessions.contains(sender), sessions[sender].management == nil else {
+            return true
+        }
+        return recipients.isEmpty || recipients.contains { sessions[$0].isResumable || sessions[$0].connection == nil }
     }
 
     /// A message that concerns one session only: what a room says to its occupant, an error for what the session sent. It

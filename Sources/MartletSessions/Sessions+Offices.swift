@@ -20,7 +20,7 @@ struct ShownOffice {
 extension Sessions {
     /// Sessions that are to be told of offices, with the links whose waiting messages count.
     public mutating func takeOfficeQuestions() -> [SessionID] {
-        defer { officeQuestions.removeAll(keepingCapacity: true) }
+        defer { officeQuestions = [] }
         return officeQuestions
     }
 

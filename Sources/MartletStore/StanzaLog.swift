@@ -22,58 +22,29 @@ public struct LoggedStanza: Sendable, Equatable {
 /// The sequential log of stanzas: each is written to disk once, in order, which is ten times cheaper than at random
 /// keys; mailboxes, resumable sessions and link queues are small records that point at it by number.
 ///
-/// References are counted. The count stands in its own row beside the stanza, so that changing it does not rewrite the
-/// stanza: key `logSeq, 0` is the stanza, `logSeq, 1` the count where it is not one.
+/// Each row belongs to exactly one such record, which removes it when it goes itself.
 public enum StanzaLog {
-    /// Appends a stanza with one reference; the number is greater than every number before.
+    /// Appends a stanza; the number is greater than every number before.
     public static func append(_ logged: LoggedStanza, in store: some KeyValueTransaction) -> UInt64 {
         let sequence = (store.lastKey(.log).map(ByteReader.first) ?? 0) + 1
-        store.append(.log, key(sequence, 0), encode(logged))
+        store.append(.log, key(sequence), encode(logged))
         return sequence
     }
 
-    /// The stanza of that number; nil once its last reference is gone.
+    /// The stanza of that number; nil once it was removed.
     public static func stanza(_ sequence: UInt64, in store: some KeyValueTransaction) -> LoggedStanza? {
-        store.get(.log, key(sequence, 0)).map(decode)
+        store.get(.log, key(sequence)).map(decode)
     }
 
-    /// Adds a reference.
-    public static func retain(_ sequence: UInt64, in store: some KeyValueTransaction) {
-        setCount(sequence, count(sequence, in: store) + 1, in: store)
+    /// Removes the stanza: the record that it belonged to is gone.
+    public static func remove(_ sequence: UInt64, in store: some KeyValueTransaction) {
+        let existed = store.delete(.log, key(sequence))
+        precondition(existed, "log entry \(sequence) was removed twice")
     }
 
-    /// Gives a reference back; with the last one the stanza goes.
-    public static func release(_ sequence: UInt64, in store: some KeyValueTransaction) {
-        let count = count(sequence, in: store)
-        if count > 1 {
-            setCount(sequence, count - 1, in: store)
-        } else {
-            let existed = store.delete(.log, key(sequence, 0))
-            precondition(existed, "log entry \(sequence) was released more often than retained")
-        }
-    }
-
-    /// How many records refer to the stanza.
-    public static func count(_ sequence: UInt64, in store: some KeyValueTransaction) -> UInt32 {
-        guard let row = store.get(.log, key(sequence, 1)) else { return 1 }
-        var reader = ByteReader(row)
-        return reader.take()
-    }
-
-    private static func setCount(_ sequence: UInt64, _ count: UInt32, in store: some KeyValueTransaction) {
-        if count == 1 {
-            store.delete(.log, key(sequence, 1))
-        } else {
-            var writer = ByteWriter(capacity: 4)
-            writer.put(count)
-            store.put(.log, key(sequence, 1), writer.bytes)
-        }
-    }
-
-    private static func key(_ sequence: UInt64, _ part: UInt8) -> [UInt8] {
-        var writer = ByteWriter(capacity: 9)
+    private static func key(_ sequence: UInt64) -> [UInt8] {
+        var writer = ByteWriter(capacity: 8)
         writer.put(sequence)
-        writer.put(part)
         return writer.bytes
     }
 

@@ -223,6 +223,8 @@ public final class TLSEngine {
                 var length = 0
                 outcome = Int(martlet_tls_read(tls, scratch.baseAddress, capacity, &length))
                 if length > 0 { deliver(UnsafeRawBufferPointer(rebasing: scratch[..<length])) }
+                // The usual end, known without another attempt.
+                if outcome == MARTLET_TLS_DONE, martlet_tls_has_unread(tls) == 0 { return MARTLET_TLS_WANTS_INPUT }
             }
             return outcome
         }

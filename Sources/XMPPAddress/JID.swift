@@ -78,15 +78,20 @@ extension JID: CustomStringConvertible {
     /// Appends the JID as UTF-8. The bytes are not escaped for XML: localparts cannot hold `<`, `&` or quotation marks, but
     /// resourceparts can.
     public func write(to bytes: inout [UInt8]) {
+        writeBare(to: &bytes)
+        if let resourcepart {
+            bytes.append(UInt8(ascii: "/"))
+            Self.append(resourcepart, to: &bytes)
+        }
+    }
+
+    /// Appends the JID without its resourcepart as UTF-8.
+    public func writeBare(to bytes: inout [UInt8]) {
         if let localpart {
             Self.append(localpart, to: &bytes)
             bytes.append(UInt8(ascii: "@"))
         }
         Self.append(domainpart, to: &bytes)
-        if let resourcepart {
-            bytes.append(UInt8(ascii: "/"))
-            Self.append(resourcepart, to: &bytes)
-        }
     }
 
     /// Appends as one piece of memory: several times faster than appending the view.

@@ -31,49 +31,63 @@ extension Stanza {
     private func write(
         to bytes: inout [UInt8], addressee: JID?, relayMark: RelayMark?, delay: (from: JID, stamp: WallTime)?
     ) {
-        bytes.append(UInt8(ascii: "<"))
-        bytes += kind.name.utf8
-        if let from { Self.writeAddress("from", from, to: &bytes) }
-        if let addressee { Self.writeAddress("to", addressee, to: &bytes) }
-        if let id { XMLWriter.attribute("id", id, to: &bytes) }
-        if let type { XMLWriter.attribute("type", type, to: &bytes) }
-        if let lang { XMLWriter.attribute("lang", prefix: "xml", lang, to: &bytes) }
+        bytes.append(literal: kind.startOfTag)
+        if let from { Self.writeAddress(" from='", from, to: &bytes) }
+        if let addressee { Self.writeAddress(" to='", addressee, to: &bytes) }
+        if let id { Self.writeAttribute(" id='", id, to: &bytes) }
+        if let type { Self.writeAttribute(" type='", type, to: &bytes) }
+        if let lang { Self.writeAttribute(" xml:lang='", lang, to: &bytes) }
         if content.isEmpty, relayMark == nil, delay == nil {
-            bytes += "/>".utf8
+            bytes.append(literal: "/>")
             return
         }
         bytes.append(UInt8(ascii: ">"))
         bytes += content
         if let delay { Self.writeDelay(delay.from, delay.stamp, to: &bytes) }
         relayMark?.write(to: &bytes)
-        bytes += "</".utf8
-        bytes += kind.name.utf8
-        bytes.append(UInt8(ascii: ">"))
+        bytes.append(literal: kind.endTag)
     }
 
-    private static func writeAddress(_ name: String, _ address: JID, to bytes: inout [UInt8]) {
-        guard let resourcepart = address.resourcepart else {
-            // Neither localparts nor domainparts can hold anything that needs escaping (RFC 7622 §3.3.1).
-            bytes.append(UInt8(ascii: " "))
-            bytes += name.utf8
-            bytes += "='".utf8
-            address.write(to: &bytes)
-            bytes.append(UInt8(ascii: "'"))
-            return
+    private static func writeAttribute(_ opening: StaticString, _ value: String, to bytes: inout [UInt8]) {
+        bytes.append(literal: opening)
+        XMLWriter.escapeAttribute(value, to: &bytes)
+        bytes.append(UInt8(ascii: "'"))
+    }
+
+    private static func writeAddress(_ opening: StaticString, _ address: JID, to bytes: inout [UInt8]) {
+        bytes.append(literal: opening)
+        // Neither localparts nor domainparts can hold anything that needs escaping (RFC 7622 §3.3.1).
+        address.writeBare(to: &bytes)
+        if let resourcepart = address.resourcepart {
+            bytes.append(UInt8(ascii: "/"))
+            XMLWriter.escapeAttribute(resourcepart, to: &bytes)
         }
-        writeAddress(name, address.bare, to: &bytes)
-        bytes.removeLast()
-        bytes.append(UInt8(ascii: "/"))
-        XMLWriter.escapeAttribute(resourcepart, to: &bytes)
         bytes.append(UInt8(ascii: "'"))
     }
 
     private static func writeDelay(_ from: JID, _ stamp: WallTime, to bytes: inout [UInt8]) {
-        bytes += "<delay xmlns='".utf8
-        bytes += Namespaces.delay.utf8
-        bytes.append(UInt8(ascii: "'"))
-        writeAddress("from", from, to: &bytes)
+        bytes.append(literal: "<delay")
+        XMLWriter.attribute("xmlns", Namespaces.delay, to: &bytes)
+        writeAddress(" from='", from, to: &bytes)
         XMLWriter.attribute("stamp", stamp.description, to: &bytes)
-        bytes += "/>".utf8
+        bytes.append(literal: "/>")
+    }
+}
+
+extension Stanza.Kind {
+    fileprivate var startOfTag: StaticString {
+        switch self {
+        case .message: "<message"
+        case .presence: "<presence"
+        case .iq: "<iq"
+        }
+    }
+
+    fileprivate var endTag: StaticString {
+        switch self {
+        case .message: "</message>"
+        case .presence: "</presence>"
+        case .iq: "</iq>"
+        }
     }
 }

@@ -2,13 +2,18 @@ extension Span<UInt8> {
     /// Whether the UTF-8 of `text` stands at `index`.
     @inline(__always)
     func matches(_ text: String, at index: Int) -> Bool {
-        let utf8 = text.utf8
-        guard index + utf8.count <= count else { return false }
-        var position = index
-        for byte in utf8 {
-            if self[position] != byte { return false }
-            position += 1
+        let length = text.utf8.count
+        guard length <= count - index else { return false }
+        return extracting(index..<index + length).withUnsafeBufferPointer { bytes in
+            // As one piece of memory: several times faster than comparing with the view.
+            text.utf8.withContiguousStorageIfAvailable { Self.areEqual($0, bytes) } ?? bytes.elementsEqual(text.utf8)
         }
+    }
+
+    /// Whether two pieces of memory of the same length are equal.
+    @inline(__always)
+    private static func areEqual(_ one: UnsafeBufferPointer<UInt8>, _ other: UnsafeBufferPointer<UInt8>) -> Bool {
+        for index in one.indices where one[index] != other[index] { return false }
         return true
     }
 

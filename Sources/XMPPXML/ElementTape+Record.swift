@@ -53,7 +53,7 @@ extension ElementTape.Record {
         if isEncoded {
             XMLReference.decode(bytes, content, as: kind, into: &decoded)
         } else {
-            for index in content { decoded.append(bytes[index]) }
+            bytes.extracting(content).withUnsafeBufferPointer { decoded.append(contentsOf: $0) }
         }
         return decoded
     }
@@ -66,6 +66,7 @@ extension ElementTape.Record {
 
     /// The attribute's value or the text, references resolved.
     func value(in bytes: Span<UInt8>) -> String {
-        String(decoding: decodedValue(in: bytes), as: UTF8.self)
+        if isEncoded { return String(decoding: decodedValue(in: bytes), as: UTF8.self) }
+        return bytes.extracting(content).withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
     }
 }

@@ -27,11 +27,11 @@ public enum XMLWriter {
     public static func attribute(_ name: String, prefix: String? = nil, _ value: String, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: " "))
         if let prefix {
-            bytes.append(contentsOf: prefix.utf8)
+            bytes.append(utf8: prefix)
             bytes.append(UInt8(ascii: ":"))
         }
-        bytes.append(contentsOf: name.utf8)
-        bytes.append(contentsOf: "='".utf8)
+        bytes.append(utf8: name)
+        bytes.append(literal: "='")
         escapeAttribute(value, to: &bytes)
         bytes.append(UInt8(ascii: "'"))
     }

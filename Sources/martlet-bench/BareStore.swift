@@ -19,9 +19,8 @@ enum BareStore {
             let transaction = store.begin()
             for _ in 0..<batch where number < entries {
                 number += 1
-                var key = ByteWriter(capacity: 9)
+                var key = ByteWriter(capacity: 8)
                 key.put(number)
-                key.put(UInt8(0))
                 transaction.append(.log, key.bytes, log)
                 var name = ByteWriter(capacity: 12)
                 name.put(UInt32(1))

@@ -43,16 +43,12 @@ struct QueueBench: ParsableCommand {
 
     func run() throws {
         var run = try QueueRun(self)
-        defer { remove() }
+        defer {
+            BenchDirectory.remove(directory)
+            BenchDirectory.remove(directory + "-bare")
+        }
         try run.all()
         if json { print(try run.report.json()) }
-    }
-
-    private func remove() {
-        for path in [directory, directory + "-bare"] {
-            for name in ["data.mdb", "lock.mdb", "lock"] { unlink(path + "/" + name) }
-            rmdir(path)
-        }
     }
 }
 

@@ -1,10 +1,11 @@
+import ArgumentParser
 import FoundationEssentials
 import Glibc
 
 /// The figures of a run, in the order in which they were taken.
 struct Report {
     /// One figure.
-    struct Figure: Encodable {
+    struct Figure: Codable {
         var part: String
         var name: String
         var value: Double
@@ -38,6 +39,26 @@ struct Report {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(figures), as: UTF8.self)
+    }
+
+    /// The figures of an earlier run with `--json`.
+    static func figures(in path: String) throws -> [Figure] {
+        guard let file = fopen(path, "r") else { throw ValidationError("\(path) cannot be read") }
+        defer { fclose(file) }
+        var bytes: [UInt8] = []
+        var block = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = fread(&block, 1, block.count, file)
+            if count == 0 { break }
+            bytes += block[..<count]
+        }
+        return try JSONDecoder().decode([Figure].self, from: Data(bytes))
+    }
+
+    /// A line for whoever reads the failure.
+    static func complain(_ line: String) {
+        let bytes = Array("\(line)\n".utf8)
+        _ = write(STDERR_FILENO, bytes, bytes.count)
     }
 
     /// A line at once, also into a file.

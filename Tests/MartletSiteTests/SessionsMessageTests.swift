@@ -287,4 +287,39 @@ struct SessionsMessageTests {
         site.send(romeo, chat("juliet@pilsen.example/balcony", "4"))
         #expect(site.takeBodies(juliet) == ["4"])
     }
+
+    @Test("what was promised to nobody waits for no commit: neither end has stream management, and somebody is there")
+    func unpromised() {
+        var site = SessionsHarness(users: ["romeo", "juliet", "nurse"])
+        let romeo = site.login("romeo", "orchard")
+        let nurse = site.login("nurse", "chamber")
+        let juliet = site.login("juliet", "balcony")
+        _ = site.enable(nurse)
+        /// Whether a message was on disk before it went on.
+        func isOnDiskFirst(_ from: SessionsHarness.Client, _ body: String) -> Bool {
+            let before = site.bindingSteps
+            site.send(from, chat("juliet@pilsen.example", body))
+            return site.bindingSteps > before
+        }
+        #expect(!isOnDiskFirst(romeo, "1"))
+        #expect(site.takeBodies(juliet) == ["1"])
+        // Its commit may come later, but everything that reads finds it.
+        site.flush()
+        site.lose(juliet)
+        site.crash()
+        let again = site.bind("juliet", "balcony")
+        site.send(again, "<presence/>")
+        #expect(site.takeBodies(again) == ["1"])
+        site.answerPings(again)
+
+        let romeoAgain = site.login("romeo", "orchard")
+        let nurseAgain = site.login("nurse", "chamber")
+        _ = site.enable(nurseAgain)
+        #expect(isOnDiskFirst(nurseAgain, "2"), "its sender gets an acknowledgement")
+        let chamber = site.loginResumable("juliet", "chamber")
+        #expect(isOnDiskFirst(romeoAgain, "3"), "a count of what was sent to a resumable session survives")
+        site.logout(chamber)
+        site.logout(again)
+        #expect(isOnDiskFirst(romeoAgain, "4"), "nobody has it yet")
+    }
 }

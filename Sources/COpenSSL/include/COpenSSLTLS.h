@@ -45,6 +45,9 @@ void martlet_tls_end_input(struct martlet_tls *tls);
 int martlet_tls_handshake(struct martlet_tls *tls);
 int martlet_tls_read(struct martlet_tls *tls, void *bytes, size_t capacity, size_t *count);
 int martlet_tls_write(struct martlet_tls *tls, const void *bytes, size_t length);
+
+/// Whether a read could give anything: input that was not looked at, or a record of which a part was read or came.
+int martlet_tls_has_unread(const struct martlet_tls *tls);
 /// Sends close_notify once.
 void martlet_tls_shutdown(struct martlet_tls *tls);
 

@@ -101,11 +101,9 @@ extension World {
             return true
         }
         store.forEach(.log, prefix: []) { key, _ in
-            guard key.last == 0 else { return true }
-            let sequence = key.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-            let count = Int(StanzaLog.count(sequence, in: store))
-            if references[sequence] != count {
-                let words = "stanza \(sequence) counts \(count), has \(references[sequence] ?? 0)"
+            let sequence = key.reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            if references[sequence] != 1 {
+                let words = "stanza \(sequence) belongs to \(references[sequence] ?? 0) records"
                 faults.append(Fault(.references, "\(sites[site].name): \(words)"))
             }
             references[sequence] = nil
