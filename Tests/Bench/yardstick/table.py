@@ -105,10 +105,9 @@ def document(results):
     days = sorted({one["when"][:10] for one in measurements}) or [""]
     day = days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
     versions = ", ".join(f"{TITLES[kind]} {results['versions'].get(kind) or ''}".strip() for kind in COLUMNS)
-    head = (
-        f"{day}: {about['processor']}, {about['cores']} cores, {about['memory_gib']} GiB, {about['kernel']}, "
-        f"{about['file_system']}. {versions}. Medians of {runs} {'run' if runs == 1 else 'runs'} (memory and the slow line: one)."
-    )
+    machine_words = f"{about['cores']} cores, {about['memory_gib']} GiB, {about['kernel']}, {about['file_system']}"
+    many = f"Medians of {runs} {'run' if runs == 1 else 'runs'}; memory and the slow line: one."
+    head = f"{day}: {about['processor']}, {machine_words}. {versions}. {many}"
     rows = markdown(comparison(measurements), right=(2, 3, 4, 5))
     parts = [head, rows, markdown(beside(measurements), right=(1, 2, 3))]
     return "\n\n".join(filter(None, [*parts, "\n".join(noise(measurements))]))
