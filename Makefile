@@ -8,10 +8,14 @@ LONG     := Topologies/long-weekend.toml
 ALL      := $(filter-out $(LONG),$(wildcard Topologies/*.toml))
 COMPANIES := $(filter-out Topologies/two-offices.toml,$(ALL))
 KILLS    ?= 200
+RUNS     ?= 5
+ROWS     ?=
+PEERS    ?=
+IDLE     ?= 2000
 SEED     ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run build quick test demo faults campaign clean
+.PHONY: help run build quick test demo faults bench campaign clean
 .PHONY: part-cores part-lint part-fuzz-smoke part-sanitize part-swift part-model part-simulate part-interop part-fuzz \
 	part-thread-sanitize part-kills part-seeds part-fuzz-long
 
@@ -40,6 +44,11 @@ demo: build ## The story of two offices and a dead line, with real processes and
 faults: build ## What is lost and repeated across faults, between us and with Prosody and ejabberd: Docs/guarantees.md
 	@Tests/setup/install test python
 	@MARTLET=.build/release/martlet .venv/bin/python Tests/InteropTests/faults.py --write
+
+bench: build ## An hour: Prosody, ejabberd and Martlet at the same work: Docs/performance.md; quick: RUNS=1 ROWS="login chat-tls"
+	@Tests/setup/install test
+	@MARTLET=.build/release/martlet python3 Tests/Bench/bench.py --write --runs $(RUNS) --rows "$(ROWS)" --peers "$(PEERS)" \
+		--idle $(IDLE)
 
 campaign: ## Hours: 200 kills of real offices, thread sanitizer, 100,000 simulated outages, long fuzzing
 	@Tests/setup/install build test python

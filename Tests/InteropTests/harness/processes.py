@@ -219,6 +219,16 @@ def _end_all():
         process.stop(5)
 
 
+def watch(pid):
+    """Has a process that a script of ours has started ended when we are killed ourselves."""
+    _reaper.watch(pid)
+
+
+def forget(pid):
+    """It has ended."""
+    _reaper.forget(pid)
+
+
 _running = []
 _reaper = _Reaper()
 

@@ -76,6 +76,10 @@ class Relay:
             self._socket.close()
         self._process.stop()
 
+    @property
+    def pid(self):
+        return self._process.pid
+
     def open(self, name, listen, target, source=None):
         """Forwards what connects to `listen` on to `target` (both (address, port)), calling from `source`."""
         self.ask(command="open", name=name, listen=listen, target=target, source=source)

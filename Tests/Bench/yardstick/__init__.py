@@ -1,0 +1,1 @@
+"""What `make bench` is made of: the machine, the servers, the work, the table."""
