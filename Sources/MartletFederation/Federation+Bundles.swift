@@ -90,8 +90,7 @@ extension Federation {
         var records: [[UInt8]] = []
         for laneClass in LaneClass.allCases {
             let lane = IncomingLane(pair: pair, laneClass: laneClass)
-            load(lane, turn)
-            guard let row = haves[lane]?.row else { continue }
+            guard let row = (haves[lane] ?? loaded(lane, turn)).row else { continue }
             let mark = RelayMark(lane: laneClass, epoch: row.epoch, number: row.number, tag: row.tag, after: nil)
             records.append(relayNonza("have", pair, mark))
         }
@@ -118,19 +117,20 @@ extension Federation {
         _ mark: RelayMark, _ content: NumberedContent, _ pair: DomainPair, _ outcome: inout ImportOutcome, _ turn: Turn
     ) {
         let lane = IncomingLane(pair: pair, laneClass: mark.lane)
-        load(lane, turn)
-        switch haves[lane]?.verdict(on: mark) {
+        var have = haves[lane] ?? loaded(lane, turn)
+        defer { haves[lane] = have }
+        switch have.verdict(on: mark) {
         case .next:
-            take(mark, content, lane, from: .bundle(pair), turn)
+            take(mark, content, lane, &have, from: .bundle(pair), turn)
             outcome.taken += 1
         case .first(let replacing):
             if replacing { turn.note(.newEpoch(pair, lane: mark.lane.name)) }
-            take(mark, content, lane, from: .bundle(pair), turn)
+            take(mark, content, lane, &have, from: .bundle(pair), turn)
             outcome.taken += 1
         case .gap(let expected):
             if outcome.missing == 0 { outcome.missing = expected }
             outcome.behindGap += 1
-        case .duplicate, .ended, nil:
+        case .duplicate, .ended:
             outcome.duplicates += 1
         }
     }

@@ -8,8 +8,8 @@ import XMPPXML
 
 extension Federation {
     /// A fact about a connection from or to another server.
-    public mutating func received(_ event: StreamEvent, on connection: ConnectionID, _ turn: Turn) {
-        switch event {
+    public mutating func received(_ event: consuming StreamEvent, on connection: ConnectionID, _ turn: Turn) {
+        switch consume event {
         case .dialbackKeyReceived(let pair, let key, let streamID, let address):
             dialbackKeyReceived(pair, key, streamID, address, on: connection, turn)
         case .peerVerified(let pair, let proof, let bidirection):
@@ -85,7 +85,7 @@ extension Federation {
     }
 
     /// A stanza between domains that this stream has proven; the stream engine has checked that.
-    private mutating func receivedStanza(_ stanza: Stanza, on connection: ConnectionID, _ turn: Turn) {
+    private mutating func receivedStanza(_ stanza: consuming Stanza, on connection: ConnectionID, _ turn: Turn) {
         guard let from = stanza.from, let to = stanza.to, inbound[connection] != nil else { return }
         let pair = DomainPair(local: to.domain, peer: from.domain)
         if inbound[connection]?.isManaged == true { inbound[connection]?.handled &+= 1 }
@@ -94,9 +94,8 @@ extension Federation {
             if forgetRequest(stanza, pair) { return }
         }
         if let mark = stanza.relayMark {
-            var delivered = stanza
-            delivered.relayMark = nil
-            receivedEntry(mark, .stanza(delivered), pair, on: connection, turn)
+            stanza.relayMark = nil
+            receivedEntry(mark, .stanza(stanza), pair, on: connection, turn)
         } else {
             turn.route(stanza, from: .peer(connection, pair))
         }
@@ -127,7 +126,10 @@ extension Federation {
             if refuses(connection, turn) { return }
             supersede(pair, by: connection, turn)
             for laneClass in LaneClass.allCases {
-                makeDue(IncomingLane(pair: pair, laneClass: laneClass), on: connection, turn)
+                let lane = IncomingLane(pair: pair, laneClass: laneClass)
+                var have = haves[lane] ?? loaded(lane, turn)
+                makeDue(lane, &have, on: connection)
+                haves[lane] = have
             }
         case ("void", Namespaces.relay):
             guard let pair = pair(of: nonza, on: connection), let mark = RelayMark(nonza) else { return }
@@ -180,28 +182,30 @@ extension Federation {
     ) {
         if refuses(connection, turn) { return }
         let lane = IncomingLane(pair: pair, laneClass: mark.lane)
-        load(lane, turn)
-        switch haves[lane]?.verdict(on: mark) {
+        // Looked up once: the names of the lane are long.
+        var have = haves[lane] ?? loaded(lane, turn)
+        switch have.verdict(on: mark) {
         case .next:
             inbound[connection]?.gaps = 0
-            take(mark, content, lane, from: .peer(connection, pair), turn)
+            take(mark, content, lane, &have, from: .peer(connection, pair), turn)
         case .first(let replacing):
             if replacing { turn.note(.newEpoch(pair, lane: mark.lane.name)) }
             inbound[connection]?.gaps = 0
-            take(mark, content, lane, from: .peer(connection, pair), turn)
+            take(mark, content, lane, &have, from: .peer(connection, pair), turn)
         case .ended:
             turn.note(.endedEpoch(pair, lane: mark.lane.name))
-            haves[lane]?.ended = mark.epoch
+            have.ended = mark.epoch
         case .gap(let expected):
             turn.note(.numberOutOfOrder(pair, lane: mark.lane.name, expected: expected, received: mark.number))
             inbound[connection]?.gaps += 1
             if let gaps = inbound[connection]?.gaps, gaps >= InboundStream.gapLimit {
                 return turn.perform(.close(StreamError(.policyViolation, text: "Numbers are missing")), on: connection)
             }
-        case .duplicate, nil:
+        case .duplicate:
             break
         }
-        makeDue(lane, on: connection, turn)
+        makeDue(lane, &have, on: connection)
+        haves[lane] = have
     }
 
     /// R4: nothing is counted and nothing is read any more; the peer keeps it and tries again, more and more rarely. A stream
@@ -219,15 +223,18 @@ extension Federation {
 
     /// The number and the delivery, by whichever carrier it came.
     mutating func take(
-        _ mark: RelayMark, _ content: NumberedContent, _ lane: IncomingLane, from origin: Origin, _ turn: Turn
+        _ mark: RelayMark, _ content: NumberedContent, _ lane: IncomingLane, _ have: inout HaveState, from origin: Origin,
+        _ turn: Turn
     ) {
-        haves[lane]?.took(mark)
-        if haves[lane]?.peer == nil {
-            haves[lane]?.peer = AddressTable.makeNumber(of: lane.pair.peer, in: turn.store)
-            haves[lane]?.local = AddressTable.makeNumber(of: lane.pair.local, in: turn.store)
+        have.took(mark)
+        if have.peer == nil {
+            have.peer = AddressTable.makeNumber(of: lane.pair.peer, in: turn.store)
+            have.local = AddressTable.makeNumber(of: lane.pair.local, in: turn.store)
         }
-        guard let state = haves[lane], let row = state.row, let peer = state.peer, let local = state.local else { return }
-        HaveTable.update(row, peer: peer, local: local, laneClass: lane.laneClass, in: turn.store)
+        if !have.isUnwritten {
+            have.isUnwritten = true
+            unwrittenHaves.append(lane)
+        }
         if turn.policy.tracesEntries, case .stanza(let stanza) = content {
             turn.note(.entryTaken(EntryTrace(lane.pair, lane.laneClass, mark.number), id: stanza.id ?? ""))
         }
@@ -238,8 +245,17 @@ extension Federation {
         }
     }
 
-    mutating func load(_ lane: IncomingLane, _ turn: Turn) {
-        guard haves[lane] == nil else { return }
+    /// Writes how far the lanes of this batch have come: once for each, in the transaction of the deliveries.
+    mutating func writeHaves(_ turn: Turn) {
+        for lane in unwrittenHaves {
+            haves[lane]?.isUnwritten = false
+            guard let have = haves[lane], let row = have.row, let peer = have.peer, let local = have.local else { continue }
+            HaveTable.update(row, peer: peer, local: local, laneClass: lane.laneClass, in: turn.store)
+        }
+        unwrittenHaves.removeAll(keepingCapacity: true)
+    }
+
+    func loaded(_ lane: IncomingLane, _ turn: Turn) -> HaveState {
         var state = HaveState()
         state.peer = AddressTable.number(of: lane.pair.peer, in: turn.store)
         state.local = AddressTable.number(of: lane.pair.local, in: turn.store)
@@ -248,13 +264,12 @@ extension Federation {
         } else {
             state.peer = nil
         }
-        haves[lane] = state
+        return state
     }
 
-    private mutating func makeDue(_ lane: IncomingLane, on connection: ConnectionID, _ turn: Turn) {
-        load(lane, turn)
-        if haves[lane]?.isDue == true, dueHaves.contains(where: { $0 == (connection, lane) }) { return }
-        haves[lane]?.isDue = true
+    private mutating func makeDue(_ lane: IncomingLane, _ have: inout HaveState, on connection: ConnectionID) {
+        if have.isDue, dueHaves.contains(where: { $0 == (connection, lane) }) { return }
+        have.isDue = true
         dueHaves.append((connection, lane))
     }
 

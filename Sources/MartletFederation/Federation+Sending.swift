@@ -18,18 +18,26 @@ extension Federation {
             && bytes < min(links[slot].window.bytes, turn.policy.windowBytes)
     }
 
+    /// As many entries are noted as offered with one row. What is noted and not written is taken for written if the stream
+    /// breaks: its sender is told that it may have arrived, and it cannot be held.
+    private static let offeredAtOnce = 256
+
     /// Entries up to `number` are about to be written, which is noted durably before, for many at once.
     private mutating func offer(_ number: UInt64, _ slot: Int, _ index: Int, _ turn: Turn) {
         guard let id = links[slot].lanes[index].id, var row = links[slot].lanes[index].row, number > row.offered else { return }
-        row.offered = min(row.assigned, number + UInt64(turn.policy.windowEntries) - 1)
+        row.offered = min(row.assigned, number + UInt64(min(Self.offeredAtOnce, turn.policy.windowEntries)) - 1)
         LaneTable.update(id, row, in: turn.store)
         links[slot].lanes[index].row = row
     }
+
+    /// Entries read from disk and written in one turn: some milliseconds.
+    private static let writtenPerTurn = 256
 
     /// Fills the windows of a link from disk, urgent lanes first (`Docs/relay-protocol.md` §3, S3).
     mutating func pump(_ slot: Int, _ turn: Turn) {
         guard links[slot].isUp else { return }
         var voids = 0
+        var written = 0
         for index in links[slot].lanes.indices {
             while links[slot].lanes[index].isOpen, links[slot].lanes[index].hasUnsent, hasRoom(slot, index, turn) {
                 guard let lane = links[slot].lanes[index].entries else { break }
@@ -39,6 +47,8 @@ extension Federation {
                 }
                 offer(number, slot, index, turn)
                 if entry.state == .waiting {
+                    guard written < Self.writtenPerTurn else { return continueLater(slot, turn) }
+                    written += 1
                     guard let logged = StanzaLog.stanza(entry.logSequence, in: turn.store) else {
                         preconditionFailure("entry \(lane.lane.value)/\(number) has no stanza \(entry.logSequence)")
                     }

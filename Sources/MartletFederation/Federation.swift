@@ -32,6 +32,8 @@ public struct Federation {
     var haves: [IncomingLane: HaveState] = [:]
     /// Lanes whose `<have/>` is due at the end of the batch.
     var dueHaves: [(ConnectionID, IncomingLane)] = []
+    /// Lanes that something came on in this batch.
+    var unwrittenHaves: [IncomingLane] = []
     /// Dialback verifications under way, per address that asked for them.
     var dialbacksByAddress: [RemoteAddress: Int] = [:]
 
@@ -88,6 +90,7 @@ public struct Federation {
 
     /// The end of a batch: haves are sent, windows filled, acknowledgements asked for.
     public mutating func endBatch(_ turn: Turn) {
+        writeHaves(turn)
         sendDueHaves(turn)
         // What a link writes here touches it once more; it is being looked after already.
         for slot in touched {

@@ -45,6 +45,8 @@ struct HaveState {
     var local: AddressNumber?
     var row: HaveRow?
     var isDue = false
+    /// The row is to be written at the end of the batch.
+    var isUnwritten = false
     /// A numbering that the peer uses again although we have seen its end: said with the next have.
     var ended: Epoch?
 

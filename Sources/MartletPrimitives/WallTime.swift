@@ -13,14 +13,27 @@ public struct WallTime: Hashable, Comparable, Sendable, CustomStringConvertible 
 
     /// XEP-0082 (XMPP Date and Time Profiles) §3.2 DateTime with milliseconds, in UTC: `2026-11-22T10:32:07.120Z`.
     public var description: String {
+        var bytes: [UInt8] = []
+        write(to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Appends ``description``.
+    public func write(to bytes: inout [UInt8]) {
         let days = milliseconds.flooredDivision(by: 86_400_000)
         var rest = Int(milliseconds - days * 86_400_000)
         let (year, month, day) = Self.civil(fromDays: days)
         let millisecond = rest % 1000
         rest /= 1000
-        return "\(Self.padded(year, 4))-\(Self.padded(month, 2))-\(Self.padded(day, 2))T"
-            + "\(Self.padded(rest / 3600, 2)):\(Self.padded(rest / 60 % 60, 2)):\(Self.padded(rest % 60, 2))"
-            + ".\(Self.padded(millisecond, 3))Z"
+        let parts: [(value: Int, width: Int, end: UInt8)] = [
+            (year, 4, UInt8(ascii: "-")), (month, 2, UInt8(ascii: "-")), (day, 2, UInt8(ascii: "T")),
+            (rest / 3600, 2, UInt8(ascii: ":")), (rest / 60 % 60, 2, UInt8(ascii: ":")), (rest % 60, 2, UInt8(ascii: ".")),
+            (millisecond, 3, UInt8(ascii: "Z")),
+        ]
+        for part in parts {
+            Self.write(part.value, part.width, to: &bytes)
+            bytes.append(part.end)
+        }
     }
 
     /// Reads an XEP-0082 §3.2 DateTime: date, `T`, time, an optional fraction of a second, `Z` or a numeric offset.
@@ -92,9 +105,18 @@ public struct WallTime: Hashable, Comparable, Sendable, CustomStringConvertible 
         return (year, month, day)
     }
 
-    private static func padded(_ value: Int, _ width: Int) -> String {
-        let digits = String(value)
-        return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    /// Appends `value` with zeros before it.
+    private static func write(_ value: Int, _ width: Int, to bytes: inout [UInt8]) {
+        var unit = 1
+        var digits = 1
+        while digits < width || value / unit >= 10 {
+            unit *= 10
+            digits += 1
+        }
+        while unit > 0 {
+            bytes.append(UInt8(ascii: "0") + UInt8(value / unit % 10))
+            unit /= 10
+        }
     }
 }
 

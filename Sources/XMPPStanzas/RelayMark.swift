@@ -88,31 +88,37 @@ public struct RelayMark: Hashable, Sendable {
 
     /// Appends `<seq …/>`.
     public func write(to bytes: inout [UInt8]) {
-        bytes += "<seq xmlns='".utf8
-        bytes += Namespaces.relay.utf8
-        bytes += "' lane='".utf8
-        bytes += lane.name.utf8
-        bytes += "' epoch='".utf8
-        bytes += epoch.text.utf8
-        bytes += "' n='".utf8
-        bytes += String(number).utf8
-        bytes += "' tag='".utf8
-        bytes += hexadecimal(tag).utf8
+        bytes.append(literal: "<seq xmlns='")
+        bytes.append(utf8: Namespaces.relay)
+        bytes.append(literal: "' lane='")
+        bytes.append(utf8: lane.name)
+        bytes.append(literal: "' epoch='")
+        bytes.append(hexadecimal: epoch.high)
+        bytes.append(hexadecimal: epoch.low)
+        bytes.append(literal: "' n='")
+        bytes.append(utf8: String(number))
+        bytes.append(literal: "' tag='")
+        bytes.append(hexadecimal: tag)
         if let after {
-            bytes += "' after='".utf8
-            bytes += hexadecimal(after).utf8
+            bytes.append(literal: "' after='")
+            bytes.append(hexadecimal: after)
         }
-        bytes += "'/>".utf8
+        bytes.append(literal: "'/>")
     }
 
     /// Reads the attributes of `<seq/>`, `<have/>` or `<void/>`; nil if one is missing or malformed.
     public init?(_ element: Element) {
-        guard let lane = element["lane"].flatMap(LaneClass.init(name:)),
-            let epoch = element["epoch"].flatMap(Epoch.init(text:)),
-            let number = element["n"].flatMap({ UInt64($0) }),
-            let tag = element["tag"].flatMap({ UInt64(hexadecimal: Substring($0).utf8) })
+        self.init { element[$0] }
+    }
+
+    /// Reads them where `attribute` finds them.
+    init?(_ attribute: (String) -> String?) {
+        guard let lane = attribute("lane").flatMap(LaneClass.init(name:)),
+            let epoch = attribute("epoch").flatMap(Epoch.init(text:)),
+            let number = attribute("n").flatMap({ UInt64($0) }),
+            let tag = attribute("tag").flatMap({ UInt64(hexadecimal: Substring($0).utf8) })
         else { return nil }
-        let after = element["after"].map { UInt64(hexadecimal: Substring($0).utf8) }
+        let after = attribute("after").map { UInt64(hexadecimal: Substring($0).utf8) }
         if case .some(nil) = after { return nil }
         self.init(lane: lane, epoch: epoch, number: number, tag: tag, after: after ?? nil)
     }
@@ -120,12 +126,18 @@ public struct RelayMark: Hashable, Sendable {
 
 /// Sixteen hexadecimal digits.
 func hexadecimal(_ value: UInt64) -> String {
-    String(unsafeUninitializedCapacity: 16) { buffer in
+    var bytes: [UInt8] = []
+    bytes.append(hexadecimal: value)
+    return String(decoding: bytes, as: UTF8.self)
+}
+
+extension [UInt8] {
+    /// Appends sixteen hexadecimal digits.
+    mutating func append(hexadecimal value: UInt64) {
         for index in 0..<16 {
             let digit = UInt8(truncatingIfNeeded: value >> UInt64((15 - index) * 4)) & 15
-            buffer[index] = digit < 10 ? 48 + digit : 87 + digit
+            append(digit < 10 ? 48 + digit : 87 + digit)
         }
-        return 16
     }
 }
 

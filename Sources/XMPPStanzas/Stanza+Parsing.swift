@@ -89,7 +89,7 @@ extension Stanza {
         var last: ElementTape.Index?
         for child in tape.children() { last = child }
         guard let last, tape.is("seq", Namespaces.relay, at: last) else { return nil }
-        return RelayMark(tape.element(at: last))
+        return RelayMark { tape.attribute($0, of: last) }
     }
 
     /// The domain of an address of which another part cannot be read.

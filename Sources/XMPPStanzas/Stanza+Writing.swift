@@ -66,11 +66,12 @@ extension Stanza {
     }
 
     private static func writeDelay(_ from: JID, _ stamp: WallTime, to bytes: inout [UInt8]) {
-        bytes.append(literal: "<delay")
-        XMLWriter.attribute("xmlns", Namespaces.delay, to: &bytes)
-        writeAddress(" from='", from, to: &bytes)
-        XMLWriter.attribute("stamp", stamp.description, to: &bytes)
-        bytes.append(literal: "/>")
+        bytes.append(literal: "<delay xmlns='")
+        bytes.append(utf8: Namespaces.delay)
+        writeAddress("' from='", from, to: &bytes)
+        bytes.append(literal: " stamp='")
+        stamp.write(to: &bytes)
+        bytes.append(literal: "'/>")
     }
 }
 
