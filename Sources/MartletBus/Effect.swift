@@ -8,13 +8,13 @@ public enum Effect: Sendable, Equatable {
     /// A command for one connection.
     case stream(ConnectionID, StreamCommand)
     /// Reach another server.
-    case dial(DialRequest)
+    indirect case dial(DialRequest)
     /// Give up an attempt; no event follows for it.
     case cancelDial(DialID)
     /// Answer the control socket.
-    case answer(CommandID, CommandAnswer)
+    indirect case answer(CommandID, CommandAnswer)
     /// Tell the operator.
-    case note(Diagnostic)
+    indirect case note(Diagnostic)
     /// Every stream was told to close.
     case shutdownComplete
 }

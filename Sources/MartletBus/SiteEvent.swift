@@ -50,17 +50,17 @@ public enum SiteEvent: Sendable {
     case server(ConnectionID, StreamEvent)
     /// An attempt succeeded: the connection is authenticated for the pair that was asked for. `endpoints` are the
     /// addresses that the domain resolved to, best first, to be used when DNS is dead.
-    case dialed(DialID, ConnectionID, PeerFeatures, endpoints: [RememberedEndpoint])
+    indirect case dialed(DialID, ConnectionID, PeerFeatures, endpoints: [RememberedEndpoint])
     /// An attempt failed.
-    case dialFailed(DialID, DialFailure)
+    indirect case dialFailed(DialID, DialFailure)
     /// A dialback verification ended (XEP-0220 §2.3).
-    case dialbackAnswered(DialID, DialbackVerdict)
+    indirect case dialbackAnswered(DialID, DialbackVerdict)
     /// Time passed; timers that are due fire.
     case tick
     /// Somebody asks at the control socket.
-    case command(CommandID, Command)
+    indirect case command(CommandID, Command)
     /// The policy was read anew.
-    case policyChanged(SitePolicy)
+    indirect case policyChanged(SitePolicy)
     /// The free space under the store, in bytes, as sampled by the runtime.
     case diskSampled(freeBytes: Int64)
     /// SIGTERM: streams are to be closed in good order.

@@ -51,8 +51,9 @@ public struct SitePolicy: Sendable, Equatable {
     public var failedLoginWindow: Int64 = 300_000
     /// Accounts made by XEP-0077 in a minute, on the whole site.
     public var registrationsPerMinute = 20
-    /// A session without stream management is asked by a ping this long after a message, milliseconds.
-    public var fenceDelay: Int64 = 200
+    /// A client is asked for a proof (`<r/>`, or a ping without stream management) this long after a message, milliseconds:
+    /// what is said meanwhile shares the question. Whoever breaks off before may see these messages again.
+    public var fenceDelay: Int64 = 4000
     /// A session that answers no ping is believed after this long without a socket error, milliseconds.
     public var fenceTimeout: Int64 = 30_000
 
@@ -84,10 +85,10 @@ public struct SitePolicy: Sendable, Equatable {
     public var laneRules = LaneRules()
     /// What becomes of every single entry is noted for the log, at both ends.
     public var tracesEntries = false
-    /// Entries sent and not yet acknowledged per lane.
-    public var windowEntries = 256
+    /// Entries sent and not yet acknowledged per lane: what does not fit waits on disk, is read again and is called late.
+    public var windowEntries = 1024
     /// Bytes sent and not yet acknowledged per link, where its line is fast.
-    public var windowBytes = 256 << 10
+    public var windowBytes = 1 << 20
     /// Dialback verifications under way at the same time, per inbound stream and per address.
     public var pendingDialbacksPerStream = 16
     /// Dialback verifications under way at the same time, per network address.

@@ -26,6 +26,10 @@ extension SiteConfiguration {
         # (XEP-0157). Default "": nothing is published.
         admin_contact = ""
 
+        # How many threads carry connections (TLS, XML), 1 to 64. Default 1: they and the site share one thread, which costs
+        # least, and one core is enough for thousands of people. With more the site has a thread of its own beside them.
+        threads = 1
+
         [tls]
 
         # The PEM file with the site's certificate, followed by the chain above it. Relative to the directory of this file, like

@@ -10,6 +10,8 @@ public struct SiteConfiguration: Equatable, Sendable {
     public var dataDirectory: String = "."
     /// Where the site's people and other sites' operators reach its administrator: a URI such as `mailto:…`.
     public var adminContact: String?
+    /// Event loops for connections; with one the site lives on it too, with more it has a thread of its own.
+    public var threads: Int = 1
     /// Certificate, key and trust.
     public var tls = TLS()
     /// Where clients connect.
@@ -51,6 +53,7 @@ public struct SiteConfiguration: Equatable, Sendable {
                 result.dataDirectory = FilePath.join(
                     directory, site.value("data_directory", .path, default: result.dataDirectory))
                 result.adminContact = site.optional("admin_contact", .contact)
+                result.threads = site.value("threads", .integer(1...64), default: result.threads)
                 return site.required("domain", .domain)
             }
             result.domain = domain ?? ""

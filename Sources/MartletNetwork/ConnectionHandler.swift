@@ -52,6 +52,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var readIsHeld = false
     private var isCongested = false
     private var discarded = 0
+    /// The last place that the site named in what it sent.
+    private var mark: UInt64?
     /// Why the connection ended, in words for the operator.
     private var ending: String?
 
@@ -120,9 +122,13 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     /// The site wants something.
     func perform(_ command: StreamCommand) {
-        if command == .abort { return reset() }
-        guard phase == .open else { return }
-        tell { $0.perform(command, into: &$1) }
+        switch command {
+        case .abort: reset()
+        case .mark(let place): mark = place
+        default:
+            guard phase == .open else { return }
+            tell { $0.perform(command, into: &$1) }
+        }
     }
 
     /// Closes so that the kernel forgets what it holds: a dead line would carry it after it returned.
@@ -161,7 +167,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         var buffer = context.channel.allocator.buffer(capacity: unsent.count + 64)
         if let tls {
             do {
-                try tls.send(unsent)
+                try tls.sendLast(unsent)
             } catch {
                 if ending == nil { ending = "TLS: \(error)" }
             }
@@ -227,7 +233,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private func perform(_ action: StreamAction) {
         switch action {
         case .write(let bytes):
-            if phase == .open { unsent += bytes }
+            guard phase == .open else { return }
+            // The common case: one stanza leaves in the array in which it came.
+            if unsent.isEmpty { unsent = bytes } else { unsent += bytes }
         case .startTLS(let asServer, let serverName):
             guard phase == .open else { return }
             flush()
@@ -281,6 +289,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
                 report = HandledReport(connection: id, count: unasked)
                 unasked = 0
             }
+        case .streamEnded:
+            if let arrived { self.report(.arrived(arrived)) }
         default: break
         }
         switch listener {
@@ -288,6 +298,14 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case .server: loop.site.post(.server(id, event), reporting: report)
         case .attempt(let attempt): attempt.reported(event, by: self)
         }
+    }
+
+    /// The place up to which the other side's machine has everything, if TCP has no doubt: nothing is left here or under way.
+    private var arrived: UInt64? {
+        guard let mark, unsent.isEmpty, tls?.hasOutput != true, let channel = context?.channel,
+            (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) == 0, TCPProgress.isEverythingAcknowledged(channel)
+        else { return nil }
+        return mark
     }
 
     /// Flushes, says that nothing follows, and waits for the other side to say the same: a socket that is closed with

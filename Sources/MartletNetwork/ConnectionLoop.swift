@@ -137,9 +137,7 @@ final class ConnectionLoop {
         for item in items {
             switch item {
             case .command(let slot, let generation, let command):
-                guard let connection = table[slot, generation] else { continue }
-                touch(connection)
-                connection.perform(command)
+                perform(command, on: slot, generation)
             case .handled(let slot, let generation, let count):
                 table[slot, generation]?.handled(count)
             case .dial(let request):
@@ -148,18 +146,29 @@ final class ConnectionLoop {
                 dialer?.cancel(id)
             }
         }
-        let last = touched
-        touched.removeAll(keepingCapacity: true)
+        flush()
+    }
+
+    /// Performs one command of a batch; ``flush()`` follows.
+    func perform(_ command: StreamCommand, on slot: UInt32, _ generation: UInt32) {
+        guard let connection = table[slot, generation] else { return }
+        if !connection.isTouched {
+            connection.isTouched = true
+            touched.append(connection)
+        }
+        connection.perform(command)
+    }
+
+    /// The batch is over: what each connection has to say leaves as one write.
+    func flush() {
+        var last: [ConnectionHandler] = []
+        swap(&last, &touched)
         for connection in last {
             connection.isTouched = false
             connection.flush()
         }
-    }
-
-    private func touch(_ connection: ConnectionHandler) {
-        guard !connection.isTouched else { return }
-        connection.isTouched = true
-        touched.append(connection)
+        last.removeAll(keepingCapacity: true)
+        if touched.isEmpty { swap(&last, &touched) }
     }
 
     // MARK: scratch

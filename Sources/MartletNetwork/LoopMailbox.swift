@@ -1,7 +1,8 @@
 import NIOCore
 import Synchronization
 
-/// What the site's thread sends to one event loop: however much of it comes, the loop is woken once.
+/// What the site's thread sends to one event loop: however much of it comes, the loop is woken once. Where the site lives
+/// on that very loop it is performed at once.
 final class LoopMailbox<Item: Sendable>: Sendable {
     private let items = Mutex<[Item]>([])
     private let eventLoop: any EventLoop
@@ -16,6 +17,7 @@ final class LoopMailbox<Item: Sendable>: Sendable {
     /// Adds `new` behind what waits. Any thread.
     func post(_ new: [Item]) {
         if new.isEmpty { return }
+        if eventLoop.inEventLoop { return drain(new) }
         let wasEmpty = items.withLock { items in
             defer { items.append(contentsOf: new) }
             return items.isEmpty

@@ -8,8 +8,11 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// All sockets of one site: listeners, connections and attempts to reach other servers, on as many event loops as the
-/// machine has cores.
+/// All sockets of one site: listeners, connections and attempts to reach other servers.
+///
+/// With one event loop, which is the default, the site lives on it as well: a message then crosses no thread on its way, and
+/// waking another one costs more than all of the work on it when little happens. With several loops the site has a thread
+/// of its own.
 ///
 /// Made before the site's loop, whose dispatcher it provides, and told of it before anything connects.
 public final class Network: Sendable {
@@ -17,8 +20,12 @@ public final class Network: Sendable {
     public let dispatcher: any EffectDispatcher
     /// The event loops, for others that need one.
     public let group: MultiThreadedEventLoopGroup
+    /// Where the site lives.
+    public let siteThread: any SiteThread
 
     private let loops: [NIOLoopBound<ConnectionLoop>]
+    /// The site's own thread, where it has one.
+    private let siteGroup: MultiThreadedEventLoopGroup?
     private let settings: Mutex<NetworkSettings>
     private let listening = Mutex<[any Channel]>([])
     private let census: ConnectionCensus
@@ -38,7 +45,9 @@ public final class Network: Sendable {
     ) throws {
         let settings = NetworkSettings(configuration, dialbackSecret: dialbackSecret)
         resolver = try UnboundResolver(servers: settings.dnsServers)
-        group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
+        group = MultiThreadedEventLoopGroup(numberOfThreads: settings.threads)
+        siteGroup = settings.threads > 1 ? MultiThreadedEventLoopGroup(numberOfThreads: 1) : nil
+        siteThread = EventLoopThread((siteGroup ?? group).next())
         passwords = PasswordWork()
         port = Port()
         census = ConnectionCensus(total: connections, perAddress: settings.connectionsPerAddress)
@@ -60,7 +69,7 @@ public final class Network: Sendable {
         let mailboxes = zip(loops, group.makeIterator()).map { bound, eventLoop in
             LoopMailbox<ConnectionLoop.Item>(eventLoop: eventLoop) { bound.value.perform($0) }
         }
-        dispatcher = NetworkDispatcher(mailboxes: mailboxes, elsewhere: elsewhere)
+        dispatcher = NetworkDispatcher(mailboxes: mailboxes, here: siteGroup == nil ? loops[0] : nil, elsewhere: elsewhere)
     }
 
     /// From now on what happens is posted to `site`. To be called before the site runs: it dials at once.
@@ -95,6 +104,7 @@ public final class Network: Sendable {
         var words: [String] = []
         if old.listeners != new.listeners { words.append("listeners") }
         if old.dnsServers != new.dnsServers { words.append("federation.dns_servers") }
+        if old.threads != new.threads { words.append("site.threads") }
         return words
     }
 
@@ -126,6 +136,7 @@ public final class Network: Sendable {
         passwords.stop()
         resolver.shutdown()
         try? group.syncShutdownGracefully()
+        try? siteGroup?.syncShutdownGracefully()
     }
 }
 

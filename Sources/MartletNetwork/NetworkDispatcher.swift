@@ -13,14 +13,20 @@ final class NetworkDispatcher: EffectDispatcher {
     typealias Elsewhere = @Sendable (Effect) -> Void
 
     private let mailboxes: [LoopMailbox<ConnectionLoop.Item>]
+    /// The only loop, where the site lives on it.
+    private let here: NIOLoopBound<ConnectionLoop>?
     private let elsewhere: Elsewhere
 
-    init(mailboxes: [LoopMailbox<ConnectionLoop.Item>], elsewhere: @escaping Elsewhere) {
+    init(
+        mailboxes: [LoopMailbox<ConnectionLoop.Item>], here: NIOLoopBound<ConnectionLoop>?, elsewhere: @escaping Elsewhere
+    ) {
         self.mailboxes = mailboxes
+        self.here = here
         self.elsewhere = elsewhere
     }
 
     func dispatch(_ effects: [Effect]) {
+        if let here { return perform(effects, on: here.value) }
         var perLoop = [[ConnectionLoop.Item]](repeating: [], count: mailboxes.count)
         for effect in effects {
             switch effect {
@@ -36,6 +42,18 @@ final class NetworkDispatcher: EffectDispatcher {
             }
         }
         post(perLoop)
+    }
+
+    private func perform(_ effects: [Effect], on loop: ConnectionLoop) {
+        for effect in effects {
+            switch effect {
+            case .stream(let id, let command): loop.perform(command, on: id.slot, id.generation)
+            case .dial(let request): loop.dialer?.dial(request)
+            case .cancelDial(let id): loop.dialer?.cancel(id)
+            case .answer, .note, .shutdownComplete: elsewhere(effect)
+            }
+        }
+        loop.flush()
     }
 
     func handled(_ reports: [HandledReport]) {

@@ -124,6 +124,9 @@ struct NetworkSettings: Sendable {
     /// Connections of one IPv4 address or IPv6 /64.
     var connectionsPerAddress: Int { configuration.limits.connectionsPerAddress }
 
+    /// Event loops for connections.
+    var threads: Int { configuration.threads }
+
     // MARK: peers
 
     /// The address to call from.

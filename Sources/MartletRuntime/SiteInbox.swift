@@ -1,4 +1,3 @@
-import Glibc
 import MartletBus
 import Synchronization
 
@@ -20,65 +19,34 @@ public struct HandledReport: Sendable {
 ///
 /// One wake-up per batch instead of one per event. It has no bound of its own: connections bound what they post (64
 /// unhandled stanzas each), everything else answers something outstanding.
-final class SiteInbox: @unchecked Sendable {
-    // SAFETY: `events`, `reports`, `isStopped` and the condition are touched only with `mutex` held; the pthread objects live at
-    // fixed addresses from init to deinit.
-    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private var events: [SiteEvent] = []
-    private var reports: [HandledReport] = []
-    private var isStopped = false
-
-    init() {
-        pthread_mutex_init(mutex, nil)
-        var attributes = pthread_condattr_t()
-        pthread_condattr_init(&attributes)
-        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
-        pthread_cond_init(condition, &attributes)
-        pthread_condattr_destroy(&attributes)
+final class SiteInbox: Sendable {
+    /// What was posted.
+    struct Content: Sendable {
+        var events: [SiteEvent] = []
+        /// Who wants to hear that it was handled.
+        var reports: [HandledReport] = []
     }
 
-    deinit {
-        pthread_cond_destroy(condition)
-        pthread_mutex_destroy(mutex)
-        condition.deallocate()
-        mutex.deallocate()
-    }
+    private let waiting = Mutex<(content: Content, isClosed: Bool)>((Content(), false))
 
-    /// Adds an event; wakes the site's thread if it waits.
-    func post(_ event: SiteEvent, _ report: HandledReport?) {
-        pthread_mutex_lock(mutex)
-        events.append(event)
-        if let report { reports.append(report) }
-        if events.count == 1 { pthread_cond_signal(condition) }
-        pthread_mutex_unlock(mutex)
-    }
-
-    /// No more waiting: `take` returns what is left, then nil.
-    func stop() {
-        pthread_mutex_lock(mutex)
-        isStopped = true
-        pthread_cond_signal(condition)
-        pthread_mutex_unlock(mutex)
-    }
-
-    /// Everything posted since the last call, and who wants to hear that it was handled; waits for something, at most until
-    /// `deadline` (milliseconds of the monotonic clock), then returns empty lists. nil once stopped and empty.
-    func take(until deadline: Int64?) -> (events: [SiteEvent], reports: [HandledReport])? {
-        pthread_mutex_lock(mutex)
-        defer { pthread_mutex_unlock(mutex) }
-        while events.isEmpty && !isStopped {
-            if let deadline {
-                var until = timespec(tv_sec: Int(deadline / 1000), tv_nsec: Int(deadline % 1000) * 1_000_000)
-                if pthread_cond_timedwait(condition, mutex, &until) == ETIMEDOUT { break }
-            } else {
-                pthread_cond_wait(condition, mutex)
-            }
+    /// Adds an event. Returns whether it is the first that waits: the site's thread must be told then. Nothing is taken
+    /// after the end.
+    func post(_ event: SiteEvent, _ report: HandledReport?) -> Bool {
+        waiting.withLock { waiting in
+            guard !waiting.isClosed else { return false }
+            waiting.content.events.append(event)
+            if let report { waiting.content.reports.append(report) }
+            return waiting.content.events.count == 1
         }
-        if events.isEmpty && isStopped { return nil }
-        var taken: (events: [SiteEvent], reports: [HandledReport]) = ([], [])
-        swap(&taken.events, &events)
-        swap(&taken.reports, &reports)
-        return taken
+    }
+
+    /// Exchanges everything posted since the last call for `empty`, whose room is used again.
+    func take(_ empty: inout Content) {
+        waiting.withLock { swap(&$0.content, &empty) }
+    }
+
+    /// Nothing more is taken.
+    func close() {
+        waiting.withLock { $0.isClosed = true }
     }
 }

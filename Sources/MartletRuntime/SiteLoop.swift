@@ -1,4 +1,3 @@
-import Glibc
 import Logging
 import MartletBus
 import MartletPrimitives
@@ -16,110 +15,148 @@ public protocol EffectDispatcher: Sendable {
     func handled(_ reports: [HandledReport])
 }
 
-/// Runs one ``Site`` on a thread of its own: takes a batch of events, handles them inside one write transaction,
-/// commits, and only then lets the effects out (*output commit*).
+/// Runs one ``Site`` on its ``SiteThread``: takes a batch of events, handles them inside one write transaction, commits,
+/// and only then lets the effects out (*output commit*).
 ///
 /// A batch that wrote nothing, or only what the protocol brings again, lets its effects go at once; its transaction
 /// stays open and is committed with the next binding batch or after 100 ms. Acknowledgements wait for the commit in
 /// either case. A failed commit ends the process: recovery is always the boot path.
 public final class SiteLoop: Sendable {
     private let inbox = SiteInbox()
+    private let thread: any SiteThread
     private let worker: Worker
 
     /// A loop over `store`, which it owns from now on. `diskProbe` gives the free bytes under the store.
     public init(
-        store: sending any KeyValueStore, policy: SitePolicy, dispatcher: any EffectDispatcher, logger: Logger,
-        diskProbe: @escaping @Sendable () -> Int64?
+        store: sending any KeyValueStore, policy: SitePolicy, on thread: any SiteThread, dispatcher: any EffectDispatcher,
+        logger: Logger, diskProbe: @escaping @Sendable () -> Int64?
     ) {
+        self.thread = thread
         worker = Worker(
-            inbox: inbox, store: store, policy: policy, dispatcher: dispatcher, logger: logger, diskProbe: diskProbe)
+            inbox: inbox, store: store, policy: policy, thread: thread, dispatcher: dispatcher, logger: logger,
+            diskProbe: diskProbe)
     }
 
-    /// Starts the site's thread: reads the store, then handles events.
-    public func start() { worker.start() }
+    /// Reads the store, on the site's thread; from then on events are handled.
+    public func start() {
+        thread.execute { [worker] in worker.boot() }
+    }
 
     /// Adds an event, from any thread; with `report` the dispatcher hears when it was handled.
-    public func post(_ event: SiteEvent, reporting report: HandledReport? = nil) { inbox.post(event, report) }
+    public func post(_ event: SiteEvent, reporting report: HandledReport? = nil) {
+        if inbox.post(event, report) { thread.execute { [worker] in worker.step() } }
+    }
 
-    /// Handles what was posted, commits, and ends the thread; returns when it has ended.
+    /// Handles what was posted and commits; returns when that has been done. Not to be called on the site's thread.
     public func stop() {
-        inbox.stop()
-        worker.join()
+        inbox.close()
+        let done = Semaphore()
+        thread.execute { [worker] in
+            worker.close()
+            done.signal()
+        }
+        done.wait()
     }
 }
 
-/// The site's thread. Everything here is touched by that thread only.
+/// The site on its thread. Everything here is touched by that thread only.
 private final class Worker: @unchecked Sendable {
-    // SAFETY: the fields are set in init, before the thread exists, and used by that thread alone afterwards; `thread`
-    // is written by start() and read by join(), both called by the owner.
+    // SAFETY: the fields are set in init, before the thread knows of it, and used by that thread alone afterwards: every
+    // method is called from work that SiteLoop gives it.
     private let inbox: SiteInbox
+    private let thread: any SiteThread
     private let dispatcher: any EffectDispatcher
     private let logger: Logger
     private let diskProbe: @Sendable () -> Int64?
     private var driver: SiteDriver
-    private var thread: pthread_t = 0
+    private var taken = SiteInbox.Content()
     private var nextProbe: Int64 = 0
+    /// When the thread's timers will fire, the earliest last: one is only added if it is earlier than all others.
+    private var alarms: [Int64] = []
+    private var isRunning = false
 
     /// Events in one batch: enough to share a commit, short enough that nobody waits long.
     private static let batchEvents = 1000
+    /// Events for which the inbox keeps room between batches.
+    private static let keptRoom = 4 * batchEvents
     /// How often free space is looked at, milliseconds.
     private static let probeInterval: Int64 = 5000
 
     init(
-        inbox: SiteInbox, store: any KeyValueStore, policy: SitePolicy, dispatcher: any EffectDispatcher, logger: Logger,
-        diskProbe: @escaping @Sendable () -> Int64?
+        inbox: SiteInbox, store: any KeyValueStore, policy: SitePolicy, thread: any SiteThread,
+        dispatcher: any EffectDispatcher, logger: Logger, diskProbe: @escaping @Sendable () -> Int64?
     ) {
         self.inbox = inbox
+        self.thread = thread
         self.dispatcher = dispatcher
         self.logger = logger
         self.diskProbe = diskProbe
         driver = SiteDriver(store: store, policy: policy, random: RandomStream(key: KernelRandom.bytes(32)))
     }
 
-    func start() {
-        let this = Unmanaged.passRetained(self)
-        let result = pthread_create(
-            &thread, nil,
-            { argument in
-                guard let argument else { return nil }
-                Unmanaged<Worker>.fromOpaque(argument).takeRetainedValue().run()
-                return nil
-            }, this.toOpaque())
-        precondition(result == 0, "the site's thread could not be made: error \(result)")
-    }
-
-    func join() {
-        pthread_join(thread, nil)
-    }
-
-    private func run() {
+    func boot() {
+        isRunning = true
         release(
             committed { driver throws(StoreFailure) in
                 try driver.boot(monotonic: SystemClock.monotonic, wall: SystemClock.wall)
             })
-        while let (events, reports) = inbox.take(until: min(driver.nextWake ?? .max, nextProbe)) {
-            var start = events.startIndex
-            repeat {
-                let end = min(start + Self.batchEvents, events.endIndex)
-                handle(events[start..<end])
-                start = end
-            } while start < events.endIndex
-            if !reports.isEmpty { dispatcher.handled(reports) }
-        }
-        release(committed { driver throws(StoreFailure) in try driver.close() })
+        step()
     }
 
-    private func handle(_ events: ArraySlice<SiteEvent>) {
-        var batch = events
+    /// Handles what was posted, and timers that are due.
+    func step() {
+        guard isRunning else { return }
+        inbox.take(&taken)
+        if taken.events.isEmpty, wake > SystemClock.monotonic { return setAlarm() }
+        while taken.events.count > Self.batchEvents {
+            var first = Array(taken.events[..<Self.batchEvents])
+            taken.events.removeFirst(Self.batchEvents)
+            handle(&first)
+        }
+        handle(&taken.events)
+        if !taken.reports.isEmpty { dispatcher.handled(taken.reports) }
+        if taken.events.capacity > Self.keptRoom {
+            taken = SiteInbox.Content()
+        } else {
+            taken.reports.removeAll(keepingCapacity: true)
+        }
+        setAlarm()
+    }
+
+    func close() {
+        guard isRunning else { return }
+        step()
+        release(committed { driver throws(StoreFailure) in try driver.close() })
+        isRunning = false
+    }
+
+    private func handle(_ events: inout [SiteEvent]) {
         let now = SystemClock.monotonic
         if now >= nextProbe {
             nextProbe = now + Self.probeInterval
-            if let free = diskProbe() { batch.append(.diskSampled(freeBytes: free)) }
+            if let free = diskProbe() { events.append(.diskSampled(freeBytes: free)) }
         }
         release(
             committed { driver throws(StoreFailure) in
-                try driver.handle(batch, monotonic: now, wall: SystemClock.wall)
+                try driver.handle(&events, monotonic: now, wall: SystemClock.wall)
             })
+    }
+
+    // MARK: timers
+
+    private var wake: Int64 { min(driver.nextWake ?? .max, nextProbe) }
+
+    private func setAlarm() {
+        let wake = wake
+        if let next = alarms.last, next <= wake { return }
+        alarms.append(wake)
+        thread.schedule(after: max(0, wake - SystemClock.monotonic)) { [self] in alarmRang() }
+    }
+
+    private func alarmRang() {
+        guard isRunning else { return }
+        alarms.removeLast()
+        if wake <= SystemClock.monotonic { step() } else { setAlarm() }
     }
 
     /// A failed commit ends the process: what the site believes and what is on disk are no longer the same.

@@ -12,6 +12,9 @@ struct Outbox {
     enum Content {
         /// A message in the log.
         case message(UInt64)
+        /// A message that nobody was promised (``Sessions/isPromised(_:_:)``): it is written down only if the client goes
+        /// without having proven that it has it.
+        case kept(LoggedStanza)
         /// A stanza of which there is no other copy.
         case volatile([UInt8])
         /// The availability of somebody: worthless as soon as there is a newer one.
@@ -20,6 +23,14 @@ struct Outbox {
         /// The message's place in the log.
         var logSequence: UInt64? {
             if case .message(let sequence) = self { sequence } else { nil }
+        }
+
+        /// Whether it must not be lost.
+        var isMessage: Bool {
+            switch self {
+            case .message, .kept: true
+            case .volatile, .availability: false
+            }
         }
     }
 
@@ -38,14 +49,26 @@ struct Outbox {
     /// To be sent when the session is resumed or has caught up; numbered from ``ClientSlotTable/unsent`` on.
     private(set) var waiting: Deque<Entry> = []
     private var nextUnsent = ClientSlotTable.unsent
+    /// How many messages are in no log.
+    private(set) var keptCount = 0
 
     var count: Int { sent.count + waiting.count }
 
     /// Notes a stanza as sent, and returns its number.
     mutating func appendSent(_ content: Content) -> UInt64 {
         last += 1
+        if case .kept = content { keptCount += 1 }
         sent.append(Entry(number: last, content: content))
         return last
+    }
+
+    /// Gives each message that is in no log the place that `write` found for it there, in order.
+    mutating func log(_ write: (LoggedStanza) -> UInt64) {
+        for index in sent.indices where keptCount > 0 {
+            guard case .kept(let logged) = sent[index].content else { continue }
+            sent[index].content = .message(write(logged))
+            keptCount -= 1
+        }
     }
 
     /// Notes a stanza as waiting, and returns its number.
@@ -78,11 +101,18 @@ struct Outbox {
         acknowledged + UInt64(h &- UInt32(truncatingIfNeeded: acknowledged))
     }
 
-    /// Removes what is acknowledged by `number`.
+    /// Removes what is acknowledged by `number`, and returns those of which the log knows.
     mutating func acknowledge(upTo number: UInt64) -> [Entry] {
         acknowledged = max(acknowledged, min(number, last))
         var removed: [Entry] = []
-        while let first = sent.first, first.number <= number { removed.append(sent.removeFirst()) }
+        while let first = sent.first, first.number <= number {
+            switch first.content {
+            case .message: removed.append(first)
+            case .kept: keptCount -= 1
+            case .volatile, .availability: break
+            }
+            sent.removeFirst()
+        }
         return removed
     }
 

@@ -77,6 +77,8 @@ struct Session {
     /// The server has closed the stream because it stops; the session is to be resumed.
     var isLeaving = false
     var wait = Wait.nothing
+    /// When to ask, while that is what it waits for.
+    var askTime = Instant(milliseconds: 0)
     /// When an answer is missing, while one is waited for.
     var answerDeadline = Instant(milliseconds: 0)
     /// Which of the two timers is in the site's queue. Each stands there at most once, whatever the traffic: one that

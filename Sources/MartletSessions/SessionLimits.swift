@@ -1,8 +1,11 @@
 /// The bounds of sessions that no operator needs to change, each with the reason for its number.
 enum SessionLimits {
     /// Stanzas after which a client is asked for an acknowledgement at once instead of after `fenceDelay`: a burst is
-    /// acknowledged while it is sent, and a single message costs one request for 200 ms.
+    /// acknowledged while it is sent, and single messages share a request.
     static let requestEvery: UInt64 = 16
+    /// Clients are asked at full multiples of this, milliseconds: many in one round of the event loop, since waking up for
+    /// each would cost more than asking, and so would reading each answer alone.
+    static let askTogether: Int64 = 1000
     /// A client with stream management that does not answer `<r/>` for so long is gone, milliseconds: TCP alone would
     /// notice a dead line after a quarter of an hour.
     static let acknowledgementTimeout: Int64 = 120_000

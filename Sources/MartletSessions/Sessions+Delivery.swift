@@ -109,6 +109,11 @@ extension Sessions {
             for id in recipients { send(stanza, to: id, turn) }
             return
         }
+        if recipients.count == 1, !isPromised(origin, recipients), sessions[recipients[0]].catchUp == nil {
+            let logged = LoggedStanza(stanza: stanza, acceptedAt: turn.wall, acceptedInstant: turn.now)
+            return transmit(.kept(logged), stanza.serialized(), to: recipients[0], turn)
+        }
+        for id in recipients { logKept(id, turn) }
         // An error has no sender who could be told: the reserve is there for it.
         if turn.isBelowReserve, !stanza.isError { return turn.bounce(stanza, StanzaError(.resourceConstraint)) }
         guard mailboxCount(number, turn) < turn.policy.mailboxMessages else {
@@ -126,13 +131,14 @@ extension Sessions {
     }
 
     /// Whether somebody relies on a message's being on disk before it goes on. A client without stream management gets no
-    /// acknowledgement and sends nothing again; if everybody who gets its message now is connected and will not be resumed,
-    /// a crash within the next 100 ms takes no more than what was on its way over sockets anyway.
+    /// acknowledgement and sends nothing again; if everybody who gets its message now is connected and has no stream
+    /// management either, a crash takes no more than what was on its way over sockets anyway. Such a message is written
+    /// down when it turns out to be needed: its reader goes without having proven that it has it.
     private func isPromised(_ origin: Origin, _ recipients: [SessionID]) -> Bool {
         guard case .session(let sender) = origin, sessions.contains(sender), sessions[sender].management == nil else {
             return true
         }
-        return recipients.isEmpty || recipients.contains { sessions[$0].isResumable || sessions[$0].connection == nil }
+        return recipients.isEmpty || recipients.contains { sessions[$0].management != nil || sessions[$0].connection == nil }
     }
 
     /// A message that concerns one session only: what a room says to its occupant, an error for what the session sent. It

@@ -34,6 +34,15 @@ extension Sessions {
         var leavesCount: Bool { if case .closed = self { false } else { true } }
     }
 
+    /// The client closes its stream in good order and its machine has what was sent up to `number`: it has read that, and
+    /// does not get it again at its next login. TCP's word alone would prove nothing of a client that vanished.
+    mutating func arrived(_ number: UInt64, on connection: ConnectionID, _ turn: Turn) {
+        guard case .bound(let id) = connections[connection], sessions[id].connection == connection,
+            number <= sessions[id].outbox.last
+        else { return }
+        acknowledged(sessions[id].outbox.acknowledge(upTo: number), by: id, turn)
+    }
+
     /// The client closed its stream: it is answered, told the last count, and gone.
     mutating func streamEnded(on connection: ConnectionID, _ turn: Turn) {
         if case .bound(let id) = connections[connection] {
@@ -78,6 +87,7 @@ extension Sessions {
             turn.perform(.close(reason.streamError), on: connection)
         }
         becomeUnavailable(id, nil, turn)
+        logKept(id, turn)
         let session = sessions.remove(id)
         let place = session.account
         accounts[place].sessions.removeAll { $0 == id }

@@ -23,13 +23,31 @@ extension Sessions {
     ) -> UInt64 {
         var stanza = stanza
         stanza.relayMark = nil
-        let sequence = StanzaLog.append(
-            LoggedStanza(stanza: stanza, acceptedAt: turn.wall, acceptedInstant: turn.now), in: turn.store)
+        let logged = LoggedStanza(stanza: stanza, acceptedAt: turn.wall, acceptedInstant: turn.now)
+        return store(logged, for: account, holders: holders, isForSession: isForSession, turn)
+    }
+
+    private mutating func store(
+        _ logged: LoggedStanza, for account: AddressNumber, holders: Int, isForSession: Bool = false, _ turn: Turn
+    ) -> UInt64 {
+        let sequence = StanzaLog.append(logged, in: turn.store)
         let count = mailboxCount(account, turn)
         MailboxTable.put(
             account, sequence, MailboxRow(holders: UInt16(holders), isForSession: isForSession), in: turn.store)
         mailboxCounts[account] = count + 1
         return sequence
+    }
+
+    /// Writes down the messages that only a session has: it is about to go, or a message that is written must not get ahead
+    /// of them.
+    mutating func logKept(_ id: SessionID, _ turn: Turn) {
+        guard sessions[id].outbox.keptCount > 0 else { return }
+        let account = sessions[id].accountNumber
+        turn.lazily {
+            var outbox = sessions[id].outbox
+            outbox.log { store($0, for: account, holders: 0, turn) }
+            sessions[id].outbox = outbox
+        }
     }
 
     /// A session has acknowledged these stanzas. Lazy: a client that resumes says it again.

@@ -47,6 +47,7 @@ extension Sessions {
         let isResumable = ["true", "1"].contains(element["resume"] ?? "")
         var enabled = Element("enabled", Namespaces.streamManagement)
         // What was sent before is not counted.
+        logKept(id, turn)
         for entry in sessions[id].outbox.restart(from: 0) {
             if let sequence = entry.content.logSequence { sessions[id].unmanaged.append(sequence) }
         }

@@ -9,7 +9,7 @@ import XMPPXML
 /// What clients send.
 extension Sessions {
     /// A stanza of a client.
-    mutating func received(_ stanza: Stanza, on connection: ConnectionID, _ turn: Turn) {
+    mutating func received(_ stanza: consuming Stanza, on connection: ConnectionID, _ turn: Turn) {
         switch connections[connection] {
         case .authenticated(let account, let number, let generation):
             guard isCurrent(number, generation, on: connection, turn) else { return }
@@ -21,7 +21,9 @@ extension Sessions {
         }
     }
 
-    private mutating func received(_ stanza: Stanza, by id: SessionID, on connection: ConnectionID, _ turn: Turn) {
+    private mutating func received(
+        _ stanza: consuming Stanza, by id: SessionID, on connection: ConnectionID, _ turn: Turn
+    ) {
         let jid = sessions[id].jid
         // RFC 6120 §8.1.2.1
         if let from = stanza.from, from != jid, !(from.isBare && from.hasSameBare(as: jid)) {
@@ -29,7 +31,6 @@ extension Sessions {
             return
         }
         count(stanza, by: id, turn)
-        var stanza = stanza
         stanza.from = jid
         stanza.relayMark = nil
         switch stanza.kind {

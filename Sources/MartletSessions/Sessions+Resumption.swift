@@ -102,6 +102,7 @@ extension Sessions {
             case .message(let sequence):
                 guard let late = lateMessage(sequence, for: id, turn) else { continue }
                 bytes = late
+            case .kept(let logged): bytes = late(logged, for: id)
             }
             let number = sessions[id].outbox.appendSent(entry.content)
             putSlot(entry.content, number, of: id, turn)

@@ -9,8 +9,7 @@ import XMPPStreams
 extension Sessions {
     /// Sends a stanza now, or keeps it until it can be sent.
     mutating func transmit(_ content: Outbox.Content, _ bytes: [UInt8], to id: SessionID, _ turn: Turn) {
-        let isMessage = content.logSequence != nil
-        if sessions[id].connection == nil || (isMessage && sessions[id].catchUp != nil) {
+        if sessions[id].connection == nil || (content.isMessage && sessions[id].catchUp != nil) {
             let number = sessions[id].outbox.appendWaiting(content)
             putSlot(content, number, of: id, turn)
             checkLimit(id, turn)
@@ -22,10 +21,11 @@ extension Sessions {
     /// Sends a stanza on the session's connection, which there must be.
     mutating func sendNow(_ content: Outbox.Content, _ bytes: [UInt8], to id: SessionID, _ turn: Turn) {
         guard let connection = sessions[id].connection else { return }
-        if sessions[id].management != nil || content.logSequence != nil {
+        if sessions[id].management != nil || content.isMessage {
             let number = sessions[id].outbox.appendSent(content)
             putSlot(content, number, of: id, turn)
             turn.perform(.send(bytes), on: connection)
+            turn.perform(.mark(number), on: connection)
             stanzaWasSent(id, turn)
             checkLimit(id, turn)
         } else {
@@ -50,19 +50,23 @@ extension Sessions {
                 }
                 guard let late = lateMessage(sequence, for: id, turn) else { continue }
                 bytes = late
+            case .kept(let logged): bytes = late(logged, for: id)
             }
             let number = sessions[id].outbox.appendSent(entry.content)
             putSlot(entry.content, number, of: id, turn)
             turn.perform(.send(bytes), on: connection)
+            turn.perform(.mark(number), on: connection)
             stanzaWasSent(id, turn)
         }
     }
 
     /// The bytes of a message that is sent later than it was accepted (XEP-0203).
     func lateMessage(_ sequence: UInt64, for id: SessionID, _ turn: Turn) -> [UInt8]? {
-        StanzaLog.stanza(sequence, in: turn.store).map {
-            $0.stanza.serialized(delay: (from: sessions[id].jid.domain, stamp: $0.acceptedAt))
-        }
+        StanzaLog.stanza(sequence, in: turn.store).map { late($0, for: id) }
+    }
+
+    func late(_ logged: LoggedStanza, for id: SessionID) -> [UInt8] {
+        logged.stanza.serialized(delay: (from: sessions[id].jid.domain, stamp: logged.acceptedAt))
     }
 
     /// A session must not keep without end what it does not acknowledge.
@@ -93,7 +97,9 @@ extension Sessions {
         if sessions[id].outbox.last - sessions[id].outbox.acknowledged >= SessionLimits.requestEvery {
             requestAcknowledgement(id, turn)
         } else if sessions[id].wait == .nothing {
-            setTimer(.ask, of: id, after: turn.policy.fenceDelay, turn)
+            let full = SessionLimits.askTogether
+            let due = ((turn.now + turn.policy.fenceDelay).milliseconds + full - 1) / full * full
+            setTimer(.ask, of: id, after: due - turn.now.milliseconds, turn)
         }
     }
 
@@ -126,6 +132,7 @@ extension Sessions {
         switch wait {
         case .nothing: break
         case .ask:
+            sessions[id].askTime = turn.now + milliseconds
             if sessions[id].hasAskTimer { return }
             sessions[id].hasAskTimer = true
             turn.schedule(.sessionFence(id, generation: Self.askTimer), after: milliseconds)
@@ -173,6 +180,8 @@ extension Sessions {
             guard sessions.contains(id) else { return }
             sessions[id].hasAskTimer = false
             guard sessions[id].wait == .ask else { return }
+            let rest = sessions[id].askTime - turn.now
+            if rest > 0 { return setTimer(.ask, of: id, after: rest, turn) }
             sessions[id].wait = .nothing
             requestAcknowledgement(id, turn)
         case .sessionFence(let id, _):

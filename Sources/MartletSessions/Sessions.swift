@@ -65,8 +65,8 @@ public struct Sessions {
     public init(policy: SitePolicy) {}
 
     /// A fact about a connection to a client listener.
-    public mutating func received(_ event: StreamEvent, on connection: ConnectionID, _ turn: Turn) {
-        switch event {
+    public mutating func received(_ event: consuming StreamEvent, on connection: ConnectionID, _ turn: Turn) {
+        switch consume event {
         case .credentialsWanted(let localpart, let mechanism, let address):
             credentialsWanted(localpart, mechanism, address, on: connection, turn)
         case .clientAuthenticated(let client):
@@ -81,6 +81,8 @@ public struct Sessions {
             refused(stanza, error, on: connection, turn)
         case .nonza(let element):
             received(element, on: connection, turn)
+        case .arrived(let number):
+            arrived(number, on: connection, turn)
         case .streamEnded:
             streamEnded(on: connection, turn)
         case .closed:

@@ -58,8 +58,8 @@ public struct Site {
     }
 
     /// One event to completion.
-    public mutating func handle(_ event: SiteEvent, _ turn: Turn) {
-        switch event {
+    public mutating func handle(_ event: consuming SiteEvent, _ turn: Turn) {
+        switch consume event {
         case .client(let connection, let fact):
             sessions.received(fact, on: connection, turn)
         case .server(let connection, let fact):

@@ -38,13 +38,15 @@ public struct SiteDriver {
         return try finish(turn, monotonic)
     }
 
-    /// One batch. Without events only timers fire. Throws when the commit failed: then this value must not be used any
-    /// more, the state on disk is the truth.
+    /// One batch: takes the events out of the list, in their order; without events only timers fire. Throws when the commit
+    /// failed: then this value must not be used any more, the state on disk is the truth.
     public mutating func handle(
-        _ events: ArraySlice<SiteEvent>, monotonic: Int64, wall: WallTime
+        _ events: inout [SiteEvent], monotonic: Int64, wall: WallTime
     ) throws(StoreFailure) -> [Effect] {
         let turn = makeTurn(monotonic, wall)
-        for event in events { site.handle(event, turn) }
+        // Taken out, so that nobody else holds a stanza that is changed on its way: no copy is made of it.
+        events.reverse()
+        while let event = events.popLast() { site.handle(event, turn) }
         site.handle(.tick, turn)
         site.endBatch(turn)
         return try finish(turn, monotonic)

@@ -144,6 +144,13 @@ public final class TLSEngine {
         try result.get()
     }
 
+    /// Takes plaintext to be encrypted, and nothing follows before ``withOutput(_:)``: it need not wait for more.
+    public func sendLast(_ plaintext: [UInt8]) throws(TLSError) {
+        guard state != .handshaking, waiting.isEmpty, failure == nil, !isShutDown else { return try send(plaintext) }
+        plaintext.withUnsafeBytes { if !$0.isEmpty { encrypt($0) } }
+        if let failure { throw failure }
+    }
+
     /// How many bytes wait for the handshake to end or for the next `withOutput`.
     public var waitingBytes: Int { waiting.count }
 

@@ -154,15 +154,17 @@ public enum DialFailure: Error, Sendable, Equatable {
 }
 
 /// Facts that a connection's stream reports to the site.
+///
+/// Whatever is rare and has much to say is indirect: a stanza's event is moved from list to list on its way.
 public enum StreamEvent: Sendable {
     // A client's stream, before authentication: at most one outstanding per connection.
 
     /// A client named itself; answered by ``StreamCommand/credentials(_:)``.
-    case credentialsWanted(localpart: String, mechanism: SASLMechanism, address: RemoteAddress)
+    indirect case credentialsWanted(localpart: String, mechanism: SASLMechanism, address: RemoteAddress)
     /// A client proved itself; answered by ``StreamCommand/admit`` or ``StreamCommand/refuse(_:)``.
-    case clientAuthenticated(AuthenticatedClient)
+    indirect case clientAuthenticated(AuthenticatedClient)
     /// A SASL exchange failed; counted per account and address.
-    case authenticationFailed(localpart: String?, address: RemoteAddress)
+    indirect case authenticationFailed(localpart: String?, address: RemoteAddress)
     /// XEP-0077 before authentication: an IQ in `jabber:iq:register`.
     case registrationRequested(Stanza)
 
@@ -172,32 +174,35 @@ public enum StreamEvent: Sendable {
     case stanza(Stanza)
     /// A stanza that cannot be taken: a malformed address. It counts like any other (stream management counts every stanza
     /// that was received), and is answered with the error unless it has no `from` on a server's stream.
-    case stanzaRefused(Stanza, StanzaError)
+    indirect case stanzaRefused(Stanza, StanzaError)
     /// A top-level element that is not a stanza: stream management, relay.
-    case nonza(Element)
+    indirect case nonza(Element)
 
     // A stream that another server opened.
 
     /// The peer asks for `pair` with a dialback key (XEP-0220 §2.1.1); answered by
     /// ``StreamCommand/dialbackVerdict(_:_:)``.
-    case dialbackKeyReceived(DomainPair, key: String, streamID: String, address: RemoteAddress)
+    indirect case dialbackKeyReceived(DomainPair, key: String, streamID: String, address: RemoteAddress)
     /// `pair` may be used on this stream from now on, in the other direction too as far as the peer asked for it. Without
     /// that, `relay` is known from the peer's use of it, not here.
-    case peerVerified(DomainPair, PeerProof, Bidirection = .none)
+    indirect case peerVerified(DomainPair, PeerProof, Bidirection = .none)
 
     // A stream that we opened.
 
     /// The stream is authenticated and ready for stanzas.
-    case outboundReady(PeerFeatures)
+    indirect case outboundReady(PeerFeatures)
     /// The stream came to nothing before it was ready; nothing else comes from it.
-    case outboundFailed(DialFailure)
+    indirect case outboundFailed(DialFailure)
     /// The answer to our `<db:verify/>` (XEP-0220 §2.2), or an error if there was none; nothing else comes.
-    case dialbackVerified(DialbackVerdict)
+    indirect case dialbackVerified(DialbackVerdict)
 
     // Ends. After `closed` nothing more comes from this connection.
 
     /// The peer ended an authenticated stream with an error of this condition (RFC 6120 §4.9.3); the end follows.
     case errorReceived(String)
+    /// The peer closes its stream in good order, and its machine has everything up to this ``StreamCommand/mark(_:)``: TCP
+    /// says so. `streamEnded` follows.
+    case arrived(UInt64)
     /// The peer closed its stream in good order (RFC 6120 §4.4).
     case streamEnded
     /// The connection is gone; words for the operator.
@@ -210,13 +215,15 @@ public enum StreamEvent: Sendable {
 public enum StreamCommand: Sendable, Equatable {
     /// Writes these bytes: whole stanzas or nonzas, serialised for the stream's content namespace.
     case send([UInt8])
+    /// Names the place behind what was sent before, for ``StreamEvent/arrived(_:)``; the last one counts.
+    case mark(UInt64)
     /// Closes in good order after what was sent before; with an error, says it first.
-    case close(StreamError?)
+    indirect case close(StreamError?)
     /// Ends the connection without a word and throws away what it has not carried yet, also in the kernel: the line is dead,
     /// and what was written must not arrive when it returns.
     case abort
     /// The answer to `credentialsWanted`.
-    case credentials(StoredCredentials)
+    indirect case credentials(StoredCredentials)
     /// The answer to `credentialsWanted` where too many attempts failed or too much waits: temporary-auth-failure.
     case refuseCredentials
     /// The answer to `clientAuthenticated`: success is sent now.
@@ -224,7 +231,7 @@ public enum StreamCommand: Sendable, Equatable {
     /// The answer to `clientAuthenticated`: a SASL failure is sent.
     case refuse(SASLFailure)
     /// The answer to `dialbackKeyReceived`.
-    case dialbackVerdict(DomainPair, DialbackVerdict)
+    indirect case dialbackVerdict(DomainPair, DialbackVerdict)
 }
 
 /// SASL failure conditions (RFC 6120 §6.5).

@@ -123,8 +123,9 @@ struct LoadedSite {
     /// One batch without what follows.
     @discardableResult
     mutating func batch(_ events: [SiteEvent]) throws -> Cost {
+        var events = events
         let before = (Meter.wall, Meter.processor)
-        let effects = try driver.handle(events[...], monotonic: now, wall: wall)
+        let effects = try driver.handle(&events, monotonic: now, wall: wall)
         var spent = Cost()
         spent.add(wall: Meter.wall - before.0, processor: Meter.processor - before.1)
         cost.add(wall: spent.wall, processor: spent.processor)

@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import MartletAdmin
 import MartletConfiguration
+import MartletRuntime
 import MartletTLS
 import MartletUnbound
 import Synchronization

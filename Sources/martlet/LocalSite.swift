@@ -4,6 +4,7 @@ import MartletAdmin
 import MartletBus
 import MartletConfiguration
 import MartletLMDB
+import MartletNetwork
 import MartletRuntime
 import MartletStore
 import Synchronization
@@ -41,7 +42,7 @@ struct LocalSite {
     init(_ configuration: SiteConfiguration) throws {
         let store = try StoreOpening.open(configuration)
         loop = SiteLoop(
-            store: store, policy: SitePolicy(configuration), dispatcher: answers,
+            store: store, policy: SitePolicy(configuration), on: EventLoopThread.alone(), dispatcher: answers,
             logger: Logger(label: "martlet") { _ in LineLogHandler(level: .warning) }, diskProbe: { nil })
         loop.start()
     }
@@ -78,25 +79,6 @@ enum StoreOpening {
                 throw CommandFailure("the store cannot be opened: \(error)")
             }
         }
-    }
-}
-
-/// Waits for something that another thread does.
-final class Semaphore: @unchecked Sendable {
-    // SAFETY: a semaphore of the operating system, made for this; its address is fixed by the allocation.
-    private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-
-    init() { sem_init(semaphore, 0, 0) }
-
-    deinit {
-        sem_destroy(semaphore)
-        semaphore.deallocate()
-    }
-
-    func signal() { sem_post(semaphore) }
-
-    func wait() {
-        while sem_wait(semaphore) != 0 {}
     }
 }
 

@@ -46,8 +46,8 @@ final class Node {
         self.box = box
         let environment = store.environment
         loop = SiteLoop(
-            store: store, policy: SitePolicy(configuration), dispatcher: network.dispatcher, logger: logger,
-            diskProbe: { Int64(clamping: environment.room) })
+            store: store, policy: SitePolicy(configuration), on: network.siteThread, dispatcher: network.dispatcher,
+            logger: logger, diskProbe: { Int64(clamping: environment.room) })
         admin = AdminServer(path: configuration.controlSocket, logger: logger) { [loop] id, command in
             loop.post(.command(id, command))
         } reload: { [state, network, loop] in

@@ -67,6 +67,7 @@ struct SiteConfigurationTests {
             domain = "Plzeň.Example."
             data_directory = "data"
             admin_contact = "mailto:admin@pilsen.example"
+            threads = 3
             [tls]
             certificate = "/etc/ssl/site.pem"
             key = "site.key"
@@ -107,6 +108,7 @@ struct SiteConfigurationTests {
         #expect(configuration.domain == "plze\u{148}.example")
         #expect(configuration.dataDirectory == "/srv/martlet/data")
         #expect(configuration.adminContact == "mailto:admin@pilsen.example")
+        #expect(configuration.threads == 3)
         #expect(configuration.tls.certificate == "/etc/ssl/site.pem")
         #expect(configuration.tls.key == "/srv/martlet/site.key")
         #expect(configuration.tls.peerCA == "/srv/martlet/company.pem")
@@ -173,7 +175,7 @@ struct SiteConfigurationTests {
         let found = problems(text)
         let expected = [
             "martlet.toml:2: site.domain: expected a domain such as \"pilsen.example\"; found \"a b\"",
-            "martlet.toml:3: site.colour: unknown key; expected one of: data_directory, admin_contact, domain",
+            "martlet.toml:3: site.colour: unknown key; expected one of: data_directory, admin_contact, threads, domain",
             "martlet.toml:5: tls.minimum_version: expected one of \"1.2\", \"1.3\"; found a floating-point number",
             "martlet.toml:9: listeners.client[1].port: expected a port from 1 to 65535; found 99999",
             "martlet.toml:10: listeners.client[1].security: expected one of \"starttls\", \"direct\", \"plain\"; found \"none\"",

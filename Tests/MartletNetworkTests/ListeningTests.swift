@@ -54,8 +54,8 @@ import XMPPAddress
         let network = try network(configuration)
         defer { network.stop() }
         let loop = SiteLoop(
-            store: MemoryStore(), policy: SitePolicy(domains: [try JID("pilsen.example")]), dispatcher: network.dispatcher,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, diskProbe: { nil })
+            store: MemoryStore(), policy: SitePolicy(domains: [try JID("pilsen.example")]), on: network.siteThread,
+            dispatcher: network.dispatcher, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, diskProbe: { nil })
         network.connect(to: loop)
         loop.start()
         defer { loop.stop() }

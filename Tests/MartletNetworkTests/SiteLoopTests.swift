@@ -1,5 +1,6 @@
 import Logging
 import MartletBus
+import MartletNetwork
 import MartletRuntime
 import MartletStore
 import Synchronization
@@ -29,8 +30,8 @@ import XMPPAddress
     func reports() throws {
         let dispatcher = Dispatcher()
         let loop = SiteLoop(
-            store: MemoryStore(), policy: SitePolicy(domains: [try JID("pilsen.example")]), dispatcher: dispatcher,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, diskProbe: { nil })
+            store: MemoryStore(), policy: SitePolicy(domains: [try JID("pilsen.example")]), on: EventLoopThread.alone(),
+            dispatcher: dispatcher, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, diskProbe: { nil })
         let connection = ConnectionID(loop: 0, slot: 7, generation: 1)
         loop.start()
         for number in 1...2500 {

@@ -46,7 +46,7 @@ struct SessionSubject {
                 words.append(management.isResumable ? "resumable" : "managed")
                 words.append("h=\(management.handled)")
             }
-            let messages = session.outbox.sent.count { $0.content.logSequence != nil }
+            let messages = session.outbox.sent.count { $0.content.isMessage }
             let waiting = session.outbox.waiting.count { $0.content.logSequence != nil }
             if messages > 0 { words.append("\(messages) unacknowledged") }
             if waiting > 0 { words.append("\(waiting) to be sent") }

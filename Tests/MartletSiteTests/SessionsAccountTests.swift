@@ -201,6 +201,7 @@ struct SessionsAccountTests {
         var site = SessionsHarness()
         let romeo = site.login("romeo", "orchard")
         let juliet = site.login("juliet", "balcony")
+        _ = site.enable(juliet)
         site.send(romeo, "<iq type='get' id='g'><query xmlns='jabber:iq:roster'/></iq>")
         site.send(romeo, "<presence type='subscribe' to='juliet@pilsen.example'/>")
         site.send(juliet, "<presence type='subscribed' to='romeo@pilsen.example'/>")

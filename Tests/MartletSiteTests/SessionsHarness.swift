@@ -167,6 +167,11 @@ struct SessionsHarness {
         flush()
     }
 
+    /// Lets time pass until clients are asked for what was sent until now.
+    mutating func passToFence() {
+        pass(policy.fenceDelay + SessionLimits.askTogether - 1)
+    }
+
     /// Federation says what became of the link to `peer`.
     mutating func link(_ kind: LinkChange.Kind, to peer: String = "brno.example") {
         let peer = JID(preparedLocalpart: nil, preparedDomainpart: peer, preparedResourcepart: nil)

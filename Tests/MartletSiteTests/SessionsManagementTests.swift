@@ -52,7 +52,7 @@ struct SessionsManagementTests {
         let juliet = site.loginResumable("juliet", "balcony")
         site.send(romeo, chat("juliet@pilsen.example", "1"))
         #expect(!site.takeAll(juliet).contains { $0.name == "r" })
-        site.pass(site.policy.fenceDelay)
+        site.passToFence()
         #expect(site.takeAll(juliet).filter { $0.name == "r" }.count == 1)
         #expect(site.waiting("juliet") == 1)
         site.acknowledge(juliet, 2)
@@ -352,7 +352,7 @@ struct SessionsTimerTests {
         for number in 0..<100 {
             site.send(romeo, chat("juliet@pilsen.example", String(number)))
             handled += 1
-            site.pass(site.policy.fenceDelay)
+            site.passToFence()
             site.acknowledge(juliet, handled)
         }
         #expect(site.timerCount <= 4)

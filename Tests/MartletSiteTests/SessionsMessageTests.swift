@@ -120,17 +120,18 @@ struct SessionsMessageTests {
     @Test("relay protocol §7.2: without stream management the answer to a ping acknowledges what was sent before it")
     func fence() {
         var site = SessionsHarness()
-        let romeo = site.login("romeo", "orchard")
+        let romeo = site.loginResumable("romeo", "orchard")
         let juliet = site.login("juliet", "balcony")
         site.send(romeo, chat("juliet@pilsen.example", "1"))
         site.send(romeo, chat("juliet@pilsen.example", "2"))
         #expect(site.takeBodies(juliet) == ["1", "2"])
-        site.pass(site.policy.fenceDelay)
+        site.passToFence()
+        #expect(site.inboxes[juliet.connection]?.count == 1, "one question for both")
         site.send(romeo, chat("juliet@pilsen.example", "3"))
         #expect(site.waiting("juliet") == 3)
         site.answerPings(juliet)
         #expect(site.waiting("juliet") == 1)
-        site.pass(site.policy.fenceDelay)
+        site.passToFence()
         site.answerPings(juliet)
         site.flush()
         #expect(site.waiting("juliet") == 0)
@@ -141,13 +142,14 @@ struct SessionsMessageTests {
     @Test("relay protocol §7.2: a client that answers no ping is believed after a while")
     func believed() {
         var site = SessionsHarness()
-        let romeo = site.login("romeo", "orchard")
+        let romeo = site.loginResumable("romeo", "orchard")
         let juliet = site.login("juliet", "balcony")
         site.send(romeo, chat("juliet@pilsen.example", "1"))
-        site.pass(site.policy.fenceDelay + site.policy.fenceTimeout - 1)
+        site.passToFence()
+        site.pass(site.policy.fenceTimeout - SessionLimits.askTogether)
         #expect(site.waiting("juliet") == 1)
         #expect(site.takeAll(juliet).filter { $0.name == "iq" }.count == 1)
-        site.pass(1)
+        site.pass(SessionLimits.askTogether)
         #expect(site.waiting("juliet") == 0)
     }
 
@@ -186,7 +188,7 @@ struct SessionsMessageTests {
         let balcony = site.login("juliet", "balcony")
         let chamber = site.login("juliet", "chamber")
         site.send(romeo, chat("juliet@pilsen.example", "both"))
-        site.pass(site.policy.fenceDelay)
+        site.passToFence()
         site.answerPings(chamber)
         #expect(site.waiting("juliet") == 0)
         site.lose(balcony)
@@ -225,6 +227,9 @@ struct SessionsMessageTests {
         #expect(site.waiting("juliet") == 2)
         site.isBelowReserve = true
         site.send(romeo, chat("romeo@pilsen.example/orchard", "4"))
+        #expect(site.takeBodies(romeo) == ["4"], "nothing need be written for it")
+        _ = site.enable(romeo)
+        site.send(romeo, chat("romeo@pilsen.example/orchard", "5"))
         #expect(site.take(romeo).map(\.condition) == ["resource-constraint"])
     }
 
@@ -266,7 +271,7 @@ struct SessionsMessageTests {
             for ping in got where ping.first("ping", Namespaces.ping) != nil {
                 site.send(juliet, "<iq type='result' id='\(ping["id"] ?? "")' to='pilsen.example'/>")
             }
-            site.pass(site.policy.fenceDelay)
+            site.passToFence()
         }
         #expect(bodies == (0...450).map(String.init))
         #expect(site.waiting("juliet") == 0)
@@ -303,9 +308,10 @@ struct SessionsMessageTests {
         }
         #expect(!isOnDiskFirst(romeo, "1"))
         #expect(site.takeBodies(juliet) == ["1"])
-        // Its commit may come later, but everything that reads finds it.
-        site.flush()
+        #expect(site.waiting("juliet") == 0, "it need not be written at all")
+        // Its reader goes without a word: now it is needed.
         site.lose(juliet)
+        site.flush()
         site.crash()
         let again = site.bind("juliet", "balcony")
         site.send(again, "<presence/>")
@@ -321,5 +327,57 @@ struct SessionsMessageTests {
         site.logout(chamber)
         site.logout(again)
         #expect(isOnDiskFirst(romeoAgain, "4"), "nobody has it yet")
+    }
+
+    @Test("what only a session has keeps its place: it is written before a later message is, and when stream management begins")
+    func keptOrder() {
+        var site = SessionsHarness(users: ["romeo", "juliet", "nurse"])
+        let romeo = site.login("romeo", "orchard")
+        let nurse = site.loginResumable("nurse", "chamber")
+        let juliet = site.login("juliet", "balcony")
+        site.send(romeo, chat("juliet@pilsen.example", "1"))
+        #expect(site.waiting("juliet") == 0)
+        site.send(nurse, chat("juliet@pilsen.example", "2"))
+        #expect(site.waiting("juliet") == 2)
+        site.send(romeo, chat("juliet@pilsen.example", "3"))
+        #expect(site.takeBodies(juliet) == ["1", "2", "3"])
+        site.lose(juliet)
+        #expect(site.waiting("juliet") == 3)
+        let again = site.login("juliet", "balcony")
+        #expect(site.takeBodies(again).isEmpty, "login took them")
+        site.lose(again)
+        let third = site.bind("juliet", "balcony")
+        site.send(third, "<presence/>")
+        #expect(site.takeBodies(third) == ["1", "2", "3"])
+        site.answerPings(third)
+
+        let fourth = site.login("juliet", "garden")
+        site.send(romeo, chat("juliet@pilsen.example/garden", "5"))
+        #expect(site.waiting("juliet") == 3, "the other device has not proven its messages")
+        _ = site.enable(fourth)
+        #expect(site.waiting("juliet") == 4)
+    }
+
+    @Test("what TCP has brought to a client that closes its stream in good order does not come again; the rest does")
+    func arrived() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        let juliet = site.login("juliet", "balcony")
+        site.send(romeo, chat("juliet@pilsen.example", "1"))
+        guard case .mark(let first) = site.commands[juliet.connection]?.last else {
+            Issue.record("no place was named behind the message")
+            return
+        }
+        site.send(romeo, chat("juliet@pilsen.example", "2"))
+        site.step { $0.received(.arrived(first), on: juliet.connection, $1) }
+        site.logout(juliet)
+        let again = site.bind("juliet", "balcony")
+        site.send(again, "<presence/>")
+        #expect(site.takeBodies(again) == ["2"])
+        // A place that does not exist yet proves nothing.
+        site.send(romeo, chat("juliet@pilsen.example", "3"))
+        site.step { $0.received(.arrived(1000), on: again.connection, $1) }
+        site.logout(again)
+        #expect(site.waiting("juliet") == 2)
     }
 }

@@ -37,7 +37,8 @@ struct SiteHarness {
     }
 
     mutating func handle(_ event: SiteEvent) {
-        #expect(throws: Never.self) { effects += try driver.handle([event], monotonic: now, wall: wall) }
+        var events = [event]
+        #expect(throws: Never.self) { effects += try driver.handle(&events, monotonic: now, wall: wall) }
     }
 
     /// Lets time pass in steps of 50 ms.

@@ -265,6 +265,7 @@ func describe(_ event: StreamEvent) -> String {
     case .outboundFailed(let failure): "failed \(text(failure))"
     case .dialbackVerified(let verdict): "verdict \(text(verdict))"
     case .errorReceived(let condition): "error \(condition)"
+    case .arrived(let mark): "arrived \(mark)"
     case .streamEnded: "stream ended"
     case .closed(let words): "closed \(words)"
     case .congested: "congested"

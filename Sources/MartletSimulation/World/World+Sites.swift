@@ -97,7 +97,7 @@ extension World {
         let effects: [Effect]
         do {
             let wall = wall(site)
-            guard let result = try sites[site].driver?.handle(events[...], monotonic: schedule.now, wall: wall) else {
+            guard let result = try sites[site].driver?.handle(&events, monotonic: schedule.now, wall: wall) else {
                 return
             }
             effects = result

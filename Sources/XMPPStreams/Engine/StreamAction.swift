@@ -11,7 +11,7 @@ public enum StreamAction: Sendable {
     /// Tells the site.
     case event(StreamEvent)
     /// Derives keys away from the event loop; answered by ``StreamEngine/keysDerived(_:for:into:)``.
-    case deriveKeys(KeyDerivation)
+    indirect case deriveKeys(KeyDerivation)
     /// Calls ``StreamEngine/timerFired(_:into:)`` after that time. Timers are never cancelled: a stale one is harmless.
     case setTimer(StreamTimer, afterMilliseconds: Int64)
     /// Closes the connection after everything written before is flushed.

@@ -68,6 +68,8 @@ public struct StreamEngine {
         case .send(let bytes):
             stream.write(bytes)
             negotiation.sent(&stream)
+        case .mark:
+            break  // The shell's: only it can ask TCP.
         case .close(let error):
             stream.close(error)
         case .abort:
