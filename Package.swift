@@ -169,7 +169,8 @@ if !coresOnly {
             "MartletNetworkTests",
             [
                 "MartletNetwork", "MartletAdmin", "MartletRuntime", "MartletConfiguration", "MartletLMDB", "MartletSite",
-                "MartletStore", "MartletBus", "MartletTLS", "XMPPStreams", "XMPPAddress", logging,
+                "MartletStore", "MartletBus", "MartletTLS", "MartletSessions", "XMPPStreams", "XMPPAddress", logging,
+                .product(name: "NIOEmbedded", package: "swift-nio"),
             ] + nio),
     ]
 }
