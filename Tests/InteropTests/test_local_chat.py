@@ -1,9 +1,12 @@
 """One office: two clients chat, see each other, come back."""
 
+import contextlib
+
 import pytest
 
 from harness.clients import Client, LoginFailed, befriend
 from harness.ledger import Ledger
+from harness.martlet import Martlet
 
 USERS = ("alice", "bob", "carol", "dora", "erik", "fred", "gina", "hugo")
 
@@ -103,6 +106,41 @@ async def test_offline_messages_are_kept_and_stamped(office):
     async with Client(office, "bob", ledger) as bob:
         await bob.ping()
         assert not bob.messages, "offline messages are delivered once"
+
+
+@pytest.mark.martlet
+async def test_who_closes_in_good_order_does_not_get_the_last_words_again(office):
+    """Without stream management: TCP has brought them, and the client took its leave."""
+    ledger = Ledger()
+    async with Client(office, "alice", ledger, resumes=False) as alice:
+        for number in range(5):
+            async with Client(office, "bob", ledger, resumes=False) as bob:
+                alice.send(bob.bare, f"last words {number}")
+                await bob.until(ledger.is_complete, "the message has arrived")
+                assert len(bob.messages) == 1, bob.texts()
+        async with Client(office, "bob", ledger, resumes=False) as bob:
+            await bob.ping()
+            assert not bob.messages
+    assert ledger.report().is_clean, ledger.report()
+
+
+@pytest.mark.martlet
+async def test_an_office_with_several_threads(make_world):
+    """`site.threads`: connections on three event loops, the site on a thread of its own."""
+    world = make_world()
+    office = world.add("threads.example", Martlet, users=USERS, threads=3)
+    world.start()
+    ledger = Ledger()
+    async with contextlib.AsyncExitStack() as stack:
+        people = [
+            await stack.enter_async_context(Client(office, user, ledger, resumes=number % 2 == 0))
+            for number, user in enumerate(USERS)
+        ]
+        for number in range(40):
+            for one, other in zip(people, people[1:] + people[:1]):
+                one.send(other.bare, f"{one.bare} {number}")
+        await people[0].until(ledger.is_complete, "all messages have arrived")
+        assert ledger.report().is_clean, ledger.report()
 
 
 async def test_a_broken_connection_is_resumed_without_loss(office):

@@ -20,7 +20,7 @@ class Martlet(Server):
     """One office. Ports beside those of every server: direct TLS between servers, and clients without TLS (for tests
     that look at the bare stream)."""
 
-    def __init__(self, *arguments, limits=None, federation=None, offices=None, **named):
+    def __init__(self, *arguments, limits=None, federation=None, offices=None, threads=1, **named):
         super().__init__(*arguments, **named)
         self.server_tls_port = ports.SERVER_TLS
         self.client_plain_port = ports.CLIENT_PLAIN
@@ -29,6 +29,8 @@ class Martlet(Server):
         self.federation = federation or {}
         #: The other offices: domain to name.
         self.offices = offices or {}
+        #: Event loops; with more than one the site has a thread of its own.
+        self.threads = threads
 
     @property
     def configuration(self):
@@ -71,6 +73,7 @@ class Martlet(Server):
 [site]
 domain = "{self.domain}"
 data_directory = "data"
+threads = {self.threads}
 
 [tls]
 certificate = "{self.certificate.certificate}"
