@@ -20,17 +20,25 @@ struct LoadedSite {
     let directory: String
     /// The cost of all batches so far.
     private(set) var cost = Cost()
-    private(set) var clients: [Client] = []
-    private(set) var peers: [Peer] = []
+    var clients: [Client] = []
+    var peers: [Peer] = []
     /// Answers to commands, the last first.
     private(set) var answers: [CommandAnswer] = []
     /// Stanzas that clients got.
-    private(set) var received = 0
+    var received = 0
+    /// Messages written so far, which gives each its id.
+    var written = 0
+    /// Clients acknowledge each message at once instead of when they are asked.
+    var acknowledgesEach = false
+    /// What clients and peers have to say in the next batch.
+    var pending: [SiteEvent] = []
+    /// Whose connection it is: an index of `clients`, or for peers -1 and below. Look-up only.
+    var place: [UInt32: Int] = [:]
+    /// What the site said of the account that a connection wants. Look-up only.
+    var generations: [UInt32: UInt64] = [:]
     private var store: LMDBStore?
     private var skipped: Int64 = 0
-    private var place: [UInt32: Int] = [:]
     private var nextSlot: UInt32 = 0
-    private var pending: [SiteEvent] = []
     private let policy: SitePolicy
 
     /// A client with stream management and resumption.
@@ -155,83 +163,12 @@ struct LoadedSite {
         return (answers.last, spent)
     }
 
-    // MARK: clients
+    // MARK: connections
 
-    /// Logs accounts in; makes them first if they are new.
-    mutating func logIn(_ count: Int, isNew: Bool = true) throws {
-        if isNew { try makeAccounts(count) }
-        for client in clients { place[client.connection.slot] = nil }
-        clients = []
-        for index in 0..<count { try logIn(Self.account(index)) }
-        try settle()
-    }
-
-    private mutating func makeAccounts(_ count: Int) throws {
-        let keys = PasswordKeys.Keys(salt: [1], iterations: 4096, storedKey: [2], serverKey: [3])
-        var events: [SiteEvent] = []
-        for index in 0..<count {
-            let jid = Self.account(index)
-            events.append(.command(CommandID(0), .addUser(jid, PasswordKeys(sha1: keys, sha256: keys))))
-        }
-        try handle(events)
-    }
-
-    /// Brings a client in. An older session of the same resource ends.
-    private mutating func logIn(_ account: JID) throws {
-        let connection = newConnection()
-        generation = 0
-        try batch([
-            .client(
-                connection,
-                .credentialsWanted(
-                    localpart: account.localpart ?? "", mechanism: .scramSHA256, address: RemoteAddress("192.0.2.1")))
-        ])
-        let client = AuthenticatedClient(account: account, generation: generation, isSecure: true)
-        place[connection.slot] = clients.count
-        clients.append(Client(jid: (try? account.with(resourcepart: "desk")) ?? account, connection: connection))
-        let enable = Element("enable", Namespaces.streamManagement, [("resume", "true")])
-        try handle(
-            [.client(connection, .clientAuthenticated(client))]
-                + Self.stanzas(
-                    "<iq type='set' id='b'><bind xmlns='\(Namespaces.bind)'><resource>desk</resource></bind></iq>"
-                ).map { .client(connection, .stanza($0)) } + [.client(connection, .nonza(enable))]
-                + Self.stanzas("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq><presence/>").map {
-                    .client(connection, .stanza($0))
-                })
-    }
-
-    private var generation: UInt64 = 0
-
-    static func account(_ index: Int) -> JID {
-        JID(preparedLocalpart: "person\(index)", preparedDomainpart: domain.domainpart, preparedResourcepart: nil)
-    }
-
-    /// The stanzas of a text.
-    static func stanzas(_ xml: String) -> [Stanza] {
-        ContentReader.elements(in: Array(xml.utf8)).compactMap {
-            try? Stanza(
-                parsing: $0.serialized(within: Namespaces.client), contentNamespace: Namespaces.client,
-                context: NamespaceContext(Namespaces.client))
-        }
-    }
-
-    private mutating func newConnection() -> ConnectionID {
+    /// One that was not there before.
+    mutating func newConnection() -> ConnectionID {
         nextSlot += 1
         return ConnectionID(loop: 0, slot: nextSlot, generation: 0)
-    }
-
-    // MARK: peers
-
-    /// The line of a peer works from now on, or not any more.
-    mutating func setReachable(_ index: Int, _ isReachable: Bool) throws {
-        peers[index].isReachable = isReachable
-        if !isReachable, let connection = peers[index].connection {
-            peers[index].connection = nil
-            place[connection.slot] = nil
-            try handle([.server(connection, .closed("cut"))])
-        } else if isReachable {
-            try batch([.command(CommandID(0), .retryLinks(peers[index].jid))])
-        }
     }
 
     /// Where clients stand in `place`, peers stand below zero.
@@ -241,8 +178,8 @@ struct LoadedSite {
             case .stream(let connection, .send(let bytes)):
                 guard let place = place[connection.slot] else { continue }
                 if place >= 0 { clientGot(bytes, place) } else { peerGot(bytes, -1 - place) }
-            case .stream(_, .credentials(let found)):
-                generation = found.generation
+            case .stream(let connection, .credentials(let found)):
+                generations[connection.slot] = found.generation
             case .dial(let request):
                 if let index = peers.firstIndex(where: { $0.jid == request.pair.peer }) { peers[index].dial = request.id }
             case .answer(_, let answer):
@@ -254,66 +191,6 @@ struct LoadedSite {
                 break
             }
         }
-    }
-
-    private mutating func clientGot(_ bytes: [UInt8], _ place: Int) {
-        if bytes.starts(with: "<r ".utf8) {
-            let connection = clients[place].connection
-            let answer = Element("a", Namespaces.streamManagement, [("h", String(clients[place].handled))])
-            pending.append(.client(connection, .nonza(answer)))
-        } else if bytes.starts(with: "<enabled".utf8) {
-            clients[place].handled = 0
-        } else if bytes.starts(with: "<message".utf8) || bytes.starts(with: "<presence".utf8) || bytes.starts(with: "<iq".utf8)
-        {
-            clients[place].handled &+= 1
-            received += 1
-        }
-    }
-
-    private mutating func peerGot(_ bytes: [UInt8], _ index: Int) {
-        if bytes.starts(with: "<ask".utf8) {
-            pending += LaneClass.allCases.map { have(index, $0) }
-            return
-        }
-        peers[index].received += 1
-        peers[index].unread = bytes
-    }
-
-    /// Like a Martlet: one `<have/>` for what came in a batch.
-    private mutating func answerForPeers() {
-        for index in peers.indices {
-            if let dial = peers[index].dial {
-                peers[index].dial = nil
-                if peers[index].isReachable {
-                    let connection = newConnection()
-                    peers[index].connection = connection
-                    place[connection.slot] = -1 - index
-                    let features = PeerFeatures(
-                        relay: true, streamManagement: false, proof: .certificate, peerCertificateVerified: true)
-                    pending.append(.dialed(dial, connection, features, endpoints: []))
-                } else {
-                    pending.append(.dialFailed(dial, .unreachable("the line is down")))
-                }
-            }
-            if let bytes = peers[index].unread {
-                peers[index].unread = nil
-                guard let element = try? Element(parsing: bytes, defaultNamespace: Namespaces.client),
-                    let mark = RelayMark(element.first("seq", Namespaces.relay) ?? element)
-                else { continue }
-                peers[index].marks[mark.lane] = mark
-                pending.append(have(index, mark.lane))
-            }
-        }
-    }
-
-    private func have(_ index: Int, _ lane: LaneClass) -> SiteEvent {
-        var have = Element(
-            "have", Namespaces.relay, [("from", peers[index].jid.description), ("to", Self.domain.description)])
-        var mark = peers[index].marks[lane]
-        mark?.after = nil
-        for (name, value) in mark?.attributes ?? [("lane", lane.name), ("n", "0")] { have[name] = value }
-        let connection = peers[index].connection ?? ConnectionID(loop: 0, slot: 0, generation: 0)
-        return .server(connection, .nonza(have))
     }
 
     // MARK: the store

@@ -3,8 +3,6 @@ import Glibc
 import MartletBus
 import MartletPrimitives
 import MartletStore
-import XMPPAddress
-import XMPPStanzas
 
 /// `martlet-bench queue`: a million entries that wait for an office which cannot be reached.
 struct QueueBench: ParsableCommand {
@@ -57,7 +55,6 @@ struct QueueRun {
     private let options: QueueBench
     private var site: LoadedSite
     private(set) var report: Report
-    private var written = 0
     private var rowBytes: UInt64 = 0
 
     /// The office that is cut off, and one that is not.
@@ -117,21 +114,12 @@ struct QueueRun {
 
     // MARK: messages
 
-    /// A chat message as clients send it, some 300 bytes.
     private mutating func message(_ number: Int, to domain: String) -> SiteEvent {
-        written += 1
         let sender = number % options.people
         // Every sender writes to every recipient, far apart.
         let recipient = (number / options.people + sender * 7) % options.people
-        let text = """
-            <message to='person\(recipient)@\(domain)' type='chat' id='m-\(written)-4f1d2c'>\
-            <body>Are the drawings for the second floor ready? The builders ask again, number \(number).</body>\
-            <request xmlns='urn:xmpp:receipts'/><markable xmlns='urn:xmpp:chat-markers:0'/>\
-            <origin-id xmlns='urn:xmpp:sid:0' id='m-\(written)-4f1d2c'/></message>
-            """
-        let client = site.clients[sender]
-        guard let stanza = LoadedSite.stanzas(text).first else { preconditionFailure("the message is none") }
-        return .client(client.connection, .stanza(stanza))
+        let body = "Are the drawings for the second floor ready? The builders ask again, number \(number)."
+        return site.message(from: sender, to: "person\(recipient)@\(domain)", body: body)
     }
 
     private mutating func send(_ count: Int, to domain: String) throws {
