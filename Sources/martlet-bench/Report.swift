@@ -43,28 +43,43 @@ struct Report {
 
     /// The figures of an earlier run with `--json`.
     static func figures(in path: String) throws -> [Figure] {
+        try JSONDecoder().decode([Figure].self, from: Data(bytes(of: path)))
+    }
+
+    /// What a file holds.
+    static func bytes(of path: String) throws -> [UInt8] {
         guard let file = fopen(path, "r") else { throw ValidationError("\(path) cannot be read") }
         defer { fclose(file) }
         var bytes: [UInt8] = []
         var block = [UInt8](repeating: 0, count: 65_536)
         while true {
             let count = fread(&block, 1, block.count, file)
-            if count == 0 { break }
+            if count == 0 { return bytes }
             bytes += block[..<count]
         }
-        return try JSONDecoder().decode([Figure].self, from: Data(bytes))
+    }
+
+    /// Puts a text into a file, whole or not at all.
+    static func write(_ text: String, to path: String) throws {
+        let fresh = path + ".new"
+        guard let file = fopen(fresh, "w") else { throw ValidationError("\(fresh) cannot be written") }
+        let bytes = Array(text.utf8)
+        let written = fwrite(bytes, 1, bytes.count, file)
+        guard fclose(file) == 0, written == bytes.count, rename(fresh, path) == 0 else {
+            throw ValidationError("\(path) cannot be written")
+        }
     }
 
     /// A line for whoever reads the failure.
     static func complain(_ line: String) {
         let bytes = Array("\(line)\n".utf8)
-        _ = write(STDERR_FILENO, bytes, bytes.count)
+        _ = Glibc.write(STDERR_FILENO, bytes, bytes.count)
     }
 
     /// A line at once, also into a file.
     private static func say(_ line: String) {
         let bytes = Array("\(line)\n".utf8)
-        _ = write(STDOUT_FILENO, bytes, bytes.count)
+        _ = Glibc.write(STDOUT_FILENO, bytes, bytes.count)
     }
 
     private static func text(_ value: Double) -> String {
