@@ -24,33 +24,41 @@ extension Sessions {
         return officeQuestions
     }
 
-    /// Whom the question of a session is about; nil where it needs no answer any more.
-    public func officeQuestion(_ id: SessionID, _ turn: Turn) -> (account: JID, pairs: [DomainPair])? {
+    /// Whom the question of a session is about; nil where it needs no answer any more. Left out are offices of which there is
+    /// nothing to tell now: counting what waits for them costs a row for each message.
+    public mutating func officeQuestion(_ id: SessionID, _ turn: Turn) -> (account: JID, pairs: [DomainPair])? {
         guard sessions.contains(id), sessions[id].isAvailable, sessions[id].isInterested else { return nil }
         let account = sessions[id].jid.bare
-        let pairs = visibleOffices(to: sessions[id].accountNumber, turn).map {
-            DomainPair(local: account.domain, peer: $0.jid)
+        var pairs: [DomainPair] = []
+        for office in visibleOffices(to: sessions[id].accountNumber, turn) {
+            let pair = DomainPair(local: account.domain, peer: office.jid)
+            if mayTell(id, of: pair, turn) { pairs.append(pair) }
         }
         return (account, pairs)
     }
 
+    /// Whether a session may be told of an office now. Of one whose line is there as before there is nothing to say; and if the
+    /// last time was a moment ago, a timer asks again.
+    private mutating func mayTell(_ id: SessionID, of pair: DomainPair, _ turn: Turn) -> Bool {
+        guard let shown = sessions[id].offices.first(where: { $0.jid == pair.peer }) else { return true }
+        if shown.status == nil, cutSince(pair) == nil { return false }
+        let next = shown.at + SessionLimits.officePause
+        guard next > turn.now else { return true }
+        if !sessions[id].hasOfficeTimer { turn.schedule(.officesAgain(id), at: next) }
+        sessions[id].hasOfficeTimer = true
+        return false
+    }
+
+    private func cutSince(_ pair: DomainPair) -> WallTime? { peerByPair[pair].flatMap { peers[$0].cutSince } }
+
     /// Tells a session of the offices whose state has changed for it. `waiting` counts the account's own messages for each.
     public mutating func showOffices(_ id: SessionID, waiting: [(pair: DomainPair, count: Int?)], _ turn: Turn) {
         for (pair, count) in waiting {
-            let since = peerByPair[pair].flatMap { peers[$0].cutSince }
-            let status = since.map {
+            let status = cutSince(pair).map {
                 CutWords.status(since: $0, now: turn.wall, utcOffset: turn.policy.utcOffset, waiting: count)
             }
             let index = sessions[id].offices.firstIndex { $0.jid == pair.peer }
             if let index, sessions[id].offices[index].status == status { continue }
-            if let index {
-                let next = sessions[id].offices[index].at + SessionLimits.officePause
-                if next > turn.now {
-                    if !sessions[id].hasOfficeTimer { turn.schedule(.officesAgain(id), at: next) }
-                    sessions[id].hasOfficeTimer = true
-                    continue
-                }
-            }
             let shown = ShownOffice(jid: pair.peer, status: status, at: turn.now)
             if let index { sessions[id].offices[index] = shown } else { sessions[id].offices.append(shown) }
             send(presence(of: pair.peer, status: status, to: sessions[id].jid), to: id, turn)

@@ -188,6 +188,26 @@ struct OfficeTests {
         #expect(told.last.flatMap(status) == "cut off since 22:13, 100 of your messages waiting")
     }
 
+    @Test("what waits is counted for somebody who can be told, not for each message")
+    func rareCounts() {
+        var site = site()
+        let romeo = login(&site)
+        site.cut()
+        site.pass(SessionLimits.officePause)
+        site.officeCounts = 0
+        for count in 1...100 {
+            site.waitingElsewhere[romeo.jid.bare] = count
+            site.link(.counted(romeo.jid.bare))
+            site.pass(100)
+        }
+        site.pass(SessionLimits.officePause + 1000)
+        #expect(site.take(romeo).last.flatMap(status) == "cut off since 22:13, 100 of your messages waiting")
+        #expect(site.officeCounts <= 3)
+        site.officeCounts = 0
+        site.pass(10 * SessionLimits.officePause)
+        #expect(site.officeCounts == 0)
+    }
+
     @Test("after a restart with another list a resumed client is told what changed")
     func restart() {
         var site = site()

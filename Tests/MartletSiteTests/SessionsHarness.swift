@@ -36,6 +36,8 @@ struct SessionsHarness {
     var largestBatch = 0
     /// Messages that wait for other offices, by account.
     var waitingElsewhere: [JID: Int] = [:]
+    /// How often they were counted.
+    var officeCounts = 0
     /// Links that the sessions wanted to see up.
     var wantedLinks: [DomainPair] = []
     /// What was sent on each connection and not looked at yet.
@@ -117,6 +119,7 @@ struct SessionsHarness {
         for hop in 0..<32 {
             for id in sessions.takeOfficeQuestions() {
                 guard let question = sessions.officeQuestion(id, turn) else { continue }
+                officeCounts += question.pairs.count
                 let waiting = question.pairs.map { ($0, waitingElsewhere[question.account]) }
                 sessions.showOffices(id, waiting: waiting, turn)
             }
