@@ -113,13 +113,13 @@ def document(results):
     return "\n\n".join(filter(None, [*parts, "\n".join(noise(measurements))]))
 
 
-def write(path, text):
+def write(path, text, begin=BEGIN, end=END):
     """Puts the text between the markers of a document."""
-    before, begin, rest = path.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{path} has no {BEGIN} … {END}")
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}")
+    before, found, rest = path.read_text().partition(begin)
+    _, last, after = rest.partition(end)
+    if not found or not last:
+        raise ValueError(f"{path} has no {begin} … {end}")
+    path.write_text(f"{before}{begin}\n\n{text}\n\n{end}{after}")
 
 
 def _value(measurements, step, key, kind, divisor=1):
