@@ -102,11 +102,13 @@ struct GrowthPanel {
         // All lines begin at one: there the first stands above, the others below.
         let labels = [(start, first, "start", index == 0), (end, last, "end", isAbove)]
         return labels.map { place, point, anchor, isAbove in
-            let shift = isAbove ? -9.0 : 18.0
+            // What does not fit below stands above.
+            let shift = isAbove || place.y + 18 > y(0) - 4 ? -9.0 : 18.0
             let words = "\(GrowthPlot.number(point.cost)) µs"
-            let style = "text-anchor=\"\(anchor)\" font-weight=\"bold\" fill=\"\(color)\""
+            let halo = "stroke=\"#ffffff\" stroke-width=\"3\" stroke-linejoin=\"round\" paint-order=\"stroke\""
+            let style = "text-anchor=\"\(anchor)\" font-weight=\"bold\" fill=\"\(color)\" \(halo)"
             let x = anchor == "start" ? place.x - 4 : place.x + 14
-            return Self.text(x, min(place.y + shift, y(0) - 4), words, style)
+            return Self.text(x, place.y + shift, words, style)
         }
     }
 
