@@ -105,8 +105,7 @@ struct GrowthPanel {
             // What does not fit below stands above.
             let shift = isAbove || place.y + 18 > y(0) - 4 ? -9.0 : 18.0
             let words = "\(GrowthPlot.number(point.cost)) µs"
-            let halo = "stroke=\"#ffffff\" stroke-width=\"3\" stroke-linejoin=\"round\" paint-order=\"stroke\""
-            let style = "text-anchor=\"\(anchor)\" font-weight=\"bold\" fill=\"\(color)\" \(halo)"
+            let style = "text-anchor=\"\(anchor)\" font-weight=\"bold\" fill=\"\(color)\""
             let x = anchor == "start" ? place.x - 4 : place.x + 14
             return Self.text(x, place.y + shift, words, style)
         }

@@ -11,6 +11,11 @@ struct QueueGrowth: GrowthLoad {
     private static let sample = 2000
     private static let smallSample = 400
     private static let longQueue = 100_000
+    /// Milliseconds after which everybody was told what was due and may be told again, until all are told, and until readers
+    /// have acknowledged.
+    private static let told: Int64 = 24_000
+    private static let telling: Int64 = 1200
+    private static let patience: Int64 = 6000
 
     /// Fills a queue for each of `values`.
     init(directory: String, values: [Int]) throws {
@@ -28,10 +33,16 @@ struct QueueGrowth: GrowthLoad {
     mutating func measure(series: Int, point: Int) throws -> GrowthSample {
         let isLong = values[point] >= Self.longQueue
         let count = isLong || series == 1 ? Self.sample : Self.smallSample
+        // Every sender is told now of what waits; for the next ten seconds nobody is, and what that costs is left out.
+        try sites[point].pass(Self.told)
+        try send(Self.people, point, to: "brno.example")
+        try sites[point].pass(Self.telling)
         sites[point].beginPart()
         try send(count, point, to: series == 0 ? "brno.example" : LoadedSite.domain.domainpart)
+        // Readers are asked for their acknowledgements.
+        if series == 1 { try sites[point].pass(Self.patience) }
         let sample = GrowthSample(processor: sites[point].cost.processor, units: Double(count))
-        if series == 0, !isLong {
+        if !isLong {
             try empty(point)
             try send(values[point], point, to: "brno.example")
         }
