@@ -9,6 +9,7 @@ Each point has a fresh server. Its processor time is counted as in bench.py: fro
 """
 
 import argparse
+import collections
 import datetime
 import json
 import os
@@ -81,7 +82,8 @@ def sockets(results):
     """The table of the running server."""
     points = results["points"]
     about = results["machine"]
-    many = max(sum((one["name"], one["value"]) == (other["name"], other["value"]) for other in points) for one in points)
+    counts = collections.Counter((one["name"], one["value"]) for one in points).values()
+    many = " to ".join(str(count) for count in sorted({min(counts), max(counts)}))
     day = max(one["when"] for one in points)[:10]
     head = f"{day}: {about['processor']}, {about['cores']} cores, {about['kernel']}. Medians of {many} runs."
     connections = values(points, "connections", "paced")
