@@ -124,6 +124,8 @@ if !coresOnly {
     targets += [
         system("CLMDB", ["lmdb"]),
         system("CUnbound", ["unbound"]),
+        // In front of the C library's allocator, for martlet-bench alone
+        system("CAllocations", []),
 
         // Layer 4: the world
         target(
@@ -159,7 +161,7 @@ if !coresOnly {
             name: "martlet-bench",
             dependencies: [
                 "MartletSite", "MartletLMDB", "MartletBus", "MartletStore", "MartletTLS", "MartletCrypto", "XMPPStreams",
-                "XMPPStanzas", "XMPPXML", "XMPPAddress", "MartletPrimitives",
+                "XMPPStanzas", "XMPPXML", "XMPPAddress", "MartletPrimitives", "CAllocations",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),

@@ -94,10 +94,9 @@ struct LoadedSite {
         }
         pending = []
         place = [:]
-        let before = (Meter.wall, Meter.processor)
+        let start = Reading()
         let booted = try driver.boot(monotonic: now, wall: wall)
-        var cost = Cost()
-        cost.add(wall: Meter.wall - before.0, processor: Meter.processor - before.1)
+        let cost = Cost(since: start)
         look(at: booted)
         try settle()
         return cost
@@ -123,20 +122,18 @@ struct LoadedSite {
     // MARK: batches
 
     /// One batch, and then what clients and peers answer to it.
-    mutating func handle(_ events: [SiteEvent]) throws {
+    mutating func handle(_ events: consuming [SiteEvent]) throws {
         try batch(events)
         try settle()
     }
 
     /// One batch without what follows.
     @discardableResult
-    mutating func batch(_ events: [SiteEvent]) throws -> Cost {
-        var events = events
-        let before = (Meter.wall, Meter.processor)
+    mutating func batch(_ events: consuming [SiteEvent]) throws -> Cost {
+        let start = Reading()
         let effects = try driver.handle(&events, monotonic: now, wall: wall)
-        var spent = Cost()
-        spent.add(wall: Meter.wall - before.0, processor: Meter.processor - before.1)
-        cost.add(wall: spent.wall, processor: spent.processor)
+        let spent = Cost(since: start)
+        cost.add(spent)
         look(at: effects)
         return spent
     }

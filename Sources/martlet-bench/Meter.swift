@@ -1,3 +1,4 @@
+internal import CAllocations
 import Glibc
 
 /// What the machine says about this process.
@@ -6,6 +7,9 @@ enum Meter {
     static var wall: Int64 { read(CLOCK_MONOTONIC) }
     /// Nanoseconds of processor time of this thread.
     static var processor: Int64 { read(CLOCK_THREAD_CPUTIME_ID) }
+
+    /// How often this thread has asked for memory.
+    static var allocations: Int { Int(callocations_of_thread()) }
 
     /// Bytes of memory that belong to this process alone. Pages of the store's file do not count: the system takes them
     /// back when it wants them.
@@ -32,6 +36,13 @@ enum Meter {
     }
 }
 
+/// What the meters show at one moment.
+struct Reading {
+    let wall = Meter.wall
+    let processor = Meter.processor
+    let allocations = Meter.allocations
+}
+
 /// What a part of a run has cost the site's thread: every batch is one turn.
 struct Cost {
     /// Batches.
@@ -42,13 +53,29 @@ struct Cost {
     private(set) var processor: Int64 = 0
     /// The processor time of the longest batch, nanoseconds.
     private(set) var longest: Int64 = 0
+    /// How often memory was asked for.
+    private(set) var allocations = 0
 
-    /// Adds one batch.
-    mutating func add(wall: Int64, processor: Int64) {
-        turns += 1
-        self.wall += wall
-        self.processor += processor
-        longest = max(longest, processor)
+    /// Nothing yet.
+    init() {}
+
+    /// One batch, from `start` until now.
+    init(since start: Reading) {
+        let end = Reading()
+        turns = 1
+        wall = end.wall - start.wall
+        processor = end.processor - start.processor
+        longest = processor
+        allocations = end.allocations - start.allocations
+    }
+
+    /// Adds what another part has cost.
+    mutating func add(_ other: Cost) {
+        turns += other.turns
+        wall += other.wall
+        processor += other.processor
+        longest = max(longest, other.longest)
+        allocations += other.allocations
     }
 
     func perSecond(_ count: Int) -> Double { Double(count) * 1e9 / Double(max(wall, 1)) }

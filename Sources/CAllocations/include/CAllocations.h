@@ -1,0 +1,10 @@
+#ifndef CALLOCATIONS_H
+#define CALLOCATIONS_H
+
+#include <stdint.h>
+
+/// How often the calling thread has asked for memory (malloc, calloc, realloc) since it began. Linked into a program,
+/// this library stands in front of the C library's allocator for all of it; 0 where a sanitizer stands there already.
+uint64_t callocations_of_thread(void);
+
+#endif
