@@ -8,21 +8,31 @@ final class NameServer: Sendable {
 
     enum Failure: Error { case notStarted(String) }
 
-    /// A port of 127.0.0.1 where nothing listens, now and most likely for the time of a test.
+    /// A port of 127.0.0.1 that nobody has, now and most likely for the time of a test. A name server wants it for UDP and for
+    /// TCP, where on a busy machine thousands of outgoing connections have one each.
     static func freePort() -> UInt16 {
-        let descriptor = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+        for _ in 0..<100 {
+            let port = bound(SOCK_DGRAM, 0)
+            if port != 0, bound(SOCK_STREAM, port) == port { return port }
+        }
+        return 0
+    }
+
+    /// The port that a socket gets which asks for `port`, or for any; 0 if somebody else has it.
+    private static func bound(_ kind: __socket_type, _ port: UInt16) -> UInt16 {
+        let descriptor = socket(AF_INET, Int32(kind.rawValue), 0)
         defer { close(descriptor) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        address.sin_port = port.bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        withUnsafeMutablePointer(to: &address) {
+        let isBound = withUnsafeMutablePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                _ = bind(descriptor, $0, length)
-                _ = getsockname(descriptor, $0, &length)
+                bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
             }
         }
-        return UInt16(bigEndian: address.sin_port)
+        return isBound ? UInt16(bigEndian: address.sin_port) : 0
     }
 
     let port: UInt16
