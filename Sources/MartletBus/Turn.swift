@@ -163,6 +163,12 @@ public final class Turn {
         afterCommit.append(.stream(connection, .send(bytes)))
     }
 
+    /// Closes a stream once everything written so far is on disk: our closing tag says that what the client acknowledged before
+    /// its own is settled.
+    public func closeAfterCommit(_ connection: ConnectionID) {
+        afterCommit.append(.stream(connection, .close(nil)))
+    }
+
     /// Any other effect.
     public func perform(_ effect: Effect) {
         effects.append(effect)

@@ -5,15 +5,25 @@ import NIOPosix
 /// A site's thread that is an event loop: the one that carries the connections, or one of its own.
 public struct EventLoopThread: SiteThread {
     private let eventLoop: any EventLoop
+    /// What has no other owner.
+    private let group: MultiThreadedEventLoopGroup?
 
     /// The thread of that event loop.
     public init(_ eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
+        group = nil
     }
 
-    /// A thread for a site without network.
-    public static func alone() -> EventLoopThread {
-        EventLoopThread(MultiThreadedEventLoopGroup(numberOfThreads: 1).next())
+    /// A thread of its own, for a site without network; ``end()`` ends it.
+    public init() {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        eventLoop = group.next()
+        self.group = group
+    }
+
+    /// Ends a thread that was made here, after its site.
+    public func end() {
+        try? group?.syncShutdownGracefully()
     }
 
     /// Calls `work` soon, never from within this call.

@@ -68,7 +68,8 @@ private final class Worker: @unchecked Sendable {
     private let dispatcher: any EffectDispatcher
     private let logger: Logger
     private let diskProbe: @Sendable () -> Int64?
-    private var driver: SiteDriver
+    /// nil once the site has ended: whoever opens the store next must not find it open.
+    private var driver: SiteDriver?
     private var taken = SiteInbox.Content()
     private var nextProbe: Int64 = 0
     /// When the thread's timers will fire, the earliest last: one is only added if it is earlier than all others.
@@ -98,7 +99,7 @@ private final class Worker: @unchecked Sendable {
         isRunning = true
         release(
             committed { driver throws(StoreFailure) in
-                try driver.boot(monotonic: SystemClock.monotonic, wall: SystemClock.wall)
+                try driver?.boot(monotonic: SystemClock.monotonic, wall: SystemClock.wall)
             })
         step()
     }
@@ -126,8 +127,9 @@ private final class Worker: @unchecked Sendable {
     func close() {
         guard isRunning else { return }
         step()
-        release(committed { driver throws(StoreFailure) in try driver.close() })
+        release(committed { driver throws(StoreFailure) in try driver?.close() })
         isRunning = false
+        driver = nil
     }
 
     private func handle(_ events: inout [SiteEvent]) {
@@ -138,13 +140,13 @@ private final class Worker: @unchecked Sendable {
         }
         release(
             committed { driver throws(StoreFailure) in
-                try driver.handle(&events, monotonic: now, wall: SystemClock.wall)
+                try driver?.handle(&events, monotonic: now, wall: SystemClock.wall)
             })
     }
 
     // MARK: timers
 
-    private var wake: Int64 { min(driver.nextWake ?? .max, nextProbe) }
+    private var wake: Int64 { min(driver?.nextWake ?? .max, nextProbe) }
 
     private func setAlarm() {
         let wake = wake
@@ -160,9 +162,9 @@ private final class Worker: @unchecked Sendable {
     }
 
     /// A failed commit ends the process: what the site believes and what is on disk are no longer the same.
-    private func committed(_ work: (inout SiteDriver) throws(StoreFailure) -> [Effect]) -> [Effect] {
+    private func committed(_ work: (inout SiteDriver?) throws(StoreFailure) -> [Effect]?) -> [Effect] {
         do {
-            return try work(&driver)
+            return try work(&driver) ?? []
         } catch {
             preconditionFailure("the store could not commit: \(error)")
         }

@@ -84,7 +84,12 @@ extension Sessions {
     mutating func end(_ id: SessionID, because reason: End, _ turn: Turn) {
         if let connection = sessions[id].connection {
             connections[connection] = nil
-            turn.perform(.close(reason.streamError), on: connection)
+            if case .closed = reason {
+                // Acknowledgements are lazy writes, and this client will not say again what it has.
+                turn.closeAfterCommit(connection)
+            } else {
+                turn.perform(.close(reason.streamError), on: connection)
+            }
         }
         becomeUnavailable(id, nil, turn)
         logKept(id, turn)

@@ -35,6 +35,7 @@ struct LocalSite {
     }
 
     private let loop: SiteLoop
+    private let thread = EventLoopThread()
     private let answers = Answers()
     private let next = Counter()
 
@@ -42,7 +43,7 @@ struct LocalSite {
     init(_ configuration: SiteConfiguration) throws {
         let store = try StoreOpening.open(configuration)
         loop = SiteLoop(
-            store: store, policy: SitePolicy(configuration), on: EventLoopThread.alone(), dispatcher: answers,
+            store: store, policy: SitePolicy(configuration), on: thread, dispatcher: answers,
             logger: Logger(label: "martlet") { _ in LineLogHandler(level: .warning) }, diskProbe: { nil })
         loop.start()
     }
@@ -57,6 +58,7 @@ struct LocalSite {
     /// Commits and gives the store back.
     func close() {
         loop.stop()
+        thread.end()
     }
 }
 

@@ -29,8 +29,10 @@ import XMPPAddress
     @Test("a connection hears once that its events were handled, after their effects, and only if it asked")
     func reports() throws {
         let dispatcher = Dispatcher()
+        let thread = EventLoopThread()
+        defer { thread.end() }
         let loop = SiteLoop(
-            store: MemoryStore(), policy: SitePolicy(domains: [try JID("pilsen.example")]), on: EventLoopThread.alone(),
+            store: MemoryStore(), policy: SitePolicy(domains: [try JID("pilsen.example")]), on: thread,
             dispatcher: dispatcher, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, diskProbe: { nil })
         let connection = ConnectionID(loop: 0, slot: 7, generation: 1)
         loop.start()
@@ -43,5 +45,38 @@ import XMPPAddress
         let reports = dispatcher.reports.withLock { $0 }
         #expect(reports.map(\.count).reduce(0, +) == 2500 / 16 * 16)
         #expect(reports.allSatisfy { $0.connection == connection })
+    }
+
+    @Test("after the end nobody holds the store, whatever timers are still set: whoever opens it next finds it free")
+    func end() throws {
+        let thread = EventLoopThread()
+        defer { thread.end() }
+        let isHeld = Held()
+        let loop = SiteLoop(
+            store: Store(isHeld), policy: SitePolicy(domains: [try JID("pilsen.example")]), on: thread,
+            dispatcher: Dispatcher(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, diskProbe: { nil })
+        loop.start()
+        loop.stop()
+        let stillHeld = isHeld.value.load(ordering: .relaxed)
+        #expect(!stillHeld)
+    }
+
+    /// Whether a store still exists.
+    private final class Held: Sendable {
+        let value = Atomic(true)
+    }
+
+    /// A store that tells when it is gone.
+    private final class Store: KeyValueStore {
+        private let rows = MemoryStore()
+        private let isHeld: Held
+
+        init(_ isHeld: Held) { self.isHeld = isHeld }
+
+        deinit { isHeld.value.store(false, ordering: .relaxed) }
+
+        func begin() -> any KeyValueTransaction { rows.begin() }
+        func commit() throws(StoreFailure) { try rows.commit() }
+        func abort() { rows.abort() }
     }
 }

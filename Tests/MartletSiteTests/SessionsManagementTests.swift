@@ -229,6 +229,8 @@ struct SessionsManagementTests {
         let juliet = site.loginResumable("juliet", "balcony")
         site.logout(juliet)
         #expect(site.takeAll(juliet).filter { $0.name == "a" }.map { $0["h"] } == ["1"])
+        #expect(site.closed[juliet.connection] == nil, "what she acknowledged is not on disk yet")
+        site.flush()
         #expect(site.closed[juliet.connection] == .some(nil))
         #expect(site.take(site.resume(juliet, h: 0)).last?["h"] == nil)
         site.flush()
