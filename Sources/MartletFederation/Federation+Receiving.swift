@@ -255,6 +255,7 @@ extension Federation {
         unwrittenHaves.removeAll(keepingCapacity: true)
     }
 
+    /// What the store has of a lane.
     func loaded(_ lane: IncomingLane, _ turn: Turn) -> HaveState {
         var state = HaveState()
         state.peer = AddressTable.number(of: lane.pair.peer, in: turn.store)

@@ -51,13 +51,18 @@ struct Outbox {
     private var nextUnsent = ClientSlotTable.unsent
     /// How many messages are in no log.
     private(set) var keptCount = 0
+    /// The bytes of their contents.
+    private(set) var keptBytes = 0
 
     var count: Int { sent.count + waiting.count }
 
     /// Notes a stanza as sent, and returns its number.
     mutating func appendSent(_ content: Content) -> UInt64 {
         last += 1
-        if case .kept = content { keptCount += 1 }
+        if case .kept(let logged) = content {
+            keptCount += 1
+            keptBytes += logged.stanza.content.count
+        }
         sent.append(Entry(number: last, content: content))
         return last
     }
@@ -68,6 +73,7 @@ struct Outbox {
             guard case .kept(let logged) = sent[index].content else { continue }
             sent[index].content = .message(write(logged))
             keptCount -= 1
+            keptBytes -= logged.stanza.content.count
         }
     }
 
@@ -108,7 +114,9 @@ struct Outbox {
         while let first = sent.first, first.number <= number {
             switch first.content {
             case .message: removed.append(first)
-            case .kept: keptCount -= 1
+            case .kept(let logged):
+                keptCount -= 1
+                keptBytes -= logged.stanza.content.count
             case .volatile, .availability: break
             }
             sent.removeFirst()

@@ -69,6 +69,9 @@ struct Session {
     var management: Management?
     var fence: Fence?
     var outbox = Outbox()
+    /// What ``StreamCommand/mark(_:)`` adds to the numbers of the outbox. These begin anew when stream management is enabled, and a
+    /// place that was named before must not mean a stanza of the new count.
+    var markBase: UInt64 = 0
     /// Messages sent before stream management was enabled, proven by the first acknowledgement or by the fence.
     var unmanaged: [UInt64] = []
     /// Messages of the mailbox that are still to be sent, in order; nil when there are none. What is routed to the session

@@ -6,6 +6,9 @@ enum SessionLimits {
     /// Clients are asked at full multiples of this, milliseconds: many in one round of the event loop, since waking up for
     /// each would cost more than asking, and so would reading each answer alone.
     static let askTogether: Int64 = 1000
+    /// Bytes of messages that stand in a session's outbox alone; beyond it they are written down. A reader who answers nothing and a
+    /// writer who does not stop cost disk, not memory.
+    static let keptBytes = 256 << 10
     /// A client with stream management that does not answer `<r/>` for so long is gone, milliseconds: TCP alone would
     /// notice a dead line after a quarter of an hour.
     static let acknowledgementTimeout: Int64 = 120_000

@@ -49,7 +49,7 @@ extension Sessions {
             switch type {
             case .normal, .chat:
                 let isBehind = stanza.isDurableMessage && waitsBehindOlder(stanza, for: session, number, turn)
-                deliver(stanza, to: isBehind ? [] : [session], number, origin, turn)
+                deliver(stanza, to: isBehind ? [] : [session], number, place, origin, turn)
             case .groupchat, .error: deliverForSession(stanza, to: session, number, turn)
             case .headline: send(stanza, to: session, turn)
             }
@@ -59,7 +59,7 @@ extension Sessions {
         switch type {
         case .normal, .chat:
             // RFC 6121 §8.5.3.2.1: a resource that does not exist is the same as none named.
-            deliver(stanza, to: place.map(recipients) ?? [], number, origin, turn)
+            deliver(stanza, to: place.map(recipients) ?? [], number, place, origin, turn)
         case .headline:
             // RFC 6121 §8.5.2.1.1, §8.5.3.2.1: to whoever is there, or to nobody.
             if isBare, let place { for id in recipients(place) { send(stanza, to: id, turn) } }
@@ -68,7 +68,7 @@ extension Sessions {
         case .error:
             // RFC 6121 would drop it. But a bounce after days goes to the bare JID, since the resource is long gone
             // (`Docs/relay-protocol.md` §5), and the sender has to know.
-            if isBare, !origin.isSession { deliver(stanza, to: place.map(recipients) ?? [], number, origin, turn) }
+            if isBare, !origin.isSession { deliver(stanza, to: place.map(recipients) ?? [], number, place, origin, turn) }
         }
     }
 
@@ -99,7 +99,7 @@ extension Sessions {
 
     /// A message for the account, to these sessions of it.
     private mutating func deliver(
-        _ stanza: Stanza, to recipients: [SessionID], _ number: AddressNumber, _ origin: Origin, _ turn: Turn
+        _ stanza: Stanza, to recipients: [SessionID], _ number: AddressNumber, _ place: Int?, _ origin: Origin, _ turn: Turn
     ) {
         guard stanza.isDurableMessage else {
             // XEP-0160 §3, XEP-0334 §4.2: never stored; something that was said must not vanish without a word.
@@ -111,9 +111,12 @@ extension Sessions {
         }
         if recipients.count == 1, !isPromised(origin, recipients), sessions[recipients[0]].catchUp == nil {
             let logged = LoggedStanza(stanza: stanza, acceptedAt: turn.wall, acceptedInstant: turn.now)
-            return transmit(.kept(logged), stanza.serialized(), to: recipients[0], turn)
+            if let place { logKept(of: place, but: recipients[0], turn) }
+            transmit(.kept(logged), stanza.serialized(), to: recipients[0], turn)
+            if sessions[recipients[0]].outbox.keptBytes > SessionLimits.keptBytes { logKept(recipients[0], turn) }
+            return
         }
-        for id in recipients { logKept(id, turn) }
+        if let place { logKept(of: place, but: nil, turn) }
         // An error has no sender who could be told: the reserve is there for it.
         if turn.isBelowReserve, !stanza.isError { return turn.bounce(stanza, StanzaError(.resourceConstraint)) }
         guard mailboxCount(number, turn) < turn.policy.mailboxMessages else {

@@ -35,12 +35,13 @@ extension Sessions {
     }
 
     /// The client closes its stream in good order and its machine has what was sent up to `number`: it has read that, and
-    /// does not get it again at its next login. TCP's word alone would prove nothing of a client that vanished.
-    mutating func arrived(_ number: UInt64, on connection: ConnectionID, _ turn: Turn) {
-        guard case .bound(let id) = connections[connection], sessions[id].connection == connection,
-            number <= sessions[id].outbox.last
+    /// does not get it again at its next login. TCP's word alone would prove nothing of a client that vanished; nor of one that we
+    /// have sent away: it may resume, and then its own count decides.
+    mutating func arrived(_ mark: UInt64, on connection: ConnectionID, _ turn: Turn) {
+        guard case .bound(let id) = connections[connection], sessions[id].connection == connection, !sessions[id].isLeaving,
+            mark > sessions[id].markBase, mark - sessions[id].markBase <= sessions[id].outbox.last
         else { return }
-        acknowledged(sessions[id].outbox.acknowledge(upTo: number), by: id, turn)
+        acknowledged(sessions[id].outbox.acknowledge(upTo: mark - sessions[id].markBase), by: id, turn)
     }
 
     /// The client closed its stream: it is answered, told the last count, and gone.

@@ -50,6 +50,12 @@ extension Sessions {
         }
     }
 
+    /// The same for the sessions of an account, but for one: only one at a time keeps messages, so that what is written is in the
+    /// order in which it came.
+    mutating func logKept(of place: Int, but except: SessionID?, _ turn: Turn) {
+        for id in accounts[place].sessions where id != except { logKept(id, turn) }
+    }
+
     /// A session has acknowledged these stanzas. Lazy: a client that resumes says it again.
     mutating func acknowledged(_ entries: [Outbox.Entry], by id: SessionID, _ turn: Turn) {
         let account = sessions[id].accountNumber

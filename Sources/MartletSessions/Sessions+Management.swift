@@ -48,6 +48,7 @@ extension Sessions {
         var enabled = Element("enabled", Namespaces.streamManagement)
         // What was sent before is not counted.
         logKept(id, turn)
+        sessions[id].markBase += sessions[id].outbox.last
         for entry in sessions[id].outbox.restart(from: 0) {
             if let sequence = entry.content.logSequence { sessions[id].unmanaged.append(sequence) }
         }

@@ -25,7 +25,7 @@ extension Sessions {
             let number = sessions[id].outbox.appendSent(content)
             putSlot(content, number, of: id, turn)
             turn.perform(.send(bytes), on: connection)
-            turn.perform(.mark(number), on: connection)
+            turn.perform(.mark(sessions[id].markBase + number), on: connection)
             stanzaWasSent(id, turn)
             checkLimit(id, turn)
         } else {
@@ -55,7 +55,7 @@ extension Sessions {
             let number = sessions[id].outbox.appendSent(entry.content)
             putSlot(entry.content, number, of: id, turn)
             turn.perform(.send(bytes), on: connection)
-            turn.perform(.mark(number), on: connection)
+            turn.perform(.mark(sessions[id].markBase + number), on: connection)
             stanzaWasSent(id, turn)
         }
     }
@@ -65,6 +65,7 @@ extension Sessions {
         StanzaLog.stanza(sequence, in: turn.store).map { late($0, for: id) }
     }
 
+    /// The bytes of such a message.
     func late(_ logged: LoggedStanza, for id: SessionID) -> [UInt8] {
         logged.stanza.serialized(delay: (from: sessions[id].jid.domain, stamp: logged.acceptedAt))
     }

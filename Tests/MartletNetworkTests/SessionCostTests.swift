@@ -15,8 +15,8 @@ import XMPPStreams
 
 /// What an idle session costs, by type. A field that is added to one of them shows here, times the number of people.
 ///
-/// What stands behind the list, measured by `make bench` as memory per idle connection: NIO's channel and its pipeline (2 KiB), and
-/// OpenSSL's own state of a TLS connection (14 KiB), of which nothing is ours to save.
+/// Not on the list, but in what `make bench` measures as memory per idle connection: NIO's channel and its pipeline, and OpenSSL's
+/// own state of a TLS connection, of which nothing is ours to save.
 @Suite struct SessionCostTests {
     /// A part of what one session holds, in bytes.
     private struct Part {

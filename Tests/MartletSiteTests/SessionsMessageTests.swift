@@ -380,4 +380,83 @@ struct SessionsMessageTests {
         site.logout(again)
         #expect(site.waiting("juliet") == 2)
     }
+
+    @Test("a place that was named before stream management was enabled proves nothing of what is counted since")
+    func arrivedBeforeEnabling() {
+        var site = SessionsHarness(users: ["romeo", "juliet"])
+        let romeo = site.loginResumable("romeo", "orchard")
+        let juliet = site.login("juliet", "balcony")
+        for body in ["1", "2"] { site.send(romeo, chat("juliet@pilsen.example", body)) }
+        guard case .mark(let old) = site.commands[juliet.connection]?.last else {
+            Issue.record("no place was named behind the message")
+            return
+        }
+        _ = site.enable(juliet)
+        // Both are on their way to the loop when the client's closing tag is read there.
+        for body in ["3", "4"] { site.send(romeo, chat("juliet@pilsen.example", body)) }
+        site.step { $0.received(.arrived(old), on: juliet.connection, $1) }
+        site.logout(juliet)
+        #expect(site.waiting("juliet") == 4)
+        let again = site.bind("juliet", "balcony")
+        site.send(again, "<presence/>")
+        #expect(site.takeBodies(again) == ["1", "2", "3", "4"])
+    }
+
+    @Test("whom the server has sent away resumes by its own count, whatever TCP has brought")
+    func arrivedWhileLeaving() {
+        var site = SessionsHarness()
+        let romeo = site.loginResumable("romeo", "orchard")
+        let juliet = site.loginResumable("juliet", "balcony")
+        site.send(romeo, chat("juliet@pilsen.example", "1"))
+        guard case .mark(let mark) = site.commands[juliet.connection]?.last else {
+            Issue.record("no place was named behind the message")
+            return
+        }
+        site.step { $0.shutdown($1) }
+        site.step { $0.received(.arrived(mark), on: juliet.connection, $1) }
+        site.logout(juliet)
+        let again = site.resume(juliet, h: 1)
+        #expect(site.takeBodies(again) == ["1"])
+    }
+
+    @Test("what is kept is bounded: a reader who answers nothing costs disk, not memory")
+    func keptBytes() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        _ = site.login("juliet", "balcony")
+        let long = String(repeating: "x", count: SessionLimits.keptBytes / 4)
+        for _ in 0..<3 { site.send(romeo, chat("juliet@pilsen.example", long)) }
+        #expect(site.waiting("juliet") == 0)
+        site.send(romeo, chat("juliet@pilsen.example", long))
+        #expect(site.waiting("juliet") == 4)
+    }
+
+    @Test("order is kept whichever of an account's sessions has a message alone, and whichever goes first")
+    func keptBySeveral() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        let balcony = site.login("juliet", "balcony")
+        let garden = site.bind("juliet", "garden")
+        site.send(romeo, chat("juliet@pilsen.example/garden", "1"))
+        site.send(romeo, chat("juliet@pilsen.example/balcony", "2"))
+        site.send(romeo, chat("juliet@pilsen.example/garden", "3"))
+        site.lose(balcony)
+        site.send(romeo, chat("juliet@pilsen.example", "4"))
+        site.lose(garden)
+        let again = site.bind("juliet", "tower")
+        site.send(again, "<presence/>")
+        #expect(site.takeBodies(again) == ["1", "2", "3", "4"])
+    }
+
+    @Test("a message that only a session has goes back to its sender when the account is removed")
+    func keptOfRemoved() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        let juliet = site.login("juliet", "balcony")
+        site.send(romeo, chat("juliet@pilsen.example", "1"))
+        site.step { _ = $0.handle(.removeUser(juliet.jid.bare), $1) }
+        #expect(site.take(romeo).map(\.condition).contains("service-unavailable"))
+        site.flush()
+        #expect(site.store.count(.log) == 0)
+    }
 }
