@@ -89,7 +89,7 @@ extension Federation {
         return left < lifetime ? (turn.now + left, true) : (turn.now + lifetime, false)
     }
 
-    /// Gives the next number of a lane, making the lane with its first entry.
+    /// Gives the next number of a lane, making the lane with its first entry. The lane's row is written at the end of the batch.
     mutating func nextNumber(_ slot: Int, _ index: Int, isOffered: Bool, _ turn: Turn) -> (LaneEntries, UInt64) {
         let pair = links[slot].pair
         var row =
@@ -103,7 +103,10 @@ extension Federation {
         if isOffered { row.offered = max(row.offered, row.assigned) }
         links[slot].lanes[index].row = row
         if let id = links[slot].lanes[index].id {
-            LaneTable.update(id, row, in: turn.store)
+            if !links[slot].lanes[index].isUnwritten {
+                links[slot].lanes[index].isUnwritten = true
+                unwrittenLanes.append((slot, index))
+            }
             return (LaneEntries(id, base: row.base), row.assigned)
         }
         let id = LaneTable.insert(row, in: turn.store)

@@ -34,6 +34,8 @@ public struct Federation {
     var dueHaves: [(ConnectionID, IncomingLane)] = []
     /// Lanes that something came on in this batch.
     var unwrittenHaves: [IncomingLane] = []
+    /// Lanes that gave numbers in this batch.
+    var unwrittenLanes: [(slot: Int, index: Int)] = []
     /// Dialback verifications under way, per address that asked for them.
     var dialbacksByAddress: [RemoteAddress: Int] = [:]
 
@@ -90,7 +92,6 @@ public struct Federation {
 
     /// The end of a batch: haves are sent, windows filled, acknowledgements asked for.
     public mutating func endBatch(_ turn: Turn) {
-        writeHaves(turn)
         sendDueHaves(turn)
         // What a link writes here touches it once more; it is being looked after already.
         for slot in touched {
@@ -99,6 +100,17 @@ public struct Federation {
             links[slot].isTouched = false
         }
         touched.removeAll(keepingCapacity: true)
+    }
+
+    /// After everything else in a batch: how far its lanes have come, one row for each, in the transaction of what they carry.
+    public mutating func writeBatch(_ turn: Turn) {
+        writeHaves(turn)
+        for (slot, index) in unwrittenLanes {
+            links[slot].lanes[index].isUnwritten = false
+            guard let id = links[slot].lanes[index].id, let row = links[slot].lanes[index].row else { continue }
+            LaneTable.update(id, row, in: turn.store)
+        }
+        unwrittenLanes.removeAll(keepingCapacity: true)
     }
 
     /// Every stream is closed; queues stay on disk.

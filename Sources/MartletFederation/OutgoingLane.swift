@@ -11,6 +11,8 @@ struct OutgoingLane {
     /// The durable lane, once something was sent on it.
     var id: LaneID?
     var row: LaneRow?
+    /// Numbers were given in this batch, which the row on disk does not have yet.
+    var isUnwritten = false
 
     /// Everything up to this number is acknowledged or void: nothing there expires or waits any more. Found by looking, a
     /// part in each turn, and never further back than the truth.

@@ -13,9 +13,13 @@ import XMPPXML
 /// Part of ``Sessions``. The rows are in the store; here is what is needed to find them fast.
 struct RecentMessages {
     /// Look-up only.
-    private var known: [UInt64: (fingerprint: UInt64, sequence: UInt64)] = [:]
+    private var known: [UInt64: (fingerprint: UInt64, row: UInt64)] = [:]
     /// Oldest first, as in the store.
-    private var rows: Deque<(sequence: UInt64, message: RecentMessage)> = []
+    private var messages: Deque<(row: UInt64, message: RecentMessage)> = []
+    /// Those of this batch, which become one row at its end.
+    private var unwritten: [RecentMessage] = []
+    /// The number of that row.
+    private var nextRow: UInt64 = 1
 
     private let limit: Int
 
@@ -23,14 +27,15 @@ struct RecentMessages {
     static let lifetime: Int64 = 86_400_000
     /// Messages remembered on the whole site, 3 MB: a busy office's day; beyond it the oldest go.
     static let limit = 65_536
-    /// Rows removed in the turn of one message: more than one, so that a backlog shrinks; few, so that a turn is short.
+    /// Messages forgotten in the turn of one: more than one, so that a backlog shrinks; few, so that a turn is short.
     private static let removalsPerTurn = 4
 
     /// After a start.
     init(in store: some KeyValueTransaction) {
         limit = Self.limit
-        rows = Deque(RecentMessageTable.all(in: store))
-        for (sequence, message) in rows { known[message.name] = (message.fingerprint, sequence) }
+        messages = Deque(RecentMessageTable.all(in: store))
+        for (row, message) in messages { known[message.name] = (message.fingerprint, row) }
+        nextRow = (messages.last?.row ?? 0) + 1
     }
 
     /// No messages; another limit is for tests.
@@ -38,7 +43,8 @@ struct RecentMessages {
         self.limit = limit
     }
 
-    /// Whether the message was taken over before; if not, it is remembered in the transaction that takes it over.
+    /// Whether the message was taken over before; if not, it is remembered in the transaction that takes it over, which
+    /// ``write(in:)`` sees to.
     mutating func isRepeated(
         _ stanza: Stanza, of account: AddressNumber, now: Instant, in store: some KeyValueTransaction
     ) -> Bool {
@@ -47,17 +53,30 @@ struct RecentMessages {
         let name = Self.name(id, account)
         if known[name]?.fingerprint == fingerprint { return true }
         let message = RecentMessage(name: name, fingerprint: fingerprint, acceptedAt: now)
-        let sequence = (rows.last?.sequence ?? 0) + 1
-        known[name] = (fingerprint, sequence)
-        RecentMessageTable.append(sequence, message, in: store)
-        rows.append((sequence, message))
+        known[name] = (fingerprint, nextRow)
+        messages.append((nextRow, message))
+        unwritten.append(message)
+        if unwritten.count == RecentMessageTable.rowLimit { write(in: store) }
         return false
+    }
+
+    /// At the end of a batch: what it has to remember is one row, since a row for each message would cost a tenth of taking it
+    /// over.
+    mutating func write(in store: some KeyValueTransaction) {
+        if unwritten.isEmpty { return }
+        RecentMessageTable.append(nextRow, unwritten, in: store)
+        unwritten.removeAll(keepingCapacity: true)
+        nextRow += 1
     }
 
     /// A message of the account came back with an error.
     mutating func failed(_ id: String, of account: AddressNumber, in store: some KeyValueTransaction) {
-        if let entry = known.removeValue(forKey: Self.name(id, account)) {
-            RecentMessageTable.remove(entry.sequence, in: store)
+        let name = Self.name(id, account)
+        guard let entry = known.removeValue(forKey: name) else { return }
+        if entry.row == nextRow {
+            unwritten.removeAll { $0.name == name }
+        } else {
+            RecentMessageTable.remove(name, from: entry.row, in: store)
         }
     }
 
@@ -70,10 +89,11 @@ struct RecentMessages {
 
     private mutating func forget(before instant: Instant, in store: some KeyValueTransaction) {
         for _ in 0..<Self.removalsPerTurn {
-            guard let first = rows.first, first.message.acceptedAt < instant || rows.count >= limit else { return }
-            rows.removeFirst()
-            if known[first.message.name]?.sequence == first.sequence { known[first.message.name] = nil }
-            RecentMessageTable.remove(first.sequence, in: store)
+            guard let (row, first) = messages.first, first.acceptedAt < instant || messages.count >= limit else { return }
+            messages.removeFirst()
+            if let entry = known[first.name], entry == (first.fingerprint, row) { known[first.name] = nil }
+            if messages.first?.row == row { continue }
+            if row == nextRow { unwritten = [] } else { RecentMessageTable.remove(row, in: store) }
         }
     }
 

@@ -64,6 +64,11 @@ public struct Sessions {
     /// No sessions; ``boot(_:)`` follows.
     public init(policy: SitePolicy) {}
 
+    /// After everything else in a batch: what is written once for all of it, in the same transaction.
+    public mutating func writeBatch(_ turn: Turn) {
+        recentMessages.write(in: turn.store)
+    }
+
     /// A fact about a connection to a client listener.
     public mutating func received(_ event: consuming StreamEvent, on connection: ConnectionID, _ turn: Turn) {
         switch consume event {

@@ -95,6 +95,8 @@ public struct Site {
     public mutating func endBatch(_ turn: Turn) {
         federation.endBatch(turn)
         settle(turn)
+        sessions.writeBatch(turn)
+        federation.writeBatch(turn)
     }
 
     /// When the next timer is due.

@@ -18,38 +18,68 @@ public struct RecentMessage: Sendable, Equatable {
     }
 }
 
-/// The messages taken over lately, oldest first. Numbers only grow, so that a row costs an append.
+/// The messages taken over lately, oldest first: a row holds those of one batch, ``rowLimit`` at most. Numbers of rows only grow,
+/// so that one costs an append.
 public enum RecentMessageTable {
-    /// All of them with their numbers, oldest first.
-    public static func all(in store: some KeyValueTransaction) -> [(sequence: UInt64, message: RecentMessage)] {
-        var rows: [(UInt64, RecentMessage)] = []
+    /// Messages of a row: what fits into a page beside others.
+    public static let rowLimit = 80
+
+    /// All of them with the numbers of their rows, oldest first.
+    public static func all(in store: some KeyValueTransaction) -> [(row: UInt64, message: RecentMessage)] {
+        var messages: [(UInt64, RecentMessage)] = []
         store.forEach(.recentMessage, prefix: []) { key, value in
-            var reader = ByteReader(value)
-            let message = RecentMessage(
-                name: reader.take(), fingerprint: reader.take(), acceptedAt: Instant(milliseconds: reader.take()))
-            rows.append((ByteReader.first(key), message))
+            let row: UInt64 = ByteReader.first(key)
+            messages += decode(value).map { (row, $0) }
             return true
         }
-        return rows
+        return messages
     }
 
-    /// Adds a message; `sequence` is greater than every number in the table.
-    public static func append(_ sequence: UInt64, _ message: RecentMessage, in store: some KeyValueTransaction) {
-        var writer = ByteWriter(capacity: 24)
-        writer.put(message.name)
-        writer.put(message.fingerprint)
-        writer.put(message.acceptedAt.milliseconds)
-        store.append(.recentMessage, key(sequence), writer.bytes)
+    /// Adds a row; `row` is greater than every number in the table.
+    public static func append(_ row: UInt64, _ messages: [RecentMessage], in store: some KeyValueTransaction) {
+        store.append(.recentMessage, key(row), encode(messages))
     }
 
-    /// Forgets a message.
-    public static func remove(_ sequence: UInt64, in store: some KeyValueTransaction) {
-        store.delete(.recentMessage, key(sequence))
+    /// Forgets the messages of that name in a row.
+    public static func remove(_ name: UInt64, from row: UInt64, in store: some KeyValueTransaction) {
+        guard let messages = store.get(.recentMessage, key(row)).map(decode) else { return }
+        let rest = messages.filter { $0.name != name }
+        if rest.isEmpty {
+            store.delete(.recentMessage, key(row))
+        } else {
+            store.put(.recentMessage, key(row), encode(rest))
+        }
     }
 
-    private static func key(_ sequence: UInt64) -> [UInt8] {
+    /// Forgets a row.
+    public static func remove(_ row: UInt64, in store: some KeyValueTransaction) {
+        store.delete(.recentMessage, key(row))
+    }
+
+    private static func encode(_ messages: [RecentMessage]) -> [UInt8] {
+        var writer = ByteWriter(capacity: 24 * messages.count)
+        for message in messages {
+            writer.put(message.name)
+            writer.put(message.fingerprint)
+            writer.put(message.acceptedAt.milliseconds)
+        }
+        return writer.bytes
+    }
+
+    private static func decode(_ bytes: [UInt8]) -> [RecentMessage] {
+        var reader = ByteReader(bytes)
+        var messages: [RecentMessage] = []
+        while !reader.isAtEnd {
+            messages.append(
+                RecentMessage(
+                    name: reader.take(), fingerprint: reader.take(), acceptedAt: Instant(milliseconds: reader.take())))
+        }
+        return messages
+    }
+
+    private static func key(_ row: UInt64) -> [UInt8] {
         var writer = ByteWriter(capacity: 8)
-        writer.put(sequence)
+        writer.put(row)
         return writer.bytes
     }
 }

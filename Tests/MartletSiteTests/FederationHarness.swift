@@ -46,6 +46,7 @@ struct FederationHarness {
             store: rows, policy: policy, isBelowReserve: belowReserve)
         body(&federation, turn)
         federation.endBatch(turn)
+        federation.writeBatch(turn)
         longestBatch = max(longestBatch, rows.touched)
         batches += 1
         random = turn.random

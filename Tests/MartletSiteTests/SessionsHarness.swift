@@ -87,6 +87,7 @@ struct SessionsHarness {
         let before = remote.count
         body(&sessions, turn)
         settle(turn)
+        sessions.writeBatch(turn)
         largestBatch = max(largestBatch, remote.count - before + turn.effects.count)
         random = turn.random
         timers += turn.takeTimers().map { ($0.timer, $0.at.milliseconds) }

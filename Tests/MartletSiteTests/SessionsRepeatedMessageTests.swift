@@ -65,8 +65,46 @@ struct SessionsRepeatedMessageTests {
             let unique = SessionsHarness.message(origin: "\(number)")
             let isRepeated = messages.isRepeated(unique, of: AddressNumber(1), now: .init(milliseconds: 1), in: transaction)
             #expect(!isRepeated)
+            messages.write(in: transaction)
         }
         #expect(RecentMessageTable.all(in: transaction).count == 50)
+    }
+
+    @Test("the messages of a batch are one row, which goes when its last message is forgotten; a restart knows what is left")
+    func batches() {
+        let store = MemoryStore()
+        let transaction = store.begin()
+        var messages = RecentMessages(limit: 200)
+        func isRepeated(_ number: Int, in messages: inout RecentMessages) -> Bool {
+            let message = SessionsHarness.message(origin: "\(number)")
+            return messages.isRepeated(message, of: AddressNumber(1), now: .init(milliseconds: 1), in: transaction)
+        }
+        func rows() -> Int { Set(RecentMessageTable.all(in: transaction).map(\.row)).count }
+        for number in 0..<200 { #expect(!isRepeated(number, in: &messages)) }
+        messages.write(in: transaction)
+        messages.write(in: transaction)
+        #expect(rows() == 3)
+        #expect(RecentMessageTable.all(in: transaction).count == 200)
+
+        // One fails before its batch is written, one after.
+        #expect(!isRepeated(200, in: &messages))
+        #expect(!isRepeated(201, in: &messages))
+        messages.failed("200", of: AddressNumber(1), in: transaction)
+        messages.failed("199", of: AddressNumber(1), in: transaction)
+        messages.write(in: transaction)
+        let left = RecentMessageTable.all(in: transaction)
+        #expect(left.count == 200)
+
+        // Beyond the limit the oldest go, and with the last of them their row.
+        let before = rows()
+        for number in 300..<380 { #expect(!isRepeated(number, in: &messages)) }
+        #expect(rows() == before)
+        #expect(!isRepeated(0, in: &messages))
+        messages.write(in: transaction)
+
+        var restarted = RecentMessages(in: transaction)
+        for known in [0, 198, 201, 379] { #expect(isRepeated(known, in: &restarted)) }
+        for failed in [199, 200] { #expect(!isRepeated(failed, in: &restarted)) }
     }
 
     @Test("a message that came back with an error is another one when it is sent again, also after a crash")
