@@ -122,6 +122,19 @@ public struct RelayMark: Hashable, Sendable {
         if case .some(nil) = after { return nil }
         self.init(lane: lane, epoch: epoch, number: number, tag: tag, after: after ?? nil)
     }
+
+    /// Reads them from the bytes of a document, as ``write(to:)`` writes them; nil also where the same is written otherwise, with
+    /// references for example.
+    init?(utf8 attribute: (String) -> ArraySlice<UInt8>?) {
+        guard let name = attribute("lane"), let lane = LaneClass.allCases.first(where: { $0.name.utf8.elementsEqual(name) }),
+            let epoch = attribute("epoch"), epoch.count == 32, let high = UInt64(hexadecimal: epoch.prefix(16)),
+            let low = UInt64(hexadecimal: epoch.suffix(16)), let number = attribute("n").flatMap(UInt64.init(decimal:)),
+            let tag = attribute("tag").flatMap(UInt64.init(hexadecimal:))
+        else { return nil }
+        let after = attribute("after").map(UInt64.init(hexadecimal:))
+        if case .some(nil) = after { return nil }
+        self.init(lane: lane, epoch: Epoch(high: high, low: low), number: number, tag: tag, after: after ?? nil)
+    }
 }
 
 /// Sixteen hexadecimal digits.
@@ -143,7 +156,7 @@ extension [UInt8] {
 
 extension UInt64 {
     /// Reads exactly sixteen hexadecimal digits.
-    init?(hexadecimal digits: Substring.UTF8View) {
+    init?(hexadecimal digits: some Collection<UInt8>) {
         guard digits.count == 16 else { return nil }
         var value: UInt64 = 0
         for digit in digits {
@@ -153,6 +166,20 @@ extension UInt64 {
             case 97...102: value = value << 4 | UInt64(digit - 87)
             default: return nil
             }
+        }
+        self = value
+    }
+
+    /// Reads decimal digits.
+    init?(decimal digits: ArraySlice<UInt8>) {
+        guard !digits.isEmpty else { return nil }
+        var value: UInt64 = 0
+        for digit in digits {
+            guard 48...57 ~= digit else { return nil }
+            let (tens, isTooLarge) = value.multipliedReportingOverflow(by: 10)
+            let (sum, overflows) = tens.addingReportingOverflow(UInt64(digit - 48))
+            if isTooLarge || overflows { return nil }
+            value = sum
         }
         self = value
     }

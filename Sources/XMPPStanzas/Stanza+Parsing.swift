@@ -89,7 +89,8 @@ extension Stanza {
         var last: ElementTape.Index?
         for child in tape.children() { last = child }
         guard let last, tape.is("seq", Namespaces.relay, at: last) else { return nil }
-        return RelayMark { tape.attribute($0, of: last) }
+        return RelayMark(utf8: { tape.rawAttribute($0, of: last).map { tape.bytes[$0] } })
+            ?? RelayMark { tape.attribute($0, of: last) }
     }
 
     /// The domain of an address of which another part cannot be read.

@@ -78,6 +78,25 @@ struct StanzaParsingTests {
         #expect(received.traits == [.body, .substance, .delay])
     }
 
+    @Test("a mark is the same however its attributes are written, and none where one is wrong")
+    func markVariants() throws {
+        func mark(_ attributes: String) throws -> RelayMark? {
+            try parse("<message><body/><seq xmlns='urn:martlet:relay:0' \(attributes)/></message>", Namespaces.server).relayMark
+        }
+        let epoch = "epoch='00000000000000010000000000000002'"
+        let (number, tag) = ("n='18446744073709551615'", "tag='00000000000000aF'")
+        let expected = RelayMark(lane: .bulk, epoch: Epoch(high: 1, low: 2), number: .max, tag: 0xAF, after: nil)
+        #expect(try mark("lane='bulk' \(epoch) \(number) \(tag)") == expected)
+        #expect(try mark("\(tag) \(number) \(epoch) lane='b&#x75;lk'") == expected)
+        let wrong = [
+            "\(epoch) \(number) \(tag)", "lane='slow' \(epoch) \(number) \(tag)", "lane='bulk' \(number) \(tag)",
+            "lane='bulk' epoch='12' \(number) \(tag)", "lane='bulk' \(epoch) n='18446744073709551616' \(tag)",
+            "lane='bulk' \(epoch) n='' \(tag)", "lane='bulk' \(epoch) n='-1' \(tag)", "lane='bulk' \(epoch) \(number)",
+            "lane='bulk' \(epoch) \(number) tag='00000000000000ag'", "lane='bulk' \(epoch) \(number) \(tag) after='1'",
+        ]
+        for attributes in wrong { #expect(try mark(attributes) == nil) }
+    }
+
     @Test("a client cannot forge a mark, nor a client of another server one that is not last")
     func forgedMark() throws {
         let mark = RelayMark(lane: .chat, epoch: Epoch(high: 1, low: 2), number: 3, tag: 4, after: 5)
