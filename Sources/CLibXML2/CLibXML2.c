@@ -168,8 +168,8 @@ int clibxml2_parser_check(clibxml2_parser *parser, const uint8_t *document, size
     parser->wants_dump = wants_dump;
     parser->dump_length = 0;
     if (parser->context == NULL && !renew_context(parser)) return 0;
+    // New, or reset after the document before.
     xmlParserCtxtPtr context = parser->context;
-    xmlCtxtReset(context);
     // The complete document is here, so the pull parser reads it in place, without the copies and special cases of the push parser (which
     // leaves carriage returns in CDATA sections, XML 1.0 §2.11), and without an input buffer, which it would ask for more at every name.
     // A document that begins with a start tag has no way to name an encoding: it is UTF-8.

@@ -78,6 +78,11 @@ struct LogLine {
 
     /// C0, DEL, C1 (U+0080 to U+009F), the bidirectional controls and line separators become `\u{…}`.
     private mutating func putEscaped(_ text: String) {
+        // Nearly all text needs no escape.
+        if text.utf8.allSatisfy({ 0x20..<0x7F ~= $0 && $0 != 0x5C && $0 != 0x22 }) {
+            bytes += text.utf8
+            return
+        }
         for scalar in text.unicodeScalars {
             switch scalar.value {
             case 0x0A: bytes += "\\n".utf8

@@ -17,6 +17,9 @@ public enum Effect: Sendable, Equatable {
     indirect case note(Diagnostic)
     /// Every stream was told to close.
     case shutdownComplete
+
+    /// Whether the operator is told something: asked of every effect, so without taking it out of its list.
+    public var isNote: Bool { if case .note = self { true } else { false } }
 }
 
 /// An attempt to reach the server of `pair.peer` in the name of `pair.local`.

@@ -191,10 +191,15 @@ public final class Turn {
 }
 
 extension Turn {
-    /// For the site: the next stanza to route.
-    public func takeOutgoing() -> [(stanza: Stanza, origin: Origin)] {
-        var taken: [(stanza: Stanza, origin: Origin)] = []
+    /// For the site: the stanzas to route, for an empty list whose room the next ones take.
+    public func takeOutgoing(_ taken: inout [(stanza: Stanza, origin: Origin)]) {
         swap(&taken, &outgoing)
+    }
+
+    /// For the driver: the effects, which the turn holds no longer.
+    public func takeEffects() -> [Effect] {
+        var taken: [Effect] = []
+        swap(&taken, &effects)
         return taken
     }
 

@@ -125,6 +125,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         switch command {
         case .abort: reset()
         case .mark(let place): mark = place
+        case .send(let bytes) where phase == .open && engine.writesAtOnce: write(bytes)
         default:
             guard phase == .open else { return }
             tell { $0.perform(command, into: &$1) }
@@ -234,8 +235,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         switch action {
         case .write(let bytes):
             guard phase == .open else { return }
-            // The common case: one stanza leaves in the array in which it came.
-            if unsent.isEmpty { unsent = bytes } else { unsent += bytes }
+            write(bytes)
         case .startTLS(let asServer, let serverName):
             guard phase == .open else { return }
             flush()
@@ -249,6 +249,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case .close:
             closeAfterFlush()
         }
+    }
+
+    private func write(_ bytes: [UInt8]) {
+        // The common case: one stanza leaves in the array in which it came.
+        if unsent.isEmpty { unsent = bytes } else { unsent += bytes }
     }
 
     private func startTLS(asServer: Bool, serverName: String?) {

@@ -172,7 +172,9 @@ private final class Worker: @unchecked Sendable {
 
     private func release(_ effects: [Effect]) {
         guard !effects.isEmpty else { return }
-        for case .note(let diagnostic) in effects { DiagnosticRendering.log(diagnostic, to: logger) }
+        for index in effects.indices where effects[index].isNote {
+            if case .note(let diagnostic) = effects[index] { DiagnosticRendering.log(diagnostic, to: logger) }
+        }
         dispatcher.dispatch(effects)
     }
 }

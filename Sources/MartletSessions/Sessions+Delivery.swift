@@ -94,7 +94,10 @@ extension Sessions {
     /// The sessions that get messages to the bare JID, in the order in which they were bound: all that are available with
     /// a priority that is not negative (RFC 6121 §8.5.2.1.1 leaves the choice between all and the most available).
     func recipients(_ place: Int) -> [SessionID] {
-        accounts[place].sessions.filter { sessions[$0].takesMessages }
+        let all = accounts[place].sessions
+        // Nearly always, and then no list is made for the message.
+        if all.allSatisfy({ sessions[$0].takesMessages }) { return all }
+        return all.filter { sessions[$0].takesMessages }
     }
 
     /// A message for the account, to these sessions of it.

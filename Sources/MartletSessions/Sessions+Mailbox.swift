@@ -22,7 +22,8 @@ extension Sessions {
         _ stanza: Stanza, for account: AddressNumber, holders: Int, isForSession: Bool = false, _ turn: Turn
     ) -> UInt64 {
         var stanza = stanza
-        stanza.relayMark = nil
+        // Even writing what is there already would copy the stanza, which others hold too.
+        if stanza.relayMark != nil { stanza.relayMark = nil }
         let logged = LoggedStanza(stanza: stanza, acceptedAt: turn.wall, acceptedInstant: turn.now)
         return store(logged, for: account, holders: holders, isForSession: isForSession, turn)
     }

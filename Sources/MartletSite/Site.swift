@@ -21,7 +21,11 @@ public struct Site {
     private var timers = TimerQueue()
     private var policy: SitePolicy
     private var isBelowReserve = false
+    /// Empty between turns: room for the stanzas that one causes.
+    private var routed: [(stanza: Stanza, origin: Origin)] = []
 
+    /// Stanzas for which that room is kept.
+    private static let keptRoom = 64
     /// Stanzas may cause stanzas, and so on, this often in one turn (a bounce of a bounce of …); then it is a loop.
     private static let hopLimit = 32
     /// How often site time is noted in the store, milliseconds.
@@ -121,8 +125,10 @@ public struct Site {
 
     /// Works off the stanzas that the turn caused, then collects its timers.
     private mutating func settle(_ turn: Turn) {
+        var outgoing: [(stanza: Stanza, origin: Origin)] = []
+        swap(&outgoing, &routed)
         for hop in 0...Self.hopLimit {
-            let outgoing = turn.takeOutgoing()
+            turn.takeOutgoing(&outgoing)
             if outgoing.isEmpty, !carryOver(turn) { break }
             for (stanza, origin) in outgoing {
                 if hop == Self.hopLimit {
@@ -131,7 +137,9 @@ public struct Site {
                     route(stanza, origin, turn)
                 }
             }
+            outgoing.removeAll(keepingCapacity: outgoing.count <= Self.keptRoom)
         }
+        swap(&outgoing, &routed)
         for (timer, instant) in turn.takeTimers() { timers.add(timer, at: instant) }
     }
 

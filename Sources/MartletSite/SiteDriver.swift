@@ -79,19 +79,20 @@ public struct SiteDriver {
     private mutating func finish(_ turn: Turn, _ monotonic: Int64) throws(StoreFailure) -> [Effect] {
         random = turn.random
         afterCommit += turn.afterCommit
-        if turn.isBinding { return try commit(before: turn.effects) }
+        if turn.isBinding { return try commit(before: turn.takeEffects()) }
         if turn.hasWrites, commitDeadline == nil { commitDeadline = monotonic + Self.lazyCommitDelay }
-        guard let deadline = commitDeadline, monotonic < deadline else { return try commit(before: turn.effects) }
-        return turn.effects
+        guard let deadline = commitDeadline, monotonic < deadline else { return try commit(before: turn.takeEffects()) }
+        return turn.takeEffects()
     }
 
-    private mutating func commit(before effects: [Effect]) throws(StoreFailure) -> [Effect] {
+    private mutating func commit(before effects: consuming [Effect]) throws(StoreFailure) -> [Effect] {
         if let transaction {
             if transaction.writes > 0 { try store.commit() } else { store.abort() }
         }
         transaction = nil
         commitDeadline = nil
-        defer { afterCommit.removeAll(keepingCapacity: true) }
-        return effects + afterCommit
+        effects += afterCommit
+        afterCommit.removeAll(keepingCapacity: true)
+        return effects
     }
 }

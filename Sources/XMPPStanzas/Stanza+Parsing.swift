@@ -42,7 +42,7 @@ extension Stanza {
         var last: ElementTape.Index?
         for child in tape.children() {
             last = child
-            if tape.is(child, inNamespace: Namespaces.relay) {
+            if tape.is(inNamespace: Namespaces.relay, at: child) {
                 marks.append(child)
             } else {
                 traits.formUnion(Traits(tape, child, contentNamespace))
@@ -132,14 +132,12 @@ extension Stanza.Kind {
 extension Stanza.Traits {
     /// What a child on a tape says about a message; the content namespace reads as `jabber:client`.
     init(_ tape: ElementTape, _ child: ElementTape.Index, _ contentNamespace: String) {
+        // Nearly every message has one, and no names need be made to see it.
+        if tape.is("body", contentNamespace, at: child) {
+            self.init(of: "body", Namespaces.client)
+            return
+        }
         let namespace = tape.namespace(of: child)
         self.init(of: tape.name(of: child), namespace == contentNamespace ? Namespaces.client : namespace)
-    }
-}
-
-extension ElementTape {
-    /// Whether an element is in this namespace, whatever its name.
-    fileprivate func `is`(_ index: Index, inNamespace namespace: String) -> Bool {
-        self.namespace(of: index) == namespace
     }
 }

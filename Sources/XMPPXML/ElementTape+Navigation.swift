@@ -28,6 +28,11 @@ extension ElementTape {
         return record.localNameEquals(name, in: bytes.span) && namespaceEquals(record.namespace, namespace)
     }
 
+    /// Whether an element is in this namespace, whatever its name. Compares in place.
+    public func `is`(inNamespace namespace: String, at index: Index = .root) -> Bool {
+        namespaceEquals(records[index.position].namespace, namespace)
+    }
+
     private func namespaceEquals(_ reference: Int32, _ namespace: String) -> Bool {
         if reference >= 0 { return records[Int(reference)].valueEquals(namespace, in: bytes.span) }
         return Self.namespace(reference, records, context, bytes.span) == namespace

@@ -51,7 +51,7 @@ struct FederationHarness {
         batches += 1
         random = turn.random
         effects += turn.effects + turn.afterCommit
-        routed += turn.takeOutgoing().map(\.stanza)
+        routed += turn.outgoing.map(\.stanza)
         timers += turn.takeTimers().map { ($0.timer, $0.at.milliseconds) }
         #expect(throws: Never.self) { try store.commit() }
     }

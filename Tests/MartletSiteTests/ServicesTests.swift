@@ -24,7 +24,7 @@ struct ServicesTests {
         stanza.to = to
         var services = Services()
         services.deliver(stanza, from: .site, turn)
-        return turn.takeOutgoing().map(\.stanza)
+        return turn.outgoing.map(\.stanza)
     }
 
     private func get(_ name: String, _ namespace: String, node: String? = nil) -> Stanza {

@@ -125,7 +125,8 @@ struct SessionsHarness {
                 sessions.showOffices(id, waiting: waiting, turn)
             }
             wantedLinks += sessions.takeWantedLinks()
-            let outgoing = turn.takeOutgoing()
+            var outgoing: [(stanza: Stanza, origin: Origin)] = []
+            turn.takeOutgoing(&outgoing)
             if outgoing.isEmpty { return }
             #expect(hop < 31, "a loop of stanzas")
             for (stanza, origin) in outgoing {

@@ -105,6 +105,10 @@ public struct StreamEngine {
         if negotiation.reportsClosing { stream.report(.closed(stream.lastWords)) }
     }
 
+    /// Whether ``StreamCommand/send(_:)`` means no more than that its bytes are written: stanzas flow and nothing is awaited.
+    /// Then whoever has the socket may write them without asking further, which each delivery does.
+    public var writesAtOnce: Bool { stream.isAuthenticated && !stream.isPaused && stream.isWritable }
+
     // MARK: Frames
 
     private mutating func pump() {

@@ -117,7 +117,8 @@ struct XMLStream {
         output += text.utf8
     }
 
-    private var isWritable: Bool {
+    /// Whether our header is written and our last word is not.
+    var isWritable: Bool {
         switch phase {
         case .open, .peerEnded: isHeaderWritten
         case .awaitingHeader: isInitiating && isHeaderWritten
