@@ -122,14 +122,19 @@ static int outcome(struct martlet_tls *tls, int result) {
     }
 }
 
+// What is left of another connection's error would be taken for this one's. Clearing an empty queue costs as much as a full one.
+static void forget_errors(void) {
+    if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
 int martlet_tls_handshake(struct martlet_tls *tls) {
-    ERR_clear_error();
+    forget_errors();
     int result = SSL_do_handshake(tls->ssl);
     return result == 1 ? MARTLET_TLS_DONE : outcome(tls, result);
 }
 
 int martlet_tls_read(struct martlet_tls *tls, void *bytes, size_t capacity, size_t *count) {
-    ERR_clear_error();
+    forget_errors();
     *count = 0;
     int result = SSL_read_ex(tls->ssl, bytes, capacity, count);
     return result == 1 ? MARTLET_TLS_DONE : outcome(tls, result);
@@ -138,7 +143,7 @@ int martlet_tls_read(struct martlet_tls *tls, void *bytes, size_t capacity, size
 int martlet_tls_has_unread(const struct martlet_tls *tls) { return tls->input_left > 0 || SSL_has_pending(tls->ssl); }
 
 int martlet_tls_write(struct martlet_tls *tls, const void *bytes, size_t length) {
-    ERR_clear_error();
+    forget_errors();
     size_t count = 0;
     int result = SSL_write_ex(tls->ssl, bytes, length, &count);
     return result == 1 && count == length ? MARTLET_TLS_DONE : outcome(tls, result);
