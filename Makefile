@@ -14,7 +14,7 @@ PEERS    ?=
 IDLE     ?= 2000
 SEED     ?= 1
 
-# The release build: one file with the Swift runtime in it, optimised across modules (a quarter less processor time for a
+# The release build: one file with the Swift runtime in it, optimised across modules (a sixth less processor time for a
 # message at low load, a tenth when saturated: Docs/performance.md).
 RELEASE  := -c release --static-swift-stdlib -Xswiftc -cross-module-optimization
 

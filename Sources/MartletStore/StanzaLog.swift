@@ -50,20 +50,18 @@ public enum StanzaLog {
 
     private static func encode(_ logged: LoggedStanza) -> [UInt8] {
         let stanza = logged.stanza
-        var size = 8 + 8 + 1 + 1 + FieldSpace.of(stanza.from) + FieldSpace.of(stanza.to)
-        size += FieldSpace.of(stanza.id) + FieldSpace.of(stanza.type) + FieldSpace.of(stanza.lang) + 4 + stanza.content.count
-        return FieldSpace.fill(size) { row in
-            row.put(logged.acceptedAt.milliseconds)
-            row.put(logged.acceptedInstant.milliseconds)
-            row.put(stanza.kind.rawValue)
-            row.put(stanza.traits.rawValue)
-            row.put(stanza.from)
-            row.put(stanza.to)
-            row.put(stanza.id)
-            row.put(stanza.type)
-            row.put(stanza.lang)
-            row.put(stanza.content)
-        }
+        var writer = ByteWriter(capacity: stanza.content.count + 160)
+        writer.put(logged.acceptedAt.milliseconds)
+        writer.put(logged.acceptedInstant.milliseconds)
+        writer.put(stanza.kind.rawValue)
+        writer.put(stanza.traits.rawValue)
+        put(stanza.from, to: &writer)
+        put(stanza.to, to: &writer)
+        writer.put(stanza.id)
+        writer.put(stanza.type)
+        writer.put(stanza.lang)
+        writer.put(stanza.content)
+        return writer.bytes
     }
 
     private static func decode(_ bytes: [UInt8]) -> LoggedStanza {
@@ -81,6 +79,12 @@ public enum StanzaLog {
         return LoggedStanza(stanza: stanza, acceptedAt: acceptedAt, acceptedInstant: acceptedInstant)
     }
 
+    private static func put(_ address: JID?, to writer: inout ByteWriter) {
+        writer.put(address?.localpart)
+        writer.put(address?.domainpart)
+        writer.put(address?.resourcepart)
+    }
+
     private static func takeAddress(_ reader: inout ByteReader) -> JID? {
         let localpart = reader.takeOptionalString()
         let domainpart = reader.takeOptionalString()
@@ -88,57 +92,5 @@ public enum StanzaLog {
         return domainpart.map {
             JID(preparedLocalpart: localpart, preparedDomainpart: $0, preparedResourcepart: resourcepart)
         }
-    }
-}
-
-/// Writes the fields of a ``ByteWriter`` into a row whose size is counted before: one row of the log is written for each
-/// message, and a writer that asks at each field whether there is room costs three times as much.
-private struct FieldSpace: ~Copyable {
-    private var rest: UnsafeMutableRawBufferPointer
-
-    // SAFETY: the memory is the array's own for the time of `body`, from which the space cannot escape; every write into it is
-    // checked against its end.
-    static func fill(_ size: Int, _ body: (inout FieldSpace) -> Void) -> [UInt8] {
-        Array(unsafeUninitializedCapacity: size) { buffer, count in
-            let memory = UnsafeMutableRawBufferPointer(buffer)[..<size]
-            var space = FieldSpace(rest: UnsafeMutableRawBufferPointer(rebasing: memory))
-            body(&space)
-            precondition(space.rest.isEmpty, "a row of \(size) bytes was given \(size - space.rest.count)")
-            count = size
-        }
-    }
-
-    static func of(_ text: String?) -> Int { text.map { 5 + $0.utf8.count } ?? 1 }
-
-    static func of(_ address: JID?) -> Int {
-        of(address?.localpart) + of(address?.domainpart) + of(address?.resourcepart)
-    }
-
-    private mutating func copy(_ bytes: UnsafeRawBufferPointer) {
-        precondition(bytes.count <= rest.count, "a row is longer than was counted")
-        rest.copyMemory(from: bytes)
-        rest = UnsafeMutableRawBufferPointer(rebasing: rest[bytes.count...])
-    }
-
-    mutating func put(_ value: some FixedWidthInteger) {
-        withUnsafeBytes(of: value.bigEndian) { copy($0) }
-    }
-
-    mutating func put(_ bytes: [UInt8]) {
-        put(UInt32(bytes.count))
-        bytes.withUnsafeBytes { copy($0) }
-    }
-
-    mutating func put(_ text: String?) {
-        guard var text else { return put(UInt8(0)) }
-        put(UInt8(1))
-        put(UInt32(text.utf8.count))
-        text.withUTF8 { copy(UnsafeRawBufferPointer($0)) }
-    }
-
-    mutating func put(_ address: JID?) {
-        put(address?.localpart)
-        put(address?.domainpart)
-        put(address?.resourcepart)
     }
 }

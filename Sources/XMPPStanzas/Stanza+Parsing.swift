@@ -89,8 +89,9 @@ extension Stanza {
         var last: ElementTape.Index?
         for child in tape.children() { last = child }
         guard let last, tape.is("seq", Namespaces.relay, at: last) else { return nil }
-        return RelayMark(utf8: { tape.rawAttribute($0, of: last).map { tape.bytes[$0] } })
-            ?? RelayMark { tape.attribute($0, of: last) }
+        // In place; another implementation may write references, which are resolved then.
+        return RelayMark { tape.rawAttribute($0, of: last).map { tape.bytes[$0] } }
+            ?? RelayMark { tape.attribute($0, of: last).map { Array($0.utf8)[...] } }
     }
 
     /// The domain of an address of which another part cannot be read.
