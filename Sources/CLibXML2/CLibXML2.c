@@ -14,7 +14,9 @@ enum { DICTIONARY_LIMIT = 1 << 20 };
 struct clibxml2_parser {
     xmlParserCtxtPtr context;
     unsigned depth;
-    unsigned children;
+    const long *ends;
+    size_t end_count;
+    size_t children;
     int is_refused;
     int wants_dump;
     uint8_t *dump;
@@ -58,7 +60,6 @@ static void start_element(
 ) {
     (void)prefix, (void)namespace_count, (void)namespaces, (void)default_count;
     clibxml2_parser *parser = user;
-    if (parser->depth == 1) parser->children += 1;
     parser->depth += 1;
     if (!parser->wants_dump || parser->depth == 1) return;
     append_byte(parser, 1);
@@ -84,7 +85,12 @@ static void end_element(void *user, const xmlChar *name, const xmlChar *prefix, 
     (void)name, (void)prefix, (void)uri;
     clibxml2_parser *parser = user;
     parser->depth -= 1;
-    if (parser->depth > 0) append_byte(parser, 3);
+    if (parser->depth == 0) return;
+    append_byte(parser, 3);
+    if (parser->depth > 1) return;
+    // A boundary where the caller sees none, or none where it sees one.
+    if (parser->children >= parser->end_count || xmlByteConsumed(parser->context) != parser->ends[parser->children]) parser->is_refused = 1;
+    parser->children += 1;
 }
 
 static void characters(void *user, const xmlChar *text, int length) {
@@ -160,9 +166,13 @@ void clibxml2_parser_destroy(clibxml2_parser *parser) {
     free(parser);
 }
 
-int clibxml2_parser_check(clibxml2_parser *parser, const uint8_t *document, size_t length, int wants_dump) {
+int clibxml2_parser_check(
+    clibxml2_parser *parser, const uint8_t *document, size_t length, const long *ends, size_t end_count, int wants_dump
+) {
     if (length > INT32_MAX || document[length] != 0) return 0;
     parser->depth = 0;
+    parser->ends = ends;
+    parser->end_count = end_count;
     parser->children = 0;
     parser->is_refused = 0;
     parser->wants_dump = wants_dump;
@@ -174,7 +184,12 @@ int clibxml2_parser_check(clibxml2_parser *parser, const uint8_t *document, size
     // leaves carriage returns in CDATA sections, XML 1.0 §2.11), and without an input buffer, which it would ask for more at every name.
     // A document that begins with a start tag has no way to name an encoding: it is UTF-8.
     xmlParserInputPtr input = xmlNewStringInputStream(context, document);
-    if (input == NULL) return 0;
+    if (input == NULL) {
+        // No memory, of which the context keeps a note.
+        xmlFreeParserCtxt(context);
+        parser->context = NULL;
+        return 0;
+    }
     if ((size_t)(input->end - input->cur) != length) {
         // A zero byte, where libxml2 would stop reading.
         xmlFreeInputStream(input);
@@ -182,7 +197,8 @@ int clibxml2_parser_check(clibxml2_parser *parser, const uint8_t *document, size
     }
     inputPush(context, input);
     xmlParseDocument(context);
-    int is_good = context->wellFormed && !parser->is_refused && parser->depth == 0 && parser->children == 1;
+    parser->ends = NULL;
+    int is_good = context->wellFormed && !parser->is_refused && parser->depth == 0 && parser->children == end_count;
     // After a failure xmlCtxtReset leaves namespace declarations of the refused document in scope, where the next one would find them.
     if (!is_good || xmlDictGetUsage(context->dict) > DICTIONARY_LIMIT) {
         xmlFreeParserCtxt(context);

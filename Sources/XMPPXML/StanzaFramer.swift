@@ -18,10 +18,15 @@ public struct StanzaFramer: Sendable {
     public var limits: XMLLimits
 
     private var detector = StanzaDetector()
-    /// Unfinished bytes; everything before `start` is spent, everything before `scanned` seen by the detector.
+    /// Bytes that are not spent, and perhaps some that are. What the detector is in began at `start`; everything before `scanned` was
+    /// seen by it.
     private var buffer: [UInt8] = []
     private var start = 0
     private var scanned = 0
+    /// Where in the buffer the elements before `start` are that `lookAhead` found; the next one last.
+    private var ahead: [Range<Int>] = []
+    /// What `lookAhead` found behind them that is no element.
+    private var behind: StanzaDetector.Event?
     /// The root's qualified name as its end tag must repeat it.
     private var rootName: [UInt8] = []
     private var failure: XMLFailure?
@@ -33,7 +38,9 @@ public struct StanzaFramer: Sendable {
     }
 
     /// Bytes received and not yet returned as frames.
-    public var unreadByteCount: Int { buffer.count - start }
+    public var unreadByteCount: Int { buffer.count - unread }
+
+    private var unread: Int { ahead.last?.lowerBound ?? start }
 
     /// Takes received bytes; call `next()` until it returns nil afterwards.
     public mutating func append(_ bytes: [UInt8]) {
@@ -63,7 +70,7 @@ public struct StanzaFramer: Sendable {
     /// Bytes that came after the last frame are dropped: after `<starttls/>` they were sent in clear and must not be read as if they had
     /// been protected. After authentication nothing changes hands, and a client may have sent its next header already: keep them.
     public mutating func reset(keepingUnreadBytes: Bool = false) {
-        let unread = keepingUnreadBytes ? Array(buffer[start...]) : []
+        let unread = keepingUnreadBytes ? Array(buffer[unread...]) : []
         self = StanzaFramer(limits: limits)
         buffer = unread
     }
@@ -71,7 +78,11 @@ public struct StanzaFramer: Sendable {
     /// The next frame, or nil if more bytes are needed. After a failure or the end of the stream there are no more frames: a failure is
     /// thrown again and again.
     public mutating func next() throws(XMLFailure) -> Frame? {
-        if let failure { throw failure }
+        if let range = ahead.popLast() { return .element(take(range)) }
+        if let failure {
+            drop()
+            throw failure
+        }
         do throws(XMLFailure) {
             return try advance()
         } catch {
@@ -81,15 +92,43 @@ public struct StanzaFramer: Sendable {
         }
     }
 
+    /// The complete elements that follow, for whoever wants to see several at once: one behind the other, and where in `bytes` each
+    /// ends. They are not taken: `next()` will return them. At most `count`, and none behind the one with which they are `size` bytes or more.
+    public mutating func lookAhead(count: Int, size: Int) -> (bytes: ArraySlice<UInt8>, ends: [Int]) {
+        let first = start
+        var ends: [Int] = []
+        // Unless it was looked before, and not all of that was taken.
+        if ahead.isEmpty, failure == nil, !hasEnded, !detector.awaitsHeader {
+            while ends.count < count, start - first < size, let end = elementAhead() { ends.append(end - first) }
+            ahead.reverse()
+        }
+        return (buffer[first..<start], ends)
+    }
+
+    /// The end of the next element, if it is complete and begins at once.
+    private mutating func elementAhead() -> Int? {
+        guard behind == nil, start < buffer.count, !XMLCharacters.isWhitespace(buffer[start]) else { return nil }
+        do throws(XMLFailure) {
+            switch try scan() {
+            case .element:
+                ahead.append(start..<scanned)
+                start = scanned
+                return scanned
+            case .incomplete:
+                return nil
+            case let event:
+                behind = event
+            }
+        } catch {
+            failure = error
+        }
+        return nil
+    }
+
     private mutating func advance() throws(XMLFailure) -> Frame? {
         while !hasEnded {
-            if detector.isBetween { skipWhitespace() }
-            // Not a byte beyond the limit is looked at, so that the verdict does not depend on how the bytes were cut.
-            let limit = detector.awaitsHeader ? limits.streamHeaderBytes : limits.stanzaBytes
-            let end = min(buffer.count, start + limit)
-            switch try scan(to: end) {
+            switch try scan() {
             case .incomplete:
-                guard end == buffer.count else { throw .oversized }
                 compact()
                 return nil
             case .declaration:
@@ -98,7 +137,9 @@ public struct StanzaFramer: Sendable {
             case .header:
                 return .streamHeader(try takeHeader())
             case .element:
-                return .element(takeElement())
+                let range = start..<scanned
+                start = scanned
+                return .element(take(range))
             case .streamEnd:
                 try checkEndTag()
                 hasEnded = true
@@ -109,12 +150,21 @@ public struct StanzaFramer: Sendable {
         return nil
     }
 
-    private mutating func scan(to end: Int) throws(XMLFailure) -> StanzaDetector.Event {
+    private mutating func scan() throws(XMLFailure) -> StanzaDetector.Event {
+        if let event = behind {
+            behind = nil
+            return event
+        }
+        if detector.isBetween { skipWhitespace() }
+        // Not a byte beyond the limit is looked at, so that the verdict does not depend on how the bytes were cut.
+        let limit = detector.awaitsHeader ? limits.streamHeaderBytes : limits.stanzaBytes
+        let end = min(buffer.count, start + limit)
         var detector = detector
         var position = scanned
         let event = try detector.scan(buffer.span, &position, end: end, maximumDepth: limits.depth)
         self.detector = detector
         scanned = position
+        if case .incomplete = event, end < buffer.count { throw .oversized }
         return event
     }
 
@@ -132,17 +182,16 @@ public struct StanzaFramer: Sendable {
         return header
     }
 
-    private mutating func takeElement() -> [UInt8] {
-        let length = scanned - start
-        if start == 0, scanned == buffer.count, buffer.capacity - length <= length / 4 + 32 {
+    private mutating func take(_ range: Range<Int>) -> [UInt8] {
+        let isLast = range.upperBound == buffer.count
+        if isLast, range.lowerBound == 0, buffer.capacity - range.count <= range.count / 4 + 32 {
             // The common case, one stanza in one read: no copy, and not much room wasted.
             let element = buffer
             drop()
             return element
         }
-        let element = Array(buffer[start..<scanned])
-        start = scanned
-        if start == buffer.count { drop() }
+        let element = Array(buffer[range])
+        if isLast { drop() }
         return element
     }
 

@@ -8,6 +8,8 @@ import CLibXML2
 public final class XMLValidator {
     private let parser: OpaquePointer
     private var scratch: [UInt8] = []
+    /// Where in the document each child of its root ends.
+    private var expectedEnds: [Int] = []
     /// The synthetic root's start tag for the context seen last; the stanzas of one connection come in runs.
     private var root: [UInt8] = []
     private var rootContext: NamespaceContext?
@@ -26,7 +28,17 @@ public final class XMLValidator {
     public func validate(_ stanza: [UInt8], context: NamespaceContext) -> Bool {
         // Most stanzas use no prefix of the stream header. Without its declarations fewer stanzas are right, never more, and
         // libxml2 need not read them again for each.
-        parse(stanza, inside: Self.bareRoot, wantsDump: false) || check(stanza, context, wantsDump: false)
+        parse(stanza, inside: Self.bareRoot) || check(stanza, context, wantsDump: false)
+    }
+
+    /// Whether `validate` would accept `stanza` and each of the elements that stand in `others` one behind the other, where `ends` says
+    /// that they end. False may also mean that they use prefixes of the stream header.
+    public func validate(_ stanza: [UInt8], followedBy others: ArraySlice<UInt8>, endingAt ends: [Int]) -> Bool {
+        let first = Self.bareRoot.count + stanza.count
+        expectedEnds.removeAll(keepingCapacity: true)
+        expectedEnds.append(first)
+        for end in ends { expectedEnds.append(first + end) }
+        return parse(stanza, others, inside: Self.bareRoot, wantsDump: false)
     }
 
     /// Whether libxml2 accepts the tape's bytes and reads them exactly as the tape does: names, namespaces, attributes, text.
@@ -53,15 +65,25 @@ public final class XMLValidator {
         return parse(stanza, inside: root, wantsDump: wantsDump)
     }
 
-    private func parse(_ stanza: [UInt8], inside root: [UInt8], wantsDump: Bool) -> Bool {
+    private func parse(_ stanza: [UInt8], inside root: [UInt8], wantsDump: Bool = false) -> Bool {
+        expectedEnds.removeAll(keepingCapacity: true)
+        expectedEnds.append(root.count + stanza.count)
+        return parse(stanza, [], inside: root, wantsDump: wantsDump)
+    }
+
+    private func parse(
+        _ stanza: [UInt8], _ others: ArraySlice<UInt8>, inside root: [UInt8], wantsDump: Bool
+    ) -> Bool {
         scratch.removeAll(keepingCapacity: scratch.capacity <= 65_536)
         scratch.append(contentsOf: root)
         scratch.append(contentsOf: stanza)
+        scratch.append(contentsOf: others)
         scratch.append(literal: "</r>\0")
         return scratch.withUnsafeBufferPointer { document in
             guard let start = document.baseAddress else { return false }
             // SAFETY: libxml2 reads the document in place, up to the zero byte at its end, and keeps nothing of it afterwards.
-            return clibxml2_parser_check(parser, start, document.count - 1, wantsDump ? 1 : 0) == 1
+            return clibxml2_parser_check(parser, start, document.count - 1, expectedEnds, expectedEnds.count, wantsDump ? 1 : 0)
+                == 1
         }
     }
 

@@ -44,6 +44,25 @@ struct AgreementTests {
         #expect(accepted > 500)
     }
 
+    @Test("Several stanzas are accepted together just where each of them is accepted by itself")
+    func together() {
+        var generator = XMLGenerator(seed: 3)
+        let validator = XMLValidator()
+        var accepted = 0
+        for round in 0..<3_000 {
+            var stanzas = (0..<(1 + round % 5)).map { _ in generator.stanza() }
+            if round % 3 == 0 { stanzas[round % stanzas.count] = generator.mutated(stanzas[round % stanzas.count]) }
+            var ends: [Int] = []
+            for stanza in stanzas.dropFirst() { ends.append((ends.last ?? 0) + stanza.count) }
+            let together = validator.validate(stanzas[0], followedBy: stanzas.dropFirst().flatMap { $0 }[...], endingAt: ends)
+            // Without the declarations of a stream header, which the generator may use.
+            let apart = stanzas.allSatisfy { validator.validate($0, context: NamespaceContext()) }
+            #expect(together == apart, "\(stanzas.map(show))")
+            if together { accepted += 1 }
+        }
+        #expect(accepted > 100)
+    }
+
     @Test("Long runs: what stands at the edge of libxml2's internal buffers is read alike")
     func longRuns() {
         let validator = XMLValidator()

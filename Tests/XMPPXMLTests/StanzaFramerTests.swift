@@ -130,6 +130,37 @@ struct StanzaFramerTests {
         #expect(throws: XMLFailure.notWellFormed) { try copy.next() }
     }
 
+    @Test(
+        "Who looks ahead sees the complete elements that follow at once, up to a count and a size, and they stay where they are"
+    )
+    func lookingAhead() throws {
+        var framer = StanzaFramer()
+        framer.append(Array((Self.header + "<a/><bb/><ccc/><d/> <e/><f").utf8))
+        #expect(framer.lookAhead(count: 9, size: 99).ends == [], "before the header")
+        _ = try framer.next()
+        #expect(framer.lookAhead(count: 2, size: 99).ends == [4, 9])
+        #expect(framer.lookAhead(count: 2, size: 99).ends == [], "not while some of that is left")
+        #expect(framer.unreadByteCount == 26)
+        #expect(try framer.next() == .element(Array("<a/>".utf8)))
+        #expect(framer.unreadByteCount == 22)
+        #expect(try framer.next() == .element(Array("<bb/>".utf8)))
+        var kept = framer
+        kept.reset(keepingUnreadBytes: true)
+        #expect(kept.unreadByteCount == 17)
+        let run = framer.lookAhead(count: 9, size: 7)
+        #expect(Array(run.bytes) == Array("<ccc/><d/>".utf8))
+        #expect(run.ends == [6, 10])
+        var shortened = framer
+        shortened.reset(keepingUnreadBytes: true)
+        #expect(shortened.unreadByteCount == 17, "what was looked at is not lost")
+        #expect(try framer.next() == .element(Array("<ccc/>".utf8)))
+        #expect(try framer.next() == .element(Array("<d/>".utf8)))
+        #expect(framer.lookAhead(count: 9, size: 99).ends == [], "white space ends a run")
+        #expect(try framer.next() == .element(Array("<e/>".utf8)))
+        #expect(framer.lookAhead(count: 9, size: 99).ends == [])
+        #expect(try frames(&framer, "/></stream:stream>") == [.element(Array("<f/>".utf8)), .streamEnd])
+    }
+
     @Test("However the bytes are cut, the frames and the failure are the same")
     func cuts() throws {
         let texts = [
@@ -148,6 +179,10 @@ struct StanzaFramerTests {
             #expect(FramerRun(bytes, pieces: [1], limits: limits) == whole)
             for cut in 1..<bytes.count {
                 #expect(FramerRun(bytes, pieces: [cut, bytes.count], limits: limits) == whole)
+                for ahead in 1...3 {
+                    #expect(
+                        FramerRun(bytes, pieces: [cut, bytes.count], limits: limits, ahead: ahead) == whole, "\(ahead) ahead")
+                }
             }
         }
     }
@@ -158,8 +193,8 @@ struct FramerRun: Equatable {
     var frames: [StanzaFramer.Frame] = []
     var failure: XMLFailure?
 
-    /// `pieces` are lengths, used in turn, over and over.
-    init(_ bytes: [UInt8], pieces: [Int], limits: XMLLimits = XMLLimits()) {
+    /// `pieces` are lengths, used in turn, over and over. So many elements are looked at `ahead` whenever one has come.
+    init(_ bytes: [UInt8], pieces: [Int], limits: XMLLimits = XMLLimits(), ahead: Int = 0) {
         var framer = StanzaFramer(limits: limits)
         var start = 0
         var turn = 0
@@ -167,7 +202,17 @@ struct FramerRun: Equatable {
             let end = min(bytes.count, start + pieces[turn % pieces.count])
             framer.append(bytes[start..<end])
             do throws(XMLFailure) {
-                while let frame = try framer.next() { frames.append(frame) }
+                var expected: [StanzaFramer.Frame] = []
+                while let frame = try framer.next() {
+                    frames.append(frame)
+                    if let next = expected.popLast(), frame != next { Issue.record("another element was seen ahead: \(next)") }
+                    if ahead > 0 {
+                        let run = framer.lookAhead(count: ahead, size: 40)
+                        let starts = [0] + run.ends.dropLast()
+                        let seen = zip(starts, run.ends).map { run.bytes.dropFirst($0).prefix($1 - $0) }
+                        if !seen.isEmpty { expected = seen.reversed().map { .element(Array($0)) } }
+                    }
+                }
             } catch {
                 failure = error
                 return

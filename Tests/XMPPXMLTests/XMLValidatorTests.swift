@@ -24,12 +24,32 @@ struct XMLValidatorTests {
     @Test(
         "libxml2 refuses what is malformed, restricted, more or less than one element",
         arguments: [
-            "", "x", "<a/><b/>", "<a/>x", " <a/>", "<a>", "</r>", "</r><r>", "<a/></r><!--", "<x:a/>", "<a x:b=''/>",
+            "", "x", "<a/><b/>", "<a/><b/><c/><d/>", "<a/>x", " <a/>", "<a>", "</r>", "</r><r>", "<a/></r><!--", "<x:a/>",
+            "<a x:b=''/>",
             "<a b='' b=''/>",
             "<a><!-- --></a>", "<a><?b?></a>", "<a>&b;</a>", "<a>\u{0}</a>", "<!DOCTYPE a>", "<a xmlns:p=''/>",
         ])
     func refused(text: String) {
         #expect(!validate(text))
+    }
+
+    @Test("Several elements at once: accepted where each is, and only where each ends as the caller says")
+    func runs() {
+        let validator = XMLValidator()
+        func accepts(_ first: String, _ others: String, _ ends: [Int]) -> Bool {
+            let bytes = Array("??\(others)".utf8)
+            return validator.validate(Array(first.utf8), followedBy: bytes[2...], endingAt: ends)
+        }
+        #expect(accepts("<a/>", "<b>x</b><c/>", [8, 12]))
+        #expect(accepts("<a xmlns:x='urn:x'/>", "", []))
+        for ends in [[8], [12], [4, 12], [8, 11], [8, 12, 12], []] {
+            #expect(!accepts("<a/>", "<b>x</b><c/>", ends), "\(ends)")
+        }
+        #expect(!accepts("<a>", "</a>", [4]), "the first ends elsewhere")
+        #expect(!accepts("<a/>", "<b/></r><r>", [4]))
+        #expect(!accepts("<a/>", " <b/>", [5]))
+        #expect(!accepts("<a xmlns:x='urn:x'/>", "<x:b/>", [6]), "a prefix is in force in its element alone")
+        #expect(accepts("<a/>", "<b/>", [4]), "a refusal leaves nothing behind")
     }
 
     @Test("A refused stanza leaves no namespace declaration behind")

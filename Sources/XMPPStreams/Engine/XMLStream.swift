@@ -47,6 +47,8 @@ struct XMLStream {
     /// An answer of the site is awaited: the peer's next element has to wait for it too.
     var isPaused = false
     var framer: StanzaFramer
+    /// How many of the framer's next elements libxml2 has accepted already.
+    private var validElementsAhead = 0
     private var context = NamespaceContext()
     var isHeaderWritten = false
     private var bytesReceived = 0
@@ -164,6 +166,7 @@ struct XMLStream {
 
     /// The peer's header came.
     mutating func opened(_ header: StreamHeader) {
+        validElementsAhead = 0
         phase = .open
         context = header.context
     }
@@ -212,11 +215,28 @@ struct XMLStream {
             return nil
         }
         // Stanza smuggling lives in what two parsers read differently: nothing passes that libxml2 refuses.
-        guard environment.validator.validate(bytes, context: context) else {
+        guard isValid(bytes) else {
             fail(.notWellFormed)
             return nil
         }
         return tape
+    }
+
+    /// To libxml2 a document costs as much as two short stanzas in it: what came together is shown to it together. Where it
+    /// refuses that, it sees each stanza by itself, so that those before the bad one are handled as if they had come alone.
+    private mutating func isValid(_ bytes: [UInt8]) -> Bool {
+        if validElementsAhead > 0 {
+            validElementsAhead -= 1
+            return true
+        }
+        if isAuthenticated, framer.unreadByteCount > 0 {
+            let run = framer.lookAhead(count: 16, size: 16_384)
+            if !run.ends.isEmpty, environment.validator.validate(bytes, followedBy: run.bytes, endingAt: run.ends) {
+                validElementsAhead = run.ends.count
+                return true
+            }
+        }
+        return environment.validator.validate(bytes, context: context)
     }
 
     /// The peer's next element waits until ``resume()``.

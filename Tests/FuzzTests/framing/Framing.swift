@@ -10,14 +10,20 @@ private struct Run: Equatable {
     var failure: XMLFailure?
     var unread = 0
 
-    init(_ bytes: ArraySlice<UInt8>, limits: XMLLimits, piece: (Int) -> Int) {
+    init(_ bytes: ArraySlice<UInt8>, limits: XMLLimits, ahead: Int = 0, piece: (Int) -> Int) {
         var framer = StanzaFramer(limits: limits)
         var start = bytes.startIndex
         while start < bytes.endIndex {
             let end = min(bytes.endIndex, start + piece(start))
             framer.append(bytes[start..<end])
             do throws(XMLFailure) {
-                while let frame = try framer.next() { frames.append(frame) }
+                while let frame = try framer.next() {
+                    frames.append(frame)
+                    if ahead > 0, case .element(let element) = frame {
+                        let run = framer.lookAhead(count: ahead, size: 200)
+                        checkRun(element, run.bytes, run.ends)
+                    }
+                }
             } catch {
                 failure = error
                 return
@@ -46,10 +52,23 @@ private func checkHeader(_ header: StreamHeader) {
     for binding in header.context.prefixes {
         XMLWriter.attribute(binding.prefix, prefix: "xmlns", binding.namespace, to: &document)
     }
+    let end = document.count + 5
     document += Array("><a/></\(header.prefix.isEmpty ? "" : header.prefix + ":")\(header.name)>\0".utf8)
     guard let parser = clibxml2_parser_create() else { return }
-    expect(clibxml2_parser_check(parser, document, document.count - 1, 0) == 1, "a stream header is well-formed for libxml2")
+    expect(
+        clibxml2_parser_check(parser, document, document.count - 1, [end], 1, 0) == 1,
+        "a stream header is well-formed for libxml2")
     clibxml2_parser_destroy(parser)
+}
+
+/// Several elements shown to libxml2 together are accepted just where each is.
+private func checkRun(_ first: [UInt8], _ others: ArraySlice<UInt8>, _ ends: [Int]) {
+    let starts = [0] + ends.dropLast()
+    let rest = zip(starts, ends).map { Array(others.dropFirst($0).prefix($1 - $0)) }
+    let apart = ([first] + rest).allSatisfy { validator.validate($0, context: NamespaceContext()) }
+    expect(
+        validator.validate(first, followedBy: others, endingAt: ends) == apart,
+        "elements are accepted together just where each is")
 }
 
 private func checkStanza(_ bytes: [UInt8], _ context: NamespaceContext, _ limits: XMLLimits) {
@@ -119,6 +138,8 @@ public func fuzzFraming(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     expect(Run(bytes, limits: limits) { _ in 1 } == whole, "byte by byte gives the same frames")
     let cut = Run(bytes, limits: limits) { 1 + (Int(choice) &* 31 &+ $0 &* 7) % 23 }
     expect(cut == whole, "any cut gives the same frames")
+    let ahead = Run(bytes, limits: limits, ahead: 1 + Int(choice) % 5) { 1 + (Int(choice) &* 31 &+ $0 &* 7) % 97 }
+    expect(ahead == whole, "whoever looks ahead gets the same frames")
 
     var context = NamespaceContext()
     for frame in whole.frames {
