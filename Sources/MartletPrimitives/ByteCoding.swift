@@ -36,7 +36,7 @@ public struct ByteWriter: Sendable {
     /// Appends a presence byte and, where there is text, the text.
     @inlinable
     public mutating func put(_ value: String?) {
-        put(UInt8(value == nil ? 0 : 1))
+        bytes.append(value == nil ? 0 : 1)
         if let value { put(value) }
     }
 }

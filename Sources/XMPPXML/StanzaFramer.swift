@@ -25,7 +25,7 @@ public struct StanzaFramer: Sendable {
     private var scanned = 0
     /// Where in the buffer the elements before `start` are that `lookAhead` found; the next one last.
     private var ahead: [Range<Int>] = []
-    /// What `lookAhead` found behind them that is no element.
+    /// What `lookAhead` found behind them that does not belong to them.
     private var behind: StanzaDetector.Event?
     /// The root's qualified name as its end tag must repeat it.
     private var rootName: [UInt8] = []
@@ -78,7 +78,11 @@ public struct StanzaFramer: Sendable {
     /// The next frame, or nil if more bytes are needed. After a failure or the end of the stream there are no more frames: a failure is
     /// thrown again and again.
     public mutating func next() throws(XMLFailure) -> Frame? {
-        if let range = ahead.popLast() { return .element(take(range)) }
+        if let range = ahead.popLast() {
+            // Ten thousand idle connections keep no room for what may come together one day.
+            if ahead.isEmpty { ahead = [] }
+            return .element(take(range))
+        }
         if let failure {
             drop()
             throw failure
@@ -93,24 +97,24 @@ public struct StanzaFramer: Sendable {
     }
 
     /// The complete elements that follow, for whoever wants to see several at once: one behind the other, and where in `bytes` each
-    /// ends. They are not taken: `next()` will return them. At most `count`, and none behind the one with which they are `size` bytes or more.
+    /// ends. They are not taken: `next()` will return them. At most `count`, of at most `size` bytes together.
     public mutating func lookAhead(count: Int, size: Int) -> (bytes: ArraySlice<UInt8>, ends: [Int]) {
         let first = start
         var ends: [Int] = []
         // Unless it was looked before, and not all of that was taken.
         if ahead.isEmpty, failure == nil, !hasEnded, !detector.awaitsHeader {
-            while ends.count < count, start - first < size, let end = elementAhead() { ends.append(end - first) }
+            while ends.count < count, let end = elementAhead(before: first + size) { ends.append(end - first) }
             ahead.reverse()
         }
         return (buffer[first..<start], ends)
     }
 
-    /// The end of the next element, if it is complete and begins at once.
-    private mutating func elementAhead() -> Int? {
+    /// The end of the next element, if it is complete, begins at once and ends soon enough.
+    private mutating func elementAhead(before limit: Int) -> Int? {
         guard behind == nil, start < buffer.count, !XMLCharacters.isWhitespace(buffer[start]) else { return nil }
         do throws(XMLFailure) {
             switch try scan() {
-            case .element:
+            case .element where scanned <= limit:
                 ahead.append(start..<scanned)
                 start = scanned
                 return scanned

@@ -54,7 +54,7 @@ public final class XMLValidator {
         return UnsafeBufferPointer(start: dump, count: length).elementsEqual(expected)
     }
 
-    /// Bytes of names libxml2's dictionary holds; bounded by 1 MiB plus one stanza.
+    /// Bytes of names libxml2's dictionary holds; bounded by 1 MiB plus one document.
     var dictionaryBytes: Int { clibxml2_parser_dictionary_bytes(parser) }
 
     private func check(_ stanza: [UInt8], _ context: NamespaceContext, wantsDump: Bool) -> Bool {

@@ -147,7 +147,14 @@ struct StanzaFramerTests {
         var kept = framer
         kept.reset(keepingUnreadBytes: true)
         #expect(kept.unreadByteCount == 17)
-        let run = framer.lookAhead(count: 9, size: 7)
+        var short = framer
+        #expect(short.lookAhead(count: 9, size: 9).ends == [6], "the next one would be too much")
+        #expect(short.lookAhead(count: 9, size: 9).ends == [])
+        #expect(try short.next() == .element(Array("<ccc/>".utf8)))
+        #expect(short.lookAhead(count: 9, size: 99).ends == [], "it was found already")
+        #expect(try short.next() == .element(Array("<d/>".utf8)))
+        #expect(try short.next() == .element(Array("<e/>".utf8)))
+        let run = framer.lookAhead(count: 9, size: 10)
         #expect(Array(run.bytes) == Array("<ccc/><d/>".utf8))
         #expect(run.ends == [6, 10])
         var shortened = framer

@@ -47,8 +47,9 @@ struct XMLStream {
     /// An answer of the site is awaited: the peer's next element has to wait for it too.
     var isPaused = false
     var framer: StanzaFramer
-    /// How many of the framer's next elements libxml2 has accepted already.
-    private var validElementsAhead = 0
+    /// How many of the framer's next elements libxml2 has accepted already, and whether it has accepted the one that came last.
+    private var validAhead = 0
+    private var isLastValid = false
     private var context = NamespaceContext()
     var isHeaderWritten = false
     private var bytesReceived = 0
@@ -166,7 +167,7 @@ struct XMLStream {
 
     /// The peer's header came.
     mutating func opened(_ header: StreamHeader) {
-        validElementsAhead = 0
+        validAhead = 0
         phase = .open
         context = header.context
     }
@@ -195,7 +196,10 @@ struct XMLStream {
         case .connecting, .handshaking, .peerEnded, .closed: return nil
         }
         do {
-            return try framer.next()
+            let frame = try framer.next()
+            isLastValid = validAhead > 0
+            if isLastValid { validAhead -= 1 }
+            return frame
         } catch {
             fail(error)
             return nil
@@ -225,14 +229,12 @@ struct XMLStream {
     /// To libxml2 a document costs as much as two short stanzas in it: what came together is shown to it together. Where it
     /// refuses that, it sees each stanza by itself, so that those before the bad one are handled as if they had come alone.
     private mutating func isValid(_ bytes: [UInt8]) -> Bool {
-        if validElementsAhead > 0 {
-            validElementsAhead -= 1
-            return true
-        }
+        if isLastValid { return true }
         if isAuthenticated, framer.unreadByteCount > 0 {
-            let run = framer.lookAhead(count: 16, size: 16_384)
+            // Nothing but the size bounds what libxml2 sees before the tape has counted attributes, each of which it compares with each.
+            let run = framer.lookAhead(count: 16, size: 8_192)
             if !run.ends.isEmpty, environment.validator.validate(bytes, followedBy: run.bytes, endingAt: run.ends) {
-                validElementsAhead = run.ends.count
+                validAhead = run.ends.count
                 return true
             }
         }
