@@ -52,8 +52,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var readIsHeld = false
     private var isCongested = false
     private var discarded = 0
-    /// The last place that the site named in what it sent.
+    /// The last place that the site named in what it sent; and the last one that was written to the socket, with the count of bytes
+    /// that had been written then.
     private var mark: UInt64?
+    private var written: (mark: UInt64?, end: UInt64) = (nil, 0)
+    private var bytesWritten: UInt64 = 0
     /// Why the connection ended, in words for the operator.
     private var ending: String?
 
@@ -179,6 +182,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         // Ten thousand idle connections keep no room for what they may say one day.
         unsent = []
         guard buffer.readableBytes > 0 else { return }
+        bytesWritten += UInt64(buffer.readableBytes)
+        if mark != written.mark { written = (mark, bytesWritten) }
         context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
         // Twice the limit: the site was told at once that the reader is too slow, and still had this much to say.
         if !context.channel.isWritable, let waiting = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes),
@@ -305,10 +310,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
         }
     }
 
-    /// The place up to which the other side's machine has everything, if TCP has no doubt: nothing is left here or under way.
+    /// The last place, if the other side's machine had everything before it when it sent what was read last: TCP acknowledges with
+    /// every segment. What was sent behind that place and is under way does not matter.
     private var arrived: UInt64? {
-        guard let mark, unsent.isEmpty, tls?.hasOutput != true, let channel = context?.channel,
-            (try? channel.syncOptions?.getOption(.bufferedWritableBytes)) == 0, TCPProgress.isEverythingAcknowledged(channel)
+        guard let mark = written.mark, let channel = context?.channel, let bytes = TCPProgress.acknowledgedBytes(channel),
+            bytes >= written.end
         else { return nil }
         return mark
     }

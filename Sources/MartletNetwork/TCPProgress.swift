@@ -7,21 +7,19 @@ enum TCPProgress {
     private struct Info: Sendable {
         var base = tcp_info()
         var pacingRate: (UInt64, UInt64) = (0, 0)
-        var bytes: (UInt64, UInt64) = (0, 0)
-        var segments: (UInt32, UInt32) = (0, 0)
-        /// Bytes that wait for the other side's window.
-        var unsentBytes: UInt32 = 0
+        /// RFC 4898 tcpEStatsAppHCThruOctetsAcked, of an accepted connection without the SYN.
+        var bytesAcknowledged: UInt64 = 0
     }
 
-    /// Whether the other side's kernel has acknowledged every byte. To be called on the channel's loop; false for what is
-    /// not a TCP socket.
-    static func isEverythingAcknowledged(_ channel: any Channel) -> Bool {
-        guard channel.eventLoop.inEventLoop, let socket = channel as? any SocketOptionProvider else { return false }
-        var answer = false
+    /// How many bytes the other side's kernel has acknowledged. To be called on the channel's loop; nil for what is not a TCP
+    /// socket, or closed.
+    static func acknowledgedBytes(_ channel: any Channel) -> UInt64? {
+        guard channel.eventLoop.inEventLoop, let socket = channel as? any SocketOptionProvider else { return nil }
+        var answer: UInt64?
         let asked: EventLoopFuture<Info> = socket.unsafeGetSocketOption(
             level: NIOBSDSocket.OptionLevel.tcp, name: NIOBSDSocket.Option(rawValue: TCP_INFO))
         // On its own loop the channel answers at once.
-        asked.assumeIsolated().whenSuccess { answer = $0.base.tcpi_unacked == 0 && $0.unsentBytes == 0 }
+        asked.assumeIsolated().whenSuccess { answer = $0.bytesAcknowledged }
         return answer
     }
 }

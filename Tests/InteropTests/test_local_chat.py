@@ -1,12 +1,14 @@
 """One office: two clients chat, see each other, come back."""
 
 import contextlib
+import time
 
 import pytest
 
 from harness.clients import Client, LoginFailed, befriend
 from harness.ledger import Ledger
 from harness.martlet import Martlet
+from harness.rawstream import RawStream
 
 USERS = ("alice", "bob", "carol", "dora", "erik", "fred", "gina", "hugo")
 
@@ -122,6 +124,62 @@ async def test_who_closes_in_good_order_does_not_get_the_last_words_again(office
             await bob.ping()
             assert not bob.messages
     assert ledger.report().is_clean, ledger.report()
+
+
+def slow_reader(office, user):
+    """A client whose kernel takes little that it does not read. Returns it and its full JID."""
+    stream = RawStream(office.address, office.client_tls_port, receive_buffer=4096)
+    stream.begin_tls(office.domain, office.trust)
+    return stream, stream.log_in(office.domain, user, office.passwords[user])
+
+
+def write_messages(office, to, count, body):
+    with RawStream(office.address, office.client_tls_port) as alice:
+        alice.begin_tls(office.domain, office.trust)
+        alice.log_in(office.domain, "alice", office.passwords["alice"])
+        for number in range(count):
+            alice.send(f"<message to='{to}' type='chat' id='late{number}'><body>{body}</body></message>")
+        alice.send(PING.format("sent"))
+        assert alice.read().get("id") == "sent"
+
+
+def messages_at_login(office, user):
+    with RawStream(office.address, office.client_tls_port) as stream:
+        stream.begin_tls(office.domain, office.trust)
+        stream.log_in(office.domain, user, office.passwords[user])
+        stream.send("<presence/>" + PING.format("all"))
+        ids = []
+        while (element := stream.read()).get("id") != "all":
+            ids.append(element.get("id"))
+        return [one for one in ids if one and one.startswith("late")]
+
+
+PING = "<iq type='get' id='{}'><ping xmlns='urn:xmpp:ping'/></iq>"
+
+
+@pytest.mark.martlet
+def test_who_closes_while_something_else_is_under_way_does_not_get_messages_again(office):
+    """What counts is how much the client's machine had when it said good-bye, not whether it had everything."""
+    stream, full = slow_reader(office, "bob")
+    with stream:
+        write_messages(office, full, 12, "read")
+        assert [stream.read().get("id") for _ in range(12)] == [f"late{number}" for number in range(12)]
+        stream.send("".join(f"<iq type='get' id='{'x' * 1000}{number}'><no xmlns='urn:x'/></iq>" for number in range(60)))
+        # Until their answers are under way; if they are not yet, nothing is proven.
+        time.sleep(0.5)
+        stream.send("</stream:stream>")
+        while stream.read() is not None:
+            pass
+    assert messages_at_login(office, "bob") == []
+
+
+@pytest.mark.martlet
+def test_who_closes_before_messages_have_come_gets_them_at_the_next_login(office):
+    stream, full = slow_reader(office, "carol")
+    with stream:
+        write_messages(office, full, 12, "x" * 4000)
+        stream.send("</stream:stream>")
+    assert messages_at_login(office, "carol") == [f"late{number}" for number in range(12)]
 
 
 @pytest.mark.martlet

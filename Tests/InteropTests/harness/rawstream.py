@@ -19,12 +19,17 @@ LIMIT = processes.LIMIT
 
 
 class RawStream:
-    """One socket with XML on it. `source`: the loopback address to call from."""
+    """One socket with XML on it. `source`: the loopback address to call from; `receive_buffer`: bytes that the kernel holds."""
 
-    def __init__(self, address, port, source=None, content="jabber:client"):
+    def __init__(self, address, port, source=None, content="jabber:client", receive_buffer=None):
         self.content = content
-        self.socket = socket.create_connection((address, port), LIMIT, (source, 0) if source else None)
+        self.socket = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
         self.socket.settimeout(LIMIT)
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if source:
+            self.socket.bind((source, 0))
+        self.socket.connect((address, port))
         self._restart()
         self.is_closed = False
 
