@@ -19,6 +19,8 @@ public struct Site {
     private var federation = Federation()
     private var services = Services()
     private var timers = TimerQueue()
+    /// Timers that fired in this batch.
+    private var firedInBatch = 0
     private var policy: SitePolicy
     private var isBelowReserve = false
     /// Empty between turns: room for the stanzas that one causes.
@@ -28,6 +30,9 @@ public struct Site {
     private static let keptRoom = 64
     /// Stanzas may cause stanzas, and so on, this often in one turn (a bounce of a bounce of …); then it is a loop.
     private static let hopLimit = 32
+    /// Timers that fire in one batch; the others that are due follow in the next ones. Thousands of clients are asked for
+    /// acknowledgements at the full second, and whoever writes then must not wait for all of them.
+    static let timersInBatch = 200
     /// How often site time is noted in the store, milliseconds.
     private static let clockMarkInterval: Int64 = 60_000
 
@@ -101,6 +106,7 @@ public struct Site {
         settle(turn)
         sessions.writeBatch(turn)
         federation.writeBatch(turn)
+        firedInBatch = 0
     }
 
     /// When the next timer is due.
@@ -112,7 +118,8 @@ public struct Site {
     public var refusesDurable: Bool { isBelowReserve }
 
     private mutating func fireTimers(_ turn: Turn) {
-        while let timer = timers.take(dueAt: turn.now) {
+        while firedInBatch < Self.timersInBatch, let timer = timers.take(dueAt: turn.now) {
+            firedInBatch += 1
             if timer == .clockMark {
                 markClock(turn)
             } else {
