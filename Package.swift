@@ -160,8 +160,9 @@ if !coresOnly {
         .executableTarget(
             name: "martlet-bench",
             dependencies: [
-                "MartletSite", "MartletLMDB", "MartletBus", "MartletStore", "MartletTLS", "MartletCrypto", "XMPPStreams",
-                "XMPPStanzas", "XMPPXML", "XMPPAddress", "MartletPrimitives", "CAllocations",
+                "MartletSite", "MartletLMDB", "MartletNetwork", "MartletRuntime", "MartletConfiguration", "MartletBus",
+                "MartletStore", "MartletTLS", "MartletCrypto", "XMPPStreams", "XMPPStanzas", "XMPPXML", "XMPPAddress",
+                "MartletPrimitives", "CAllocations", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),

@@ -44,6 +44,7 @@ struct PathBench: ParsableCommand {
         let earlier = try against.map { try Report.figures(in: $0) }
         var report = Report(isQuiet: json)
         var steps = try PathSteps(directory: directory)
+        defer { steps.end() }
         let yardstick = Self.median(rounds) { steps.hash() }.nanoseconds
         report.begin("Yardstick")
         report.add("SHA-256 of 1 KiB", yardstick, "ns")

@@ -22,6 +22,7 @@ struct PathSteps {
         case logging = "Log: a stanza appended and removed"
         case committing = "Commit of 200 log rows, for each"
         case routing = "Routing: a turn of the site from client to client, stream management, 200 in a batch"
+        case dispatching = "Effects: from the site to a connection's socket in clear, 200 connections in a batch"
         case encrypting = "TLS 1.3: a record of one message, encrypted and decrypted"
     }
 
@@ -51,6 +52,9 @@ struct PathSteps {
     private var site: LoadedSite
     private var number = 0
     private let ends: (client: TLSEngine, server: TLSEngine)
+    private let directory: String
+    /// Started when it is needed.
+    private var loopback: LoopbackSite?
 
     /// Opens stores under `directory` and shakes hands.
     init(directory: String) throws {
@@ -68,7 +72,11 @@ struct PathSteps {
         site = try LoadedSite(directory: directory + "/site", peers: [])
         try site.logIn(200)
         ends = try Self.handshake()
+        self.directory = directory
     }
+
+    /// Ends what was started.
+    func end() { loopback?.stop() }
 
     private static func handshake() throws -> (client: TLSEngine, server: TLSEngine) {
         let issued = try SelfSignedCertificate.make(domain: "pilsen.example", days: 1)
@@ -102,6 +110,7 @@ struct PathSteps {
         case .logging: try logging(isCommitted: false)
         case .committing: try logging(isCommitted: true)
         case .routing: try routing()
+        case .dispatching: try dispatching()
         case .encrypting:
             try repeated { _ in
                 var plaintext: [UInt8] = []
@@ -166,5 +175,14 @@ struct PathSteps {
             try site.handle(events)
         }
         return Spent(site.cost, in: Self.repetitions)
+    }
+
+    private mutating func dispatching() throws -> Spent {
+        let site = try loopback ?? LoopbackSite(directory: directory + "/network", clients: 200)
+        loopback = site
+        let bytes = stanza.serialized()
+        var spent = Cost()
+        for _ in 0..<Self.repetitions / 200 { spent.add(try site.send(bytes)) }
+        return Spent(spent, in: Self.repetitions)
     }
 }
