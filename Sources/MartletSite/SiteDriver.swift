@@ -18,6 +18,9 @@ public struct SiteDriver {
     private var commitDeadline: Int64?
     /// Site time minus monotonic time.
     private var offset: Int64 = 0
+    /// When ``handle(_:monotonic:wall:)`` has to be called at the latest, in monotonic milliseconds. Stored, because whoever asks
+    /// a driver that may be nil for a computed property copies the whole site first.
+    public private(set) var nextWake: Int64?
 
     /// Lazy writes reach the disk after this long, milliseconds: the most that an acknowledgement waits for company.
     private static let lazyCommitDelay: Int64 = 100
@@ -31,6 +34,7 @@ public struct SiteDriver {
 
     /// Reads the store. `monotonic` is in milliseconds from any origin.
     public mutating func boot(monotonic: Int64, wall: WallTime) throws(StoreFailure) -> [Effect] {
+        defer { setNextWake() }
         offset = Site.instantOfStart(begin(), wall: wall).milliseconds - monotonic
         let turn = makeTurn(monotonic, wall)
         site.boot(turn)
@@ -43,6 +47,7 @@ public struct SiteDriver {
     public mutating func handle(
         _ events: inout [SiteEvent], monotonic: Int64, wall: WallTime
     ) throws(StoreFailure) -> [Effect] {
+        defer { setNextWake() }
         let turn = makeTurn(monotonic, wall)
         // Taken out, so that nobody else holds a stanza that is changed on its way: no copy is made of it.
         events.reverse()
@@ -54,13 +59,13 @@ public struct SiteDriver {
 
     /// Commits what is open; the last call.
     public mutating func close() throws(StoreFailure) -> [Effect] {
-        try commit(before: [])
+        defer { setNextWake() }
+        return try commit(before: [])
     }
 
-    /// When ``handle(_:monotonic:wall:)`` has to be called at the latest, in monotonic milliseconds.
-    public var nextWake: Int64? {
+    private mutating func setNextWake() {
         let timer = site.nextDeadline.map { $0.milliseconds - offset }
-        return [timer, commitDeadline].compactMap { $0 }.min()
+        nextWake = if let timer, let commitDeadline { min(timer, commitDeadline) } else { timer ?? commitDeadline }
     }
 
     private mutating func begin() -> any KeyValueTransaction {
