@@ -194,8 +194,6 @@ int martlet_tls_export(struct martlet_tls *tls, const char *label, size_t label_
     return ok;
 }
 
-struct x509_st *martlet_tls_own_certificate(const struct martlet_tls *tls) { return SSL_get_certificate(tls->ssl); }
-
 struct x509_st *martlet_tls_peer_certificate(const struct martlet_tls *tls) { return SSL_get0_peer_certificate(tls->ssl); }
 
 struct stack_st_X509 *martlet_tls_peer_chain(const struct martlet_tls *tls) { return SSL_get_peer_cert_chain(tls->ssl); }

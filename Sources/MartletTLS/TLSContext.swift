@@ -10,6 +10,9 @@ public final class TLSContext: @unchecked Sendable {
     let isServer: Bool
     /// Whom to believe; nil where no certificate is asked for.
     let trust: TrustStore?
+    /// The hash of the own certificate that the channel binding "tls-server-end-point" is (RFC 5929 §4), the same for all
+    /// connections; nil for opened connections, and where it is not defined.
+    let serverEndPoint: [UInt8]?
     private let alpn: UnsafeMutablePointer<martlet_bytes>?
 
     /// For accepted connections.
@@ -29,6 +32,7 @@ public final class TLSContext: @unchecked Sendable {
         do {
             context = try Self.make(
                 identity: identity, isServer: true, requests: trust != nil, alpn: self.alpn, versions)
+            serverEndPoint = martlet_context_certificate(context).flatMap(TLSEngine.endPoint)
         } catch {
             ALPN.deallocate(self.alpn)
             throw error
@@ -44,6 +48,7 @@ public final class TLSContext: @unchecked Sendable {
         alpn = nil
         self.trust = trust
         isServer = false
+        serverEndPoint = nil
         context = try Self.make(identity: identity, isServer: false, requests: false, alpn: nil, versions)
     }
 

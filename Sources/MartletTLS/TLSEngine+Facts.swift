@@ -50,8 +50,10 @@ extension TLSEngine {
     /// Nil before the handshake has ended, and for signature algorithms without a single digest (Ed25519), where it is not defined.
     public func serverEndPoint() -> [UInt8]? {
         guard state != .handshaking else { return nil }
-        let found = context.isServer ? martlet_tls_own_certificate(tls) : martlet_tls_peer_certificate(tls)
-        guard let certificate = found else { return nil }
+        return context.isServer ? context.serverEndPoint : martlet_tls_peer_certificate(tls).flatMap(Self.endPoint)
+    }
+
+    static func endPoint(of certificate: OpaquePointer) -> [UInt8]? {
         let hash = [UInt8](unsafeUninitializedCapacity: 64) { bytes, count in
             count = martlet_certificate_end_point(certificate, bytes.baseAddress)
         }

@@ -52,7 +52,7 @@ struct ClientConversationTests {
             < <proceed \(tls)/>
             ! start TLS as server
             """)
-        talk.secure(TLSFacts(exporter: Array(repeating: 9, count: 32), serverEndPoint: [8]))
+        talk.secure(TLSFacts(exporter: { Array(repeating: 9, count: 32) }, serverEndPoint: [8]))
         talk.play(
             """
             > \(header)
@@ -277,7 +277,7 @@ struct ClientConversationTests {
         var talk = Conversation(.clientReceiving)
         talk.connect(directTLS: true)
         talk.play("! start TLS as server")
-        talk.secure(TLSFacts(exporter: [1], serverEndPoint: [2]))
+        talk.secure(TLSFacts(exporter: { [1] }, serverEndPoint: [2]))
         talk.play(
             """
             > \(Self.header)

@@ -53,7 +53,8 @@ struct HostileInputTests {
             switch Int.random(in: 0..<12, using: &random) {
             case 0:
                 engine.tlsEstablished(
-                    TLSFacts(exporter: [1], peer: TestIdentity(names: ["capulet.example", "montague.example"])), into: &next)
+                    TLSFacts(exporter: { [1] }, peer: TestIdentity(names: ["capulet.example", "montague.example"])), into: &next
+                )
             case 1: engine.perform(.credentials(Self.credentials), into: &next)
             case 2: engine.perform(.admit, into: &next)
             case 3: engine.perform(.dialbackVerdict(TwoEnginesTests.theirs, .valid), into: &next)

@@ -115,7 +115,7 @@ struct SCRAMServerExchangeTests {
 
     @Test("RFC 5802 §6: who could bind the channel and was not offered it sees a downgrade")
     func downgrade() throws {
-        let tls = TLSFacts(exporter: [1, 2, 3])
+        let tls = TLSFacts(exporter: { [1, 2, 3] })
         #expect(throws: SASLFailure.notAuthorized) { try exchange("y,,n=user,r=abc", .scramSHA1, tls) }
         _ = try exchange("y,,n=user,r=abc")
         _ = try exchange("n,,n=user,r=abc", .scramSHA1, tls)
@@ -129,7 +129,7 @@ struct SCRAMServerExchangeTests {
 
     @Test("RFC 5802 §6: the binding's data is part of what is proven", arguments: ["tls-exporter", "tls-server-end-point"])
     func binding(name: String) throws {
-        let tls = TLSFacts(exporter: [1, 2, 3], serverEndPoint: [4, 5])
+        let tls = TLSFacts(exporter: { [1, 2, 3] }, serverEndPoint: [4, 5])
         let data: [UInt8] = name == "tls-exporter" ? [1, 2, 3] : [4, 5]
         for (input, isRight) in [(data, true), ([1, 2, 4], false), ([], false)] {
             let header = "p=\(name),,"

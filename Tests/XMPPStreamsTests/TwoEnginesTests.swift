@@ -39,8 +39,8 @@ struct TwoEngines {
             if initiating.awaitsTLS, receiving.awaitsTLS {
                 initiating.awaitsTLS = false
                 receiving.awaitsTLS = false
-                receiving.talk.secure(TLSFacts(exporter: [1], serverEndPoint: [2], peer: receiving.identity))
-                initiating.talk.secure(TLSFacts(exporter: [1], serverEndPoint: [2], peer: initiating.identity))
+                receiving.talk.secure(TLSFacts(exporter: { [1] }, serverEndPoint: [2], peer: receiving.identity))
+                initiating.talk.secure(TLSFacts(exporter: { [1] }, serverEndPoint: [2], peer: initiating.identity))
                 moved = true
             }
             if !moved { return }

@@ -29,6 +29,8 @@ struct martlet_bytes {
 /// NULL on failure, with the reason queued for `martlet_take_error`.
 struct ssl_ctx_st *martlet_context_new(const struct martlet_context_plan *plan);
 void martlet_context_free(struct ssl_ctx_st *context);
+/// The certificate that its connections show; NULL if none. Lives as long as the context.
+struct x509_st *martlet_context_certificate(const struct ssl_ctx_st *context);
 
 /// A connection. `server_name` (SNI) and `alpn` (wire form) are for clients and may be NULL.
 struct martlet_tls *martlet_tls_new(
@@ -66,6 +68,5 @@ struct martlet_bytes martlet_tls_alpn(const struct martlet_tls *tls);
 int martlet_tls_export(struct martlet_tls *tls, const char *label, size_t label_length, uint8_t *result, size_t length);
 
 /// Borrowed: valid as long as the connection; NULL when there is none.
-struct x509_st *martlet_tls_own_certificate(const struct martlet_tls *tls);
 struct x509_st *martlet_tls_peer_certificate(const struct martlet_tls *tls);
 struct stack_st_X509 *martlet_tls_peer_chain(const struct martlet_tls *tls);

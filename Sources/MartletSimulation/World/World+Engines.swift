@@ -107,7 +107,7 @@ extension World {
         guard pipes[pipe].end(end).awaitsTLS, pipes[pipe].end(end).sawTLS else { return }
         pipes[pipe].update(end: end) { $0.awaitsTLS = false }
         let peer = Identity(domain: sites[pipes[pipe].end(1 - end).server].domain.domainpart)
-        let facts = TLSFacts(exporter: [1], serverEndPoint: [2], peer: peer)
+        let facts = TLSFacts(exporter: { [1] }, serverEndPoint: [2], peer: peer)
         engine(pipe, end) { $0.tlsEstablished(facts, into: &$1) }
     }
 

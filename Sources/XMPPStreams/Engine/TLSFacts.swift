@@ -1,15 +1,15 @@
 /// What a finished TLS handshake says.
-public struct TLSFacts: Sendable {
+public struct TLSFacts {
     /// `tls-exporter` (RFC 9266 §2): 32 bytes exported under `EXPORTER-Channel-Binding`. Only for TLS 1.3: before, it
-    /// would need the extended master secret.
-    public var exporter: [UInt8]?
+    /// would need the extended master secret. Derived when a client binds to it, which few do: it costs a twentieth of a handshake.
+    public var exporter: (() -> [UInt8]?)?
     /// `tls-server-end-point` (RFC 5929 §4.1): the hash of the server's certificate.
     public var serverEndPoint: [UInt8]?
     /// The other end's certificate; nil if it showed none.
     public var peer: (any PeerIdentity)?
 
     /// Those facts.
-    public init(exporter: [UInt8]? = nil, serverEndPoint: [UInt8]? = nil, peer: (any PeerIdentity)? = nil) {
+    public init(exporter: (() -> [UInt8]?)? = nil, serverEndPoint: [UInt8]? = nil, peer: (any PeerIdentity)? = nil) {
         self.exporter = exporter
         self.serverEndPoint = serverEndPoint
         self.peer = peer

@@ -2,20 +2,15 @@
 
 /// The channel bindings of a TLS connection: what ties a SASL exchange to it, so that nobody can stand between
 /// (RFC 5056, RFC 9266, RFC 5929).
-struct ChannelBindings: Sendable, Equatable {
+struct ChannelBindings {
     /// Name and data of each, best first; none without TLS.
-    private var bindings: [Binding] = []
-
-    private struct Binding: Sendable, Equatable {
-        let name: String
-        let data: [UInt8]
-    }
+    private var bindings: [(name: String, data: () -> [UInt8]?)] = []
 
     /// The bindings of a TLS connection.
     init(_ tls: TLSFacts?) {
-        if let exporter = tls?.exporter { bindings.append(Binding(name: "tls-exporter", data: exporter)) }
+        if let exporter = tls?.exporter { bindings.append(("tls-exporter", exporter)) }
         // XEP-0440 §3: servers must offer it.
-        if let endPoint = tls?.serverEndPoint { bindings.append(Binding(name: "tls-server-end-point", data: endPoint)) }
+        if let endPoint = tls?.serverEndPoint { bindings.append(("tls-server-end-point", { endPoint })) }
     }
 
     var isEmpty: Bool { bindings.isEmpty }
@@ -24,5 +19,5 @@ struct ChannelBindings: Sendable, Equatable {
     var names: [String] { bindings.map(\.name) }
 
     /// The data of the binding of that name; nil if there is none.
-    func data(_ name: some StringProtocol) -> [UInt8]? { bindings.first { $0.name == name }?.data }
+    func data(_ name: some StringProtocol) -> [UInt8]? { bindings.first { $0.name == name }?.data() }
 }
