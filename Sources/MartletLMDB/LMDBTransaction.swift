@@ -7,8 +7,9 @@ import MartletStore
 final class LMDBTransaction: KeyValueTransaction {
     private let environment: LMDBEnvironment
     private let isReadOnly: Bool
-    /// `nil` once the transaction is over.
+    /// `nil` before the first access of a writing transaction: a batch that neither reads nor writes costs nothing.
     private var transaction: OpaquePointer?
+    private var isOver = false
     /// Indexed by the table's number, grown on demand. The end of a write transaction frees its cursors, not that of a
     /// reading one.
     private var cursors: [OpaquePointer?] = []
@@ -19,24 +20,36 @@ final class LMDBTransaction: KeyValueTransaction {
     init(_ environment: LMDBEnvironment, isReadOnly: Bool) {
         self.environment = environment
         self.isReadOnly = isReadOnly
-        let code = mdb_txn_begin(environment.environment, nil, isReadOnly ? UInt32(MDB_RDONLY) : 0, &transaction)
-        precondition(code == MDB_SUCCESS, "beginning a transaction: \(LMDBFailure.words(code))")
+        // What a reader sees is what was committed by now.
+        if isReadOnly { _ = begun() }
     }
 
     /// Ends the transaction; returns LMDB's code.
     func commit() -> Int32 {
-        let ended = end()
+        guard let ended = end() else { return MDB_SUCCESS }
         return mdb_txn_commit(ended)
     }
 
     func abort() {
-        let ended = end()
-        mdb_txn_abort(ended)
+        if let ended = end() { mdb_txn_abort(ended) }
     }
 
-    private func end() -> OpaquePointer {
+    private func begun() -> OpaquePointer {
+        if let transaction { return transaction }
+        precondition(!isOver, "use of a transaction that is over")
+        let code = mdb_txn_begin(environment.environment, nil, isReadOnly ? UInt32(MDB_RDONLY) : 0, &transaction)
+        guard code == MDB_SUCCESS, let transaction else {
+            preconditionFailure("beginning a transaction: \(LMDBFailure.words(code))")
+        }
+        return transaction
+    }
+
+    /// What LMDB has to end, if anything was begun.
+    private func end() -> OpaquePointer? {
         precondition(iterations == 0, "the end of a transaction within forEach")
-        guard let ended = transaction else { preconditionFailure("use of a transaction that is over") }
+        precondition(!isOver, "use of a transaction that is over")
+        isOver = true
+        guard let ended = transaction else { return nil }
         if isReadOnly {
             for cursor in cursors where cursor != nil { mdb_cursor_close(cursor) }
         }
@@ -45,22 +58,22 @@ final class LMDBTransaction: KeyValueTransaction {
         return ended
     }
 
-    func get(_ table: Table, _ key: [UInt8]) -> [UInt8]? {
-        check(key)
-        return seek(cursor(table), table, key, MDB_SET) { _, value in Self.bytes(value) }
+    func read(_ table: Table, _ key: Span<UInt8>, _ body: (_ value: Span<UInt8>) -> Void) -> Bool {
+        check(key.count)
+        return seek(cursor(table), table, key, MDB_SET) { _, value in Self.show(value, body) } != nil
     }
 
-    func put(_ table: Table, _ key: [UInt8], _ value: [UInt8]) {
+    func put(_ table: Table, _ key: Span<UInt8>, _ value: Span<UInt8>) {
         write(table, key, value, flags: 0)
     }
 
-    func append(_ table: Table, _ key: [UInt8], _ value: [UInt8]) {
+    func append(_ table: Table, _ key: Span<UInt8>, _ value: Span<UInt8>) {
         write(table, key, value, flags: UInt32(MDB_APPEND))
     }
 
     @discardableResult
-    func delete(_ table: Table, _ key: [UInt8]) -> Bool {
-        countWrite(key)
+    func delete(_ table: Table, _ key: Span<UInt8>) -> Bool {
+        countWrite(key.count)
         let cursor = cursor(table)
         guard seek(cursor, table, key, MDB_SET, { _, _ in true }) != nil else { return false }
         succeed(mdb_cursor_del(cursor, 0), "deleting", table)
@@ -68,16 +81,16 @@ final class LMDBTransaction: KeyValueTransaction {
     }
 
     func firstEntry(_ table: Table, atOrAfter key: [UInt8]) -> KeyValueEntry? {
-        checkBound(key)
+        checkBound(key.count)
         if key.isEmpty { return step(cursor(table), table, MDB_FIRST) }
-        return seek(cursor(table), table, key, MDB_SET_RANGE, Self.entry)
+        return seek(cursor(table), table, key.span, MDB_SET_RANGE, Self.entry)
     }
 
     func lastEntry(_ table: Table, before key: [UInt8]) -> KeyValueEntry? {
-        checkBound(key)
+        checkBound(key.count)
         if key.isEmpty { return nil }
         let cursor = cursor(table)
-        let isPlaced = seek(cursor, table, key, MDB_SET_RANGE) { _, _ in true } != nil
+        let isPlaced = seek(cursor, table, key.span, MDB_SET_RANGE) { _, _ in true } != nil
         return step(cursor, table, isPlaced ? MDB_PREV : MDB_LAST)
     }
 
@@ -85,17 +98,18 @@ final class LMDBTransaction: KeyValueTransaction {
         step(cursor(table), table, MDB_LAST)
     }
 
-    func lastKey(_ table: Table) -> [UInt8]? {
+    func readLastKey(_ table: Table, _ body: (_ key: Span<UInt8>) -> Void) -> Bool {
         var key = MDB_val()
         var value = MDB_val()
         let code = mdb_cursor_get(cursor(table), &key, &value, MDB_LAST)
-        if code == MDB_NOTFOUND { return nil }
+        if code == MDB_NOTFOUND { return false }
         succeed(code, "reading", table)
-        return Self.bytes(key)
+        Self.show(key, body)
+        return true
     }
 
     func forEach(_ table: Table, prefix: [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool) {
-        checkBound(prefix)
+        checkBound(prefix.count)
         // A cursor of its own, because the body may read from the same table.
         let cursor = openCursor(table)
         iterations += 1
@@ -103,14 +117,15 @@ final class LMDBTransaction: KeyValueTransaction {
             iterations -= 1
             mdb_cursor_close(cursor)
         }
-        var entry = prefix.isEmpty ? step(cursor, table, MDB_FIRST) : seek(cursor, table, prefix, MDB_SET_RANGE, Self.entry)
+        var entry =
+            prefix.isEmpty ? step(cursor, table, MDB_FIRST) : seek(cursor, table, prefix.span, MDB_SET_RANGE, Self.entry)
         while let row = entry, row.key.starts(with: prefix), body(row.key, row.value) {
             entry = step(cursor, table, MDB_NEXT)
         }
     }
 
-    private func write(_ table: Table, _ key: [UInt8], _ value: [UInt8], flags: UInt32) {
-        countWrite(key)
+    private func write(_ table: Table, _ key: Span<UInt8>, _ value: Span<UInt8>, flags: UInt32) {
+        countWrite(key.count)
         let cursor = cursor(table)
         let code = key.withUnsafeBytes { keyBytes in
             value.withUnsafeBytes { valueBytes in
@@ -125,7 +140,7 @@ final class LMDBTransaction: KeyValueTransaction {
 
     /// Places the cursor by a key and gives what it found there to `body`; `nil` if there is nothing.
     private func seek<Result>(
-        _ cursor: OpaquePointer, _ table: Table, _ key: [UInt8], _ operation: MDB_cursor_op,
+        _ cursor: OpaquePointer, _ table: Table, _ key: Span<UInt8>, _ operation: MDB_cursor_op,
         _ body: (MDB_val, MDB_val) -> Result
     ) -> Result? {
         key.withUnsafeBytes { keyBytes in
@@ -158,7 +173,7 @@ final class LMDBTransaction: KeyValueTransaction {
     }
 
     private func openCursor(_ table: Table) -> OpaquePointer {
-        guard let transaction else { preconditionFailure("use of a transaction that is over") }
+        let transaction = begun()
         let database = environment.databases[Int(table.rawValue)]
         precondition(
             database != LMDBEnvironment.noDatabase, "table \(table.databaseName) was not named when the store was opened")
@@ -168,20 +183,20 @@ final class LMDBTransaction: KeyValueTransaction {
         return cursor
     }
 
-    private func countWrite(_ key: [UInt8]) {
-        check(key)
+    private func countWrite(_ keyBytes: Int) {
+        check(keyBytes)
         precondition(!isReadOnly, "a write in a reading transaction")
         precondition(iterations == 0, "a write within forEach")
         writes += 1
     }
 
-    private func check(_ key: [UInt8]) {
-        precondition(!key.isEmpty, "an empty key")
-        checkBound(key)
+    private func check(_ keyBytes: Int) {
+        precondition(keyBytes > 0, "an empty key")
+        checkBound(keyBytes)
     }
 
-    private func checkBound(_ key: [UInt8]) {
-        precondition(key.count <= KeyValueLimits.keyBytes, "a key of \(key.count) bytes")
+    private func checkBound(_ keyBytes: Int) {
+        precondition(keyBytes <= KeyValueLimits.keyBytes, "a key of \(keyBytes) bytes")
     }
 
     private func succeed(_ code: Int32, _ operation: String, _ table: Table) {
@@ -197,6 +212,12 @@ final class LMDBTransaction: KeyValueTransaction {
     // SAFETY: what LMDB points to is valid until the next write of the transaction; it is copied at once.
     private static func bytes(_ value: MDB_val) -> [UInt8] {
         Array(UnsafeRawBufferPointer(start: value.mv_data, count: value.mv_size))
+    }
+
+    // SAFETY: as above; `body` cannot keep the span, and must not write.
+    private static func show(_ value: MDB_val, _ body: (Span<UInt8>) -> Void) {
+        let bytes = UnsafeRawBufferPointer(start: value.mv_data, count: value.mv_size)
+        bytes.withMemoryRebound(to: UInt8.self) { body($0.span) }
     }
 
     private static func entry(_ key: MDB_val, _ value: MDB_val) -> KeyValueEntry {

@@ -105,14 +105,18 @@ struct RecentMessages {
         guard stanza.traits.contains(.originID) else { return nil }
         var writer = ByteWriter(capacity: stanza.content.count + 128)
         writer.put(account.value)
-        stanza.to?.write(to: &writer.bytes)
+        if let to = stanza.to {
+            var address: [UInt8] = []
+            to.write(to: &address)
+            address.withUnsafeBytes { writer.append($0) }
+        }
         writer.put(UInt8(0))
         writer.put(stanza.type)
         if stanza.traits.contains(.delay) {
             guard let content = withoutDelay(stanza.content) else { return nil }
-            writer.bytes += content
+            content.withUnsafeBytes { writer.append($0) }
         } else {
-            writer.bytes += stanza.content
+            stanza.content.withUnsafeBytes { writer.append($0) }
         }
         return ByteReader.first(Digest.hash(.sha256, writer.bytes))
     }

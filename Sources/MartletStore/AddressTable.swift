@@ -31,7 +31,7 @@ public enum AddressTable {
     /// The number of `address`, given now if it has none.
     public static func makeNumber(of address: JID, in store: some KeyValueTransaction) -> AddressNumber {
         if let number = number(of: address, in: store) { return number }
-        let number = (store.lastKey(.addressByNumber).map(ByteReader.first) ?? 0) + 1
+        let number = (store.lastNumber(.addressByNumber) ?? 0) + 1
         var row = ByteWriter()
         row.put(number)
         row.put(address.description)

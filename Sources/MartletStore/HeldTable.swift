@@ -58,7 +58,7 @@ public enum HeldTable {
     /// Adds an entry, whose reference to the log moves here, and gives its place in the table.
     @discardableResult
     public static func insert(_ row: HeldRow, in store: some KeyValueTransaction) -> UInt64 {
-        let place = (store.lastKey(.held).map(ByteReader.first) ?? 0) + 1
+        let place = (store.lastNumber(.held) ?? 0) + 1
         store.append(.held, key(place), row.bytes)
         return place
     }

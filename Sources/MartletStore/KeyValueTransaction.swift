@@ -43,18 +43,18 @@ public enum KeyValueLimits {
 /// ``KeyValueLimits/keyBytes`` is our own fault and ends the process too, in every implementation. A transaction is used
 /// on the thread that began it and not after its store was told to commit or abort.
 public protocol KeyValueTransaction: AnyObject {
-    /// The value of `key`, `nil` if there is no such row.
-    func get(_ table: Table, _ key: [UInt8]) -> [UInt8]?
+    /// Shows the value of `key` to `body`, which must not write (a precondition); false if there is no such row.
+    func read(_ table: Table, _ key: Span<UInt8>, _ body: (_ value: Span<UInt8>) -> Void) -> Bool
 
     /// Writes the row, replacing the value of a row with this key.
-    func put(_ table: Table, _ key: [UInt8], _ value: [UInt8])
+    func put(_ table: Table, _ key: Span<UInt8>, _ value: Span<UInt8>)
 
     /// Writes a row whose key is greater than every key in the table (a precondition): much cheaper than ``put(_:_:_:)``.
-    func append(_ table: Table, _ key: [UInt8], _ value: [UInt8])
+    func append(_ table: Table, _ key: Span<UInt8>, _ value: Span<UInt8>)
 
     /// Removes the row with this key; false if there was none.
     @discardableResult
-    func delete(_ table: Table, _ key: [UInt8]) -> Bool
+    func delete(_ table: Table, _ key: Span<UInt8>) -> Bool
 
     /// The row with the least key that is not less than `key`. An empty `key` means the first row of the table.
     func firstEntry(_ table: Table, atOrAfter key: [UInt8]) -> KeyValueEntry?
@@ -65,8 +65,9 @@ public protocol KeyValueTransaction: AnyObject {
     /// The row with the greatest key.
     func lastEntry(_ table: Table) -> KeyValueEntry?
 
-    /// The greatest key, without its value.
-    func lastKey(_ table: Table) -> [UInt8]?
+    /// Shows the greatest key to `body`; false if the table is empty.
+    @discardableResult
+    func readLastKey(_ table: Table, _ body: (_ key: Span<UInt8>) -> Void) -> Bool
 
     /// Calls `body` with key and value of each row whose key begins with `prefix`, ascending, until it returns false.
     ///
@@ -76,4 +77,56 @@ public protocol KeyValueTransaction: AnyObject {
 
     /// The number of calls of put, append and delete since the transaction began. Zero means that a commit costs nothing.
     var writes: Int { get }
+}
+
+/// The same with arrays, for rows that are not written for every message: each array is memory of its own.
+extension KeyValueTransaction {
+    /// The value of `key`, `nil` if there is no such row.
+    public func get(_ table: Table, _ key: [UInt8]) -> [UInt8]? {
+        var value: [UInt8]?
+        return read(table, key.span) { value = Array($0) } ? value : nil
+    }
+
+    /// Writes the row, replacing the value of a row with this key.
+    public func put(_ table: Table, _ key: [UInt8], _ value: [UInt8]) { put(table, key.span, value.span) }
+
+    /// Writes a row whose key is greater than every key in the table (a precondition).
+    public func append(_ table: Table, _ key: [UInt8], _ value: [UInt8]) { append(table, key.span, value.span) }
+
+    /// Removes the row with this key; false if there was none.
+    @discardableResult
+    public func delete(_ table: Table, _ key: [UInt8]) -> Bool { delete(table, key.span) }
+
+    /// The number with which the greatest key begins; `nil` if the table is empty.
+    func lastNumber(_ table: Table) -> UInt64? {
+        var number: UInt64 = 0
+        return readLastKey(table) { number = UInt64(bigEndianBytes: $0) } ? number : nil
+    }
+}
+
+extension Array<UInt8> {
+    /// A copy of these bytes.
+    public init(_ bytes: Span<UInt8>) {
+        self = bytes.withUnsafeBufferPointer { Array($0) }
+    }
+}
+
+extension UInt64 {
+    /// The number that the first eight bytes are.
+    init(bigEndianBytes bytes: Span<UInt8>) {
+        precondition(bytes.count >= 8, "a key of \(bytes.count) bytes where a number was to be")
+        self = 0
+        for index in 0..<8 { self = self << 8 | UInt64(bytes[index]) }
+    }
+}
+
+/// Keys of one and of two numbers, most significant byte first, without memory of their own.
+enum NumberKey {
+    static func one(_ number: UInt64) -> InlineArray<8, UInt8> {
+        InlineArray { UInt8(truncatingIfNeeded: number >> UInt64(56 - 8 * $0)) }
+    }
+
+    static func two(_ first: UInt64, _ second: UInt64) -> InlineArray<16, UInt8> {
+        InlineArray { UInt8(truncatingIfNeeded: ($0 < 8 ? first : second) >> UInt64(56 - 8 * ($0 & 7))) }
+    }
 }

@@ -37,7 +37,9 @@ public enum MailboxTable {
     public static func row(
         _ account: AddressNumber, _ sequence: UInt64, in store: some KeyValueTransaction
     ) -> MailboxRow? {
-        store.get(.mailbox, key(account, sequence)).map(decode)
+        let key = NumberKey.two(account.value, sequence)
+        var row: MailboxRow?
+        return store.read(.mailbox, key.span) { row = decode($0) } ? row : nil
     }
 
     /// Stores the row of one message.
@@ -45,15 +47,17 @@ public enum MailboxTable {
         _ account: AddressNumber, _ sequence: UInt64, _ row: MailboxRow, in store: some KeyValueTransaction
     ) {
         let flags: UInt8 = (row.isAcknowledged ? 1 : 0) | (row.isForSession ? 2 : 0)
-        var writer = ByteWriter(capacity: 3)
-        writer.put(flags)
-        writer.put(row.holders)
-        store.put(.mailbox, key(account, sequence), writer.bytes)
+        let key = NumberKey.two(account.value, sequence)
+        let value: InlineArray<3, UInt8> = [
+            flags, UInt8(truncatingIfNeeded: row.holders >> 8), UInt8(truncatingIfNeeded: row.holders),
+        ]
+        store.put(.mailbox, key.span, value.span)
     }
 
     /// Removes a row and gives its message back to the log.
     public static func remove(_ account: AddressNumber, _ sequence: UInt64, in store: some KeyValueTransaction) {
-        if store.delete(.mailbox, key(account, sequence)) { StanzaLog.remove(sequence, in: store) }
+        let key = NumberKey.two(account.value, sequence)
+        if store.delete(.mailbox, key.span) { StanzaLog.remove(sequence, in: store) }
     }
 
     /// Calls `body` for the messages from `sequence` on, in order, until it returns false. `body` must not write.
@@ -61,20 +65,20 @@ public enum MailboxTable {
         _ account: AddressNumber, from sequence: UInt64, in store: some KeyValueTransaction,
         _ body: (UInt64, MailboxRow) -> Bool
     ) {
-        var next = key(account, sequence)
+        var next = keyBytes(account, sequence)
         let prefix = Array(next[..<8])
         while let found = store.firstEntry(.mailbox, atOrAfter: next), found.key.starts(with: prefix) {
             var reader = ByteReader(found.key, from: 8)
             let sequence: UInt64 = reader.take()
-            if !body(sequence, decode(found.value)) { return }
-            next = key(account, sequence + 1)
+            if !body(sequence, decode(found.value.span)) { return }
+            next = keyBytes(account, sequence + 1)
         }
     }
 
     /// How many messages an account has, counting no further than `limit`.
     public static func count(of account: AddressNumber, upTo limit: Int, in store: some KeyValueTransaction) -> Int {
         var count = 0
-        let prefix = Array(key(account, 0)[..<8])
+        let prefix = Array(keyBytes(account, 0)[..<8])
         store.forEach(.mailbox, prefix: prefix) { _, _ in
             count += 1
             return count < limit
@@ -82,18 +86,15 @@ public enum MailboxTable {
         return count
     }
 
-    private static func key(_ account: AddressNumber, _ sequence: UInt64) -> [UInt8] {
-        var writer = ByteWriter(capacity: 16)
-        writer.put(account.value)
-        writer.put(sequence)
-        return writer.bytes
+    private static func keyBytes(_ account: AddressNumber, _ sequence: UInt64) -> [UInt8] {
+        let key = NumberKey.two(account.value, sequence)
+        return Array(key.span)
     }
 
-    private static func decode(_ bytes: [UInt8]) -> MailboxRow {
-        var reader = ByteReader(bytes)
-        let flags: UInt8 = reader.take()
-        var row = MailboxRow(holders: reader.take(), isForSession: flags & 2 != 0)
-        row.isAcknowledged = flags & 1 != 0
+    private static func decode(_ bytes: Span<UInt8>) -> MailboxRow {
+        precondition(bytes.count >= 3, "a mailbox row of \(bytes.count) bytes")
+        var row = MailboxRow(holders: UInt16(bytes[1]) << 8 | UInt16(bytes[2]), isForSession: bytes[0] & 2 != 0)
+        row.isAcknowledged = bytes[0] & 1 != 0
         return row
     }
 }

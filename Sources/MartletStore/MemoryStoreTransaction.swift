@@ -3,25 +3,32 @@ final class MemoryStoreTransaction: KeyValueTransaction {
     private let store: MemoryStore
     private(set) var writes = 0
     var isOpen = true
-    /// How many `forEach` are running.
+    /// How many `forEach` and `read` are running.
     private var iterations = 0
 
     init(_ store: MemoryStore) {
         self.store = store
     }
 
-    func get(_ table: Table, _ key: [UInt8]) -> [UInt8]? {
+    func read(_ table: Table, _ key: Span<UInt8>, _ body: (_ value: Span<UInt8>) -> Void) -> Bool {
+        let key = Array(key)
         check(key)
-        return rows(table).value(of: key)
+        guard let value = rows(table).value(of: key) else { return false }
+        iterations += 1
+        defer { iterations -= 1 }
+        body(value.span)
+        return true
     }
 
-    func put(_ table: Table, _ key: [UInt8], _ value: [UInt8]) {
+    func put(_ table: Table, _ key: Span<UInt8>, _ value: Span<UInt8>) {
+        let (key, value) = (Array(key), Array(value))
         countWrite(key)
         let replaced = store.state.tables[Int(table.rawValue)].put(key, value)
         note(table, key, replaced: replaced, bytes: value.count - (replaced?.count ?? -key.count))
     }
 
-    func append(_ table: Table, _ key: [UInt8], _ value: [UInt8]) {
+    func append(_ table: Table, _ key: Span<UInt8>, _ value: Span<UInt8>) {
+        let (key, value) = (Array(key), Array(value))
         countWrite(key)
         if let last = rows(table).last {
             precondition(
@@ -32,7 +39,8 @@ final class MemoryStoreTransaction: KeyValueTransaction {
     }
 
     @discardableResult
-    func delete(_ table: Table, _ key: [UInt8]) -> Bool {
+    func delete(_ table: Table, _ key: Span<UInt8>) -> Bool {
+        let key = Array(key)
         countWrite(key)
         guard let removed = store.state.tables[Int(table.rawValue)].remove(key) else { return false }
         note(table, key, replaced: removed, bytes: -key.count - removed.count)
@@ -56,7 +64,11 @@ final class MemoryStoreTransaction: KeyValueTransaction {
         return entry(rows(table).last)
     }
 
-    func lastKey(_ table: Table) -> [UInt8]? { lastEntry(table)?.key }
+    func readLastKey(_ table: Table, _ body: (_ key: Span<UInt8>) -> Void) -> Bool {
+        guard let last = lastEntry(table) else { return false }
+        body(last.key.span)
+        return true
+    }
 
     func forEach(_ table: Table, prefix: [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool) {
         checkBound(prefix)
@@ -83,7 +95,7 @@ final class MemoryStoreTransaction: KeyValueTransaction {
 
     private func countWrite(_ key: [UInt8]) {
         check(key)
-        precondition(iterations == 0, "a write within forEach")
+        precondition(iterations == 0, "a write within forEach or read")
         writes += 1
     }
 

@@ -26,31 +26,31 @@ public struct LoggedStanza: Sendable, Equatable {
 public enum StanzaLog {
     /// Appends a stanza; the number is greater than every number before.
     public static func append(_ logged: LoggedStanza, in store: some KeyValueTransaction) -> UInt64 {
-        let sequence = (store.lastKey(.log).map(ByteReader.first) ?? 0) + 1
-        store.append(.log, key(sequence), encode(logged))
+        let sequence = (store.lastNumber(.log) ?? 0) + 1
+        let key = NumberKey.one(sequence)
+        store.append(.log, key.span, encode(logged).span)
         return sequence
     }
 
     /// The stanza of that number; nil once it was removed.
     public static func stanza(_ sequence: UInt64, in store: some KeyValueTransaction) -> LoggedStanza? {
-        store.get(.log, key(sequence)).map(decode)
+        let key = NumberKey.one(sequence)
+        var value: [UInt8] = []
+        return store.read(.log, key.span) { value = Array($0) } ? decode(value) : nil
     }
 
     /// Removes the stanza: the record that it belonged to is gone.
     public static func remove(_ sequence: UInt64, in store: some KeyValueTransaction) {
-        let existed = store.delete(.log, key(sequence))
+        let key = NumberKey.one(sequence)
+        let existed = store.delete(.log, key.span)
         precondition(existed, "log entry \(sequence) was removed twice")
-    }
-
-    private static func key(_ sequence: UInt64) -> [UInt8] {
-        var writer = ByteWriter(capacity: 8)
-        writer.put(sequence)
-        return writer.bytes
     }
 
     private static func encode(_ logged: LoggedStanza) -> [UInt8] {
         let stanza = logged.stanza
-        var writer = ByteWriter(capacity: stanza.content.count + 160)
+        var writer = ByteWriter(
+            capacity: 22 + size(of: stanza.from) + size(of: stanza.to) + ByteWriter.size(of: stanza.id)
+                + ByteWriter.size(of: stanza.type) + ByteWriter.size(of: stanza.lang) + stanza.content.count)
         writer.put(logged.acceptedAt.milliseconds)
         writer.put(logged.acceptedInstant.milliseconds)
         writer.put(stanza.kind.rawValue)
@@ -83,6 +83,11 @@ public enum StanzaLog {
         writer.put(address?.localpart)
         writer.put(address?.domainpart)
         writer.put(address?.resourcepart)
+    }
+
+    private static func size(of address: JID?) -> Int {
+        ByteWriter.size(of: address?.localpart) + ByteWriter.size(of: address?.domainpart)
+            + ByteWriter.size(of: address?.resourcepart)
     }
 
     private static func takeAddress(_ reader: inout ByteReader) -> JID? {

@@ -29,32 +29,32 @@ public struct Stanza: Hashable, Sendable {
     }
     /// The sender; stamped by the server before a client's stanza is routed.
     @inlinable public var from: JID? {
-        get { box[0].from }
+        _read { yield box[0].from }
         _modify { yield &box[0].from }
     }
     /// The addressee; absent means the sender's own account (client) and is not allowed between servers.
     @inlinable public var to: JID? {
-        get { box[0].to }
+        _read { yield box[0].to }
         _modify { yield &box[0].to }
     }
     /// The sender's identifier.
     @inlinable public var id: String? {
-        get { box[0].id }
+        _read { yield box[0].id }
         _modify { yield &box[0].id }
     }
     /// The `type` attribute as sent; see ``messageType``, ``presenceType``, ``iqType``.
     @inlinable public var type: String? {
-        get { box[0].type }
+        _read { yield box[0].type }
         _modify { yield &box[0].type }
     }
     /// The `xml:lang` attribute.
     @inlinable public var lang: String? {
-        get { box[0].lang }
+        _read { yield box[0].lang }
         _modify { yield &box[0].lang }
     }
     /// The serialised children, between start tag and end tag, never with the relay's mark.
     @inlinable public var content: [UInt8] {
-        get { box[0].content }
+        _read { yield box[0].content }
         _modify { yield &box[0].content }
     }
     /// What kinds of children a message has, found once while parsing.

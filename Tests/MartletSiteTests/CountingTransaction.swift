@@ -10,17 +10,32 @@ final class CountingTransaction: KeyValueTransaction {
 
     var writes: Int { inner.writes }
 
-    func get(_ table: Table, _ key: [UInt8]) -> [UInt8]? { counted { $0.get(table, key) } }
-    func put(_ table: Table, _ key: [UInt8], _ value: [UInt8]) { counted { $0.put(table, key, value) } }
-    func append(_ table: Table, _ key: [UInt8], _ value: [UInt8]) { counted { $0.append(table, key, value) } }
+    func read(_ table: Table, _ key: Span<UInt8>, _ body: (_ value: Span<UInt8>) -> Void) -> Bool {
+        touched += 1
+        return inner.read(table, key, body)
+    }
+    func put(_ table: Table, _ key: Span<UInt8>, _ value: Span<UInt8>) {
+        touched += 1
+        inner.put(table, key, value)
+    }
+    func append(_ table: Table, _ key: Span<UInt8>, _ value: Span<UInt8>) {
+        touched += 1
+        inner.append(table, key, value)
+    }
     @discardableResult
-    func delete(_ table: Table, _ key: [UInt8]) -> Bool { counted { $0.delete(table, key) } }
+    func delete(_ table: Table, _ key: Span<UInt8>) -> Bool {
+        touched += 1
+        return inner.delete(table, key)
+    }
     func firstEntry(_ table: Table, atOrAfter key: [UInt8]) -> KeyValueEntry? {
         counted { $0.firstEntry(table, atOrAfter: key) }
     }
     func lastEntry(_ table: Table, before key: [UInt8]) -> KeyValueEntry? { counted { $0.lastEntry(table, before: key) } }
     func lastEntry(_ table: Table) -> KeyValueEntry? { counted { $0.lastEntry(table) } }
-    func lastKey(_ table: Table) -> [UInt8]? { counted { $0.lastKey(table) } }
+    func readLastKey(_ table: Table, _ body: (_ key: Span<UInt8>) -> Void) -> Bool {
+        touched += 1
+        return inner.readLastKey(table, body)
+    }
     func forEach(_ table: Table, prefix: [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool) {
         inner.forEach(table, prefix: prefix) { key, value in
             touched += 1

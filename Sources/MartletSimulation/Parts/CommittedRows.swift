@@ -25,14 +25,18 @@ private final class CommittedReader: KeyValueTransaction {
     init(_ rows: CommittedRows) { self.rows = rows }
 
     var writes: Int { 0 }
-    func get(_ table: Table, _ key: [UInt8]) -> [UInt8]? { rows.value(table, key) }
-    func put(_ table: Table, _ key: [UInt8], _ value: [UInt8]) { refuse() }
-    func append(_ table: Table, _ key: [UInt8], _ value: [UInt8]) { refuse() }
-    func delete(_ table: Table, _ key: [UInt8]) -> Bool { refuse() }
+    func read(_ table: Table, _ key: Span<UInt8>, _ body: (_ value: Span<UInt8>) -> Void) -> Bool {
+        guard let value = rows.value(table, Array(key)) else { return false }
+        body(value.span)
+        return true
+    }
+    func put(_ table: Table, _ key: Span<UInt8>, _ value: Span<UInt8>) { refuse() }
+    func append(_ table: Table, _ key: Span<UInt8>, _ value: Span<UInt8>) { refuse() }
+    func delete(_ table: Table, _ key: Span<UInt8>) -> Bool { refuse() }
     func firstEntry(_ table: Table, atOrAfter key: [UInt8]) -> KeyValueEntry? { refuse() }
     func lastEntry(_ table: Table, before key: [UInt8]) -> KeyValueEntry? { refuse() }
     func lastEntry(_ table: Table) -> KeyValueEntry? { refuse() }
-    func lastKey(_ table: Table) -> [UInt8]? { refuse() }
+    func readLastKey(_ table: Table, _ body: (_ key: Span<UInt8>) -> Void) -> Bool { refuse() }
     func forEach(_ table: Table, prefix: [UInt8], _ body: ([UInt8], [UInt8]) -> Bool) { refuse() }
 
     private func refuse() -> Never { preconditionFailure("checkers only look up committed rows by their keys") }

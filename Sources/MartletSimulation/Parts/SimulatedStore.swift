@@ -105,13 +105,15 @@ private final class RecordingTransaction: KeyValueTransaction {
 
     var writes: Int { inner.writes }
 
-    func get(_ table: Table, _ key: [UInt8]) -> [UInt8]? { inner.get(table, key) }
+    func read(_ table: Table, _ key: Span<UInt8>, _ body: (_ value: Span<UInt8>) -> Void) -> Bool {
+        inner.read(table, key, body)
+    }
 
-    func put(_ table: Table, _ key: [UInt8], _ value: [UInt8]) {
+    func put(_ table: Table, _ key: Span<UInt8>, _ value: Span<UInt8>) {
         if table == .have, store.mutation == .haveInAnotherTransaction {
-            return store.deferred.append((key, value))
+            return store.deferred.append((Array(key), Array(value)))
         }
-        putNow(table, key, value)
+        putNow(table, Array(key), Array(value))
     }
 
     func putNow(_ table: Table, _ key: [UInt8], _ value: [UInt8]) {
@@ -119,21 +121,21 @@ private final class RecordingTransaction: KeyValueTransaction {
         if store.committed.watches(table) { store.pending.append((table, key, value)) }
     }
 
-    func append(_ table: Table, _ key: [UInt8], _ value: [UInt8]) {
+    func append(_ table: Table, _ key: Span<UInt8>, _ value: Span<UInt8>) {
         inner.append(table, key, value)
-        if store.committed.watches(table) { store.pending.append((table, key, value)) }
+        if store.committed.watches(table) { store.pending.append((table, Array(key), Array(value))) }
     }
 
     @discardableResult
-    func delete(_ table: Table, _ key: [UInt8]) -> Bool {
-        if store.committed.watches(table) { store.pending.append((table, key, nil)) }
+    func delete(_ table: Table, _ key: Span<UInt8>) -> Bool {
+        if store.committed.watches(table) { store.pending.append((table, Array(key), nil)) }
         return inner.delete(table, key)
     }
 
     func firstEntry(_ table: Table, atOrAfter key: [UInt8]) -> KeyValueEntry? { inner.firstEntry(table, atOrAfter: key) }
     func lastEntry(_ table: Table, before key: [UInt8]) -> KeyValueEntry? { inner.lastEntry(table, before: key) }
     func lastEntry(_ table: Table) -> KeyValueEntry? { inner.lastEntry(table) }
-    func lastKey(_ table: Table) -> [UInt8]? { inner.lastKey(table) }
+    func readLastKey(_ table: Table, _ body: (_ key: Span<UInt8>) -> Void) -> Bool { inner.readLastKey(table, body) }
     func forEach(_ table: Table, prefix: [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool) {
         inner.forEach(table, prefix: prefix, body)
     }
