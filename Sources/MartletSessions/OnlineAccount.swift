@@ -18,9 +18,12 @@ struct OnlineAccount {
 
 /// The accounts that have sessions: one look-up by bare JID, then by place.
 struct OnlineAccounts {
-    private var slots: [OnlineAccount?] = []
+    /// A place that is free holds ``nobody``: an optional would be copied whenever it is looked into.
+    private var slots: [OnlineAccount] = []
     private var free: [Int] = []
-    private var places: [JID: Int] = [:]
+    private static let nobody = OnlineAccount(
+        jid: JID(preparedLocalpart: nil, preparedDomainpart: "", preparedResourcepart: nil), number: AddressNumber(0))
+    private var places = JIDIndex()
 
     var count: Int { places.count }
 
@@ -29,7 +32,7 @@ struct OnlineAccounts {
 
     /// The first place that is taken, from `first` on.
     func place(from first: Int) -> Int? {
-        slots[min(first, slots.count)...].firstIndex { $0 != nil }
+        slots[min(first, slots.count)...].firstIndex { !$0.jid.domainpart.isEmpty }
     }
 
     /// Adds an account that has no place yet.
@@ -43,20 +46,20 @@ struct OnlineAccounts {
             slots.append(account)
             place = slots.count - 1
         }
-        places[jid] = place
+        places.set(jid, place)
         return place
     }
 
     /// Removes an account whose last session is gone.
     mutating func remove(_ place: Int) {
-        places[self[place].jid] = nil
-        slots[place] = nil
+        places.remove(self[place].jid)
+        slots[place] = Self.nobody
         free.append(place)
     }
 
     /// An account that has a place, in place.
     subscript(_ place: Int) -> OnlineAccount {
-        _read { yield slots[place]! }
-        _modify { yield &slots[place]! }
+        _read { yield slots[place] }
+        _modify { yield &slots[place] }
     }
 }

@@ -68,10 +68,12 @@ import Testing
             "Task {", "Task.", " async ", "await ", "Thread(", "NSLock", "Mutex<", "pthread_", "import Foundation",
             "import Dispatch", "import Logging", "import Metrics", "print(",
         ]
+        // A hash table that cannot be walked shows nobody the order of its hashes.
+        let excepted = ["Sources/XMPPAddress/JIDIndex.swift": "hashValue"]
         for file in SourceTree.files(in: "Sources") where Self.coreTargets.contains(file.target) {
             for (number, line) in file.lines.enumerated() {
                 let code = line.split(separator: "//", maxSplits: 1, omittingEmptySubsequences: false).first ?? ""
-                for word in banned where code.contains(word) {
+                for word in banned where code.contains(word) && excepted[file.path] != word {
                     Issue.record("\(file.path):\(number + 1) uses \(word)")
                 }
                 if code.contains(".random(in:"), !code.contains("using:") {
