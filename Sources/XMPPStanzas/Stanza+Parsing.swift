@@ -24,11 +24,12 @@ extension Stanza {
     /// about it, so that everything else of the kind is dropped without a word.
     public init(parsing tape: ElementTape, contentNamespace: String) throws(StanzaFailure) {
         guard let kind = Kind(tape, contentNamespace) else { throw .notAStanza }
+        let attributes = tape.commonAttributes()
         self.init(
-            kind, id: tape.attribute("id"), type: tape.attribute("type"),
-            lang: tape.attribute("lang", namespace: XMLNamespace.xml))
-        let (from, isFromMalformed) = Self.address("from", tape)
-        let (to, isToMalformed) = Self.address("to", tape)
+            kind, id: attributes.id.map { tape.value(of: $0) }, type: attributes.type.map { tape.value(of: $0) },
+            lang: attributes.lang.map { tape.value(of: $0) })
+        let (from, isFromMalformed) = Self.address(attributes.from, tape)
+        let (to, isToMalformed) = Self.address(attributes.to, tape)
         self.from = from
         self.to = to
         if isFromMalformed || isToMalformed {
@@ -102,12 +103,12 @@ extension Stanza {
     }
 
     /// The prepared address in an attribute; whether there is one that is malformed.
-    private static func address(_ name: String, _ tape: ElementTape) -> (JID?, isMalformed: Bool) {
-        guard let range = tape.rawAttribute(name) else { return (nil, false) }
-        let raw = tape.bytes[range]
+    private static func address(_ place: AttributePlace?, _ tape: ElementTape) -> (JID?, isMalformed: Bool) {
+        guard let place else { return (nil, false) }
+        let raw = tape.bytes[tape.rawValue(of: place)]
         // White space and references mean something else than they are.
         if raw.contains(where: { $0 == UInt8(ascii: "&") || $0 < 0x20 }) {
-            guard let value = tape.attribute(name), let jid = try? JID(value) else { return (nil, true) }
+            guard let jid = try? JID(tape.value(of: place)) else { return (nil, true) }
             return (jid, false)
         }
         guard let jid = try? JID(utf8: raw) else { return (nil, true) }

@@ -65,6 +65,38 @@ extension ElementTape {
         attributeRecord(name, namespace, of: index)?.content
     }
 
+    /// The attributes of the root that every stanza may have (RFC 6120 §8.1), found in one pass: five look-ups by name took a
+    /// tenth of the parsing of a message.
+    public func commonAttributes() -> CommonAttributes {
+        var found = CommonAttributes()
+        let span = bytes.span
+        for position in 1..<1 + Int(records[0].attributeCount) {
+            let record = records[position]
+            guard record.kind == .attribute else { continue }
+            let place = AttributePlace(position: position)
+            if record.prefixLength > 0 {
+                if record.localNameEquals("lang", in: span), namespaceEquals(record.namespace, XMLNamespace.xml) {
+                    found.lang = place
+                }
+                continue
+            }
+            switch record.localLength {
+            case 2 where record.localNameEquals("to", in: span): found.to = place
+            case 2 where record.localNameEquals("id", in: span): found.id = place
+            case 4 where record.localNameEquals("type", in: span): found.type = place
+            case 4 where record.localNameEquals("from", in: span): found.from = place
+            default: break
+            }
+        }
+        return found
+    }
+
+    /// The value of an attribute, references resolved.
+    public func value(of place: AttributePlace) -> String { records[place.position].value(in: bytes.span) }
+
+    /// Where an attribute's value stands between its quotes, still escaped.
+    public func rawValue(of place: AttributePlace) -> Range<Int> { records[place.position].content }
+
     /// The attributes of an element, without namespace declarations.
     public func attributes(of index: Index = .root) -> [Attribute] {
         let first = index.position + 1
@@ -216,4 +248,23 @@ extension Element {
     public init(parsing bytes: [UInt8], defaultNamespace: String = "") throws(XMLFailure) {
         try self.init(parsing: bytes, within: NamespaceContext(defaultNamespace))
     }
+}
+
+/// Where on a tape an attribute stands.
+public struct AttributePlace: Sendable {
+    fileprivate let position: Int
+}
+
+/// The attributes that message, presence and IQ have in common (RFC 6120 §8.1), as far as they are there.
+public struct CommonAttributes: Sendable {
+    /// The addressee.
+    public fileprivate(set) var to: AttributePlace?
+    /// The sender.
+    public fileprivate(set) var from: AttributePlace?
+    /// The sender's identifier.
+    public fileprivate(set) var id: AttributePlace?
+    /// What kind of message, presence or IQ.
+    public fileprivate(set) var type: AttributePlace?
+    /// `xml:lang`.
+    public fileprivate(set) var lang: AttributePlace?
 }
