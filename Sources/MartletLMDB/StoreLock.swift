@@ -27,6 +27,9 @@ final class StoreLock: Sendable {
     }
 
     deinit {
+        // A child process that is just being made may hold a copy of the descriptor until it executes: closing ours would not
+        // release the lock then.
+        flock(descriptor, LOCK_UN)
         close(descriptor)
     }
 
