@@ -13,7 +13,7 @@ final class LMDBTransaction: KeyValueTransaction {
     /// Indexed by the table's number, grown on demand. The end of a write transaction frees its cursors, not that of a
     /// reading one.
     private var cursors: [OpaquePointer?] = []
-    /// How many `forEach` are running.
+    /// How many `forEach`, `read` and `readLastKey` are running.
     private var iterations = 0
     private(set) var writes = 0
 
@@ -46,7 +46,7 @@ final class LMDBTransaction: KeyValueTransaction {
 
     /// What LMDB has to end, if anything was begun.
     private func end() -> OpaquePointer? {
-        precondition(iterations == 0, "the end of a transaction within forEach")
+        precondition(iterations == 0, "the end of a transaction within forEach or read")
         precondition(!isOver, "use of a transaction that is over")
         isOver = true
         guard let ended = transaction else { return nil }
@@ -60,7 +60,7 @@ final class LMDBTransaction: KeyValueTransaction {
 
     func read(_ table: Table, _ key: Span<UInt8>, _ body: (_ value: Span<UInt8>) -> Void) -> Bool {
         check(key.count)
-        return seek(cursor(table), table, key, MDB_SET) { _, value in Self.show(value, body) } != nil
+        return seek(cursor(table), table, key, MDB_SET) { _, value in show(value, body) } != nil
     }
 
     func put(_ table: Table, _ key: Span<UInt8>, _ value: Span<UInt8>) {
@@ -104,7 +104,7 @@ final class LMDBTransaction: KeyValueTransaction {
         let code = mdb_cursor_get(cursor(table), &key, &value, MDB_LAST)
         if code == MDB_NOTFOUND { return false }
         succeed(code, "reading", table)
-        Self.show(key, body)
+        show(key, body)
         return true
     }
 
@@ -186,7 +186,7 @@ final class LMDBTransaction: KeyValueTransaction {
     private func countWrite(_ keyBytes: Int) {
         check(keyBytes)
         precondition(!isReadOnly, "a write in a reading transaction")
-        precondition(iterations == 0, "a write within forEach")
+        precondition(iterations == 0, "a write within forEach or read")
         writes += 1
     }
 
@@ -214,8 +214,11 @@ final class LMDBTransaction: KeyValueTransaction {
         Array(UnsafeRawBufferPointer(start: value.mv_data, count: value.mv_size))
     }
 
-    // SAFETY: as above; `body` cannot keep the span, and must not write.
-    private static func show(_ value: MDB_val, _ body: (Span<UInt8>) -> Void) {
+    // SAFETY: what LMDB points to is valid until the next write of the transaction: `body` cannot keep the span, and a write within
+    // it ends the process.
+    private func show(_ value: MDB_val, _ body: (Span<UInt8>) -> Void) {
+        iterations += 1
+        defer { iterations -= 1 }
         let bytes = UnsafeRawBufferPointer(start: value.mv_data, count: value.mv_size)
         bytes.withMemoryRebound(to: UInt8.self) { body($0.span) }
     }

@@ -28,7 +28,7 @@ struct OnlineAccounts {
     var count: Int { places.count }
 
     /// The place of an account by its bare JID.
-    func place(of jid: JID) -> Int? { places[jid] }
+    func place(of jid: JID) -> Int? { places.number(of: jid) { slots[$0].jid == jid } }
 
     /// The first place that is taken, from `first` on.
     func place(from first: Int) -> Int? {
@@ -46,20 +46,29 @@ struct OnlineAccounts {
             slots.append(account)
             place = slots.count - 1
         }
-        places.set(jid, place)
+        places.insert(jid, place)
         return place
     }
 
     /// Removes an account whose last session is gone.
     mutating func remove(_ place: Int) {
-        places.remove(self[place].jid)
+        places.remove(self[place].jid, place)
         slots[place] = Self.nobody
         free.append(place)
     }
 
     /// An account that has a place, in place.
     subscript(_ place: Int) -> OnlineAccount {
-        _read { yield slots[place] }
-        _modify { yield &slots[place] }
+        _read {
+            check(place)
+            yield slots[place]
+        }
+        _modify {
+            check(place)
+            yield &slots[place]
+        }
     }
+
+    /// Whoever came to a place that is free would write to somebody else tomorrow.
+    private func check(_ place: Int) { precondition(!slots[place].jid.domainpart.isEmpty, "an account that is not online") }
 }

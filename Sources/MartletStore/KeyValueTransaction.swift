@@ -65,7 +65,7 @@ public protocol KeyValueTransaction: AnyObject {
     /// The row with the greatest key.
     func lastEntry(_ table: Table) -> KeyValueEntry?
 
-    /// Shows the greatest key to `body`; false if the table is empty.
+    /// Shows the greatest key to `body`, which must not write (a precondition); false if the table is empty.
     @discardableResult
     func readLastKey(_ table: Table, _ body: (_ key: Span<UInt8>) -> Void) -> Bool
 

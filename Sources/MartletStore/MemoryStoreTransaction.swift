@@ -3,7 +3,7 @@ final class MemoryStoreTransaction: KeyValueTransaction {
     private let store: MemoryStore
     private(set) var writes = 0
     var isOpen = true
-    /// How many `forEach` and `read` are running.
+    /// How many `forEach`, `read` and `readLastKey` are running.
     private var iterations = 0
 
     init(_ store: MemoryStore) {
@@ -66,6 +66,8 @@ final class MemoryStoreTransaction: KeyValueTransaction {
 
     func readLastKey(_ table: Table, _ body: (_ key: Span<UInt8>) -> Void) -> Bool {
         guard let last = lastEntry(table) else { return false }
+        iterations += 1
+        defer { iterations -= 1 }
         body(last.key.span)
         return true
     }

@@ -145,6 +145,20 @@ struct LMDBStoreTests {
         #expect(store.environment.room > full + 6_000_000)
     }
 
+    @Test("a transaction that touches nothing takes no lock of LMDB, and ends as any other")
+    func untouched() throws {
+        let directory = try TemporaryDirectory()
+        let store = try LMDBStore(directory: directory.path("store"), tables: tables)
+        let first = store.begin()
+        #expect(first.writes == 0)
+        try store.commit()
+        _ = store.begin()
+        store.abort()
+        store.begin().put(table, [1], [10])
+        try store.commit()
+        #expect(store.begin().get(table, [1]) == [10])
+    }
+
     @Test("misuse ends the process: a long key, appending out of order, writing within forEach or as a reader, a full map")
     func misuse() async throws {
         // The process that ends cannot clean up: its directory belongs to this one.
@@ -161,6 +175,16 @@ struct LMDBStoreTests {
             let misuse = try Misuse(path)
             misuse.transaction.put(Misuse.table, [2], [])
             misuse.transaction.forEach(Misuse.table, prefix: []) { key, _ in misuse.transaction.delete(Misuse.table, key) }
+        }
+        await #expect(processExitsWith: .failure) { [path = directory.path("6") as String] in
+            let misuse = try Misuse(path)
+            misuse.transaction.put(Misuse.table, [2], [])
+            misuse.transaction.readLastKey(Misuse.table) { misuse.transaction.delete(Misuse.table, $0) }
+        }
+        await #expect(processExitsWith: .failure) { [path = directory.path("7") as String] in
+            let misuse = try Misuse(path)
+            try misuse.store.commit()
+            _ = misuse.transaction.get(Misuse.table, [2])
         }
         await #expect(processExitsWith: .failure) { [path = directory.path("4") as String] in
             try Misuse(path).store.environment.read { $0.put(Misuse.table, [1], []) }

@@ -122,6 +122,6 @@ struct TwinTests {
 
 private func lastKey(_ transaction: any KeyValueTransaction, _ table: Table) -> [UInt8]? {
     var key: [UInt8]?
-    transaction.readLastKey(table) { key = Array($0) }
-    return key
+    let isThere = transaction.readLastKey(table) { key = Array($0) }
+    return isThere ? key : nil
 }

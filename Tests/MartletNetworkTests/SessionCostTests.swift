@@ -45,7 +45,7 @@ import XMPPStreams
             Part(name: "OnlineAccount", bytes: MemoryLayout<OnlineAccount>.stride, bound: 160),
             Part(
                 name: "an entry of Sessions.connections", bytes: entry(ConnectionID.self, Sessions.Connection.self), bound: 160),
-            Part(name: "the account's place", bytes: entry(JID.self, Int.self), bound: 120),
+            Part(name: "the account's place", bytes: JIDIndex.bytesPerJID, bound: 40),
         ]
         for part in table { #expect(part.bytes <= part.bound, "\(part.name)") }
         let total = table.reduce(0) { $0 + $1.bytes } - MemoryLayout<StreamEngine>.size

@@ -78,5 +78,13 @@ import Testing
         small.put(UInt64(255))
         large.put(UInt64(256))
         #expect(small.bytes.lexicographicallyPrecedes(large.bytes))
+        var grown = ByteWriter(capacity: 0)
+        #expect(grown.bytes == [])
+        grown.put([UInt8]())
+        grown.put(nil as String?)
+        #expect(grown.bytes == [0, 0, 0, 0, 0])
+        grown.put("a" as String?)
+        [7, 8].withUnsafeBytes { grown.append(UnsafeRawBufferPointer(rebasing: $0[..<1])) }
+        #expect(grown.bytes == [0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0x61, 7])
     }
 }

@@ -189,6 +189,11 @@ struct MemoryStoreTests {
             transaction.put(Table(rawValue: 1), [2], [])
             transaction.forEach(Table(rawValue: 1), prefix: []) { key, _ in transaction.delete(Table(rawValue: 1), key) }
         }
+        await #expect(processExitsWith: .failure) {
+            let transaction = MemoryStore().begin()
+            transaction.put(Table(rawValue: 1), [2], [])
+            transaction.readLastKey(Table(rawValue: 1)) { transaction.delete(Table(rawValue: 1), $0) }
+        }
     }
 
     private func bigEndian(_ number: Int) -> [UInt8] {
@@ -198,6 +203,6 @@ struct MemoryStoreTests {
 
 private func lastKey(_ transaction: any KeyValueTransaction, _ table: Table) -> [UInt8]? {
     var key: [UInt8]?
-    transaction.readLastKey(table) { key = Array($0) }
-    return key
+    let isThere = transaction.readLastKey(table) { key = Array($0) }
+    return isThere ? key : nil
 }

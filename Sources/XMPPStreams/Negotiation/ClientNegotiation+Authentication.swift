@@ -140,6 +140,8 @@ extension ClientNegotiation {
         let client = AuthenticatedClient(
             account: credentials.account.bare, generation: credentials.generation, isSecure: stream.tls != nil)
         exchange = .awaitingAdmission(client, additionalData: additionalData)
+        // Nobody binds to it any more, and it holds the TLS engine.
+        stream.tls?.exporter = nil
         stream.pause()
         stream.report(.clientAuthenticated(client))
     }
