@@ -101,16 +101,22 @@ def noise(measurements):
 def document(results):
     """The text between the markers."""
     about, measurements = results["machine"], results["measurements"]
-    runs = max((one["run"] for one in measurements), default=0)
     days = sorted({one["when"][:10] for one in measurements}) or [""]
     day = days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}"
     versions = ", ".join(f"{TITLES[kind]} {results['versions'].get(kind) or ''}".strip() for kind in COLUMNS)
     machine_words = f"{about['cores']} cores, {about['memory_gib']} GiB, {about['kernel']}, {about['file_system']}"
-    many = f"Medians of {runs} {'run' if runs == 1 else 'runs'}; memory and the slow line: one."
-    head = f"{day}: {about['processor']}, {machine_words}. {versions}. {many}"
+    head = f"{day}: {about['processor']}, {machine_words}. {versions}. {_runs(measurements)}"
     rows = markdown(comparison(measurements), right=(2, 3, 4, 5))
     parts = [head, rows, markdown(beside(measurements), right=(1, 2, 3))]
     return "\n\n".join(filter(None, [*parts, "\n".join(noise(measurements))]))
+
+
+def _runs(measurements):
+    """How many runs the medians are of; a server that was measured less often is named."""
+    of = {kind: max((one["run"] for one in measurements if one["kind"] == kind), default=0) for kind in COLUMNS}
+    most = max(of.values())
+    fewer = ", ".join(f"{TITLES[kind]} {runs}" for kind, runs in of.items() if 0 < runs < most)
+    return f"Medians of {most} {'run' if most == 1 else 'runs'}{f' ({fewer})' if fewer else ''}; memory and the slow line: one."
 
 
 def write(path, text, begin=BEGIN, end=END):
