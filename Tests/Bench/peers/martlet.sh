@@ -50,5 +50,7 @@ if ! wait_port "$HOST" "$port" 60 "$pid"; then
     echo "Martlet did not start:" >&2; tail -5 "$dir/martlet.log" >&2
     exit 1
 fi
+# The control socket comes after the ports.
+for ((i = 0; i < 600; i++)); do [ -S "$dir/martlet.sock" ] && break; sleep 0.1; done
 [ "$ACCOUNTS" -eq 0 ] || python3 "$here/mkaccounts.py" martlet "$dir/martlet.sock" "$DOMAIN" "$ACCOUNTS" || exit 1
 echo "$pid"
