@@ -113,10 +113,21 @@ def document(results):
 
 def _runs(measurements):
     """How many runs the medians are of; a server that was measured less often is named."""
-    of = {kind: max((one["run"] for one in measurements if one["kind"] == kind), default=0) for kind in COLUMNS}
-    most = max(of.values())
-    fewer = ", ".join(f"{TITLES[kind]} {runs}" for kind, runs in of.items() if 0 < runs < most)
-    return f"Medians of {most} {'run' if most == 1 else 'runs'}{f' ({fewer})' if fewer else ''}; memory and the slow line: one."
+    many = {kind: _counts(measurements, kind) for kind in COLUMNS}
+    most = max(many.values(), key=lambda counts: max(counts, default=0))
+    fewer = ", ".join(f"{TITLES[kind]} {_words(one)}" for kind, one in many.items() if one and max(one) < max(most))
+    noun = "run" if most == {1} else "runs"
+    return f"Medians of {_words(most)} {noun}{f' ({fewer})' if fewer else ''}; memory and the slow line: one."
+
+
+def _counts(measurements, kind):
+    """How many runs the rows of a server have, without those of which one is enough."""
+    steps = [one["step"] for one in measurements if one["kind"] == kind and "figures" in one]
+    return {steps.count(step) for step in steps if BY_NAME[step].most_runs > 1}
+
+
+def _words(counts):
+    return "no" if not counts else f"{min(counts)} to {max(counts)}" if len(counts) > 1 else f"{min(counts)}"
 
 
 def write(path, text, begin=BEGIN, end=END):
