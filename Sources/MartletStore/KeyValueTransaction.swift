@@ -110,23 +110,3 @@ extension Array<UInt8> {
         self = bytes.withUnsafeBufferPointer { Array($0) }
     }
 }
-
-extension UInt64 {
-    /// The number that the first eight bytes are.
-    init(bigEndianBytes bytes: Span<UInt8>) {
-        precondition(bytes.count >= 8, "a key of \(bytes.count) bytes where a number was to be")
-        self = 0
-        for index in 0..<8 { self = self << 8 | UInt64(bytes[index]) }
-    }
-}
-
-/// Keys of one and of two numbers, most significant byte first, without memory of their own.
-enum NumberKey {
-    static func one(_ number: UInt64) -> InlineArray<8, UInt8> {
-        InlineArray { UInt8(truncatingIfNeeded: number >> UInt64(56 - 8 * $0)) }
-    }
-
-    static func two(_ first: UInt64, _ second: UInt64) -> InlineArray<16, UInt8> {
-        InlineArray { UInt8(truncatingIfNeeded: ($0 < 8 ? first : second) >> UInt64(56 - 8 * ($0 & 7))) }
-    }
-}

@@ -272,6 +272,30 @@ struct ClientConversationTests {
         talk.play("< <iq type='result' id='reg1'/><failure \(Self.sasl)><aborted/></failure>")
     }
 
+    @Test("whoever is refused by the site may try again, and bind to the channel then")
+    func refusalAndBinding() {
+        var talk = Self.secured()
+        talk.play(
+            """
+            > <auth \(Self.sasl) mechanism='PLAIN'>AGp1bGlldAByMG0zMG15cjBtMzA=</auth>
+            ! credentials wanted juliet PLAIN 192.0.2.7
+            """)
+        talk.perform(.credentials(Self.credentials(.plain)))
+        talk.play("! derive keys")
+        talk.derive()
+        talk.play("! client authenticated juliet@im.example.com secure")
+        talk.perform(.refuse(.temporaryAuthFailure))
+        for name in ["tls-exporter", "tls-server-end-point"] {
+            talk.play(
+                """
+                < <failure \(Self.sasl)><temporary-auth-failure/></failure>
+                > <auth \(Self.sasl) mechanism='SCRAM-SHA-1-PLUS'>\(Base64.encode("p=\(name),,n=juliet,r=abc".utf8))</auth>
+                ! credentials wanted juliet SCRAM-SHA-1 192.0.2.7
+                """)
+            talk.perform(.refuseCredentials)
+        }
+    }
+
     @Test("direct TLS: the handshake comes before the first byte, and STARTTLS is not offered")
     func directTLS() {
         var talk = Conversation(.clientReceiving)

@@ -1,7 +1,7 @@
 /// What a finished TLS handshake says.
 public struct TLSFacts {
     /// `tls-exporter` (RFC 9266 §2): 32 bytes exported under `EXPORTER-Channel-Binding`. Only for TLS 1.3: before, it
-    /// would need the extended master secret. Derived when a client binds to it, which few do: it costs a twentieth of a handshake.
+    /// would need the extended master secret. Derived when a client binds to it, which few do: it costs a fiftieth of a login.
     public var exporter: (() -> [UInt8]?)?
     /// `tls-server-end-point` (RFC 5929 §4.1): the hash of the server's certificate.
     public var serverEndPoint: [UInt8]?

@@ -109,6 +109,8 @@ extension ClientNegotiation {
             stream.resume()
             exchange = .none
             account = client.account
+            // Nobody binds to it any more, and it holds the TLS engine.
+            stream.tls?.exporter = nil
             stream.write(SASLElement.success(additionalData))
             stream.restart()
         case (.refuse(let failure), .awaitingAdmission):
@@ -140,8 +142,6 @@ extension ClientNegotiation {
         let client = AuthenticatedClient(
             account: credentials.account.bare, generation: credentials.generation, isSecure: stream.tls != nil)
         exchange = .awaitingAdmission(client, additionalData: additionalData)
-        // Nobody binds to it any more, and it holds the TLS engine.
-        stream.tls?.exporter = nil
         stream.pause()
         stream.report(.clientAuthenticated(client))
     }
