@@ -78,24 +78,24 @@ public struct RelayMark: Hashable, Sendable {
             + (after.map { [("after", hexadecimal($0))] } ?? [])
     }
 
-    /// Appends `<seq …/>`.
-    public func write(to bytes: inout [UInt8]) {
-        bytes.append(literal: "<seq xmlns='")
-        bytes.append(utf8: Namespaces.relay)
-        bytes.append(literal: "' lane='")
-        bytes.append(utf8: lane.name)
-        bytes.append(literal: "' epoch='")
-        bytes.append(hexadecimal: epoch.high)
-        bytes.append(hexadecimal: epoch.low)
-        bytes.append(literal: "' n='")
-        bytes.append(utf8: String(number))
-        bytes.append(literal: "' tag='")
-        bytes.append(hexadecimal: tag)
+    /// Writes `<seq …/>`.
+    func write(to fill: inout ByteFill) {
+        fill.put("<seq xmlns='")
+        fill.put(text: Namespaces.relay)
+        fill.put("' lane='")
+        fill.put(text: lane.name)
+        fill.put("' epoch='")
+        fill.put(hexadecimal: epoch.high)
+        fill.put(hexadecimal: epoch.low)
+        fill.put("' n='")
+        fill.put(text: String(number))
+        fill.put("' tag='")
+        fill.put(hexadecimal: tag)
         if let after {
-            bytes.append(literal: "' after='")
-            bytes.append(hexadecimal: after)
+            fill.put("' after='")
+            fill.put(hexadecimal: after)
         }
-        bytes.append(literal: "'/>")
+        fill.put("'/>")
     }
 
     /// Reads the attributes of `<seq/>`, `<have/>` or `<void/>`; nil if one is missing or malformed.
@@ -119,17 +119,20 @@ public struct RelayMark: Hashable, Sendable {
 
 /// Sixteen hexadecimal digits.
 func hexadecimal(_ value: UInt64) -> String {
-    var bytes: [UInt8] = []
-    bytes.append(hexadecimal: value)
-    return String(decoding: bytes, as: UTF8.self)
+    String(unsafeUninitializedCapacity: 16) { room in
+        var fill = ByteFill(room)
+        fill.put(hexadecimal: value)
+        return fill.count
+    }
 }
 
-extension [UInt8] {
-    /// Appends sixteen hexadecimal digits.
-    mutating func append(hexadecimal value: UInt64) {
+extension ByteFill {
+    /// Puts sixteen hexadecimal digits.
+    fileprivate mutating func put(hexadecimal value: UInt64) {
+        let room = take(16)
         for index in 0..<16 {
             let digit = UInt8(truncatingIfNeeded: value >> UInt64((15 - index) * 4)) & 15
-            append(digit < 10 ? 48 + digit : 87 + digit)
+            room.initializeElement(at: index, to: digit < 10 ? 48 + digit : 87 + digit)
         }
     }
 }

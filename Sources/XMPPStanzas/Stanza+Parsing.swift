@@ -22,23 +22,27 @@ extension Stanza {
     /// Children in the relay's namespace never become content. The last child, if it is a `<seq/>` and the stream is a
     /// server's, is the ``relayMark``; a client has no lanes, and the server of a client that forges one does not know
     /// about it, so that everything else of the kind is dropped without a word.
-    public init(parsing tape: ElementTape, contentNamespace: String) throws(StanzaFailure) {
-        guard let kind = Kind(tape, contentNamespace) else { throw .notAStanza }
+    public init(parsing tape: borrowing ElementTape, contentNamespace: String) throws(StanzaFailure) {
+        guard let kind = Self.kind(of: tape, contentNamespace) else { throw .notAStanza }
         let attributes = tape.commonAttributes()
-        self.init(
-            kind, id: attributes.id.map { tape.value(of: $0) }, type: attributes.type.map { tape.value(of: $0) },
-            lang: attributes.lang.map { tape.value(of: $0) })
         let (from, isFromMalformed) = Self.address(attributes.from, tape)
         let (to, isToMalformed) = Self.address(attributes.to, tape)
-        self.from = from
-        self.to = to
+        var fields = Fields(
+            kind: kind, traits: [], from: from, to: to, id: attributes.id.map { tape.value(of: $0) },
+            type: attributes.type.map { tape.value(of: $0) }, lang: attributes.lang.map { tape.value(of: $0) })
         if isFromMalformed || isToMalformed {
-            relayMark = Self.mark(tape, contentNamespace)
+            fields.relayMark = Self.mark(tape, contentNamespace)
+            box = [fields]
             let domain = Self.domain(isFromMalformed ? "from" : "to", tape)
             throw .malformedAddress(.init(isTo: !isFromMalformed, domain: domain, head: self))
         }
-        if tape.contentRange().isEmpty { return }
+        if !tape.contentRange().isEmpty { try Self.readContent(tape, contentNamespace, into: &fields) }
+        box = [fields]
+    }
 
+    private static func readContent(
+        _ tape: ElementTape, _ contentNamespace: String, into fields: inout Fields
+    ) throws(StanzaFailure) {
         var marks: [ElementTape.Index] = []
         var last: ElementTape.Index?
         for child in tape.children() {
@@ -46,11 +50,11 @@ extension Stanza {
             if tape.is(inNamespace: Namespaces.relay, at: child) {
                 marks.append(child)
             } else {
-                traits.formUnion(Traits(tape, child, contentNamespace))
+                fields.traits.formUnion(Traits(tape, child, contentNamespace))
             }
         }
-        if last == marks.last { relayMark = Self.mark(tape, contentNamespace) }
-        content = try Self.content(tape, without: marks, contentNamespace)
+        if last == marks.last { fields.relayMark = mark(tape, contentNamespace) }
+        fields.content = try content(tape, without: marks, contentNamespace)
     }
 
     /// The bytes between the tags without the elements `marks`; rebuilt only if they would mean something else elsewhere.
@@ -59,6 +63,7 @@ extension Stanza {
     ) throws(StanzaFailure) -> [UInt8] {
         let range = tape.contentRange()
         if tape.isForwardable(contentNamespace: contentNamespace) {
+            if marks.isEmpty { return Array(tape.bytes[range]) }
             var content: [UInt8] = []
             content.reserveCapacity(range.count)
             var position = range.lowerBound
@@ -105,29 +110,15 @@ extension Stanza {
     /// The prepared address in an attribute; whether there is one that is malformed.
     private static func address(_ place: AttributePlace?, _ tape: ElementTape) -> (JID?, isMalformed: Bool) {
         guard let place else { return (nil, false) }
-        let raw = tape.bytes[tape.rawValue(of: place)]
-        // White space and references mean something else than they are.
-        if raw.contains(where: { $0 == UInt8(ascii: "&") || $0 < 0x20 }) {
-            guard let jid = try? JID(tape.value(of: place)) else { return (nil, true) }
-            return (jid, false)
-        }
-        guard let jid = try? JID(utf8: raw) else { return (nil, true) }
-        return (jid, false)
+        let jid = if let plain = tape.plainValue(of: place) { try? JID(utf8: plain) } else { try? JID(tape.value(of: place)) }
+        return (jid, jid == nil)
     }
-}
 
-extension Stanza.Kind {
     /// The kind of the tape's root; nil if it is no stanza of the content namespace.
-    init?(_ tape: ElementTape, _ contentNamespace: String) {
-        if tape.is("message", contentNamespace) {
-            self = .message
-        } else if tape.is("presence", contentNamespace) {
-            self = .presence
-        } else if tape.is("iq", contentNamespace) {
-            self = .iq
-        } else {
-            return nil
-        }
+    private static func kind(of tape: ElementTape, _ contentNamespace: String) -> Kind? {
+        if tape.is("message", contentNamespace) { return .message }
+        if tape.is("presence", contentNamespace) { return .presence }
+        return tape.is("iq", contentNamespace) ? .iq : nil
     }
 }
 

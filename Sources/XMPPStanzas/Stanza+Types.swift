@@ -30,7 +30,11 @@ public enum IQType: String, Sendable {
 
 extension Stanza {
     /// The type of a message.
-    public var messageType: MessageType { type.flatMap(MessageType.init(rawValue:)) ?? .normal }
+    public var messageType: MessageType {
+        guard let type else { return .normal }
+        // Nearly every message is one; the others are looked for one after the other.
+        return type == "chat" ? .chat : MessageType(rawValue: type) ?? .normal
+    }
 
     /// The type of a presence stanza; nil for a value that RFC 6121 does not know.
     public var presenceType: PresenceType? {

@@ -10,68 +10,92 @@ extension Stanza {
     public func write(
         to bytes: inout [UInt8], relayMark: RelayMark? = nil, delay: (from: JID, stamp: WallTime)? = nil
     ) {
-        write(to: &bytes, addressee: to, relayMark: relayMark, delay: delay)
+        bytes += serialized(relayMark: relayMark, delay: delay)
     }
 
     /// Appends the stanza with another addressee: what is sent to many differs in nothing else.
     public func write(to bytes: inout [UInt8], replacingTo addressee: JID?) {
-        write(to: &bytes, addressee: addressee, relayMark: nil, delay: nil)
+        bytes += serialized(addressee, nil, nil)
     }
 
     /// The bytes that ``write(to:relayMark:delay:)`` appends.
     public func serialized(relayMark: RelayMark? = nil, delay: (from: JID, stamp: WallTime)? = nil) -> [UInt8] {
-        var bytes: [UInt8] = []
-        // Start tag and end tag of a typical stanza have some 150 bytes, mark and delay 100 each. Only here: reserving
-        // what one stanza needs in a buffer of many would copy the buffer for each.
-        bytes.reserveCapacity(content.count + (relayMark == nil && delay == nil ? 192 : 384))
-        write(to: &bytes, addressee: to, relayMark: relayMark, delay: delay)
-        return bytes
+        serialized(to, relayMark, delay)
     }
+
+    private func serialized(_ addressee: JID?, _ relayMark: RelayMark?, _ delay: (from: JID, stamp: WallTime)?) -> [UInt8] {
+        // On the stack, where room costs nothing.
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: largestSize(addressee, relayMark, delay?.from)) { room in
+            var fill = ByteFill(room)
+            write(to: &fill, addressee, relayMark, delay)
+            return Array(UnsafeBufferPointer(rebasing: room[..<fill.count]))
+        }
+    }
+
+    /// More bytes than the stanza has: all its values, all literals, and as if every character of a value were escaped.
+    private func largestSize(_ addressee: JID?, _ relayMark: RelayMark?, _ delayedBy: JID?) -> Int {
+        var values = Self.size(of: from) + Self.size(of: addressee) + Self.size(of: delayedBy)
+        values += Self.size(of: id) + Self.size(of: type) + Self.size(of: lang)
+        return content.count + values + (relayMark == nil && delayedBy == nil ? 128 : 512)
+    }
+
+    private static func size(of address: JID?) -> Int {
+        guard let address else { return 0 }
+        return size(of: address.resourcepart) + address.domainpart.utf8.count + (address.localpart?.utf8.count ?? 0)
+    }
+
+    private static func size(of value: String?) -> Int { XMLWriter.largestEscape * (value?.utf8.count ?? 0) }
 
     private func write(
-        to bytes: inout [UInt8], addressee: JID?, relayMark: RelayMark?, delay: (from: JID, stamp: WallTime)?
+        to fill: inout ByteFill, _ addressee: JID?, _ relayMark: RelayMark?, _ delay: (from: JID, stamp: WallTime)?
     ) {
-        bytes.append(literal: kind.startOfTag)
-        if let from { Self.writeAddress(" from='", from, to: &bytes) }
-        if let addressee { Self.writeAddress(" to='", addressee, to: &bytes) }
-        if let id { Self.writeAttribute(" id='", id, to: &bytes) }
-        if let type { Self.writeAttribute(" type='", type, to: &bytes) }
-        if let lang { Self.writeAttribute(" xml:lang='", lang, to: &bytes) }
+        fill.put(kind.startOfTag)
+        if let from { Self.writeAddress(" from='", from, to: &fill) }
+        if let addressee { Self.writeAddress(" to='", addressee, to: &fill) }
+        if let id { Self.writeAttribute(" id='", id, to: &fill) }
+        if let type { Self.writeAttribute(" type='", type, to: &fill) }
+        if let lang { Self.writeAttribute(" xml:lang='", lang, to: &fill) }
         if content.isEmpty, relayMark == nil, delay == nil {
-            bytes.append(literal: "/>")
+            fill.put("/>")
             return
         }
-        bytes.append(UInt8(ascii: ">"))
-        bytes += content
-        if let delay { Self.writeDelay(delay.from, delay.stamp, to: &bytes) }
-        relayMark?.write(to: &bytes)
-        bytes.append(literal: kind.endTag)
+        fill.put(">")
+        fill.put(content)
+        if let delay { Self.writeDelay(delay.from, delay.stamp, to: &fill) }
+        relayMark?.write(to: &fill)
+        fill.put(kind.endTag)
     }
 
-    private static func writeAttribute(_ opening: StaticString, _ value: String, to bytes: inout [UInt8]) {
-        bytes.append(literal: opening)
-        XMLWriter.escapeAttribute(value, to: &bytes)
-        bytes.append(UInt8(ascii: "'"))
+    private static func writeAttribute(_ opening: StaticString, _ value: String, to fill: inout ByteFill) {
+        fill.put(opening)
+        fill.put(attribute: value)
+        fill.put("'")
     }
 
-    private static func writeAddress(_ opening: StaticString, _ address: JID, to bytes: inout [UInt8]) {
-        bytes.append(literal: opening)
+    private static func writeAddress(_ opening: StaticString, _ address: JID, to fill: inout ByteFill) {
+        fill.put(opening)
         // Neither localparts nor domainparts can hold anything that needs escaping (RFC 7622 §3.3.1).
-        address.writeBare(to: &bytes)
-        if let resourcepart = address.resourcepart {
-            bytes.append(UInt8(ascii: "/"))
-            XMLWriter.escapeAttribute(resourcepart, to: &bytes)
+        if let localpart = address.localpart {
+            fill.put(text: localpart)
+            fill.put("@")
         }
-        bytes.append(UInt8(ascii: "'"))
+        fill.put(text: address.domainpart)
+        if let resourcepart = address.resourcepart {
+            fill.put("/")
+            fill.put(attribute: resourcepart)
+        }
+        fill.put("'")
     }
 
-    private static func writeDelay(_ from: JID, _ stamp: WallTime, to bytes: inout [UInt8]) {
-        bytes.append(literal: "<delay xmlns='")
-        bytes.append(utf8: Namespaces.delay)
-        writeAddress("' from='", from, to: &bytes)
-        bytes.append(literal: " stamp='")
-        stamp.write(to: &bytes)
-        bytes.append(literal: "'/>")
+    private static func writeDelay(_ from: JID, _ stamp: WallTime, to fill: inout ByteFill) {
+        fill.put("<delay xmlns='")
+        fill.put(text: Namespaces.delay)
+        writeAddress("' from='", from, to: &fill)
+        fill.put(" stamp='")
+        var text: [UInt8] = []
+        stamp.write(to: &text)
+        fill.put(text)
+        fill.put("'/>")
     }
 }
 

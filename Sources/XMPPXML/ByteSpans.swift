@@ -54,7 +54,7 @@ extension Span<UInt8> {
             let found =
                 EightBytes.equal(word, stop) | EightBytes.equal(word, UInt8(ascii: "<"))
                 | EightBytes.equal(word, UInt8(ascii: "&"))
-                | EightBytes.belowSpaceOrBeyondASCII(word)
+                | EightBytes.below(0x20, orBeyondASCII: word)
             if found != 0 { return index + found.trailingZeroBitCount >> 3 }
             index += 8
         }
@@ -64,6 +64,29 @@ extension Span<UInt8> {
             index += 1
         }
         return index
+    }
+
+    /// Eight bytes at a time, as long as none of them is one that ``XMLWriter`` may have to escape: an index before all that are.
+    @inline(__always)
+    func endOfTextToCopy() -> Int {
+        var index = 0
+        while index + 8 <= count {
+            let word = word(at: index)
+            let found =
+                EightBytes.equal(word, UInt8(ascii: "<")) | EightBytes.equal(word, UInt8(ascii: ">"))
+                | EightBytes.below(0x28, orBeyondASCII: word)
+            if found != 0 { break }
+            index += 8
+        }
+        return index
+    }
+
+    /// Up to eight bytes as a number, the first in the highest place.
+    @inline(__always)
+    func number(at index: Int, _ length: Int) -> UInt64 {
+        var number: UInt64 = 0
+        for offset in 0..<Swift.min(length, 8) { number = number << 8 | UInt64(self[index + offset]) }
+        return number
     }
 
     /// Eight bytes, the first in the lowest place.
@@ -86,7 +109,7 @@ private enum EightBytes {
     }
 
     @inline(__always)
-    static func belowSpaceOrBeyondASCII(_ word: UInt64) -> UInt64 {
-        ((word &- ones &* 0x20) & ~word | word) & tops
+    static func below(_ limit: UInt8, orBeyondASCII word: UInt64) -> UInt64 {
+        ((word &- ones &* UInt64(limit)) & ~word | word) & tops
     }
 }

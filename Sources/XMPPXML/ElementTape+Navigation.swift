@@ -80,11 +80,12 @@ extension ElementTape {
                 }
                 continue
             }
-            switch record.localLength {
-            case 2 where record.localNameEquals("to", in: span): found.to = place
-            case 2 where record.localNameEquals("id", in: span): found.id = place
-            case 4 where record.localNameEquals("type", in: span): found.type = place
-            case 4 where record.localNameEquals("from", in: span): found.from = place
+            // Names this short are compared as numbers.
+            switch (record.localLength, span.number(at: record.localStart, Int(record.localLength))) {
+            case (2, 0x746F): found.to = place
+            case (2, 0x6964): found.id = place
+            case (4, 0x7479_7065): found.type = place
+            case (4, 0x6672_6F6D): found.from = place
             default: break
             }
         }
@@ -94,8 +95,11 @@ extension ElementTape {
     /// The value of an attribute, references resolved.
     public func value(of place: AttributePlace) -> String { records[place.position].value(in: bytes.span) }
 
-    /// Where an attribute's value stands between its quotes, still escaped.
-    public func rawValue(of place: AttributePlace) -> Range<Int> { records[place.position].content }
+    /// The bytes of an attribute's value between its quotes, if they are the value: no reference, no white space but spaces.
+    public func plainValue(of place: AttributePlace) -> ArraySlice<UInt8>? {
+        let record = records[place.position]
+        return record.isEncoded ? nil : bytes[record.content]
+    }
 
     /// The attributes of an element, without namespace declarations.
     public func attributes(of index: Index = .root) -> [Attribute] {

@@ -179,12 +179,12 @@ struct StanzaDetector: Sendable {
     /// Whether a byte inside a tag, outside quotes, needs a look: `" ' / < >`.
     @inline(__always)
     private static func endsTagRun(_ byte: UInt8) -> Bool {
-        // One test sorts out the letters.
-        byte <= UInt8(ascii: ">")
-            && (byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "'") || byte == UInt8(ascii: "/")
-                || byte == UInt8(ascii: "<")
-                || byte == UInt8(ascii: ">"))
+        byte < 64 && tagRunEnds &>> UInt64(byte) & 1 != 0
     }
+
+    /// One bit for each of the first 64 characters.
+    private static let tagRunEnds: UInt64 =
+        1 << 0x22 | 1 << 0x27 | 1 << 0x2F | 1 << 0x3C | 1 << 0x3E
 
     private static func sectionName(_ position: UInt8) -> UInt8 {
         switch position {

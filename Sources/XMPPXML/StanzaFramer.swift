@@ -6,8 +6,8 @@
 public struct StanzaFramer: Sendable {
     /// What the framer found.
     public enum Frame: Hashable, Sendable {
-        /// The stream was opened.
-        case streamHeader(StreamHeader)
+        /// The stream was opened. Indirect, so that a frame is one pointer: it passes through several hands at each stanza.
+        indirect case streamHeader(StreamHeader)
         /// A first-level child of the stream's root: exactly its bytes, well delimited but unchecked.
         case element([UInt8])
         /// The stream was closed. Whatever follows is dropped.

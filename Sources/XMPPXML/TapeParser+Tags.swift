@@ -80,11 +80,11 @@ extension TapeParser {
 
     private func skipNCName(_ bytes: Span<UInt8>, at index: inout Int) throws(XMLFailure) {
         let start = index
+        if start < bytes.count, bytes[start] < 0x80, !XMLCharacters.isNameStart(bytes[start]) { throw .notWellFormed }
         while index < bytes.count {
             let byte = bytes[index]
             if byte < 0x80 {
                 guard XMLCharacters.isName(byte) else { break }
-                if index == start, !XMLCharacters.isNameStart(byte) { throw .notWellFormed }
                 index += 1
             } else {
                 guard let character = XMLCharacters.decode(bytes, at: index) else { throw .notWellFormed }

@@ -16,8 +16,13 @@ enum XMLCharacters {
     /// Whether an ASCII byte may stand inside a name.
     @inline(__always)
     static func isName(_ byte: UInt8) -> Bool {
-        isNameStart(byte) || (byte >= 0x30 && byte <= 0x39) || byte == UInt8(ascii: "-") || byte == UInt8(ascii: ".")
+        (byte < 64 ? namesBelow64 : byte < 128 ? namesFrom64 : 0) &>> UInt64(byte & 63) & 1 != 0
     }
+
+    /// One bit for each character: `-`, `.` and digits.
+    private static let namesBelow64: UInt64 = 0x03FF_6000_0000_0000
+    /// One bit for each character from 64: letters and `_`.
+    private static let namesFrom64: UInt64 = 0x07FF_FFFE_87FF_FFFE
 
     /// Whether a character beyond ASCII may begin a name (XML 1.0 §2.3, `NameStartChar`).
     static func isNameStart(scalar: UInt32) -> Bool {

@@ -36,21 +36,35 @@ public enum XMLWriter {
         bytes.append(UInt8(ascii: "'"))
     }
 
+    /// The most bytes that a byte of text becomes.
+    public static let largestEscape = 6
+
+    /// Whether UTF-8 would be appended as it is; nearly all text is. No is not certain.
+    public static func standsForItself(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+        let bytes = text.span
+        let start = bytes.endOfTextToCopy()
+        for index in start..<bytes.count where needsCare(bytes[index]) { return false }
+        return true
+    }
+
     private static func escape(_ text: String, attribute: Bool, to bytes: inout [UInt8]) {
         let done: Void? = text.utf8.withContiguousStorageIfAvailable { utf8 in
-            // Nearly all text needs no escape: look first, then copy it in one piece.
-            if utf8.contains(where: { needsCare($0) }) {
-                escape(utf8, attribute: attribute, to: &bytes)
-            } else {
+            if standsForItself(utf8) {
                 bytes.append(contentsOf: utf8)
+            } else {
+                escape(utf8, attribute: attribute, to: &bytes)
             }
         }
         if done == nil { escape(text.utf8, attribute: attribute, to: &bytes) }
     }
 
+    @inline(__always)
     private static func needsCare(_ byte: UInt8) -> Bool {
-        byte < 0x28 && byte != 0x20 || byte == UInt8(ascii: "<") || byte == UInt8(ascii: ">") || byte == 0xEF
+        byte < 64 ? careful &>> UInt64(byte) & 1 != 0 : byte == 0xEF
     }
+
+    /// One bit for each of the first 64 characters: controls, `!` to `'`, `<` and `>`.
+    private static let careful: UInt64 = 0x5000_00FE_FFFF_FFFF
 
     private static func escape(_ text: some Sequence<UInt8>, attribute: Bool, to bytes: inout [UInt8]) {
         for byte in text {
