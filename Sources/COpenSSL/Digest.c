@@ -10,18 +10,25 @@
 // Fetched once and kept for the life of the process: an implicit fetch on each call costs more than hashing a short message.
 static pthread_once_t fetched = PTHREAD_ONCE_INIT;
 static EVP_MD *digests[3];
-static EVP_MAC *hmac;
-static const char *const names[3] = {"SHA1", "SHA256", "SHA512"};
+// An HMAC takes its digest by name, which is a fetch again: contexts that have one are copied.
+static EVP_MAC_CTX *hmacs[3];
 
 static void fetch(void) {
-    for (int i = 0; i < 3; i++) digests[i] = EVP_MD_fetch(NULL, names[i], NULL);
-    hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    static const char *const names[3] = {"SHA1", "SHA256", "SHA512"};
+    EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    for (int i = 0; i < 3; i++) {
+        digests[i] = EVP_MD_fetch(NULL, names[i], NULL);
+        EVP_MAC_CTX *context = hmac == NULL ? NULL : EVP_MAC_CTX_new(hmac);
+        OSSL_PARAM parameters[] = {
+            OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)names[i], 0), OSSL_PARAM_construct_end()};
+        if (context != NULL && EVP_MAC_CTX_set_params(context, parameters) == 1) hmacs[i] = context;
+    }
 }
 
 static int is_known(int algorithm) {
     if (algorithm < 0 || algorithm > 2) return 0;
     pthread_once(&fetched, fetch);
-    return digests[algorithm] != NULL && hmac != NULL;
+    return digests[algorithm] != NULL && hmacs[algorithm] != NULL;
 }
 
 int martlet_digest(int algorithm, const void *bytes, size_t length, uint8_t *result) {
@@ -31,14 +38,12 @@ int martlet_digest(int algorithm, const void *bytes, size_t length, uint8_t *res
 int martlet_hmac(
     int algorithm, const void *key, size_t key_length, const void *message, size_t message_length, uint8_t *result) {
     if (!is_known(algorithm)) return 0;
-    EVP_MAC_CTX *context = EVP_MAC_CTX_new(hmac);
+    EVP_MAC_CTX *context = EVP_MAC_CTX_dup(hmacs[algorithm]);
     if (context == NULL) return 0;
-    OSSL_PARAM parameters[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)names[algorithm], 0), OSSL_PARAM_construct_end()};
     // A null key would mean "the key of last time": an empty key still needs an address.
     const void *present_key = key_length == 0 ? "" : key;
     size_t written = 0;
-    int ok = EVP_MAC_init(context, present_key, key_length, parameters) == 1
+    int ok = EVP_MAC_init(context, present_key, key_length, NULL) == 1
         && EVP_MAC_update(context, message_length == 0 ? (const void *)"" : message, message_length) == 1
         && EVP_MAC_final(context, result, &written, (size_t)EVP_MD_get_size(digests[algorithm])) == 1;
     EVP_MAC_CTX_free(context);

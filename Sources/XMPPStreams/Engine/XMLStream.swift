@@ -154,15 +154,22 @@ struct XMLStream {
         default: return
         }
         isHeaderWritten = true
-        output += "<?xml version='1.0'?><stream:stream xmlns='\(contentNamespace)' xmlns:stream='\(Namespaces.streams)'".utf8
-        if !isClientStream { output += " xmlns:db='\(Namespaces.dialback)'".utf8 }
+        output.append(literal: "<?xml version='1.0'?><stream:stream xmlns='")
+        output.append(utf8: contentNamespace)
+        output.append(literal: "' xmlns:stream='")
+        output.append(utf8: Namespaces.streams)
+        if !isClientStream {
+            output.append(literal: "' xmlns:db='")
+            output.append(utf8: Namespaces.dialback)
+        }
+        output.append(literal: "'")
         if let from { XMLWriter.attribute("from", from.description, to: &output) }
         if let to { XMLWriter.attribute("to", to.description, to: &output) }
         if !isInitiating {
             id = environment.random.identifier()
             XMLWriter.attribute("id", id, to: &output)
         }
-        output += " version='1.0' xml:lang='en'>".utf8
+        output.append(literal: " version='1.0' xml:lang='en'>")
     }
 
     /// The peer's header came.

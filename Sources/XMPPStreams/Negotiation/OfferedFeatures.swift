@@ -1,46 +1,58 @@
 import XMPPStanzas
+import XMPPXML
 
 /// The `<stream:features/>` that we send (RFC 6120 §4.3.2), in the order in which they are offered.
 struct OfferedFeatures {
-    private var content = ""
+    private var content: [UInt8] = []
+
+    /// Appends pieces of XML.
+    private mutating func put(_ pieces: String...) {
+        for piece in pieces { content.append(utf8: piece) }
+    }
 
     /// RFC 6120 §5.4.1.
     mutating func offerSTARTTLS(isRequired: Bool) {
-        content += "<starttls xmlns='\(Namespaces.tls)'"
-        content += isRequired ? "><required/></starttls>" : "/>"
+        put("<starttls xmlns='", Namespaces.tls, isRequired ? "'><required/></starttls>" : "'/>")
     }
 
     /// RFC 6120 §6.4.1.
     mutating func offerMechanisms(_ names: [String]) {
         guard !names.isEmpty else { return }
-        content += "<mechanisms xmlns='\(Namespaces.sasl)'>"
-        for name in names { content += "<mechanism>\(name)</mechanism>" }
-        content += "</mechanisms>"
+        put("<mechanisms xmlns='", Namespaces.sasl, "'>")
+        for name in names { put("<mechanism>", name, "</mechanism>") }
+        put("</mechanisms>")
     }
 
     /// XEP-0440 §2.
     mutating func offerChannelBindings(_ names: [String]) {
         guard !names.isEmpty else { return }
-        content += "<sasl-channel-binding xmlns='\(Namespaces.saslChannelBinding)'>"
-        for name in names { content += "<channel-binding type='\(name)'/>" }
-        content += "</sasl-channel-binding>"
+        put("<sasl-channel-binding xmlns='", Namespaces.saslChannelBinding, "'>")
+        for name in names { put("<channel-binding type='", name, "'/>") }
+        put("</sasl-channel-binding>")
     }
 
     /// An empty element in that namespace.
     mutating func offer(_ name: String, _ namespace: String) {
-        content += "<\(name) xmlns='\(namespace)'/>"
+        put("<", name, " xmlns='", namespace, "'/>")
     }
 
     /// RFC 3921's session establishment, which does nothing any more: "optional" spares new clients the round trip.
     mutating func offerSession() {
-        content += "<session xmlns='\(Namespaces.session)'><optional/></session>"
+        put("<session xmlns='", Namespaces.session, "'><optional/></session>")
     }
 
     /// XEP-0220 §2.4.2: dialback whose errors leave the stream alive.
     mutating func offerDialback() {
-        content += "<dialback xmlns='\(Namespaces.dialbackFeature)'><errors/></dialback>"
+        put("<dialback xmlns='", Namespaces.dialbackFeature, "'><errors/></dialback>")
     }
 
     /// The element.
-    var serialized: String { content.isEmpty ? "<stream:features/>" : "<stream:features>\(content)</stream:features>" }
+    var serialized: [UInt8] {
+        var element: [UInt8] = []
+        element.append(literal: content.isEmpty ? "<stream:features/>" : "<stream:features>")
+        if content.isEmpty { return element }
+        element += content
+        element.append(literal: "</stream:features>")
+        return element
+    }
 }

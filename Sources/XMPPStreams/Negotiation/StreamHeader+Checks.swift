@@ -16,6 +16,7 @@ extension StreamHeader {
     /// The major number of the version; 0 before XMPP 1.0 (RFC 6120 §4.7.5), nil for what is no version.
     var majorVersion: Int? {
         guard let version else { return 0 }
+        if version == "1.0" { return 1 }
         let parts = version.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 2, parts.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy { (0x30...0x39).contains($0) } }) else {
             return nil
