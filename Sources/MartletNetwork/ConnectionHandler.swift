@@ -44,6 +44,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private let directTLS: Bool
     private var tls: TLSEngine?
     private var context: ChannelHandlerContext?
+    private var writer: DirectWriter?
     private var phase = Phase.open
     private var unsent: [UInt8] = []
     /// Events posted of which it is not known that they were handled, and those of them that no report was asked for.
@@ -168,23 +169,26 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// Sends what was written since the last flush.
     func flush() {
         guard !unsent.isEmpty || tls?.hasOutput == true, let context, phase != .closed else { return }
-        var buffer = context.channel.allocator.buffer(capacity: unsent.count + 64)
+        // Ten thousand idle connections keep no room for what they may say one day.
+        let bytes = unsent
+        unsent = []
         if let tls {
             do {
-                try tls.sendLast(unsent)
+                try tls.sendLast(bytes)
             } catch {
                 if ending == nil { ending = "TLS: \(error)" }
             }
-            tls.withOutput { _ = buffer.writeBytes($0) }
+            tls.withOutput { write($0, context) }
         } else {
-            buffer.writeBytes(unsent)
+            bytes.withUnsafeBytes { write($0, context) }
         }
-        // Ten thousand idle connections keep no room for what they may say one day.
-        unsent = []
-        guard buffer.readableBytes > 0 else { return }
-        bytesWritten += UInt64(buffer.readableBytes)
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer, _ context: ChannelHandlerContext) {
+        guard !bytes.isEmpty, let writer else { return }
+        bytesWritten += UInt64(bytes.count)
         if mark != written.mark { written = (mark, bytesWritten) }
-        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+        if writer.write(bytes, context) { return }
         // Twice the limit: the site was told at once that the reader is too slow, and still had this much to say.
         if !context.channel.isWritable, let waiting = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes),
             waiting > 2 * outboundLimit
@@ -202,6 +206,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     // MARK: the engine's actions
 
     private func started() {
+        writer = context.map { DirectWriter($0.channel) }
         tell { $0.connected(directTLS: directTLS, into: &$1) }
         flush()
     }

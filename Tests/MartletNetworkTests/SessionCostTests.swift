@@ -39,6 +39,7 @@ import XMPPStreams
         let tls = try TLSEngine(accepting: loop.contexts.client)
         let table = [
             Part(name: "ConnectionHandler, its stream engine in it", bytes: heap(handler), bound: 1200),
+            Part(name: "DirectWriter", bytes: heap(DirectWriter(EmbeddedChannel(loop: eventLoop))), bound: 48),
             Part(name: "of that, StreamEngine", bytes: MemoryLayout<StreamEngine>.size, bound: 1000),
             Part(name: "TLSEngine, without OpenSSL's state", bytes: heap(tls), bound: 240),
             Part(name: "Session", bytes: MemoryLayout<Session>.stride, bound: 640),
