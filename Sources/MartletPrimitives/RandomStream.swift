@@ -3,7 +3,7 @@
 /// Keyed from the kernel it is a cryptographic generator (identifiers and tokens must not be guessable); keyed from a
 /// seed it makes a simulated run repeatable. One type for both, so that what is simulated is what runs.
 public struct RandomStream: RandomNumberGenerator, Sendable {
-    private var key: [UInt32]
+    private let keys: (SIMD4<UInt32>, SIMD4<UInt32>)
     private var counter: UInt64 = 0
     private var block: [UInt64] = []
     private var position = 0
@@ -11,17 +11,14 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
     /// A stream from a 32-byte key.
     public init(key bytes: [UInt8]) {
         precondition(bytes.count == 32, "a ChaCha20 key has 32 bytes, this one \(bytes.count)")
-        key = []
-        for word in stride(from: 0, to: 32, by: 4) {
-            let low = UInt32(bytes[word]) | UInt32(bytes[word + 1]) << 8
-            let high = UInt32(bytes[word + 2]) << 16 | UInt32(bytes[word + 3]) << 24
-            key.append(low | high)
-        }
+        var key = [SIMD4<UInt32>](repeating: SIMD4(), count: 2)
+        for (index, byte) in bytes.enumerated() { key[index / 16][index / 4 % 4] |= UInt32(byte) << UInt32(index % 4 * 8) }
+        keys = (key[0], key[1])
     }
 
     /// A repeatable stream for simulations and tests; never for a running site.
     public init(seed: UInt64) {
-        key = [UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32), 1, 2, 3, 4, 5, 6]
+        keys = ([UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32), 1, 2], [3, 4, 5, 6])
     }
 
     /// The next 64 bits of the key stream.
@@ -61,36 +58,50 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
     }
 
     private mutating func refill() {
-        var state: [UInt32] = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574]
-        state += key
-        state += [UInt32(truncatingIfNeeded: counter), UInt32(truncatingIfNeeded: counter >> 32), 0, 0]
+        // The sixteen words of the state as the four rows of RFC 8439 §2.3: four quarter rounds are one of rows.
+        let first: SIMD4<UInt32> = [0x6170_7865, 0x3320_646e, 0x7962_2d32, 0x6b20_6574]
+        let last: SIMD4<UInt32> = [UInt32(truncatingIfNeeded: counter), UInt32(truncatingIfNeeded: counter >> 32), 0, 0]
         counter += 1
-        var working = state
+        var (a, b, c, d) = (first, keys.0, keys.1, last)
         for _ in 0..<10 {
-            Self.quarter(&working, 0, 4, 8, 12)
-            Self.quarter(&working, 1, 5, 9, 13)
-            Self.quarter(&working, 2, 6, 10, 14)
-            Self.quarter(&working, 3, 7, 11, 15)
-            Self.quarter(&working, 0, 5, 10, 15)
-            Self.quarter(&working, 1, 6, 11, 12)
-            Self.quarter(&working, 2, 7, 8, 13)
-            Self.quarter(&working, 3, 4, 9, 14)
+            Self.quarters(&a, &b, &c, &d)
+            // The diagonals become columns, and come back.
+            (b, c, d) = (Self.turned1(b), Self.turned2(c), Self.turned3(d))
+            Self.quarters(&a, &b, &c, &d)
+            (b, c, d) = (Self.turned3(b), Self.turned2(c), Self.turned1(d))
         }
-        for index in 0..<16 { working[index] &+= state[index] }
-        block = (0..<8).map { UInt64(working[$0 * 2]) | UInt64(working[$0 * 2 + 1]) << 32 }
+        block.removeAll(keepingCapacity: true)
+        for row in [a &+ first, b &+ keys.0, c &+ keys.1, d &+ last] {
+            block.append(UInt64(row[0]) | UInt64(row[1]) << 32)
+            block.append(UInt64(row[2]) | UInt64(row[3]) << 32)
+        }
         position = 0
     }
 
-    private static func quarter(_ s: inout [UInt32], _ a: Int, _ b: Int, _ c: Int, _ d: Int) {
-        s[a] &+= s[b]
-        s[d] = rotated(s[d] ^ s[a], 16)
-        s[c] &+= s[d]
-        s[b] = rotated(s[b] ^ s[c], 12)
-        s[a] &+= s[b]
-        s[d] = rotated(s[d] ^ s[a], 8)
-        s[c] &+= s[d]
-        s[b] = rotated(s[b] ^ s[c], 7)
+    /// RFC 8439 §2.1, of four columns.
+    @inline(__always)
+    private static func quarters(
+        _ a: inout SIMD4<UInt32>, _ b: inout SIMD4<UInt32>, _ c: inout SIMD4<UInt32>, _ d: inout SIMD4<UInt32>
+    ) {
+        a &+= b
+        d = rotated(d ^ a, 16)
+        c &+= d
+        b = rotated(b ^ c, 12)
+        a &+= b
+        d = rotated(d ^ a, 8)
+        c &+= d
+        b = rotated(b ^ c, 7)
     }
 
-    private static func rotated(_ word: UInt32, _ by: UInt32) -> UInt32 { word << by | word >> (32 - by) }
+    @inline(__always)
+    private static func rotated(_ words: SIMD4<UInt32>, _ by: UInt32) -> SIMD4<UInt32> {
+        words &<< by | words &>> (32 - by)
+    }
+
+    @inline(__always)
+    private static func turned1(_ row: SIMD4<UInt32>) -> SIMD4<UInt32> { [row[1], row[2], row[3], row[0]] }
+    @inline(__always)
+    private static func turned2(_ row: SIMD4<UInt32>) -> SIMD4<UInt32> { [row[2], row[3], row[0], row[1]] }
+    @inline(__always)
+    private static func turned3(_ row: SIMD4<UInt32>) -> SIMD4<UInt32> { [row[3], row[0], row[1], row[2]] }
 }

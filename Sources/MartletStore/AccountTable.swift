@@ -42,12 +42,15 @@ public struct AccountRow: Sendable, Equatable {
 public enum AccountTable {
     /// The account of that number.
     public static func row(_ account: AddressNumber, in store: some KeyValueTransaction) -> AccountRow? {
-        store.get(.account, key(account)).map(decode)
+        let key = NumberKey.one(account.value)
+        var row: [UInt8] = []
+        return store.read(.account, key.span) { row = Array($0) } ? decode(row) : nil
     }
 
     /// Whether there is such an account.
     public static func exists(_ account: AddressNumber, in store: some KeyValueTransaction) -> Bool {
-        store.get(.account, key(account)) != nil
+        let key = NumberKey.one(account.value)
+        return store.read(.account, key.span) { _ in }
     }
 
     /// Stores an account.
@@ -56,12 +59,14 @@ public enum AccountTable {
         writer.put(row.generation)
         put(row.sha1, to: &writer)
         put(row.sha256, to: &writer)
-        store.put(.account, key(account), writer.bytes)
+        let key = NumberKey.one(account.value)
+        store.put(.account, key.span, writer.bytes.span)
     }
 
     /// Removes an account.
     public static func remove(_ account: AddressNumber, in store: some KeyValueTransaction) {
-        store.delete(.account, key(account))
+        let key = NumberKey.one(account.value)
+        store.delete(.account, key.span)
     }
 
     /// The accounts in the order of their numbers.
@@ -72,12 +77,6 @@ public enum AccountTable {
             return true
         }
         return accounts
-    }
-
-    private static func key(_ account: AddressNumber) -> [UInt8] {
-        var writer = ByteWriter(capacity: 8)
-        writer.put(account.value)
-        return writer.bytes
     }
 
     private static func put(_ keys: AccountRow.Keys, to writer: inout ByteWriter) {

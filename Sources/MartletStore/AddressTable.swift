@@ -48,9 +48,9 @@ public enum AddressTable {
 
     /// The address of a number that a row refers to.
     public static func address(_ number: AddressNumber, in store: some KeyValueTransaction) -> JID {
-        var key = ByteWriter(capacity: 8)
-        key.put(number.value)
-        guard let row = store.get(.addressByNumber, key.bytes) else {
+        let key = NumberKey.one(number.value)
+        var row: [UInt8] = []
+        guard store.read(.addressByNumber, key.span, { row = Array($0) }) else {
             preconditionFailure("a row refers to address \(number.value), which is not in the store")
         }
         var reader = ByteReader(row)

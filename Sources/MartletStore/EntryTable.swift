@@ -53,24 +53,28 @@ public struct LaneEntries: Hashable, Sendable {
 public enum EntryTable {
     /// The entry of that number.
     public static func entry(_ lane: LaneEntries, _ number: UInt64, in store: some KeyValueTransaction) -> EntryRow? {
-        store.get(.entry, key(lane, number)).map(decode)
+        let key = place(lane, number)
+        var row: EntryRow?
+        return store.read(.entry, key.span) { row = decode($0) } ? row : nil
     }
 
     /// Stores an entry.
     public static func put(_ lane: LaneEntries, _ number: UInt64, _ row: EntryRow, in store: some KeyValueTransaction) {
-        var writer = ByteWriter(capacity: 32)
-        writer.put(row.logSequence)
-        writer.put(row.tag)
-        writer.put(row.deadline.milliseconds)
-        writer.put(row.state.rawValue | (row.mayHaveArrived ? arrivedFlag : 0))
-        store.put(.entry, key(lane, number), writer.bytes)
+        let numbers: InlineArray<3, UInt64> = [row.logSequence, row.tag, UInt64(bitPattern: row.deadline.milliseconds)]
+        let flags = row.state.rawValue | (row.mayHaveArrived ? arrivedFlag : 0)
+        let key = place(lane, number)
+        let value = InlineArray<25, UInt8> {
+            $0 < 24 ? UInt8(truncatingIfNeeded: numbers[$0 / 8] >> UInt64(56 - 8 * ($0 % 8))) : flags
+        }
+        store.put(.entry, key.span, value.span)
     }
 
     /// Removes an entry and gives its stanza back to the log.
     public static func remove(_ lane: LaneEntries, _ number: UInt64, in store: some KeyValueTransaction) {
         guard let row = entry(lane, number, in: store) else { return }
         if row.logSequence != 0 { StanzaLog.remove(row.logSequence, in: store) }
-        store.delete(.entry, key(lane, number))
+        let key = place(lane, number)
+        store.delete(.entry, key.span)
     }
 
     /// The entries of a lane from `number` on, until `body` returns false.
@@ -82,7 +86,7 @@ public enum EntryTable {
         while let found = store.firstEntry(.entry, atOrAfter: next), found.key.starts(with: prefix) {
             var reader = ByteReader(found.key, from: 4)
             let number: UInt64 = reader.take() - lane.base
-            if !body(number, decode(found.value)) { return }
+            if !body(number, decode(found.value.span)) { return }
             next = key(lane, number + 1)
         }
     }
@@ -105,7 +109,7 @@ public enum EntryTable {
             guard let found = store.firstEntry(.entry, atOrAfter: next), found.key.starts(with: end[..<4]),
                 found.key.lexicographicallyPrecedes(end)
             else { return removed }
-            let row = decode(found.value)
+            let row = decode(found.value.span)
             if row.logSequence != 0 { StanzaLog.remove(row.logSequence, in: store) }
             store.delete(.entry, found.key)
             next = found.key
@@ -116,11 +120,12 @@ public enum EntryTable {
     /// Beside the state in its byte.
     private static let arrivedFlag: UInt8 = 0x80
 
-    private static func decode(_ bytes: [UInt8]) -> EntryRow {
-        var reader = ByteReader(bytes)
+    private static func decode(_ bytes: Span<UInt8>) -> EntryRow {
+        precondition(bytes.count == 25, "an entry of \(bytes.count) bytes")
         var row = EntryRow(
-            logSequence: reader.take(), tag: reader.take(), deadline: Instant(milliseconds: reader.take()))
-        let byte: UInt8 = reader.take()
+            logSequence: UInt64(bigEndianBytes: bytes), tag: UInt64(bigEndianBytes: bytes.extracting(8..<16)),
+            deadline: Instant(milliseconds: Int64(bitPattern: UInt64(bigEndianBytes: bytes.extracting(16..<24)))))
+        let byte = bytes[24]
         guard let state = EntryRow.State(rawValue: byte & ~arrivedFlag) else {
             preconditionFailure("an entry in unknown state")
         }
@@ -130,10 +135,10 @@ public enum EntryTable {
     }
 
     /// The key of an entry.
-    public static func key(_ lane: LaneEntries, _ number: UInt64) -> [UInt8] {
-        var writer = ByteWriter(capacity: 12)
-        writer.put(lane.lane.value)
-        writer.put(lane.base + number)
-        return writer.bytes
+    public static func key(_ lane: LaneEntries, _ number: UInt64) -> [UInt8] { Array(place(lane, number).span) }
+
+    /// The key of an entry, without memory of its own.
+    private static func place(_ lane: LaneEntries, _ number: UInt64) -> InlineArray<12, UInt8> {
+        NumberKey.short(lane.lane.value, lane.base + number)
     }
 }

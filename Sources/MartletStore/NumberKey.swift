@@ -1,5 +1,13 @@
 /// Keys of one and of two numbers, most significant byte first, without memory of their own.
 enum NumberKey {
+    static func short(_ first: UInt32, _ second: UInt64) -> InlineArray<12, UInt8> {
+        InlineArray {
+            $0 < 4
+                ? UInt8(truncatingIfNeeded: first >> UInt32(24 - 8 * $0))
+                : UInt8(truncatingIfNeeded: second >> UInt64(88 - 8 * $0))
+        }
+    }
+
     static func one(_ number: UInt64) -> InlineArray<8, UInt8> {
         InlineArray { UInt8(truncatingIfNeeded: number >> UInt64(56 - 8 * $0)) }
     }

@@ -53,7 +53,14 @@ public struct JID: Hashable, Sendable {
             preparedResourcepart: try Resourcepart.prepare(resourcepart))
     }
 
+    /// As the compiler would write it, but to be inlined: otherwise both are copied for each comparison.
+    @inlinable
+    public static func == (left: JID, right: JID) -> Bool {
+        left.localpart == right.localpart && left.domainpart == right.domainpart && left.resourcepart == right.resourcepart
+    }
+
     /// The two are equal but for their resourceparts.
+    @inlinable
     public func hasSameBare(as other: JID) -> Bool {
         localpart == other.localpart && domainpart == other.domainpart
     }
