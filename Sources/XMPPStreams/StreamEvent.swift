@@ -80,6 +80,19 @@ public struct DomainPair: Hashable, Sendable {
         self.local = local
         self.peer = peer
     }
+
+    /// As the compiler would write it, but to be inlined: otherwise both are copied for each comparison.
+    @inlinable
+    public static func == (left: DomainPair, right: DomainPair) -> Bool {
+        left.local == right.local && left.peer == right.peer
+    }
+
+    /// Domains have no other parts, which need not be hashed for each stanza.
+    @inlinable
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(local.domainpart)
+        hasher.combine(peer.domainpart)
+    }
 }
 
 /// The network address of the other end, as far as limits are counted: an IPv4 address, or the /64 of an IPv6 address.
