@@ -16,6 +16,15 @@ public enum SASLMechanism: String, Sendable, CaseIterable {
         case .scramSHA256, .plain: .sha256
         }
     }
+
+    /// The name of the variant that binds the exchange to the channel (RFC 5802 §4); nil if there is none.
+    public var plusName: String? {
+        switch self {
+        case .scramSHA1: "SCRAM-SHA-1-PLUS"
+        case .scramSHA256: "SCRAM-SHA-256-PLUS"
+        case .plain: nil
+        }
+    }
 }
 
 /// What the site answers to ``StreamEvent/credentialsWanted(localpart:mechanism:address:)``: the stored SCRAM keys

@@ -11,7 +11,7 @@ extension ClientNegotiation {
         var plus: [String] = []
         var plain: [String] = []
         for mechanism in stream.configuration.mechanisms where isAllowed(mechanism, stream) {
-            if mechanism != .plain, isBindable { plus.append(mechanism.rawValue + "-PLUS") }
+            if isBindable, let name = mechanism.plusName { plus.append(name) }
             plain.append(mechanism.rawValue)
         }
         // RFC 5802 §6: binding is better than a better digest.

@@ -53,20 +53,23 @@ struct ClientNegotiation: Negotiation {
         }
         self.domain = domain
         if account != nil { stream.authenticated() }
-        stream.write(features(stream).serialized)
+        stream.write(account == nil ? features(stream).serialized : Self.featuresOfAccounts)
     }
+
+    /// What every client is offered once it is let in.
+    private static let featuresOfAccounts: [UInt8] = {
+        var features = OfferedFeatures()
+        features.offer("bind", Namespaces.bind)
+        features.offerSession()
+        features.offer("sm", Namespaces.streamManagement)
+        features.offer("ver", Namespaces.rosterVersioning)
+        features.offer("sub", Namespaces.preApproval)
+        return features.serialized
+    }()
 
     private func features(_ stream: XMLStream) -> OfferedFeatures {
         let configuration = stream.configuration
         var features = OfferedFeatures()
-        if account != nil {
-            features.offer("bind", Namespaces.bind)
-            features.offerSession()
-            features.offer("sm", Namespaces.streamManagement)
-            features.offer("ver", Namespaces.rosterVersioning)
-            features.offer("sub", Namespaces.preApproval)
-            return features
-        }
         if stream.tls == nil, configuration.tls != .unavailable {
             features.offerSTARTTLS(isRequired: configuration.tls == .required)
             // RFC 6120 §5.3.1: what must come first is offered alone.
