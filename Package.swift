@@ -160,7 +160,8 @@ if !coresOnly {
         .executableTarget(
             name: "martlet-bench",
             dependencies: [
-                "MartletSite", "MartletLMDB", "MartletNetwork", "MartletRuntime", "MartletConfiguration", "MartletBus",
+                "MartletSite", "MartletFederation", "MartletLMDB", "MartletNetwork", "MartletRuntime", "MartletConfiguration",
+                "MartletBus",
                 "MartletStore", "MartletTLS", "MartletCrypto", "XMPPStreams", "XMPPStanzas", "XMPPXML", "XMPPAddress",
                 "MartletPrimitives", "CAllocations", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

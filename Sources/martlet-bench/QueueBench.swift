@@ -3,6 +3,7 @@ import Glibc
 import MartletBus
 import MartletPrimitives
 import MartletStore
+import XMPPStanzas
 
 /// `martlet-bench queue`: a million entries that wait for an office which cannot be reached.
 struct QueueBench: ParsableCommand {
@@ -44,6 +45,7 @@ struct QueueBench: ParsableCommand {
         defer {
             BenchDirectory.remove(directory)
             BenchDirectory.remove(directory + "-bare")
+            BenchDirectory.remove(directory + "-alone")
         }
         try run.all()
         if json { print(try run.report.json()) }
@@ -122,6 +124,15 @@ struct QueueRun {
         return site.message(from: sender, to: "person\(recipient)@\(domain)", body: body)
     }
 
+    /// The same message as the queue gets it.
+    private mutating func routed(_ number: Int, to domain: String) -> Stanza {
+        guard case .client(_, .stanza(var stanza)) = message(number, to: domain) else {
+            preconditionFailure("a message is none")
+        }
+        stanza.from = site.clients[number % options.people].jid
+        return stanza
+    }
+
     private mutating func send(_ count: Int, to domain: String) throws {
         var sent = 0
         while sent < count {
@@ -170,6 +181,12 @@ struct QueueRun {
             directory: options.directory + "-bare", entries: options.entries, batch: options.batch)
         report.add("the same rows into bare LMDB, committed as often", bare, "/s")
         report.add("of bare LMDB", cost.perSecond(options.entries) / bare * 100, "%")
+        let alone = try QueueAlone.cost(
+            directory: options.directory + "-alone", entries: options.entries, batch: options.batch
+        ) { routed($0, to: Self.domain(Self.down)) }
+        report.add("the queue alone, entries a second", alone.perSecond(options.entries), "/s")
+        report.add("processor time for an entry", alone.microseconds(per: options.entries), "µs")
+        report.add("of bare LMDB", alone.perSecond(options.entries) / bare * 100, "%")
     }
 
     /// What the operator sees.
