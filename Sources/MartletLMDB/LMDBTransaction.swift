@@ -108,7 +108,7 @@ final class LMDBTransaction: KeyValueTransaction {
         return true
     }
 
-    func forEach(_ table: Table, prefix: [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool) {
+    func readEach(_ table: Table, prefix: Span<UInt8>, _ body: (_ key: Span<UInt8>, _ value: Span<UInt8>) -> Bool) {
         checkBound(prefix.count)
         // A cursor of its own, because the body may read from the same table.
         let cursor = openCursor(table)
@@ -117,11 +117,18 @@ final class LMDBTransaction: KeyValueTransaction {
             iterations -= 1
             mdb_cursor_close(cursor)
         }
-        var entry =
-            prefix.isEmpty ? step(cursor, table, MDB_FIRST) : seek(cursor, table, prefix.span, MDB_SET_RANGE, Self.entry)
-        while let row = entry, row.key.starts(with: prefix), body(row.key, row.value) {
-            entry = step(cursor, table, MDB_NEXT)
+        func visit(_ key: MDB_val, _ value: MDB_val) -> Bool {
+            var goesOn = false
+            show(key) { key in
+                guard key.starts(with: prefix) else { return }
+                show(value) { goesOn = body(key, $0) }
+            }
+            return goesOn
         }
+        var goesOn: Bool? =
+            prefix.isEmpty
+            ? step(cursor, table, MDB_FIRST, visit) : seek(cursor, table, prefix, MDB_SET_RANGE, visit)
+        while goesOn == true { goesOn = step(cursor, table, MDB_NEXT, visit) }
     }
 
     private func write(_ table: Table, _ key: Span<UInt8>, _ value: Span<UInt8>, flags: UInt32) {
@@ -155,12 +162,19 @@ final class LMDBTransaction: KeyValueTransaction {
 
     /// Moves the cursor and gives the row it came to.
     private func step(_ cursor: OpaquePointer, _ table: Table, _ operation: MDB_cursor_op) -> KeyValueEntry? {
+        step(cursor, table, operation, Self.entry)
+    }
+
+    /// Moves the cursor and gives what it came to to `body`; `nil` if there is nothing.
+    private func step<Result>(
+        _ cursor: OpaquePointer, _ table: Table, _ operation: MDB_cursor_op, _ body: (MDB_val, MDB_val) -> Result
+    ) -> Result? {
         var key = MDB_val()
         var value = MDB_val()
         let code = mdb_cursor_get(cursor, &key, &value, operation)
         if code == MDB_NOTFOUND { return nil }
         succeed(code, "reading", table)
-        return Self.entry(key, value)
+        return body(key, value)
     }
 
     private func cursor(_ table: Table) -> OpaquePointer {
@@ -186,7 +200,7 @@ final class LMDBTransaction: KeyValueTransaction {
     private func countWrite(_ keyBytes: Int) {
         check(keyBytes)
         precondition(!isReadOnly, "a write in a reading transaction")
-        precondition(iterations == 0, "a write within forEach or read")
+        precondition(iterations == 0, "a write within readEach or read")
         writes += 1
     }
 

@@ -24,11 +24,16 @@ struct OnlineAccounts {
     private static let nobody = OnlineAccount(
         jid: JID(preparedLocalpart: nil, preparedDomainpart: "", preparedResourcepart: nil), number: AddressNumber(0))
     private var places = JIDIndex()
+    /// The same by number. Look-up only.
+    private var placesByNumber: [AddressNumber: Int32] = [:]
 
     var count: Int { places.count }
 
     /// The place of an account by its bare JID.
     func place(of jid: JID) -> Int? { places.number(of: jid) { slots[$0].jid == jid } }
+
+    /// The place of an account by its number.
+    func place(of number: AddressNumber) -> Int? { placesByNumber[number].map(Int.init) }
 
     /// The first place that is taken, from `first` on.
     func place(from first: Int) -> Int? {
@@ -47,12 +52,14 @@ struct OnlineAccounts {
             place = slots.count - 1
         }
         places.insert(jid, place)
+        placesByNumber[number] = Int32(place)
         return place
     }
 
     /// Removes an account whose last session is gone.
     mutating func remove(_ place: Int) {
         places.remove(self[place].jid, place)
+        placesByNumber[slots[place].number] = nil
         slots[place] = Self.nobody
         free.append(place)
     }

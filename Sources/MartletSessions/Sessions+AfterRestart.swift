@@ -15,7 +15,7 @@ extension Sessions {
         if sessions[id].isInterested { pushRecentChanges(account, to: id, turn) }
         guard sessions[id].isAvailable else { return }
         for (_, request) in PendingSubscriptionTable.requests(to: account, in: turn.store) { send(request, to: id, turn) }
-        for (contact, row) in RosterTable.contacts(of: account, in: turn.store) where row.flags.contains(.to) {
+        for contact in RosterTable.contacts(of: account, with: .to, in: turn.store) {
             let jid = AddressTable.address(contact, in: turn.store)
             // Contacts of other domains are asked at every start.
             if turn.policy.serves(jid.domainpart) { tellAvailability(of: jid, to: id, turn) }

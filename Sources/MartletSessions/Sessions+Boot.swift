@@ -44,7 +44,7 @@ extension Sessions {
         while let current = place {
             let account = accounts[current]
             if account.sessions.contains(where: { sessions[$0].isAvailable }) {
-                for (contact, row) in RosterTable.contacts(of: account.number, in: turn.store) where row.flags.contains(.to) {
+                for contact in RosterTable.contacts(of: account.number, with: .to, in: turn.store) {
                     let peer = AddressTable.address(contact, in: turn.store).domain
                     let pair = DomainPair(local: account.jid.domain, peer: peer)
                     if turn.policy.serves(peer.domainpart) || peerByPair[pair] != nil { continue }

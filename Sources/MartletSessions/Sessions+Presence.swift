@@ -60,7 +60,7 @@ extension Sessions {
     private mutating func welcome(_ id: SessionID, _ turn: Turn) {
         let jid = sessions[id].jid
         let account = sessions[id].accountNumber
-        for (contact, row) in RosterTable.contacts(of: account, in: turn.store) where row.flags.contains(.to) {
+        for contact in RosterTable.contacts(of: account, with: .to, in: turn.store) {
             let to = AddressTable.address(contact, in: turn.store)
             turn.route(Stanza(.presence, from: jid, to: to, type: "probe"))
         }
@@ -74,8 +74,9 @@ extension Sessions {
 
     private func broadcast(_ stanza: Stanza, account: AddressNumber, _ turn: Turn) {
         var copy = stanza
-        for (contact, row) in RosterTable.contacts(of: account, in: turn.store) where row.flags.contains(.from) {
-            copy.to = AddressTable.address(contact, in: turn.store)
+        for contact in RosterTable.contacts(of: account, with: .from, in: turn.store) {
+            // Whoever is here need not be looked for on the disk.
+            copy.to = accounts.place(of: contact).map { accounts[$0].jid } ?? AddressTable.address(contact, in: turn.store)
             turn.route(copy)
         }
     }

@@ -69,11 +69,11 @@ public protocol KeyValueTransaction: AnyObject {
     @discardableResult
     func readLastKey(_ table: Table, _ body: (_ key: Span<UInt8>) -> Void) -> Bool
 
-    /// Calls `body` with key and value of each row whose key begins with `prefix`, ascending, until it returns false.
+    /// Shows key and value of each row whose key begins with `prefix` to `body`, ascending, until it returns false.
     ///
     /// An empty prefix means the whole table. `body` may read but must not write (a precondition): collect first, or
     /// step with ``firstEntry(_:atOrAfter:)``.
-    func forEach(_ table: Table, prefix: [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool)
+    func readEach(_ table: Table, prefix: Span<UInt8>, _ body: (_ key: Span<UInt8>, _ value: Span<UInt8>) -> Bool)
 
     /// The number of calls of put, append and delete since the transaction began. Zero means that a commit costs nothing.
     var writes: Int { get }
@@ -96,6 +96,11 @@ extension KeyValueTransaction {
     /// Removes the row with this key; false if there was none.
     @discardableResult
     public func delete(_ table: Table, _ key: [UInt8]) -> Bool { delete(table, key.span) }
+
+    /// Calls `body` with key and value of each row whose key begins with `prefix`, as ``readEach(_:prefix:_:)`` does.
+    public func forEach(_ table: Table, prefix: [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool) {
+        readEach(table, prefix: prefix.span) { body(Array($0), Array($1)) }
+    }
 
     /// The number with which the greatest key begins; `nil` if the table is empty.
     func lastNumber(_ table: Table) -> UInt64? {

@@ -3,7 +3,7 @@ final class MemoryStoreTransaction: KeyValueTransaction {
     private let store: MemoryStore
     private(set) var writes = 0
     var isOpen = true
-    /// How many `forEach`, `read` and `readLastKey` are running.
+    /// How many `readEach`, `read` and `readLastKey` are running.
     private var iterations = 0
 
     init(_ store: MemoryStore) {
@@ -72,14 +72,15 @@ final class MemoryStoreTransaction: KeyValueTransaction {
         return true
     }
 
-    func forEach(_ table: Table, prefix: [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool) {
+    func readEach(_ table: Table, prefix: Span<UInt8>, _ body: (_ key: Span<UInt8>, _ value: Span<UInt8>) -> Bool) {
+        let prefix = Array(prefix)
         checkBound(prefix)
         iterations += 1
         defer { iterations -= 1 }
         let rows = rows(table)
         var position = rows.lowerBound(prefix)
         while let row = rows.row(at: position), row.key.starts(with: prefix) {
-            guard body(row.key, row.value) else { return }
+            guard body(row.key.span, row.value.span) else { return }
             position = rows.position(after: position)
         }
     }
@@ -97,7 +98,7 @@ final class MemoryStoreTransaction: KeyValueTransaction {
 
     private func countWrite(_ key: [UInt8]) {
         check(key)
-        precondition(iterations == 0, "a write within forEach or read")
+        precondition(iterations == 0, "a write within readEach or read")
         writes += 1
     }
 

@@ -17,6 +17,15 @@ enum NumberKey {
     }
 }
 
+extension Span<UInt8> {
+    /// Whether these bytes begin with those.
+    public func starts(with prefix: Span<UInt8>) -> Bool {
+        guard count >= prefix.count else { return false }
+        for index in prefix.indices where self[index] != prefix[index] { return false }
+        return true
+    }
+}
+
 extension UInt64 {
     /// The number that the first eight bytes are.
     init(bigEndianBytes bytes: Span<UInt8>) {

@@ -82,6 +82,22 @@ public enum RosterTable {
         return contacts
     }
 
+    /// The contacts of an account with that flag, in the order in which they became known: whom its presence concerns, without
+    /// names and groups.
+    public static func contacts(
+        of account: AddressNumber, with flag: RosterRow.Flags, in store: some KeyValueTransaction
+    ) -> [AddressNumber] {
+        var contacts: [AddressNumber] = []
+        let prefix = NumberKey.one(account.value)
+        store.readEach(.roster, prefix: prefix.span) { key, value in
+            if RosterRow.Flags(rawValue: value[0]).contains(flag) {
+                contacts.append(AddressNumber(UInt64(bigEndianBytes: key.extracting(8...))))
+            }
+            return true
+        }
+        return contacts
+    }
+
     /// How many contacts an account has, counting no further than `limit`.
     public static func count(of account: AddressNumber, upTo limit: Int, in store: some KeyValueTransaction) -> Int {
         var count = 0

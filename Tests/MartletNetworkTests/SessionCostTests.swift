@@ -1,6 +1,7 @@
 import Logging
 import MartletBus
 import MartletConfiguration
+import MartletStore
 import MartletTLS
 import NIOEmbedded
 import Testing
@@ -47,6 +48,7 @@ import XMPPStreams
             Part(
                 name: "an entry of Sessions.connections", bytes: entry(ConnectionID.self, Sessions.Connection.self), bound: 160),
             Part(name: "the account's place", bytes: JIDIndex.bytesPerJID, bound: 40),
+            Part(name: "the same by number", bytes: entry(AddressNumber.self, Int32.self), bound: 24),
         ]
         for part in table { #expect(part.bytes <= part.bound, "\(part.name)") }
         let total = table.reduce(0) { $0 + $1.bytes } - MemoryLayout<StreamEngine>.size

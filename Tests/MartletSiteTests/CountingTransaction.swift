@@ -36,8 +36,8 @@ final class CountingTransaction: KeyValueTransaction {
         touched += 1
         return inner.readLastKey(table, body)
     }
-    func forEach(_ table: Table, prefix: [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool) {
-        inner.forEach(table, prefix: prefix) { key, value in
+    func readEach(_ table: Table, prefix: Span<UInt8>, _ body: (_ key: Span<UInt8>, _ value: Span<UInt8>) -> Bool) {
+        inner.readEach(table, prefix: prefix) { key, value in
             touched += 1
             return body(key, value)
         }

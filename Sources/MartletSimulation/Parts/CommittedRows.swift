@@ -37,7 +37,7 @@ private final class CommittedReader: KeyValueTransaction {
     func lastEntry(_ table: Table, before key: [UInt8]) -> KeyValueEntry? { refuse() }
     func lastEntry(_ table: Table) -> KeyValueEntry? { refuse() }
     func readLastKey(_ table: Table, _ body: (_ key: Span<UInt8>) -> Void) -> Bool { refuse() }
-    func forEach(_ table: Table, prefix: [UInt8], _ body: ([UInt8], [UInt8]) -> Bool) { refuse() }
+    func readEach(_ table: Table, prefix: Span<UInt8>, _ body: (Span<UInt8>, Span<UInt8>) -> Bool) { refuse() }
 
     private func refuse() -> Never { preconditionFailure("checkers only look up committed rows by their keys") }
 }

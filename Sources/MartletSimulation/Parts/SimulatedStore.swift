@@ -136,7 +136,7 @@ private final class RecordingTransaction: KeyValueTransaction {
     func lastEntry(_ table: Table, before key: [UInt8]) -> KeyValueEntry? { inner.lastEntry(table, before: key) }
     func lastEntry(_ table: Table) -> KeyValueEntry? { inner.lastEntry(table) }
     func readLastKey(_ table: Table, _ body: (_ key: Span<UInt8>) -> Void) -> Bool { inner.readLastKey(table, body) }
-    func forEach(_ table: Table, prefix: [UInt8], _ body: (_ key: [UInt8], _ value: [UInt8]) -> Bool) {
-        inner.forEach(table, prefix: prefix, body)
+    func readEach(_ table: Table, prefix: Span<UInt8>, _ body: (_ key: Span<UInt8>, _ value: Span<UInt8>) -> Bool) {
+        inner.readEach(table, prefix: prefix, body)
     }
 }
