@@ -1,6 +1,6 @@
 import XMPPAddress
 
-/// SCRAM keys of one password, computed where the password was typed: passwords never enter the site.
+/// SCRAM keys of one password: what the site keeps of it.
 public struct PasswordKeys: Sendable, Equatable {
     /// Keys for one digest (RFC 5802 §3).
     public struct Keys: Sendable, Equatable {

@@ -16,6 +16,7 @@ final class ConnectionLoop {
         case handled(slot: UInt32, generation: UInt32, Int)
         case dial(DialRequest)
         case cancelDial(DialID)
+        case deriveKeys(KeysRequest)
     }
 
     let index: UInt16
@@ -144,9 +145,19 @@ final class ConnectionLoop {
                 dialer?.dial(request)
             case .cancelDial(let id):
                 dialer?.cancel(id)
+            case .deriveKeys(let request):
+                derive(request)
             }
         }
         flush()
+    }
+
+    /// Derives the keys of a password that somebody chose on a stream.
+    func derive(_ request: KeysRequest) {
+        guard let started = passwords.run(on: eventLoop, { request.run() }) else {
+            return site.post(.keysDerived(request.id, nil))
+        }
+        started.whenComplete { [site] result in site.post(.keysDerived(request.id, try? result.get())) }
     }
 
     /// Performs one command of a batch; ``flush()`` follows.

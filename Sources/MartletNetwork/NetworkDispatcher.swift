@@ -37,6 +37,8 @@ final class NetworkDispatcher: EffectDispatcher {
                 perLoop[loop(of: request.id)].append(.dial(request))
             case .cancelDial(let id):
                 perLoop[loop(of: id)].append(.cancelDial(id))
+            case .deriveKeys(let request):
+                perLoop[0].append(.deriveKeys(request))
             case .answer, .note, .shutdownComplete:
                 elsewhere(effect)
             }
@@ -50,6 +52,7 @@ final class NetworkDispatcher: EffectDispatcher {
             case .stream(let id, let command): loop.perform(command, on: id.slot, id.generation)
             case .dial(let request): loop.dialer?.dial(request)
             case .cancelDial(let id): loop.dialer?.cancel(id)
+            case .deriveKeys(let request): loop.derive(request)
             case .answer, .note, .shutdownComplete: elsewhere(effect)
             }
         }

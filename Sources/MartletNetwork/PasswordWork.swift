@@ -3,7 +3,8 @@ import NIOCore
 import NIOPosix
 import Synchronization
 
-/// Derives SCRAM keys from PLAIN's passwords away from the event loops: two at a time, 64 waiting.
+/// Derives SCRAM keys from passwords away from the event loops, those of PLAIN and those that are chosen with XEP-0077: two at
+/// a time, 64 waiting.
 ///
 /// A derivation is milliseconds of CPU that a stranger can ask for; bounded like this a flood of logins slows logins down
 /// and nothing else.

@@ -1,5 +1,4 @@
 import MartletBus
-import MartletCrypto
 import MartletPrimitives
 import MartletStore
 import XMPPAddress
@@ -110,26 +109,14 @@ extension Sessions {
 }
 
 extension AccountRow {
-    /// The row for keys that were computed where the password was typed.
+    /// The row for the keys of a password.
     init(_ keys: PasswordKeys, generation: UInt64) {
         self.init(generation: generation, sha1: Keys(keys.sha1), sha256: Keys(keys.sha256))
-    }
-
-    /// The row for a prepared password. Takes some 10 ms. Under a salt of its own for each digest, as every account has: a decoy must not differ in that.
-    init(password: [UInt8], random: inout RandomStream) {
-        let sha1 = SCRAMKeys(algorithm: .sha1, password: password, salt: random.bytes(16))
-        let sha256 = SCRAMKeys(algorithm: .sha256, password: password, salt: random.bytes(16))
-        self.init(generation: 0, sha1: Keys(sha1), sha256: Keys(sha256))
     }
 }
 
 extension AccountRow.Keys {
     init(_ keys: PasswordKeys.Keys) {
-        self.init(
-            salt: keys.salt, iterations: keys.iterations, storedKey: keys.storedKey, serverKey: keys.serverKey)
-    }
-
-    init(_ keys: SCRAMKeys) {
         self.init(
             salt: keys.salt, iterations: keys.iterations, storedKey: keys.storedKey, serverKey: keys.serverKey)
     }

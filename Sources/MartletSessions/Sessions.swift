@@ -49,6 +49,10 @@ public struct Sessions {
 
     /// Accounts whose owners cancelled them, to be removed before the turn is over.
     var pendingRemovals: [(JID, AddressNumber)] = []
+    /// Passwords whose keys are being derived. Look-up only.
+    var awaitedKeys: [KeysRequest.ID: AwaitedKeys] = [:]
+    /// How many were asked for since the start.
+    var keysRequests: UInt64 = 0
     /// Sessions over their limit, to be ended before the turn is over.
     var doomed: [SessionID] = []
 

@@ -26,8 +26,6 @@ enum Passwords {
     }
 
     private static func keys(_ algorithm: DigestAlgorithm, _ password: [UInt8]) -> PasswordKeys.Keys {
-        let keys = SCRAMKeys(algorithm: algorithm, password: password, salt: KernelRandom.bytes(16))
-        return PasswordKeys.Keys(
-            salt: keys.salt, iterations: keys.iterations, storedKey: keys.storedKey, serverKey: keys.serverKey)
+        PasswordKeys.Keys(SCRAMKeys(algorithm: algorithm, password: password, salt: KernelRandom.bytes(16)))
     }
 }

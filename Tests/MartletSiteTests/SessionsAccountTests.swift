@@ -118,6 +118,8 @@ struct SessionsAccountTests {
             #expect(site.sessions.sessionCount == 0)
         }
         var site = SessionsHarness()
+        site.policy.allowsRegistration = true
+        site.now += 1
         let client = SessionsHarness.Client(connection: site.authenticate("romeo"), jid: romeo)
         site.send(
             client,
@@ -295,6 +297,113 @@ struct SessionsAccountTests {
         #expect(site.sessions.accountCount == 2)
         for number in 0..<site.policy.registrationsPerMinute { register(&site, "r\(number)", "x") }
         #expect(site.inboxes[connection]?.last?.condition == "resource-constraint")
+    }
+
+    private func changePassword(_ site: inout SessionsHarness, _ client: SessionsHarness.Client, _ password: String) {
+        let name = client.jid.localpart ?? ""
+        site.send(
+            client,
+            "<iq type='set' id='\(password)'><query xmlns='jabber:iq:register'><username>\(name)</username>"
+                + "<password>\(password)</password></query></iq>")
+    }
+
+    private func matches(_ site: inout SessionsHarness, _ name: String, _ password: String) -> Bool {
+        let stored = ask(&site, name, .scramSHA256)
+        let keys = SCRAMKeys(algorithm: .sha256, password: Array(password.utf8), salt: stored?.salt ?? [])
+        return stored?.storedKey == keys.storedKey
+    }
+
+    @Test("XEP-0077: keys are derived elsewhere, nothing is answered before, and what has changed meanwhile counts")
+    func keysDerivedElsewhere() {
+        var site = SessionsHarness()
+        site.policy.allowsRegistration = true
+        site.derivesKeysAtOnce = false
+        register(&site, "mercutio", "first")
+        register(&site, "mercutio", "second")
+        #expect(site.inboxes[connection] == nil)
+        #expect(site.sessions.accountCount == 2)
+        site.deriveKeys()
+        #expect(site.inboxes[connection]?.map { $0.condition } == [nil, "conflict"], "the name was taken meanwhile")
+        #expect(matches(&site, "mercutio", "first"))
+
+        // Two changes at a time: the first one wins, whichever was derived first.
+        let romeo = site.bind("romeo", "orchard")
+        changePassword(&site, romeo, "one")
+        changePassword(&site, romeo, "two")
+        #expect(site.take(romeo) == [])
+        site.keysRequests.reverse()
+        site.now += 1
+        site.deriveKeys()
+        #expect(site.take(romeo).map { [$0["id"], $0.condition] } == [["two", nil], ["one", "conflict"]])
+        #expect(matches(&site, "romeo", "two"))
+
+        // Who has gone gets no answer; the password is changed nevertheless.
+        changePassword(&site, romeo, "three")
+        site.lose(romeo)
+        site.now += 1
+        site.deriveKeys()
+        #expect(site.take(romeo) == [])
+        #expect(matches(&site, "romeo", "three"))
+        #expect(site.sessions.awaitedKeys.isEmpty)
+    }
+
+    @Test("XEP-0077: where too much waits, a password is refused with resource-constraint, and stays what it was")
+    func keysRefused() {
+        var site = SessionsHarness()
+        site.policy.allowsRegistration = true
+        site.derivesKeysAtOnce = false
+        register(&site, "mercutio", "secret")
+        let romeo = site.bind("romeo", "orchard")
+        let before = ask(&site, "romeo")
+        changePassword(&site, romeo, "new")
+        for request in site.keysRequests { site.step { $0.keysDerived(request.id, nil, $1) } }
+        #expect(site.inboxes[connection]?.map { $0.condition } == ["resource-constraint"])
+        #expect(site.take(romeo).map { $0.condition } == ["resource-constraint"])
+        #expect(ask(&site, "romeo") == before)
+        #expect(site.sessions.accountCount == 2)
+        register(&site, "mercutio", "secret")
+        site.isBelowReserve = true
+        site.keysRequests.removeFirst(2)
+        site.deriveKeys()
+        #expect(site.inboxes[connection]?.last?.condition == "resource-constraint", "the disk became full meanwhile")
+        #expect(site.sessions.accountCount == 2)
+    }
+
+    @Test("XEP-0077: a connection that has bound nothing survives its own change of the password, and nobody else's")
+    func unboundChange() {
+        var site = SessionsHarness()
+        site.policy.allowsRegistration = true
+        site.derivesKeysAtOnce = false
+        let bind = "<iq type='set' id='b'><bind xmlns='\(Namespaces.bind)'/></iq>"
+        // It binds before the keys are there: the answer is one of the session's stanzas.
+        let first = SessionsHarness.Client(connection: site.authenticate("romeo"), jid: SessionsHarness.account("romeo"))
+        changePassword(&site, first, "one")
+        site.send(first, bind)
+        _ = site.take(first)
+        _ = site.enable(first)
+        site.now += 1
+        site.deriveKeys()
+        #expect(site.take(first).map { $0["id"] } == ["one"])
+        site.acknowledge(first, 1)
+        #expect(site.closed[first.connection] == nil, "one stanza was sent since stream management was enabled")
+        // It binds afterwards.
+        let second = SessionsHarness.Client(connection: site.authenticate("romeo"), jid: SessionsHarness.account("romeo"))
+        changePassword(&site, second, "two")
+        site.now += 1
+        site.deriveKeys()
+        site.send(second, bind)
+        #expect(site.take(second).map { $0["type"] } == ["result", "result"])
+        // The operator was faster.
+        let third = SessionsHarness.Client(connection: site.authenticate("romeo"), jid: SessionsHarness.account("romeo"))
+        changePassword(&site, third, "three")
+        site.now += 1
+        let changed = PasswordKeys(sha1: keys, sha256: keys)
+        site.step { _ = $0.handle(.changePassword(SessionsHarness.account("romeo"), changed), $1) }
+        site.deriveKeys()
+        #expect(site.take(third).map { $0.condition } == ["conflict"])
+        site.send(third, bind)
+        #expect(site.closed[third.connection] == .some(StreamError(.notAuthorized)))
+        #expect(ask(&site, "romeo")?.storedKey == keys.storedKey)
     }
 
     @Test("addresses of 3,071 bytes are stored everywhere, and survive a restart")

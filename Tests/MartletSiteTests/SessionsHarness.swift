@@ -46,6 +46,10 @@ struct SessionsHarness {
     var closed: [ConnectionID: StreamError?] = [:]
     var commands: [ConnectionID: [StreamCommand]] = [:]
     var diagnostics: [Diagnostic] = []
+    /// Keys of passwords come at once; else when ``deriveKeys()`` is called.
+    var derivesKeysAtOnce = true
+    /// Passwords whose keys are not there yet.
+    var keysRequests: [KeysRequest] = []
     /// Batches that were committed before their effects left.
     var bindingSteps = 0
     private var timers: [(timer: SiteTimer, at: Int64)] = []
@@ -98,6 +102,14 @@ struct SessionsHarness {
         }
         perform(turn.effects)
         if transaction == nil { releaseAcknowledgements() }
+        if derivesKeysAtOnce { deriveKeys() }
+    }
+
+    /// The keys of all passwords are there.
+    mutating func deriveKeys() {
+        let requests = keysRequests
+        keysRequests = []
+        for request in requests { step { $0.keysDerived(request.id, request.run(), $1) } }
     }
 
     /// Commits lazy writes, as the driver does after 100 ms.
@@ -155,6 +167,7 @@ struct SessionsHarness {
             case .stream(let connection, .close(let error)): closed[connection] = .some(error)
             case .stream(let connection, let command): commands[connection, default: []].append(command)
             case .note(let diagnostic): diagnostics.append(diagnostic)
+            case .deriveKeys(let request): keysRequests.append(request)
             default: Issue.record("unexpected effect \(effect)")
             }
         }

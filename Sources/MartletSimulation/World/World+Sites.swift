@@ -135,6 +135,8 @@ extension World {
                 if case .laneStopped(let pair, _, let reason) = diagnostic {
                     stops.stopped(pair, local: site, peer: server(pair.peer), reason: reason)
                 }
+            case .deriveKeys(let request):
+                post(.keysDerived(request.id, request.run()), to: site)
             case .cancelDial, .answer, .shutdownComplete:
                 break
             }
