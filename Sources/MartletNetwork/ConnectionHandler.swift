@@ -205,8 +205,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     // MARK: the engine's actions
 
+    /// The connection is there. An attempt's channel says so twice: when we are added to it, and when it becomes active after that.
     private func started() {
-        writer = context.map { DirectWriter($0.channel) }
+        guard let context, writer == nil else { return }
+        writer = DirectWriter(context.channel)
         tell { $0.connected(directTLS: directTLS, into: &$1) }
         flush()
     }

@@ -129,6 +129,57 @@ import XMPPStreams
         #expect(words.hasPrefix("DNS: ") && words.contains("using the address that worked a moment ago"))
     }
 
+    /// The accepting side of TLS and nothing else.
+    private final class Accepting: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        typealias OutboundOut = ByteBuffer
+
+        private let tls: TLSEngine
+        private let greeted: EventLoopPromise<String>
+        private var heard: [UInt8] = []
+
+        init(_ tls: TLSEngine, _ greeted: EventLoopPromise<String>) {
+            self.tls = tls
+            self.greeted = greeted
+        }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            do {
+                _ = try tls.receive(Array(unwrapInboundIn(data).readableBytesView), plaintext: &heard)
+            } catch {
+                greeted.fail(error)
+            }
+            tls.withOutput { context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: $0)), promise: nil) }
+            let said = String(decoding: heard, as: UTF8.self)
+            if said.contains("<stream:stream") { greeted.succeed(said) }
+        }
+
+        func channelInactive(context: ChannelHandlerContext) { greeted.fail(ChannelError.eof) }
+    }
+
+    @Test("XEP-0368: an attempt with direct TLS shakes hands once, and opens its stream once")
+    func directTLS() async throws {
+        let contexts = try TestContexts.make()
+        let group = MultiThreadedEventLoopGroup.singleton
+        let greeted = group.next().makePromise(of: String.self)
+        let server = try await ServerBootstrap(group: group)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let tls = try TLSEngine(accepting: contexts.accepting)
+                    try channel.pipeline.syncOperations.addHandler(Accepting(tls, greeted))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let port = UInt16(try #require(server.localAddress?.port))
+        let recorder = Recorder()
+        let remembered = RememberedEndpoint(address: "127.0.0.1", port: port, directTLS: true)
+        try await loop(recorder, [:], allowing: "[\"127.0.0.0/8\"]").post([.dial(try request(1, remembered: [remembered]))])
+        let said = try await greeted.futureResult.get()
+        #expect(said.split(separator: "<stream:stream").count == 2, "\(said)")
+        #expect(said.contains("to='brno.example'"))
+        try await server.close()
+    }
+
     @Test("a cancelled attempt says nothing any more")
     func cancelled() async throws {
         let recorder = Recorder()

@@ -58,11 +58,11 @@ class World:
             self._lines[pair] = relay.Line(f"{one} – {other}", forwards)
         return self._lines[pair]
 
-    def start(self):
-        """Name servers, then all servers at once."""
+    def start(self, starttls=True):
+        """Name servers, then all servers at once. Without `starttls` DNS names the ports for direct TLS between servers alone."""
         for caller, called in itertools.product(self.sites.values(), repeat=2):
             address = self._addresses.get((caller.domain, called.domain), called.address)
-            caller.view.put(called.domain, address, called.server_port, called.server_tls_port)
+            caller.view.put(called.domain, address, called.server_port if starttls else None, called.server_tls_port)
         for site in self.sites.values():
             site.view.start()
         for site in self.sites.values():
