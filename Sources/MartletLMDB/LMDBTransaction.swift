@@ -13,7 +13,7 @@ final class LMDBTransaction: KeyValueTransaction {
     /// Indexed by the table's number, grown on demand. The end of a write transaction frees its cursors, not that of a
     /// reading one.
     private var cursors: [OpaquePointer?] = []
-    /// How many `forEach`, `read` and `readLastKey` are running.
+    /// How many `readEach`, `read` and `readLastKey` are running.
     private var iterations = 0
     private(set) var writes = 0
 
@@ -46,7 +46,7 @@ final class LMDBTransaction: KeyValueTransaction {
 
     /// What LMDB has to end, if anything was begun.
     private func end() -> OpaquePointer? {
-        precondition(iterations == 0, "the end of a transaction within forEach or read")
+        precondition(iterations == 0, "the end of a transaction within readEach or read")
         precondition(!isOver, "use of a transaction that is over")
         isOver = true
         guard let ended = transaction else { return nil }

@@ -113,13 +113,20 @@ final class ConnectionHandler: ChannelDuplexHandler {
         report(.congested)
     }
 
-    /// While too much of this connection waits in the site's inbox nothing more is read: TCP slows the sender down.
+    /// While too much of this connection waits in the site's inbox, or the site has to answer first, nothing more is read: TCP
+    /// slows the sender down.
     func read(context: ChannelHandlerContext) {
-        if phase == .open, unhandled >= unhandledLimit {
+        if phase == .open, unhandled >= unhandledLimit || engine.holdsReads {
             readIsHeld = true
         } else {
             context.read()
         }
+    }
+
+    private func readOn() {
+        guard readIsHeld, unhandled <= unhandledLimit / 2, !engine.holdsReads else { return }
+        readIsHeld = false
+        context?.read()
     }
 
     // MARK: from the loop
@@ -133,6 +140,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         default:
             guard phase == .open else { return }
             tell { $0.perform(command, into: &$1) }
+            readOn()
         }
     }
 
@@ -146,10 +154,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// The site has handled that many of the events posted.
     func handled(_ count: Int) {
         unhandled -= count
-        if readIsHeld, unhandled <= unhandledLimit / 2 {
-            readIsHeld = false
-            context?.read()
-        }
+        readOn()
     }
 
     /// The server stops. Streams that the site knows are closed by it; this one is closed here if the site does not.

@@ -11,7 +11,8 @@ import Synchronization
 final class PasswordWork: Sendable {
     /// Derivations at the same time: leaves cores for everything else on the smallest machine.
     static let threads = 2
-    /// Derivations waiting: at 5 ms each the last one waits 160 ms.
+    /// Derivations waiting: at 5 ms each the last one waits 160 ms; twice that where all of them are chosen with XEP-0077, which
+    /// asks for the keys of two digests.
     static let waiting = 64
 
     private let pool = NIOThreadPool(numberOfThreads: PasswordWork.threads)

@@ -73,4 +73,7 @@ struct RegistrationRate {
         count += 1
         return count <= limit
     }
+
+    /// One that was taken came to nothing, through no fault of whoever took it.
+    mutating func giveBack() { count = max(0, count - 1) }
 }

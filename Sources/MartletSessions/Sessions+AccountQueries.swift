@@ -7,7 +7,7 @@ import XMPPXML
 
 /// IQ requests that the site answers on behalf of an account (RFC 6121 §8.5.2.1.3).
 extension Sessions {
-    /// A request of a client to its own account. Returns the answer, unless it comes later.
+    /// A request of a client to its own account. Returns the answer.
     mutating func answer(ownRequest stanza: Stanza, by id: SessionID, _ turn: Turn) -> Stanza? {
         let payloads = stanza.payloads
         guard payloads.count == 1 else {
@@ -19,8 +19,7 @@ extension Sessions {
         case ("session", Namespaces.session) where stanza.iqType == .set: return stanza.result()
         case ("bind", Namespaces.bind): return stanza.errorReply(StanzaError(.notAllowed))
         case ("query", Namespaces.register):
-            return registration(
-                payload, stanza, by: .session(id), account: sessions[id].jid.bare, sessions[id].accountNumber, turn)
+            return registration(payload, stanza, account: sessions[id].jid.bare, sessions[id].accountNumber, turn)
         default: return generalAnswer(payload, stanza, turn)
         }
     }

@@ -21,9 +21,12 @@ extension Sessions {
         if type == .set, let bind = stanza.payload("bind", Namespaces.bind) {
             self.bind(bind, stanza, account: account, number, on: connection, turn)
         } else if let query = stanza.payload("query", Namespaces.register) {
-            if let reply = registration(query, stanza, by: .connection(connection), account: account, number, turn) {
-                turn.perform(.send(reply.serialized()), on: connection)
+            let reply = registration(query, stanza, account: account, number, turn)
+            if let row = AccountTable.row(number, in: turn.store) {
+                // Its own change of the password.
+                connections[connection] = .authenticated(account: account, number: number, generation: row.generation)
             }
+            turn.perform(.send(reply.serialized()), on: connection)
         } else if type == .set, stanza.payload("session", Namespaces.session) != nil {
             turn.perform(.send(stanza.result().serialized()), on: connection)
         } else if let reply = stanza.errorReply(StanzaError(.notAllowed)) {

@@ -103,9 +103,7 @@ extension Sessions {
             let query = stanza.payload("query", Namespaces.register)
         {
             let number = sessions[id].accountNumber
-            if let reply = registration(query, stanza, by: .session(id), account: jid.bare, number, turn) {
-                send(reply, to: id, turn)
-            }
+            send(registration(query, stanza, account: jid.bare, number, turn), to: id, turn)
         } else {
             turn.route(stanza, from: .session(id))
         }

@@ -53,6 +53,8 @@ public struct Sessions {
     var awaitedKeys: [KeysRequest.ID: AwaitedKeys] = [:]
     /// How many were asked for since the start.
     var keysRequests: UInt64 = 0
+    /// The keys that came for the request in hand.
+    var derivedKeys: PasswordKeys?
     /// Sessions over their limit, to be ended before the turn is over.
     var doomed: [SessionID] = []
 

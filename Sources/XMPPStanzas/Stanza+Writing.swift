@@ -24,7 +24,7 @@ extension Stanza {
     }
 
     private func serialized(_ addressee: JID?, _ relayMark: RelayMark?, _ delay: (from: JID, stamp: WallTime)?) -> [UInt8] {
-        // On the stack, where room costs nothing.
+        // A message is small: on the stack, where room costs nothing. Beyond 1 KiB it is memory for a moment.
         withUnsafeTemporaryAllocation(of: UInt8.self, capacity: largestSize(addressee, relayMark, delay?.from)) { room in
             var fill = ByteFill(room)
             write(to: &fill, addressee, relayMark, delay)

@@ -187,7 +187,8 @@ public enum StreamEvent: Sendable {
     indirect case clientAuthenticated(AuthenticatedClient)
     /// A SASL exchange failed; counted per account and address.
     indirect case authenticationFailed(localpart: String?, address: RemoteAddress)
-    /// XEP-0077 before authentication: an IQ in `jabber:iq:register`.
+    /// XEP-0077: before authentication any IQ in `jabber:iq:register`, afterwards one that chooses another password. Nothing that
+    /// follows is read before ``StreamCommand/registrationHandled``.
     case registrationRequested(Stanza)
 
     // Authenticated streams of both kinds.
@@ -252,6 +253,8 @@ public enum StreamCommand: Sendable, Equatable {
     case admit
     /// The answer to `clientAuthenticated`: a SASL failure is sent.
     case refuse(SASLFailure)
+    /// The answer to `registrationRequested` was sent before: the stream goes on.
+    case registrationHandled
     /// The answer to `dialbackKeyReceived`.
     indirect case dialbackVerdict(DomainPair, DialbackVerdict)
 }

@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -69,7 +70,14 @@ class Profile:
             for record, server in zip(records, servers)
         ]
         try:
+            # perf says nothing when it has begun.
+            for record, recorder in zip(records, recorders):
+                deadline = time.monotonic() + 60
+                while recorder.poll() is None and not (record.exists() and record.stat().st_size) and time.monotonic() < deadline:
+                    time.sleep(0.1)
             figures = self.load.run(*words, servers=servers, limit=limit)
+            for server in servers:
+                server.check()
         finally:
             for recorder in recorders:
                 recorder.send_signal(signal.SIGINT)
@@ -106,7 +114,7 @@ def purpose(frames):
 
 
 def part(file, function, frames):
-    if file.startswith("[kernel") or file == "[unknown]":
+    if file.startswith("[kernel"):
         return "Kernel, disk" if any(DISK.search(name) for name, _ in frames) else "Kernel, sockets"
     for name, (object_, called) in PARTS.items():
         if called is not None and re.search(object_, pathlib.Path(file).name) and re.search(called, function):

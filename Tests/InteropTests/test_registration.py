@@ -80,7 +80,8 @@ async def test_a_crowd_that_registers_keeps_nobody_waiting_for_ever(office):
             await bob.until(lambda: bob.texts(alice.bare) == ["in the middle of it"], "the message has arrived")
             answers = [await asyncio.to_thread(stream.read) for stream in streams]
             conditions = {_condition(answer) for answer in answers}
-            assert conditions == {None, "resource-constraint"}
+            # How many find room depends on the machine; PasswordWorkTests have the bound.
+            assert None in conditions and conditions <= {None, "resource-constraint"}, conditions
             made = [number for number, answer in enumerate(answers) if _condition(answer) is None]
         rows = office.command("user", "list").stdout
         assert sum(f"crowd{number}@" in rows for number in range(300)) == len(made)

@@ -298,7 +298,12 @@ struct SessionsHarness {
             let bytes = element.serialized(within: Namespaces.client)
             let context = NamespaceContext(Namespaces.client)
             if let stanza = try? Stanza(parsing: bytes, contentNamespace: Namespaces.client, context: context) {
-                step { $0.received(.stanza(stanza), on: client.connection, $1) }
+                let query = stanza.payload("query", Namespaces.register)
+                if stanza.iqType == .set, query?.first("password", Namespaces.register) != nil {
+                    step { $0.received(.registrationRequested(stanza), on: client.connection, $1) }
+                } else {
+                    step { $0.received(.stanza(stanza), on: client.connection, $1) }
+                }
             } else {
                 step { $0.received(.nonza(element), on: client.connection, $1) }
             }

@@ -269,7 +269,38 @@ struct ClientConversationTests {
         // What comes before the answer waits for it.
         talk.play("> <abort \(Self.sasl)/>")
         talk.perform(.send(Array("<iq type='result' id='reg1'/>".utf8)))
-        talk.play("< <iq type='result' id='reg1'/><failure \(Self.sasl)><aborted/></failure>")
+        talk.play("< <iq type='result' id='reg1'/>")
+        talk.perform(.registrationHandled)
+        talk.play("< <failure \(Self.sasl)><aborted/></failure>")
+    }
+
+    @Test("XEP-0077 §3.3: nothing that follows another password is read before it is there")
+    func anotherPassword() {
+        let query = "<query xmlns='jabber:iq:register'><username>juliet</username><password>new</password></query>"
+        var talk = Self.authenticated()
+        talk.environment.configuration.allowsRegistration = true
+        #expect(!talk.engine.holdsReads)
+        for to in ["", " to='im.example.com'", " to='juliet@im.example.com'"] {
+            talk.play(
+                """
+                > <iq id='1' type='set'\(to)>\(query)</iq><message id='2'/>
+                ! registration <iq\(to) id='1' type='set'>\(query)</iq>
+                """)
+            #expect(talk.engine.holdsReads)
+            // A message for the client in between does not wait, and changes nothing.
+            talk.perform(.send(Array("<message/>".utf8)))
+            talk.play("< <message/>")
+            talk.perform(.registrationHandled)
+            talk.play("! stanza <message id='2'/>")
+            #expect(!talk.engine.holdsReads)
+            talk.perform(.registrationHandled)
+        }
+        // What chooses no password, or none here, is like any other request.
+        for other in ["<iq id='1' type='get'>\(query)</iq>", "<iq to='gateway.example' id='1' type='set'>\(query)</iq>"] {
+            talk.play("> \(other)\n! stanza \(other)")
+        }
+        talk = Self.authenticated()
+        talk.play("> <iq id='1' type='set'>\(query)</iq>\n! stanza <iq id='1' type='set'>\(query)</iq>")
     }
 
     @Test("whoever is refused by the site may try again, and bind to the channel then")

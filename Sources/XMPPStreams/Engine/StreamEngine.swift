@@ -67,14 +67,13 @@ public struct StreamEngine {
         switch command {
         case .send(let bytes):
             stream.write(bytes)
-            negotiation.sent(&stream)
         case .mark:
             break  // The shell's: only it can ask TCP.
         case .close(let error):
             stream.close(error)
         case .abort:
             stream.giveUp(silently: "given up")
-        case .credentials, .refuseCredentials, .admit, .refuse, .dialbackVerdict:
+        case .credentials, .refuseCredentials, .admit, .refuse, .registrationHandled, .dialbackVerdict:
             negotiation.answered(command, &stream)
         }
         pump()
@@ -108,6 +107,9 @@ public struct StreamEngine {
     /// Whether ``StreamCommand/send(_:)`` means no more than that its bytes are written: stanzas flow and nothing is awaited.
     /// Then whoever has the socket may write them without asking further, which each delivery does.
     public var writesAtOnce: Bool { stream.isAuthenticated && !stream.isPaused && stream.isWritable }
+
+    /// Whether nothing more should be read for now: an answer is awaited, and an authenticated peer may say as much as it likes.
+    public var holdsReads: Bool { stream.isPaused && stream.isAuthenticated }
 
     // MARK: Frames
 

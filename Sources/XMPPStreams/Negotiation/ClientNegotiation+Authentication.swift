@@ -116,6 +116,9 @@ extension ClientNegotiation {
         case (.refuse(let failure), .awaitingAdmission):
             stream.resume()
             fail(failure, &stream)
+        case (.registrationHandled, _) where isAwaitingRegistration:
+            isAwaitingRegistration = false
+            stream.resume()
         default:
             // The answer to a question of a stream that went on without it: closed, or failed meanwhile.
             break

@@ -37,7 +37,7 @@ struct ClientNegotiation: Negotiation {
     var exchange = Exchange.none
     var failedAttempts = 0
     var derivations: UInt32 = 0
-    private var isAwaitingRegistration = false
+    var isAwaitingRegistration = false
 
     mutating func headerReceived(_ header: StreamHeader, _ stream: inout XMLStream) {
         let objection = header.objection(contentNamespace: stream.contentNamespace)
@@ -112,7 +112,17 @@ struct ClientNegotiation: Negotiation {
         guard let account else { return registrationReceived(stanza, &stream) }
         // RFC 6120 §8.1.2.1: a client speaks for itself; which of its resources it is, the site knows.
         if let from = stanza.from, !from.hasSameBare(as: account) { return stream.fail(StreamError(.invalidFrom)) }
-        stream.report(.stanza(stanza))
+        guard choosesPassword(stanza, account, stream) else { return stream.report(.stanza(stanza)) }
+        awaitRegistration(stanza, &stream)
+    }
+
+    /// XEP-0077 §3.3: whether the owner of the account wants another password, whose keys take a while. Until they are there
+    /// nothing that follows is read, so that the request is counted (XEP-0198) when it is done, and not before.
+    private func choosesPassword(_ stanza: Stanza, _ account: JID, _ stream: XMLStream) -> Bool {
+        guard stanza.kind == .iq, stream.configuration.allowsRegistration, stanza.iqType == .set,
+            stanza.to.map({ $0 == account || ($0.isDomain && $0.domainpart == account.domainpart) }) ?? true
+        else { return false }
+        return stanza.payload("query", Namespaces.register)?.first("password", Namespaces.register) != nil
     }
 
     private func stanzaFailed(_ failure: StanzaFailure, _ stream: inout XMLStream) {
@@ -138,14 +148,12 @@ struct ClientNegotiation: Negotiation {
         else { return stream.fail(StreamError(.notAuthorized)) }
         var stanza = stanza
         if stanza.to == nil { stanza.to = domain }
+        awaitRegistration(stanza, &stream)
+    }
+
+    private mutating func awaitRegistration(_ stanza: Stanza, _ stream: inout XMLStream) {
         isAwaitingRegistration = true
         stream.pause()
         stream.report(.registrationRequested(stanza))
-    }
-
-    mutating func sent(_ stream: inout XMLStream) {
-        guard isAwaitingRegistration else { return }
-        isAwaitingRegistration = false
-        stream.resume()
     }
 }

@@ -20,8 +20,6 @@ protocol Negotiation {
     mutating func elementReceived(_ tape: ElementTape, _ stream: inout XMLStream)
     /// The site answered one of our questions.
     mutating func answered(_ command: StreamCommand, _ stream: inout XMLStream)
-    /// The site sent something.
-    mutating func sent(_ stream: inout XMLStream)
     /// Keys were derived, or could not be.
     mutating func keysDerived(_ keys: SCRAMKeys?, for id: KeyDerivation.ID, _ stream: inout XMLStream)
     /// The stream is over. Told more than once.
@@ -35,7 +33,6 @@ extension Negotiation {
     mutating func streamMayBegin(_ stream: inout XMLStream) {}
     mutating func tlsEstablished(_ facts: TLSFacts, _ stream: inout XMLStream) {}
     mutating func answered(_ command: StreamCommand, _ stream: inout XMLStream) {}
-    mutating func sent(_ stream: inout XMLStream) {}
     mutating func keysDerived(_ keys: SCRAMKeys?, for id: KeyDerivation.ID, _ stream: inout XMLStream) {}
     mutating func streamFailed(_ failure: DialFailure, _ stream: inout XMLStream) {}
 }
