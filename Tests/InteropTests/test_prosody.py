@@ -1,23 +1,24 @@
-"""Federation with Prosody 0.12, unmodified: by dialback alone and by certificates, each direction."""
+"""Federation with Prosody 0.12, unmodified: by dialback alone, by certificates, by direct TLS alone, each direction."""
 
 import pytest
 
-from harness import certificates, peers, scenarios, server
+from harness import certificates, peers, ports, scenarios, server
 
 
 @pytest.fixture(
     scope="module",
     params=[
-        (server.DIALBACK, True, certificates.BOTH_WAYS, False),
-        (server.EXTERNAL, True, certificates.SERVER_ONLY, False),
-        (server.EXTERNAL, False, certificates.SERVER_ONLY, False),
-        (server.DIALBACK, True, certificates.BOTH_WAYS, True),
-        (server.EXTERNAL, True, certificates.BOTH_WAYS, True),
+        (server.DIALBACK, True, certificates.BOTH_WAYS, False, False),
+        (server.EXTERNAL, True, certificates.SERVER_ONLY, False, False),
+        (server.EXTERNAL, False, certificates.SERVER_ONLY, False, False),
+        (server.DIALBACK, True, certificates.BOTH_WAYS, True, False),
+        (server.EXTERNAL, True, certificates.BOTH_WAYS, True, False),
+        (server.EXTERNAL, True, certificates.BOTH_WAYS, False, True),
     ],
-    ids=["dialback", "external", "external-without-acks", "dialback-bidi", "external-bidi"],
+    ids=["dialback", "external", "external-without-acks", "dialback-bidi", "external-bidi", "direct-tls"],
 )
 def pair(make_world, office_kind, request):
-    mode, server_acks, usage, bidi = request.param
+    mode, server_acks, usage, bidi, direct_tls = request.param
     world = make_world()
     office = world.add("office.example", office_kind, mode=mode, usage=usage, users=scenarios.USERS)
     partner = world.add(
@@ -29,7 +30,9 @@ def pair(make_world, office_kind, request):
         server_acks=server_acks,
         bidi=bidi,
     )
-    world.start()
+    if direct_tls:
+        partner.server_tls_port = ports.SERVER_TLS
+    world.start(starttls=not direct_tls)
     yield office, partner
     world.close()
 

@@ -120,6 +120,11 @@ class Ejabberd(Server):
     def _configuration(self):
         trust = f'ca_file: "{self.authority.certificate}"' if self.authority else ""
         dialback = "mod_s2s_dialback: {}" if self.mode == DIALBACK else ""
+        direct_tls = (
+            f'  - {{ port: {self.server_tls_port}, ip: "{self.address}", module: ejabberd_s2s_in, tls: true }}\n'
+            if self.server_tls_port
+            else ""
+        )
         return f"""\
 loglevel: debug
 log_rotate_count: 0
@@ -134,7 +139,7 @@ listen:
   - {{ port: {self.client_port}, ip: "{self.address}", module: ejabberd_c2s, starttls_required: true, access: all }}
   - {{ port: {self.client_tls_port}, ip: "{self.address}", module: ejabberd_c2s, tls: true, access: all }}
   - {{ port: {self.server_port}, ip: "{self.address}", module: ejabberd_s2s_in }}
-acl: {{ local: {{ user_regexp: "" }} }}
+{direct_tls}acl: {{ local: {{ user_regexp: "" }} }}
 access_rules: {{ local: {{ allow: local }} }}
 shaper_rules: {{ max_user_sessions: 10, max_user_offline_messages: infinity }}
 modules:
