@@ -107,7 +107,7 @@ part-interop:
 	MARTLET=$(CURDIR)/.build/debug/martlet Tests/InteropTests/run
 
 part-thread-sanitize:
-	TSAN_OPTIONS=halt_on_error=1 $(SWIFT) test --scratch-path .build-thread --sanitize=thread
+	Tests/ThreadSanitizer/run
 
 part-kills: build
 	MARTLET=.build/release/martlet .venv/bin/python Tests/InteropTests/campaign.py --kills $(KILLS) --seed $(SEED)
