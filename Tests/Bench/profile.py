@@ -33,8 +33,6 @@ FUNCTIONS = 20
 
 #: Where a sample belongs, the first that fits: object, and what the function is called.
 PARTS = {
-    "Kernel, sockets": (r"\[kernel", None),
-    "Kernel, disk": (r"\[kernel", None),
     "OpenSSL": (r"lib(ssl|crypto)", r""),
     "libxml2": (r"libxml2", r""),
     "LMDB": (r"liblmdb", r""),
@@ -42,7 +40,8 @@ PARTS = {
     "Runtime": (r"martlet|libc\.|libstdc", r"^_?swift|^\$s[sS]|^_ZN?K?\d*5swift|malloc|free|calloc|^\$s\d*Foundation|tuple_|outlined"),
     "Our code": (r"martlet", r""),
 }
-#: What a kernel's sample was for, from the functions that called it.
+#: The kernel's samples: everything but the disk, and the disk, by the functions that called.
+KERNEL = ("Kernel, sockets", "Kernel, disk")
 DISK = re.compile(r"sys_(pwrite|pwritev|write|writev|fdatasync|fsync|lseek|msync)|ext4|jbd2")
 
 
@@ -73,7 +72,9 @@ class Profile:
             # perf says nothing when it has begun.
             for record, recorder in zip(records, recorders):
                 deadline = time.monotonic() + 60
-                while recorder.poll() is None and not (record.exists() and record.stat().st_size) and time.monotonic() < deadline:
+                while not (record.exists() and record.stat().st_size):
+                    if recorder.poll() is not None or time.monotonic() > deadline:
+                        raise RuntimeError("perf record does not begin: is it allowed here?")
                     time.sleep(0.1)
             figures = self.load.run(*words, servers=servers, limit=limit)
             for server in servers:
@@ -115,9 +116,9 @@ def purpose(frames):
 
 def part(file, function, frames):
     if file.startswith("[kernel"):
-        return "Kernel, disk" if any(DISK.search(name) for name, _ in frames) else "Kernel, sockets"
+        return KERNEL[any(DISK.search(name) for name, _ in frames)]
     for name, (object_, called) in PARTS.items():
-        if called is not None and re.search(object_, pathlib.Path(file).name) and re.search(called, function):
+        if re.search(object_, pathlib.Path(file).name) and re.search(called, function):
             return name
     return "Rest"
 
@@ -130,7 +131,7 @@ def demangled(names):
 
 
 def document(profiles, martlet):
-    columns = [*PARTS, "Rest"]
+    columns = [*KERNEL, *PARTS, "Rest"]
     text = [
         "# Where the processor time goes",
         "",
