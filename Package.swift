@@ -67,7 +67,11 @@ var targets: [Target] = [
         ]),
     target(
         "MartletServices",
-        ["MartletPrimitives", "XMPPAddress", "XMPPXML", "XMPPStanzas", "MartletStore", "MartletBus"]),
+        [
+            "MartletPrimitives", "MartletCrypto", "XMPPAddress", "XMPPXML", "XMPPStanzas", "XMPPStreams", "MartletStore",
+            "MartletBus",
+            collections,
+        ]),
     target(
         "MartletSite",
         [

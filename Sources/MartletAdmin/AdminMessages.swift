@@ -22,6 +22,8 @@ public enum AdminRequest: Codable, Sendable, Equatable {
     case importRecords(records: [String], origin: String, destination: String)
     case status
     case drain(otherHost: String)
+    /// Which rules would judge a stanza, and who would decide about it.
+    case explain(from: String, to: String)
     /// Read configuration and certificates anew: answered by the process, not by the site.
     case reload
 }
@@ -40,6 +42,7 @@ public enum AdminAnswer: Codable, Sendable, Equatable {
     case bundle(Part)
     case imported(Imported)
     case status(Status)
+    case explanation(lines: [String])
 
     /// One account.
     public struct User: Codable, Sendable, Equatable {
@@ -135,10 +138,25 @@ extension AdminRequest {
     /// The site's command, `nil` for what the process itself answers.
     public func command() throws(AdminFailure) -> Command? {
         switch self {
-        case .addUser(let account, let keys): .addUser(try Self.account(account), try Self.keys(keys))
-        case .changePassword(let account, let keys): .changePassword(try Self.account(account), try Self.keys(keys))
-        case .removeUser(let account): .removeUser(try Self.account(account))
+        case .addUser(let account, let keys): .accounts(.add(try Self.account(account), try Self.keys(keys)))
+        case .changePassword(let account, let keys):
+            .accounts(.changePassword(try Self.account(account), try Self.keys(keys)))
+        case .removeUser(let account): .accounts(.remove(try Self.account(account)))
         case .listUsers: .listUsers
+        case .status: .status
+        case .drain(let host): .drain(otherHost: host)
+        case .explain(let from, let to): .explain(from: try Self.address(from), to: try Self.address(to))
+        case .reload: nil
+        case .listLinks, .showLink, .retryLinks, .listQueue, .listAges, .holdEntries, .releaseEntries, .purgeEntries,
+            .planResync,
+            .resync, .exportEntries, .importRecords:
+            try linkCommand().map { .links($0) }
+        }
+    }
+
+    /// What concerns links and their queues; `nil` for everything else.
+    private func linkCommand() throws(AdminFailure) -> LinkCommand? {
+        switch self {
         case .listLinks: .listLinks
         case .showLink(let peer): .showLink(try AdminDesk.domain(peer))
         case .retryLinks(nil): .retryLinks(nil)
@@ -156,15 +174,21 @@ extension AdminRequest {
             .exportEntries(try AdminDesk.domain(peer), after: try Self.cursor(after))
         case .importRecords(let records, let origin, let destination):
             try AdminDesk.carried(records, origin: origin, destination: destination)
-        case .status: .status
-        case .drain(let host): .drain(otherHost: host)
-        case .reload: nil
+        case .addUser, .changePassword, .removeUser, .listUsers, .status, .drain, .explain, .reload: nil
         }
     }
 
     private static func cursor(_ text: String?) throws(AdminFailure) -> EntryName? {
         guard let text else { return nil }
         return try AdminDesk.name(text)
+    }
+
+    private static func address(_ text: String) throws(AdminFailure) -> JID {
+        do {
+            return try JID(text)
+        } catch {
+            throw AdminFailure("\(text) is not an address: \(error)")
+        }
     }
 
     private static func account(_ text: String) throws(AdminFailure) -> JID {
@@ -202,6 +226,7 @@ extension AdminAnswer {
         case .resync(let rows): self = .resync(rows: rows.map(Stopped.init))
         case .bundle(let part): self = .bundle(Part(part))
         case .imported(let outcome): self = .imported(Imported(outcome))
+        case .explanation(let lines): self = .explanation(lines: lines)
         case .status(let row):
             self = .status(
                 Status(

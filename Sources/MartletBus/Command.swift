@@ -36,10 +36,29 @@ public struct PasswordKeys: Sendable, Equatable {
 
 /// What an administrator can ask a site; answered by one ``CommandAnswer``.
 public enum Command: Sendable, Equatable {
-    case addUser(JID, PasswordKeys)
-    case changePassword(JID, PasswordKeys)
-    case removeUser(JID)
+    /// About one account.
+    case accounts(AccountCommand)
+    /// About links and what waits on them.
+    case links(LinkCommand)
+    /// Every account with its sessions.
     case listUsers
+    /// How many people, sessions and links there are.
+    case status
+    /// Tells every client to reconnect at another host (RFC 6120 §4.9.3.19).
+    case drain(otherHost: String)
+    /// Which rules would judge a stanza from one address to another, and who would decide about it.
+    case explain(from: JID, to: JID)
+}
+
+/// What an administrator does with an account.
+public enum AccountCommand: Sendable, Equatable {
+    case add(JID, PasswordKeys)
+    case changePassword(JID, PasswordKeys)
+    case remove(JID)
+}
+
+/// What an administrator asks of links and their queues.
+public enum LinkCommand: Sendable, Equatable {
     case listLinks
     /// All about one peer.
     case showLink(JID)
@@ -63,10 +82,6 @@ public enum Command: Sendable, Equatable {
     case exportEntries(JID, after: EntryName?)
     /// Records of a bundle from `origin` to one of our domains, whose signature was checked.
     case importRecords([CarriedRecord], origin: JID, destination: JID)
-    /// How many people, sessions and links there are.
-    case status
-    /// Tells every client to reconnect at another host (RFC 6120 §4.9.3.19).
-    case drain(otherHost: String)
 }
 
 /// The answer to a ``Command``.
@@ -83,6 +98,8 @@ public enum CommandAnswer: Sendable, Equatable {
     case bundle(BundlePart)
     case imported(ImportOutcome)
     case status(StatusRow)
+    /// A stanza's way, one step a line.
+    case explanation([String])
 }
 
 /// One account.

@@ -4,8 +4,10 @@ import XMPPAddress
 /// What the operator decides about a site's behaviour, and every limit of its core with the reason for its number.
 /// Re-read without a restart.
 public struct SitePolicy: Sendable, Equatable {
-    /// The domains this site serves; the first is its name.
-    public var domains: [JID]
+    /// The domains this site serves and what lives there; the first is its name.
+    public var hosts: [Host]
+    /// The rules that judge stanzas on their way, in this order.
+    public var interceptors = InterceptorKind.allCases
     /// Our other offices: they wait for days where strangers wait for minutes.
     public var knownPeers: [JID] = []
     /// Names of offices, for rosters; the others are called by their domain. Look-up only.
@@ -101,17 +103,18 @@ public struct SitePolicy: Sendable, Equatable {
     /// Free bytes under the store below which new durable stanzas are refused with `resource-constraint`.
     public var diskReserve: Int64 = 512 << 20
 
-    /// The defaults for a site that serves `domains`.
-    public init(domains: [JID]) {
-        precondition(!domains.isEmpty, "a site serves at least one domain")
-        self.domains = domains
+    /// The defaults for a site that serves these hosts.
+    public init(hosts: [Host]) {
+        precondition(!hosts.isEmpty, "a site serves at least one domain")
+        self.hosts = hosts
     }
+
+    /// The defaults for a site that serves the people of `domains`.
+    public init(domains: [JID]) { self.init(hosts: domains.map { Host($0) }) }
+
+    /// The site's name: its first domain.
+    public var name: JID { hosts[0].domain }
 
     /// The lifetime of entries to a peer, milliseconds.
     public func entryLifetime(of peer: JID) -> Int64 { entryLifetimes[peer] ?? entryLifetime }
-
-    /// Whether `domain` is one of ours.
-    public func serves(_ domainpart: String) -> Bool {
-        domains.contains { $0.domainpart == domainpart }
-    }
 }

@@ -4,18 +4,6 @@ import XMPPAddress
 import XMPPStanzas
 import XMPPStreams
 
-/// Where a stanza came from, for rules that depend on it.
-public enum Origin: Sendable, Equatable {
-    /// A client's session on this site.
-    case session(SessionID)
-    /// A stream that another server opened to us.
-    case peer(ConnectionID, DomainPair)
-    /// A bundle that another site made and an operator brought.
-    case bundle(DomainPair)
-    /// The site itself: answers, bounces, presence on behalf of accounts.
-    case site
-}
-
 /// A bound resource; survives connections and, with stream management, restarts.
 public struct SessionID: Hashable, Sendable {
     /// The place in the slab.
@@ -106,7 +94,11 @@ public final class Turn {
     /// Leave only after the next commit, also from a batch that has only lazy writes: acknowledgements.
     public private(set) var afterCommit: [Effect] = []
     /// Stanzas to be routed, in order.
-    public private(set) var outgoing: [(stanza: Stanza, origin: Origin)] = []
+    public private(set) var outgoing: [Envelope] = []
+    /// What parts of the site have told the others, in order.
+    public private(set) var notices: [Notice] = []
+    /// What parts of the site want of others, in order.
+    public private(set) var questions: [Question] = []
     /// Timers to be set.
     public private(set) var timers: [(timer: SiteTimer, at: Instant)] = []
     /// Whether new durable stanzas must be refused: the disk's reserve is reached.
@@ -143,14 +135,34 @@ public final class Turn {
         lazyWrites += store.writes - before
     }
 
-    /// Hands a stanza to the bus. `from` and `to` must be set, but for a stanza to the account itself.
-    public func route(_ stanza: Stanza, from origin: Origin = .site) {
-        outgoing.append((stanza, origin))
+    /// Hands a stanza to the bus that came from outside: `from` is set, `to` but for one to the sender's own account.
+    public func admit(_ stanza: consuming Stanza, from origin: Origin) {
+        let entrance: Checkpoint =
+            switch origin {
+            case .peer, .bundle: .fromPeer
+            case .session, .login, .account, .service, .site: .fromClient
+            }
+        outgoing.append(Envelope(stanza, from: origin, entrance: entrance))
+    }
+
+    /// Hands a stanza to the bus that the site says itself. `to` must be set.
+    public func route(_ stanza: consuming Stanza, from origin: Origin) {
+        outgoing.append(Envelope(stanza, from: origin))
     }
 
     /// Bounces a stanza, where RFC 6120 §8.3.1 allows an answer.
     public func bounce(_ stanza: Stanza, _ error: StanzaError) {
-        if let reply = stanza.errorReply(error) { route(reply) }
+        if let reply = stanza.errorReply(error) { route(reply, from: .site) }
+    }
+
+    /// Tells the other parts of the site a fact.
+    public func notify(_ notice: Notice) {
+        notices.append(notice)
+    }
+
+    /// Asks whoever can answer.
+    public func ask(_ question: Question) {
+        questions.append(question)
     }
 
     /// Tells a connection to do something.
@@ -192,8 +204,24 @@ public final class Turn {
 
 extension Turn {
     /// For the site: the stanzas to route, for an empty list whose room the next ones take.
-    public func takeOutgoing(_ taken: inout [(stanza: Stanza, origin: Origin)]) {
+    public func takeOutgoing(_ taken: inout [Envelope]) {
         swap(&taken, &outgoing)
+    }
+
+    /// For the site: the facts that were told.
+    public func takeNotices() -> [Notice] {
+        if notices.isEmpty { return [] }
+        var taken: [Notice] = []
+        swap(&taken, &notices)
+        return taken
+    }
+
+    /// For the site: what was asked.
+    public func takeQuestions() -> [Question] {
+        if questions.isEmpty { return [] }
+        var taken: [Question] = []
+        swap(&taken, &questions)
+        return taken
     }
 
     /// For the driver: the effects, which the turn holds no longer.

@@ -8,7 +8,8 @@ import XMPPStreams
 extension Federation {
     /// A stanza for another domain (`Docs/relay-protocol.md` §3, S1): taken over on disk, written to a stream, or
     /// refused with an error to its sender. What is taken over is acknowledged to the client by the same commit.
-    public mutating func accept(_ stanza: Stanza, from origin: Origin, _ turn: Turn) {
+    public mutating func accept(_ envelope: Envelope, _ turn: Turn) {
+        let stanza = envelope.stanza
         guard let from = stanza.from, let to = stanza.to else { return }
         let pair = DomainPair(local: from.domain, peer: to.domain)
         guard turn.policy.federates, !turn.policy.blockedPeers.contains(pair.peer) else {

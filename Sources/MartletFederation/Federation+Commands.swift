@@ -11,7 +11,7 @@ extension Federation {
     static let deskPage = 1000
 
     /// What an operator asks of links and queues.
-    public mutating func handle(_ command: Command, _ turn: Turn) -> CommandAnswer {
+    public mutating func handle(_ command: LinkCommand, _ turn: Turn) -> CommandAnswer {
         switch command {
         case .listLinks: .links(linkRows(turn))
         case .showLink(let peer): linkDetails(peer, turn).map { .link($0) } ?? .refused("there is no link to \(peer)")
@@ -26,7 +26,6 @@ extension Federation {
         case .exportEntries(let peer, let cursor): exportPart(peer, after: cursor, turn)
         case .importRecords(let records, let origin, let destination):
             importRecords(records, DomainPair(local: destination, peer: origin), turn)
-        default: .refused("not understood")
         }
     }
 

@@ -121,7 +121,7 @@ extension Federation {
     func bounce(_ stanza: Stanza, _ error: StanzaError, _ turn: Turn) {
         guard var reply = stanza.errorReply(error) else { return }
         reply.to = reply.to?.bare
-        turn.route(reply)
+        turn.route(reply, from: .site)
     }
 
     /// Nothing can be delivered there: everything that waits is answered, and the lane begins anew if the domain ever

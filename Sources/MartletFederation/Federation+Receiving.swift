@@ -97,7 +97,7 @@ extension Federation {
             stanza.relayMark = nil
             receivedEntry(mark, .stanza(stanza), pair, on: connection, turn)
         } else {
-            turn.route(stanza, from: .peer(connection, pair))
+            turn.admit(stanza, from: .peer(connection, pair))
         }
     }
 
@@ -239,7 +239,7 @@ extension Federation {
             turn.note(.entryTaken(EntryTrace(lane.pair, lane.laneClass, mark.number), id: stanza.id ?? ""))
         }
         switch content {
-        case .stanza(let stanza): turn.route(stanza, from: origin)
+        case .stanza(let stanza): turn.admit(stanza, from: origin)
         case .refused(let stanza, let error): turn.bounce(stanza, error)
         case .void: break
         }

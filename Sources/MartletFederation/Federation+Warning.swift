@@ -169,7 +169,8 @@ extension Federation {
         let body = Element("body", Namespaces.client, [], [.text(text)])
         turn.route(
             Stanza(
-                .message, from: pair.local, to: warning.sender, id: turn.random.identifier(), type: "normal", payloads: [body]))
+                .message, from: pair.local, to: warning.sender, id: turn.random.identifier(), type: "normal", payloads: [body]),
+            from: .service)
     }
 
     /// `2026-11-22 10:32 UTC`

@@ -184,11 +184,13 @@ public struct Federation {
     }
 
     private mutating func dialKnownPeers(_ turn: Turn) {
-        guard turn.policy.federates, let local = turn.policy.domains.first else { return }
-        for peer in turn.policy.knownPeers where !turn.policy.serves(peer.domainpart) {
-            let slot = slot(of: DomainPair(local: local, peer: peer), turn)
-            links[slot].isStranger = false
-            dialIfResting(slot, turn)
+        guard turn.policy.federates else { return }
+        for local in turn.policy.peoplesDomains {
+            for peer in turn.policy.knownPeers where !turn.policy.serves(peer.domainpart) {
+                let slot = slot(of: DomainPair(local: local, peer: peer), turn)
+                links[slot].isStranger = false
+                dialIfResting(slot, turn)
+            }
         }
     }
 }

@@ -4,44 +4,55 @@ import XMPPAddress
 import XMPPStanzas
 import XMPPXML
 
-/// What a domain is and can do.
-enum Disco {
-    /// XEP-0030 §3.
-    static func info(_ query: Element, _ turn: Turn) -> Result<Element?, StanzaError> {
-        if turn.policy.federates, let node = query["node"], let info = commandInfo(node) { return .success(info) }
-        guard let info = DiscoFeatures.info(query, of: .server, policy: turn.policy) else {
-            return .failure(StanzaError(.itemNotFound))
+/// What an account or a domain is and can do: the sum of what the services declare.
+public enum Disco {
+    private static let everything: RequestScope = [.ownAccount, .contact, .host]
+
+    /// For everybody and everything.
+    public static let declaration = ServiceDeclaration(
+        "Disco",
+        features: [Namespaces.discoInfo, Namespaces.discoItems].map {
+            .init($0, of: [.account] + ServiceDeclaration.Subject.everyHost)
+        },
+        requests: [Namespaces.discoInfo, Namespaces.discoItems].map {
+            .init("query", $0, [.get], to: everything, at: Host.Kind.allCases)
+        })
+
+    /// XEP-0030 §3, §4.
+    public static func answer(_ request: Request, _ services: ServiceCatalogue, _ turn: Turn) -> Answer {
+        let node = request.payload["node"]
+        if request.payload.namespace == Namespaces.discoItems { return items(request, node, turn) }
+        if let node {
+            let info = request.host.flatMap { AdHocCommands.info(node, at: $0, turn) }
+            return info.map { .result($0) } ?? .error(StanzaError(.itemNotFound))
         }
-        return .success(info)
+        return .result(info(request.host, services, turn))
     }
 
-    /// XEP-0050 §2.2, §2.3: the list of commands, and the one command.
-    private static func commandInfo(_ node: String) -> Element? {
-        let (type, name): (String, String)
-        switch node {
-        case Namespaces.commands: (type, name) = ("command-list", "Commands")
-        case QueueCommand.node: (type, name) = ("command-node", QueueCommand.name)
-        default: return nil
-        }
-        let identity = [("category", "automation"), ("type", type), ("name", name)]
-        var info = Element("query", Namespaces.discoInfo, [("node", node)])
-        info.append(Element("identity", Namespaces.discoInfo, identity))
-        for feature in [Namespaces.commands, Namespaces.dataForms] where node == QueueCommand.node {
+    private static func info(_ host: Host?, _ services: ServiceCatalogue, _ turn: Turn) -> Element {
+        let subject: ServiceDeclaration.Subject = host.map { .host($0.kind) } ?? .account
+        let identity = host?.kind.identity ?? (category: "account", type: "registered")
+        var element = Element("identity", Namespaces.discoInfo, [("category", identity.category), ("type", identity.type)])
+        if host != nil { element["name"] = "Martlet" }
+        var info = Element("query", Namespaces.discoInfo, elements: [element])
+        for feature in services.features(of: subject, policy: turn.policy) {
             info.append(Element("feature", Namespaces.discoInfo, [("var", feature)]))
         }
+        for form in services.forms(of: subject, policy: turn.policy) { info.append(form) }
         return info
     }
 
-    /// XEP-0030 §4. Accounts are not listed: who works here is nobody's business. Commands are for our own people.
-    static func items(_ query: Element, of to: JID?, isOwn: Bool, _ turn: Turn) -> Result<Element?, StanzaError> {
-        if let node = query["node"] {
-            var items = Element("query", Namespaces.discoItems, [("node", node)])
-            if node == Namespaces.commands, isOwn, turn.policy.federates, let to {
-                let command = [("jid", to.description), ("node", QueueCommand.node), ("name", QueueCommand.name)]
-                items.append(Element("item", Namespaces.discoItems, command))
+    /// Accounts are not listed: who works here is nobody's business. The other hosts of the site stand below each domain of people.
+    private static func items(_ request: Request, _ node: String?, _ turn: Turn) -> Answer {
+        guard let node else {
+            var items = Element("query", Namespaces.discoItems)
+            for host in turn.policy.hosts where request.host?.kind == .people && host.kind != .people {
+                items.append(Element("item", Namespaces.discoItems, [("jid", host.domain.description)]))
             }
-            return .success(items)
+            return .result(items)
         }
-        return .success(Element("query", Namespaces.discoItems))
+        var items = Element("query", Namespaces.discoItems, [("node", node)])
+        for item in AdHocCommands.items(node, request, turn) { items.append(item) }
+        return .result(items)
     }
 }

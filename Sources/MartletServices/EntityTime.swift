@@ -4,9 +4,15 @@ import XMPPStanzas
 import XMPPXML
 
 /// Says what time it is. The site lives in UTC.
-enum EntityTime {
-    static func answer(_ turn: Turn) -> Result<Element?, StanzaError> {
-        .success(
+public enum EntityTime {
+    /// For domains.
+    public static let declaration = ServiceDeclaration(
+        "EntityTime", features: [.init(Namespaces.time, of: ServiceDeclaration.Subject.everyHost)],
+        requests: [.init("time", Namespaces.time, [.get], to: .host, at: Host.Kind.allCases)])
+
+    /// XEP-0202 §3.
+    public static func answer(_ turn: Turn) -> Answer {
+        .result(
             Element(
                 "time", Namespaces.time,
                 elements: [

@@ -1,4 +1,3 @@
-// XEP-0050: Ad-Hoc Commands, version 1.3.0, for one command on the server: my waiting messages
 import MartletBus
 import XMPPAddress
 import XMPPStanzas
@@ -8,7 +7,7 @@ import XMPPXML
 /// messages are not shown: the sender knows them, and whoever looks over the shoulder need not.
 ///
 /// Nothing is kept between the two steps: the form says everything, so a session cannot expire, nor be taken over.
-enum QueueCommand {
+public enum QueueCommand {
     /// The node.
     static let node = "urn:martlet:queue"
     /// What people read.
@@ -17,40 +16,37 @@ enum QueueCommand {
     private static let selectionLimit = 100
     private static let field = "entries"
 
-    /// The first answer to a request: an error, an end, or a question that federation has to answer.
-    enum Step {
-        case question(QueueQuestion)
-        case reply(Stanza)
-    }
-
-    /// A request of somebody; `isOwn` if a client of this site sent it.
-    static func received(_ command: Element, _ stanza: Stanza, isOwn: Bool, _ turn: Turn) -> Step {
-        guard command["node"] == node, turn.policy.federates else { return refusal(stanza, .itemNotFound) }
-        guard isOwn, let account = stanza.from?.bare, stanza.to?.domainpart == account.domainpart else {
-            return refusal(stanza, .forbidden)
+    /// A request of somebody.
+    static func answer(_ request: Request, _ turn: Turn) -> Answer {
+        let (command, stanza) = (request.payload, request.stanza)
+        guard request.session != nil, let account = stanza.from?.bare, stanza.to?.domainpart == account.domainpart else {
+            return .error(StanzaError(.forbidden))
+        }
+        func question(_ session: String, cancelling entries: [String]) -> Answer {
+            .ask(.ownEntries(QueueQuestion(request: stanza, account: account, session: session, cancelled: entries)))
         }
         guard let session = command["sessionid"] else {
-            guard command["action"] ?? "execute" == "execute" else { return refusal(stanza, .badRequest, "bad-action") }
-            return .question(QueueQuestion(request: stanza, account: account, session: turn.random.identifier(), cancelled: []))
+            guard command["action"] ?? "execute" == "execute" else { return refusal("bad-action") }
+            return question(turn.random.identifier(), cancelling: [])
         }
         let form = command.first("x", Namespaces.dataForms).flatMap(DataForm.init)
         switch (command["action"] ?? "execute", form?.kind) {
         case ("cancel", _), ("execute", .cancel), ("complete", .cancel), ("next", .cancel):
-            return .reply(stanza.result(answer(session, status: "canceled")))
+            return .result(answer(session, status: "canceled"))
         case ("execute", .submit?), ("complete", .submit?), ("next", .submit?):
             let chosen = Array((form?.values(field) ?? []).prefix(selectionLimit))
             guard !chosen.isEmpty else {
-                return .reply(stanza.result(answer(session, status: "completed", note: "No message was chosen.")))
+                return .result(answer(session, status: "completed", note: "No message was chosen."))
             }
-            return .question(QueueQuestion(request: stanza, account: account, session: session, cancelled: chosen))
-        case ("execute", _), ("complete", _), ("next", _): return refusal(stanza, .badRequest, "bad-payload")
-        case ("prev", _): return refusal(stanza, .badRequest, "bad-action")
-        default: return refusal(stanza, .badRequest, "malformed-action")
+            return question(session, cancelling: chosen)
+        case ("execute", _), ("complete", _), ("next", _): return refusal("bad-payload")
+        case ("prev", _): return refusal("bad-action")
+        default: return refusal("malformed-action")
         }
     }
 
     /// The answer to a question.
-    static func answer(_ question: QueueQuestion, _ cancelled: [Cancellation], _ entries: OwnEntries) -> Stanza {
+    public static func answer(_ question: QueueQuestion, _ cancelled: [Cancellation], _ entries: OwnEntries) -> Stanza {
         if !cancelled.isEmpty {
             return question.request.result(
                 answer(
@@ -114,23 +110,8 @@ enum QueueCommand {
         return command
     }
 
-    /// XEP-0050 §4.4: an error with a condition of its own beside that of RFC 6120.
-    private static func refusal(_ stanza: Stanza, _ condition: StanzaError.Condition, _ own: String? = nil) -> Step {
-        var error = StanzaError(condition).element()
-        if let own { error.append(Element(own, Namespaces.commands)) }
-        return .reply(
-            Stanza(.iq, from: stanza.to, to: stanza.from, id: stanza.id, type: "error", payloads: [error]))
+    /// XEP-0050 §4.4: a condition of its own beside that of RFC 6120.
+    private static func refusal(_ condition: String) -> Answer {
+        .error(StanzaError(.badRequest), Element(condition, Namespaces.commands))
     }
-}
-
-/// A request of the command that only federation can answer; the site carries it there.
-public struct QueueQuestion: Sendable, Equatable {
-    /// The request.
-    public var request: Stanza
-    /// Whose messages.
-    public var account: JID
-    /// The `sessionid` of the answer.
-    var session: String
-    /// Entries to cancel; none for a list.
-    public var cancelled: [String]
 }

@@ -4,9 +4,15 @@ import XMPPStanzas
 import XMPPXML
 
 /// Says what runs here. The operating system is nobody's business (XEP-0092 §5).
-enum SoftwareVersion {
-    static func answer(_ turn: Turn) -> Result<Element?, StanzaError> {
-        .success(
+public enum SoftwareVersion {
+    /// For domains.
+    public static let declaration = ServiceDeclaration(
+        "SoftwareVersion", features: [.init(Namespaces.version, of: ServiceDeclaration.Subject.everyHost)],
+        requests: [.init("query", Namespaces.version, [.get], to: .host, at: Host.Kind.allCases)])
+
+    /// XEP-0092 §3.
+    public static func answer(_ turn: Turn) -> Answer {
+        .result(
             Element(
                 "query", Namespaces.version,
                 elements: [

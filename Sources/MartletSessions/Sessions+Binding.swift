@@ -7,31 +7,43 @@ import XMPPXML
 
 /// Resource binding (RFC 6120 §7).
 extension Sessions {
+    /// A second resource is not bound on one stream (RFC 6120 §7.1): whoever asks for it is told.
+    public static let binding = ServiceDeclaration(
+        "ResourceBinding", requests: [.init("bind", Namespaces.bind, [.set], to: .ownAccount)])
+
     /// A stanza on a connection that has logged in and bound nothing: all it may do is bind, or see to its account.
     mutating func receivedUnbound(
-        _ stanza: Stanza, account: JID, _ number: AddressNumber, on connection: ConnectionID, _ turn: Turn
+        _ stanza: Stanza, _ account: AccountName, on connection: ConnectionID, _ turn: Turn
     ) {
-        let isOurs = stanza.to.map { $0 == account || ($0.isDomain && turn.policy.serves($0.domainpart)) } ?? true
+        let isOurs = stanza.to.map { $0 == account.jid || ($0.isDomain && turn.policy.serves($0.domainpart)) } ?? true
         guard stanza.kind == .iq, isOurs, let type = stanza.iqType else {
             // RFC 6120 §7.1
             turn.perform(.close(StreamError(.notAuthorized)), on: connection)
             return
         }
-        guard type.isRequest else { return }
         if type == .set, let bind = stanza.payload("bind", Namespaces.bind) {
-            self.bind(bind, stanza, account: account, number, on: connection, turn)
-        } else if let query = stanza.payload("query", Namespaces.register) {
-            let reply = registration(query, stanza, account: account, number, turn)
-            if let row = AccountTable.row(number, in: turn.store) {
-                // Its own change of the password.
-                connections[connection] = .authenticated(account: account, number: number, generation: row.generation)
-            }
-            turn.perform(.send(reply.serialized()), on: connection)
-        } else if type == .set, stanza.payload("session", Namespaces.session) != nil {
-            turn.perform(.send(stanza.result().serialized()), on: connection)
-        } else if let reply = stanza.errorReply(StanzaError(.notAllowed)) {
-            turn.perform(.send(reply.serialized()), on: connection)
+            self.bind(bind, stanza, account: account.jid, account.number, on: connection, turn)
+        } else if type.isRequest {
+            turn.admit(stanza, from: .login(connection, account))
         }
+    }
+
+    /// An account has another password: who has not bound a resource yet logged in with the old one, but for the connection that has
+    /// chosen the new one.
+    public mutating func passwordChanged(_ account: AccountName, generation: UInt64, by connection: ConnectionID?) {
+        guard let connection, case .authenticated(account, _) = connections[connection] else { return }
+        connections[connection] = .authenticated(account, generation: generation)
+    }
+
+    /// A client proved itself: it may bind a resource, or resume a session.
+    public mutating func clientAdmitted(_ connection: ConnectionID, _ account: AccountName, generation: UInt64) {
+        connections[connection] = .authenticated(account, generation: generation)
+    }
+
+    /// A request that had to wait for something comes now.
+    public mutating func requestReady(_ stanza: Stanza, on connection: ConnectionID, _ turn: Turn) {
+        received(stanza, on: connection, turn)
+        endDoomed(turn)
     }
 
     /// Whether the account is still the one to which a connection has logged in; else the connection is closed. Between login

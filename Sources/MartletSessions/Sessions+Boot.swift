@@ -10,8 +10,6 @@ extension Sessions {
     /// After the start: sessions that can be resumed are there again, without connection; contacts of the others are told
     /// that they are gone.
     public mutating func boot(_ turn: Turn) {
-        recentMessages = RecentMessages(in: turn.store)
-        countAccounts(AccountTable.all(in: turn.store).count - accountCount)
         let stored = ClientSessionTable.sessions(in: turn.store)
         for (account, number, row) in stored where row.state == .resumable {
             restore(account, number, row, turn)
@@ -49,7 +47,7 @@ extension Sessions {
                     let pair = DomainPair(local: account.jid.domain, peer: peer)
                     if turn.policy.serves(peer.domainpart) || peerByPair[pair] != nil { continue }
                     _ = self.peer(of: pair)
-                    wantedLinks.append(pair)
+                    turn.ask(.reachPeer(pair))
                 }
             }
             place = accounts.place(from: current + 1)

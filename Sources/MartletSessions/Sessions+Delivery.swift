@@ -6,8 +6,9 @@ import XMPPStanzas
 
 /// Stanzas for accounts and their sessions (RFC 6121 §8.5).
 extension Sessions {
-    /// A stanza to a bare or full JID at one of our domains.
-    public mutating func deliver(_ stanza: Stanza, from origin: Origin, _ turn: Turn) {
+    /// A stanza to a bare or full JID of an account, but for requests to the account itself.
+    public mutating func deliver(_ envelope: Envelope, _ turn: Turn) {
+        let (stanza, origin) = (envelope.stanza, envelope.origin)
         guard let to = stanza.to, to.localpart != nil else { return }
         let bare = to.bare
         let place = accounts.place(of: bare)
@@ -21,7 +22,8 @@ extension Sessions {
         case .presence:
             deliverPresence(stanza, to: session, number, place, origin, turn)
         case .iq:
-            deliverIQ(stanza, to: session, number, turn)
+            // RFC 6121 §8.5.3; requests to the account itself go to services.
+            if let session { send(stanza, to: session, turn) } else { turn.bounce(stanza, StanzaError(.serviceUnavailable)) }
         }
         endDoomed(turn)
     }
@@ -34,7 +36,7 @@ extension Sessions {
         case .presence:
             // As for an account that does not know the sender, so that accounts cannot be found out by probing.
             if stanza.presenceType == .probe, let from = stanza.from, let to = stanza.to {
-                turn.route(Stanza(.presence, from: to.bare, to: from.bare, type: "unsubscribed"))
+                turn.route(Stanza(.presence, from: to.bare, to: from.bare, type: "unsubscribed"), from: .account)
             }
         }
     }
@@ -43,7 +45,6 @@ extension Sessions {
         _ stanza: Stanza, to session: SessionID?, _ number: AddressNumber, _ place: Int?, _ origin: Origin, _ turn: Turn
     ) {
         let type = stanza.messageType
-        if type == .error, let id = stanza.id { recentMessages.failed(id, of: number, in: turn.store) }
         if let session {
             // RFC 6121 §8.5.3.1: a resource that exists gets everything.
             switch type {
@@ -141,9 +142,7 @@ extension Sessions {
     /// management either, a crash takes no more than what was on its way over sockets anyway. Such a message is written
     /// down when it turns out to be needed: its reader goes without having proven that it has it.
     private func isPromised(_ origin: Origin, _ recipients: [SessionID]) -> Bool {
-        guard case .session(let sender) = origin, sessions.contains(sender), sessions[sender].management == nil else {
-            return true
-        }
+        guard case .session(let sender) = origin, sessions.contains(sender.session), !sender.isManaged else { return true }
         return recipients.isEmpty || recipients.contains { sessions[$0].management != nil || sessions[$0].connection == nil }
     }
 
@@ -160,19 +159,6 @@ extension Sessions {
         transmit(.message(sequence), stanza.serialized(), to: session, turn)
     }
 
-    /// IQ (RFC 6121 §8.5.2.1.3, §8.5.3).
-    private mutating func deliverIQ(
-        _ stanza: Stanza, to session: SessionID?, _ number: AddressNumber, _ turn: Turn
-    ) {
-        if let session {
-            send(stanza, to: session, turn)
-        } else if stanza.to?.isBare ?? false {
-            answer(request: stanza, number, turn)
-        } else {
-            turn.bounce(stanza, StanzaError(.serviceUnavailable))
-        }
-    }
-
     /// Sends a stanza of which the store has no copy.
     mutating func send(_ stanza: Stanza, to id: SessionID, _ turn: Turn) {
         // Nobody wants to know after five minutes that somebody was typing.
@@ -186,9 +172,4 @@ extension Sessions {
             transmit(.volatile(bytes), bytes, to: id, turn)
         }
     }
-}
-
-extension Origin {
-    /// Whether a client of this site sent the stanza.
-    var isSession: Bool { if case .session = self { true } else { false } }
 }

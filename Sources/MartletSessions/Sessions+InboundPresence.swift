@@ -13,7 +13,7 @@ extension Sessions {
         guard let type = stanza.presenceType, let to = stanza.to else { return }
         switch type {
         case .available, .unavailable:
-            if case .peer = origin {
+            if origin.isPeer {
                 deliverRemoteAvailability(stanza, type, to: session, place, turn)
             } else if to.isFull {
                 if let session { send(stanza, to: session, turn) }
@@ -47,12 +47,12 @@ extension Sessions {
             if isAllowed || isDirected ?? false {
                 var answer = session.flatMap { sessions[$0].presence } ?? Stanza(.presence, from: to, type: "unavailable")
                 answer.to = from
-                turn.route(answer)
+                turn.route(answer, from: session.map { self.origin(of: $0) } ?? .account)
                 return
             }
         }
         guard isAllowed else {
-            turn.route(Stanza(.presence, from: bare, to: from.bare, type: "unsubscribed"))
+            turn.route(Stanza(.presence, from: bare, to: from.bare, type: "unsubscribed"), from: .account)
             return
         }
         var answered = false
@@ -60,13 +60,13 @@ extension Sessions {
             for id in accounts[place].sessions {
                 guard var answer = sessions[id].presence else { continue }
                 answer.to = from
-                turn.route(answer)
+                turn.route(answer, from: self.origin(of: id))
                 answered = true
             }
         }
         // A peer that was cut off may still believe otherwise. Our own clients know that silence means unavailable.
-        if !answered, case .peer = origin {
-            turn.route(Stanza(.presence, from: bare, to: from, type: "unavailable"))
+        if !answered, origin.isPeer {
+            turn.route(Stanza(.presence, from: bare, to: from, type: "unavailable"), from: .account)
         }
     }
 }

@@ -18,12 +18,6 @@ extension Sessions {
         endDoomed(turn)
     }
 
-    /// Links that somebody wants to see up, since the last call.
-    public mutating func takeWantedLinks() -> [DomainPair] {
-        defer { wantedLinks.removeAll() }
-        return wantedLinks
-    }
-
     /// A timer of a peer fired.
     mutating func peerTimerFired(_ timer: PeerPresenceTimer, _ peer: Int, _ generation: UInt64, _ turn: Turn) {
         guard peer < peers.count, peers[peer].generation == generation else { return }
@@ -93,7 +87,7 @@ extension Sessions {
             wantOffices(at: peers[peer].pair.local, of: nil, turn)
         } else if isAnybodySeen(at: peers[peer].pair) {
             // A stream that ended proves nothing: foreign servers close idle ones.
-            wantedLinks.append(peers[peer].pair)
+            turn.ask(.reachPeer(peers[peer].pair))
         } else {
             peers[peer].line = .unknown
         }

@@ -8,6 +8,9 @@ import XMPPStanzas
 
 /// Mailboxes (`Docs/relay-protocol.md` §7.2, XEP-0160): a message stays until a session has acknowledged it.
 extension Sessions {
+    /// The feature of people's domains (XEP-0160 §4).
+    public static let mailbox = ServiceDeclaration("Mailbox", features: [.init(Namespaces.offline, of: [.host(.people)])])
+
     /// How many messages an account has in its mailbox. Counted once after the start, then kept.
     mutating func mailboxCount(_ account: AddressNumber, _ turn: Turn) -> Int {
         if let count = mailboxCounts[account] { return count }

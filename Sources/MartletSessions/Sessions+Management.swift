@@ -19,9 +19,9 @@ extension Sessions {
         case ("enable", .bound(let id)): enable(element, id, on: connection, turn)
         case ("r", .bound(let id)) where sessions[id].management != nil: acknowledge(id, on: connection, turn)
         case ("a", .bound(let id)) where sessions[id].management != nil: receivedAcknowledgement(element, by: id, turn)
-        case ("resume", .authenticated(let account, let number, let generation)):
-            guard isCurrent(number, generation, on: connection, turn) else { return }
-            resume(element, account: account, number, on: connection, turn)
+        case ("resume", .authenticated(let account, let generation)):
+            guard isCurrent(account.number, generation, on: connection, turn) else { return }
+            resume(element, account: account.jid, account.number, on: connection, turn)
         case ("enable", _), ("resume", _), ("r", _), ("a", _):
             // XEP-0198 §3: enabled twice, before binding, resumed after binding.
             fail(StanzaError.Condition.unexpectedRequest, handled: nil, on: connection, turn)

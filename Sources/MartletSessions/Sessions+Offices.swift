@@ -18,23 +18,17 @@ struct ShownOffice {
 ///
 /// How much waits only federation knows. So a session that is to be told becomes a question, which the site carries there.
 extension Sessions {
-    /// Sessions that are to be told of offices, with the links whose waiting messages count.
-    public mutating func takeOfficeQuestions() -> [SessionID] {
-        defer { officeQuestions = [] }
-        return officeQuestions
-    }
-
-    /// Whom the question of a session is about; nil where it needs no answer any more. Left out are offices of which there is
-    /// nothing to tell now: counting what waits for them costs a row for each message.
-    public mutating func officeQuestion(_ id: SessionID, _ turn: Turn) -> (account: JID, pairs: [DomainPair])? {
-        guard sessions.contains(id), sessions[id].isAvailable, sessions[id].isInterested else { return nil }
+    /// Asks how much waits for the offices of which there is something to tell a session now. Of the others it is not asked: counting
+    /// what waits for them costs a row for each message.
+    private mutating func askWhatWaits(for id: SessionID, _ turn: Turn) {
+        guard sessions[id].isAvailable, sessions[id].isInterested else { return }
         let account = sessions[id].jid.bare
         var pairs: [DomainPair] = []
         for office in visibleOffices(to: sessions[id].accountNumber, turn) {
             let pair = DomainPair(local: account.domain, peer: office.jid)
             if mayTell(id, of: pair, turn) { pairs.append(pair) }
         }
-        return (account, pairs)
+        if !pairs.isEmpty { turn.ask(.waitingMessages(id, of: account, on: pairs)) }
     }
 
     /// Whether a session may be told of an office now. Of one whose line is there as before there is nothing to say; and if the
@@ -53,6 +47,7 @@ extension Sessions {
 
     /// Tells a session of the offices whose state has changed for it. `waiting` counts the account's own messages for each.
     public mutating func showOffices(_ id: SessionID, waiting: [(pair: DomainPair, count: Int?)], _ turn: Turn) {
+        guard sessions.contains(id) else { return }
         for (pair, count) in waiting {
             let status = cutSince(pair).map {
                 CutWords.status(since: $0, now: turn.wall, utcOffset: turn.policy.utcOffset, waiting: count)
@@ -127,7 +122,7 @@ extension Sessions {
             guard let id = officeQueue.popFirst() else { return }
             guard sessions.contains(id) else { continue }
             sessions[id].isOfficeQueued = false
-            officeQuestions.append(id)
+            askWhatWaits(for: id, turn)
         }
         if !officeQueue.isEmpty { scheduleOffices(turn) }
     }

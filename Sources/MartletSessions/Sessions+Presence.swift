@@ -16,7 +16,7 @@ extension Sessions {
         case (.available, nil): becomeAvailable(id, stanza, turn)
         case (.unavailable, nil): becomeUnavailable(id, stanza, turn)
         case (.available, let to?), (.unavailable, let to?): directPresence(stanza, to: to, by: id, turn)
-        case (.error, _?), (.probe, _?): turn.route(stanza, from: .session(id))
+        case (.error, _?), (.probe, _?): turn.admit(stanza, from: origin(of: id))
         case (.error, nil), (.probe, nil): break
         case (_, nil):
             if let reply = stanza.errorReply(StanzaError(.badRequest)) { send(reply, to: id, turn) }
@@ -42,7 +42,7 @@ extension Sessions {
                 ClientSessionTable.setPresence(account, number, stanza, in: turn.store)
             }
         }
-        broadcast(stanza, of: id, turn)
+        broadcast(stanza, account: account, from: origin(of: id), turn)
         for other in accounts[sessions[id].account].sessions where sessions[other].isAvailable {
             sendCopy(stanza, to: other, turn)
             if !wasAvailable, other != id, let presence = sessions[other].presence { sendCopy(presence, to: id, turn) }
@@ -62,22 +62,18 @@ extension Sessions {
         let account = sessions[id].accountNumber
         for contact in RosterTable.contacts(of: account, with: .to, in: turn.store) {
             let to = AddressTable.address(contact, in: turn.store)
-            turn.route(Stanza(.presence, from: jid, to: to, type: "probe"))
+            turn.route(Stanza(.presence, from: jid, to: to, type: "probe"), from: origin(of: id))
         }
         for (_, request) in PendingSubscriptionTable.requests(to: account, in: turn.store) { send(request, to: id, turn) }
     }
 
     /// Sends presence to all contacts that are subscribed to it.
-    func broadcast(_ stanza: Stanza, of id: SessionID, _ turn: Turn) {
-        broadcast(stanza, account: sessions[id].accountNumber, turn)
-    }
-
-    private func broadcast(_ stanza: Stanza, account: AddressNumber, _ turn: Turn) {
+    private func broadcast(_ stanza: Stanza, account: AddressNumber, from origin: Origin, _ turn: Turn) {
         var copy = stanza
         for contact in RosterTable.contacts(of: account, with: .from, in: turn.store) {
             // Whoever is here need not be looked for on the disk.
             copy.to = accounts.place(of: contact).map { accounts[$0].jid } ?? AddressTable.address(contact, in: turn.store)
-            turn.route(copy)
+            turn.route(copy, from: origin)
         }
     }
 
@@ -100,7 +96,7 @@ extension Sessions {
             if sessions[id].isResumable, let number = sessions[id].number {
                 turn.lazily { ClientSessionTable.setPresence(account, number, nil, in: turn.store) }
             }
-            broadcast(stanza, account: account, turn)
+            broadcast(stanza, account: account, from: origin(of: id), turn)
             for other in accounts[place].sessions where other != id && sessions[other].isAvailable {
                 sendCopy(stanza, to: other, turn)
             }
@@ -109,13 +105,13 @@ extension Sessions {
         let directed = sessions[id].directed
         sessions[id].directed = []
         if !directed.isEmpty {
-            tellDirected(directed, stanza, account, session: sessions[id].number, turn)
+            tellDirected(directed, stanza, account, session: sessions[id].number, from: origin(of: id), turn)
         }
     }
 
     /// RFC 6121 §4.6.3: whoever was sent directed presence is told, unless the broadcast reached them.
     private mutating func tellDirected(
-        _ directed: [JID], _ stanza: Stanza, _ account: AddressNumber, session: UInt64?, _ turn: Turn
+        _ directed: [JID], _ stanza: Stanza, _ account: AddressNumber, session: UInt64?, from origin: Origin, _ turn: Turn
     ) {
         var copy = stanza
         for address in directed {
@@ -125,7 +121,7 @@ extension Sessions {
             if isSubscribed(address, to: account, turn) { continue }
             copy.to = address
             if let from = copy.from { noteFarewell(from: from, to: address) }
-            turn.route(copy)
+            turn.route(copy, from: origin)
         }
     }
 
@@ -147,7 +143,7 @@ extension Sessions {
             noteDirected(to, of: id, isDirected: true, turn)
             forgetFarewell(from: sessions[id].jid, to: to)
         }
-        turn.route(stanza, from: .session(id))
+        turn.admit(stanza, from: origin(of: id))
     }
 
     /// Notes directed presence in the store, so that a restart does not leave ghosts behind.
@@ -169,7 +165,7 @@ extension Sessions {
     }
 
     /// Whether an address sees the account's presence by its subscription.
-    func isSubscribed(_ address: JID, to account: AddressNumber, _ turn: Turn) -> Bool {
+    public func isSubscribed(_ address: JID, to account: AddressNumber, _ turn: Turn) -> Bool {
         guard let contact = AddressTable.number(of: address.bare, in: turn.store) else { return false }
         return RosterTable.row(account, contact, in: turn.store)?.flags.contains(.from) ?? false
     }
@@ -178,9 +174,10 @@ extension Sessions {
     mutating func tellGone(_ jid: JID, _ account: AddressNumber, session: UInt64, _ turn: Turn) {
         let stanza = Stanza(.presence, from: jid, type: "unavailable")
         departures[account] = turn.now
-        broadcast(stanza, account: account, turn)
+        broadcast(stanza, account: account, from: .account, turn)
         let directed = DirectedPresenceTable.addresses(of: account, session: session, in: turn.store)
-        tellDirected(directed.map { AddressTable.address($0, in: turn.store) }, stanza, account, session: session, turn)
+        tellDirected(
+            directed.map { AddressTable.address($0, in: turn.store) }, stanza, account, session: session, from: .account, turn)
     }
 }
 

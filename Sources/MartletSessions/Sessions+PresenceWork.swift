@@ -15,24 +15,24 @@ extension Sessions {
             let jid = AddressTable.address(account, in: turn.store)
             guard jid.domainpart == sessions.peers[peer].pair.local.domainpart else { return true }
             let place = sessions.accounts.place(of: jid)
-            let present = place.map { sessions.accounts[$0].sessions.compactMap { sessions.sessions[$0].presence } } ?? []
+            let present = place.map { sessions.accounts[$0].sessions.filter { sessions.sessions[$0].isAvailable } } ?? []
             guard present.count + 1 <= budget || budget == SessionLimits.presenceSlice else { return false }
             let to = AddressTable.address(contact, in: turn.store)
             if row.flags.contains(.from) {
-                for presence in present {
-                    var copy = presence
+                for id in present {
+                    guard var copy = sessions.sessions[id].presence else { continue }
                     copy.to = to
-                    turn.route(copy)
+                    turn.route(copy, from: sessions.origin(of: id))
                 }
                 budget -= present.count
                 let last = sessions.peers[peer].lastRefresh
                 if present.isEmpty, let departure = sessions.departures[account], last.map({ departure >= $0 }) ?? true {
-                    turn.route(Stanza(.presence, from: jid, to: to, type: "unavailable"))
+                    turn.route(Stanza(.presence, from: jid, to: to, type: "unavailable"), from: .account)
                     budget -= 1
                 }
             }
             if row.flags.contains(.to), !present.isEmpty {
-                turn.route(Stanza(.presence, from: jid, to: to, type: "probe"))
+                turn.route(Stanza(.presence, from: jid, to: to, type: "probe"), from: .account)
                 budget -= 1
             }
             return true
@@ -51,7 +51,7 @@ extension Sessions {
             guard budget > 0 else { return first }
             budget -= 1
             peers[peer].farewells.removeFirst()
-            turn.route(Stanza(.presence, from: farewell.from, to: farewell.to, type: "unavailable"))
+            turn.route(Stanza(.presence, from: farewell.from, to: farewell.to, type: "unavailable"), from: .account)
         }
         var visits = 0
         var offset = first.offset
@@ -72,7 +72,7 @@ extension Sessions {
                     var copy = Stanza(.presence, from: sessions[id].jid)
                     if let presence = sessions[id].presence { copy = presence }
                     copy.to = address
-                    turn.route(copy)
+                    turn.route(copy, from: origin(of: id))
                     budget -= 1
                 }
             }

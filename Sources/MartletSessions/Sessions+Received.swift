@@ -11,9 +11,9 @@ extension Sessions {
     /// A stanza of a client.
     mutating func received(_ stanza: consuming Stanza, on connection: ConnectionID, _ turn: Turn) {
         switch connections[connection] {
-        case .authenticated(let account, let number, let generation):
-            guard isCurrent(number, generation, on: connection, turn) else { return }
-            receivedUnbound(stanza, account: account, number, on: connection, turn)
+        case .authenticated(let account, let generation):
+            guard isCurrent(account.number, generation, on: connection, turn) else { return }
+            receivedUnbound(stanza, account, on: connection, turn)
         case .bound(let id):
             received(stanza, by: id, on: connection, turn)
         case nil:
@@ -37,12 +37,7 @@ extension Sessions {
         case .message:
             // RFC 6120 §10.3.1: without `to` it is for the account itself.
             if stanza.to == nil { stanza.to = jid.bare }
-            if stanza.isDurableMessage, sessions[id].management != nil, !turn.isBelowReserve,
-                recentMessages.isRepeated(stanza, of: sessions[id].accountNumber, now: turn.now, in: turn.store)
-            {
-                return turn.note(.repeatedMessageIgnored(jid))
-            }
-            turn.route(stanza, from: .session(id))
+            turn.admit(stanza, from: origin(of: id))
         case .presence:
             receivedPresence(stanza, by: id, turn)
         case .iq:
@@ -74,46 +69,13 @@ extension Sessions {
         }
     }
 
-    private mutating func receivedIQ(_ stanza: Stanza, by id: SessionID, _ turn: Turn) {
-        let jid = sessions[id].jid
+    private mutating func receivedIQ(_ stanza: consuming Stanza, by id: SessionID, _ turn: Turn) {
         guard let type = stanza.iqType, stanza.id != nil else {
             // RFC 6120 §8.2.3
             if let reply = stanza.errorReply(StanzaError(.badRequest)) { send(reply, to: id, turn) }
             return
         }
-        let isOwnAccount = stanza.to.map { $0 == jid.bare } ?? true
-        guard type.isRequest else {
-            if let fence = sessions[id].fence, fence.id == stanza.id {
-                fenceAnswered(id, turn)
-            } else if !isOwnAccount, stanza.to?.isDomain != true {
-                turn.route(stanza, from: .session(id))
-            }
-            return
-        }
-        var stanza = stanza
-        if isOwnAccount {
-            let wasImplicit = stanza.to == nil
-            stanza.to = jid.bare
-            if var reply = answer(ownRequest: stanza, by: id, turn) {
-                // RFC 6120 §8.1.2.1: an answer of the account to its own client needs no `from`.
-                if wasImplicit { reply.from = nil }
-                send(reply, to: id, turn)
-            }
-        } else if let to = stanza.to, to.isDomain, turn.policy.serves(to.domainpart), to.domainpart == jid.domainpart,
-            let query = stanza.payload("query", Namespaces.register)
-        {
-            let number = sessions[id].accountNumber
-            send(registration(query, stanza, account: jid.bare, number, turn), to: id, turn)
-        } else {
-            turn.route(stanza, from: .session(id))
-        }
-    }
-}
-
-extension Stanza {
-    /// Whether the site takes the message over for good: it has something to say (not only a chat state), and its sender
-    /// did not forbid to store it (XEP-0334).
-    var isDurableMessage: Bool {
-        kind == .message && traits.contains(.substance) && !traits.contains(.noStore)
+        if !type.isRequest, let fence = sessions[id].fence, fence.id == stanza.id { return fenceAnswered(id, turn) }
+        turn.admit(stanza, from: origin(of: id))
     }
 }

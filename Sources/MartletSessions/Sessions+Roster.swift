@@ -7,24 +7,32 @@ import XMPPXML
 
 /// The roster (RFC 6121 §2).
 extension Sessions {
-    /// A roster get or set of a client for its own account. Returns the answer.
-    mutating func roster(_ query: Element, _ stanza: Stanza, by id: SessionID, _ turn: Turn) -> Stanza? {
-        if stanza.iqType == .get { return rosterGet(query, stanza, by: id, turn) }
+    /// For the own account; whoever asks for somebody else's roster is told that it is none of his (RFC 6121 §2.3.3).
+    public static let roster = ServiceDeclaration(
+        "Roster",
+        requests: [.init("query", Namespaces.roster, [.get, .set], to: [.ownAccount, .contact, .stranger])])
+
+    /// A roster get or set.
+    public mutating func answerRoster(_ request: Request, _ turn: Turn) -> Answer {
+        guard request.scope == .ownAccount, let id = request.session?.session, sessions.contains(id) else {
+            return .error(StanzaError(.forbidden))
+        }
+        if request.type == .get { return rosterGet(request.payload, by: id, turn) }
         do throws(StanzaError) {
-            let item = try RosterItem(query)
+            let item = try RosterItem(request.payload)
             if item.isRemoval {
                 try removeItem(item.jid, by: id, turn)
             } else {
                 try setItem(item, by: id, turn)
             }
-            return stanza.result()
+            return .result()
         } catch {
-            return stanza.errorReply(error)
+            return .error(error)
         }
     }
 
     /// RFC 6121 §2.1.3, §2.6.
-    private mutating func rosterGet(_ query: Element, _ stanza: Stanza, by id: SessionID, _ turn: Turn) -> Stanza {
+    private mutating func rosterGet(_ query: Element, by id: SessionID, _ turn: Turn) -> Answer {
         let account = sessions[id].accountNumber
         if !sessions[id].isInterested {
             sessions[id].isInterested = true
@@ -33,14 +41,14 @@ extension Sessions {
         wantOffices(id, turn)
         let version = rosterVersion(of: account, turn)
         // §2.6.2: the client has this version already.
-        if let known = query["ver"], !known.isEmpty, known == version { return stanza.result() }
+        if let known = query["ver"], !known.isEmpty, known == version { return .result() }
         var roster = Element("query", Namespaces.roster)
         if query["ver"] != nil { roster["ver"] = version }
         for (contact, row) in RosterTable.contacts(of: account, in: turn.store) {
             roster.append(RosterItem.element(AddressTable.address(contact, in: turn.store), row))
         }
         for office in visibleOffices(to: account, turn) { roster.append(RosterItem.element(office)) }
-        return stanza.result(roster)
+        return .result(roster)
     }
 
     /// RFC 6121 §2.3, §2.4.
@@ -72,11 +80,11 @@ extension Sessions {
         else { throw StanzaError(.itemNotFound) }
         let bare = sessions[id].jid.bare
         if !row.flags.isDisjoint(with: [.to, .pendingOut]) {
-            turn.route(Stanza(.presence, from: bare, to: contact, type: "unsubscribe"))
+            turn.route(Stanza(.presence, from: bare, to: contact, type: "unsubscribe"), from: .account)
         }
         if row.flags.contains(.from) {
             sendUnavailable(account, sessions[id].account, to: contact, turn)
-            turn.route(Stanza(.presence, from: bare, to: contact, type: "unsubscribed"))
+            turn.route(Stanza(.presence, from: bare, to: contact, type: "unsubscribed"), from: .account)
         }
         let domain = AddressTable.makeNumber(of: contact.domain, in: turn.store)
         RosterTable.remove(account, number, domain: domain, in: turn.store)

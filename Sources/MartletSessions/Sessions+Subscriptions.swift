@@ -35,7 +35,7 @@ extension Sessions {
             save(state, before: before, row, contact, number, sessions[id].account, turn)
         }
         if before.from, !state.from { sendUnavailable(number, sessions[id].account, to: contact, turn) }
-        if isRouted { turn.route(stanza, from: .session(id)) }
+        if isRouted { turn.admit(stanza, from: origin(of: id)) }
         if !before.from, state.from { sendPresence(sessions[id].account, to: contact, turn) }
     }
 
@@ -58,7 +58,7 @@ extension Sessions {
             return
         case .confirm:
             if state != before { save(state, before: before, row, contact, number, place, turn) }
-            turn.route(Stanza(.presence, from: account, to: contact, id: stanza.id, type: "subscribed"))
+            turn.route(Stanza(.presence, from: account, to: contact, id: stanza.id, type: "subscribed"), from: .account)
             if !before.from, let place { sendPresence(place, to: contact, turn) }
         case .deliver:
             if state.pendingIn, !before.pendingIn {
@@ -100,7 +100,7 @@ extension Sessions {
         for id in accounts[place].sessions {
             guard var presence = sessions[id].presence else { continue }
             presence.to = contact
-            turn.route(presence)
+            turn.route(presence, from: origin(of: id))
         }
     }
 
@@ -108,7 +108,7 @@ extension Sessions {
     func sendUnavailable(_ account: AddressNumber, _ place: Int?, to contact: JID, _ turn: Turn) {
         guard let place else { return }
         for id in accounts[place].sessions where sessions[id].isAvailable {
-            turn.route(Stanza(.presence, from: sessions[id].jid, to: contact, type: "unavailable"))
+            turn.route(Stanza(.presence, from: sessions[id].jid, to: contact, type: "unavailable"), from: origin(of: id))
         }
     }
 }

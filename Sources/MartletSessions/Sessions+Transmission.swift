@@ -4,6 +4,7 @@ import MartletStore
 import XMPPAddress
 import XMPPStanzas
 import XMPPStreams
+import XMPPXML
 
 /// The way from a session to its client, and the question whether things arrived.
 extension Sessions {
@@ -123,6 +124,14 @@ extension Sessions {
             turn.perform(.send(ping.serialized()), on: connection)
             setTimer(.answer, of: id, after: turn.policy.fenceTimeout, turn)
         }
+    }
+
+    /// The ping by which a client proves what it has read; it comes from the server.
+    private func fencePing(for id: SessionID, _ turn: Turn) -> Stanza {
+        let jid = sessions[id].jid
+        return Stanza(
+            .iq, from: jid.domain, to: jid, id: turn.random.identifier(), type: "get",
+            payloads: [Element("ping", Namespaces.ping)])
     }
 
     private static let askTimer: UInt64 = 0

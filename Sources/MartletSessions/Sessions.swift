@@ -16,7 +16,7 @@ public struct Sessions {
     enum Connection {
         /// It has logged in to the account and bound no resource yet. An account that has changed meanwhile, or has gone and
         /// belongs to somebody else now, is not the one of that generation.
-        case authenticated(account: JID, number: AddressNumber, generation: UInt64)
+        case authenticated(AccountName, generation: UInt64)
         case bound(SessionID)
     }
 
@@ -24,9 +24,6 @@ public struct Sessions {
     var accounts = OnlineAccounts()
     /// Look-up only.
     var connections: [ConnectionID: Connection] = [:]
-    var loginFailures = LoginFailures()
-    var registrations = RegistrationRate()
-    var recentMessages = RecentMessages()
     /// Messages in the mailboxes of accounts that were touched since the start. Look-up only.
     var mailboxCounts: [AddressNumber: Int] = [:]
     /// When accounts became unavailable, for those that are. Look-up only.
@@ -35,31 +32,18 @@ public struct Sessions {
     var peers: [PeerPresence] = []
     /// Look-up only.
     var peerByPair: [DomainPair: Int] = [:]
-    /// Links that are wanted because somebody there was seen.
-    var wantedLinks: [DomainPair] = []
     /// The offices as rosters show them.
     var offices: [Office] = []
     /// Roster pushes under way because that list changed.
     var officePushes: OfficePushes?
-    /// Sessions that are to be told of offices, in order; and those that can be told as soon as the numbers are known.
+    /// Sessions that are to be told of offices, in order.
     var officeQueue: Deque<SessionID> = []
-    var officeQuestions: [SessionID] = []
     /// The timer that takes from the queue is set.
     var hasOfficesTimer = false
 
-    /// Accounts whose owners cancelled them, to be removed before the turn is over.
-    var pendingRemovals: [(JID, AddressNumber)] = []
-    /// Passwords whose keys are being derived. Look-up only.
-    var awaitedKeys: [KeysRequest.ID: AwaitedKeys] = [:]
-    /// How many were asked for since the start.
-    var keysRequests: UInt64 = 0
-    /// The keys that came for the request in hand.
-    var derivedKeys: PasswordKeys?
     /// Sessions over their limit, to be ended before the turn is over.
     var doomed: [SessionID] = []
 
-    /// How many accounts there are.
-    public private(set) var accountCount = 0
     /// How many resources are bound, detached ones included.
     public var sessionCount: Int { sessions.count }
     /// How many accounts have a session.
@@ -68,24 +52,11 @@ public struct Sessions {
     public var connectionCount: Int { connections.count }
 
     /// No sessions; ``boot(_:)`` follows.
-    public init(policy: SitePolicy) {}
-
-    /// After everything else in a batch: what is written once for all of it, in the same transaction.
-    public mutating func writeBatch(_ turn: Turn) {
-        recentMessages.write(in: turn.store)
-    }
+    public init() {}
 
     /// A fact about a connection to a client listener.
     public mutating func received(_ event: consuming StreamEvent, on connection: ConnectionID, _ turn: Turn) {
         switch consume event {
-        case .credentialsWanted(let localpart, let mechanism, let address):
-            credentialsWanted(localpart, mechanism, address, on: connection, turn)
-        case .clientAuthenticated(let client):
-            clientAuthenticated(client, on: connection, turn)
-        case .authenticationFailed(let localpart, let address):
-            authenticationFailed(localpart, address, turn)
-        case .registrationRequested(let stanza):
-            registrationRequested(stanza, on: connection, turn)
         case .stanza(let stanza):
             received(stanza, on: connection, turn)
         case .stanzaRefused(let stanza, let error):
@@ -102,23 +73,25 @@ public struct Sessions {
             // What is waiting in the loop is lost with the connection; the session has its own copies.
             turn.perform(.close(StreamError(.resourceConstraint)), on: connection)
             connectionLost(connection, turn)
-        case .errorReceived, .dialbackKeyReceived, .peerVerified, .outboundReady, .outboundFailed, .dialbackVerified:
+        case .credentialsWanted, .clientAuthenticated, .authenticationFailed, .registrationRequested, .errorReceived,
+            .dialbackKeyReceived, .peerVerified, .outboundReady, .outboundFailed, .dialbackVerified:
             break
         }
-        removeCancelled(turn)
         endDoomed(turn)
     }
 
-    /// Changes how many accounts there are.
-    mutating func countAccounts(_ difference: Int) { accountCount += difference }
+    /// Whether a client has logged in on this connection.
+    public func hasLoggedIn(_ connection: ConnectionID) -> Bool { connections[connection] != nil }
 
-    /// The number of an account that exists.
-    func accountNumber(of bare: JID, _ turn: Turn) -> AddressNumber? {
+    /// The number of an account that exists; quick for one that has a session.
+    public func accountNumber(of bare: JID, _ turn: Turn) -> AddressNumber? {
         if let place = accounts.place(of: bare) { return accounts[place].number }
-        guard let number = AddressTable.number(of: bare, in: turn.store), AccountTable.exists(number, in: turn.store) else {
-            return nil
-        }
-        return number
+        return AccountTable.number(of: bare, in: turn.store)
+    }
+
+    /// A session as the origin of what it sends.
+    func origin(of id: SessionID) -> Origin {
+        .session(SessionOrigin(id, account: sessions[id].accountNumber, isManaged: sessions[id].management != nil))
     }
 
     /// The session of a full JID.

@@ -15,21 +15,30 @@ import XMPPStreams
 /// ``handle(_:_:)`` per event and ``endBatch(_:)``; afterwards the turn holds the effects, to be let out after the
 /// commit.
 public struct Site {
-    private var sessions: Sessions
-    private var federation = Federation()
-    private var services = Services()
-    private var timers = TimerQueue()
+    var accounts = Accounts()
+    var sessions = Sessions()
+    var federation = Federation()
+    var interceptors = Interceptors()
+    /// In the order of their list, which is that of the catalogue.
+    let services: [SiteService]
+    /// What they declare.
+    let catalogue: ServiceCatalogue
+    /// Where at least one of them looks on.
+    let observed: [Checkpoint]
+    var timers = TimerQueue()
     /// Timers that fired in this batch.
     private var firedInBatch = 0
-    private var policy: SitePolicy
+    var policy: SitePolicy
+    /// Answers questions in the place of the parts that would, where it returns true; for suites of one part alone.
+    var standIn: ((Question, inout Site, Turn) -> Bool)?
     private var isBelowReserve = false
     /// Empty between turns: room for the stanzas that one causes.
-    private var routed: [(stanza: Stanza, origin: Origin)] = []
+    var routed: [Envelope] = []
 
     /// Stanzas for which that room is kept.
-    private static let keptRoom = 64
+    static let keptRoom = 64
     /// Stanzas may cause stanzas, and so on, this often in one turn (a bounce of a bounce of …); then it is a loop.
-    private static let hopLimit = 32
+    static let hopLimit = 32
     /// Timers that fire in one batch; the others that are due follow in the next ones. Thousands of clients are asked for
     /// acknowledgements at the full second, and whoever writes then must not wait for all of them.
     static let timersInBatch = 200
@@ -37,9 +46,15 @@ public struct Site {
     private static let clockMarkInterval: Int64 = 60_000
 
     /// A site that has not read its store yet.
-    public init(policy: SitePolicy) {
+    public init(policy: SitePolicy) { self.init(policy: policy, services: SiteService.all) }
+
+    /// The same with other services.
+    init(policy: SitePolicy, services: [SiteService]) {
         self.policy = policy
-        sessions = Sessions(policy: policy)
+        self.services = services
+        let catalogue = ServiceCatalogue(services.map(\.declaration))
+        self.catalogue = catalogue
+        observed = Checkpoint.allCases.filter { !catalogue.observers(at: $0).isEmpty }
     }
 
     /// Site time of a start: what the store noted last, advanced by the wall-clock difference, never backwards and at
@@ -61,6 +76,8 @@ public struct Site {
             turn.note(.clockBehind(milliseconds: noted - turn.wall.milliseconds))
         }
         markClock(turn)
+        accounts.boot(turn)
+        interceptors.boot(turn)
         sessions.boot(turn)
         federation.boot(turn)
         settle(turn)
@@ -70,7 +87,7 @@ public struct Site {
     public mutating func handle(_ event: consuming SiteEvent, _ turn: Turn) {
         switch consume event {
         case .client(let connection, let fact):
-            sessions.received(fact, on: connection, turn)
+            received(fact, on: connection, turn)
         case .server(let connection, let fact):
             federation.received(fact, on: connection, turn)
         case .dialed(let dial, let connection, let features, let endpoints):
@@ -80,7 +97,9 @@ public struct Site {
         case .dialbackAnswered(let dial, let verdict):
             federation.dialbackEnded(dial, verdict, turn)
         case .keysDerived(let id, let keys):
-            sessions.keysDerived(id, keys, turn)
+            accounts.keysDerived(id, keys, turn)
+            settle(turn)
+            accounts.requestHandled(turn)
         case .tick:
             break
         case .command(let id, let command):
@@ -88,6 +107,7 @@ public struct Site {
         case .policyChanged(let policy):
             self.policy = policy
             turn.adopt(policy)
+            interceptors.policyChanged(turn)
             sessions.policyChanged(turn)
             federation.policyChanged(turn)
         case .diskSampled(let freeBytes):
@@ -106,7 +126,7 @@ public struct Site {
     public mutating func endBatch(_ turn: Turn) {
         federation.endBatch(turn)
         settle(turn)
-        sessions.writeBatch(turn)
+        interceptors.writeBatch(turn)
         federation.writeBatch(turn)
         firedInBatch = 0
     }
@@ -119,6 +139,25 @@ public struct Site {
     /// Whether new durable stanzas are refused.
     public var refusesDurable: Bool { isBelowReserve }
 
+    /// A fact about a client's connection: before it is let in accounts decide, afterwards it is a session's.
+    private mutating func received(_ event: consuming StreamEvent, on connection: ConnectionID, _ turn: Turn) {
+        switch consume event {
+        case .credentialsWanted(let localpart, let mechanism, let address):
+            accounts.credentialsWanted(localpart, mechanism, address, on: connection, turn)
+        case .clientAuthenticated(let client):
+            accounts.clientAuthenticated(client, on: connection, turn)
+        case .authenticationFailed(let localpart, let address):
+            accounts.authenticationFailed(localpart, address, turn)
+        case .registrationRequested(let stanza):
+            let isStranger = !sessions.hasLoggedIn(connection)
+            accounts.registrationRequested(stanza, isStranger: isStranger, on: connection, turn)
+            settle(turn)
+            accounts.requestHandled(turn)
+        case let other:
+            sessions.received(other, on: connection, turn)
+        }
+    }
+
     private mutating func fireTimers(_ turn: Turn) {
         while firedInBatch < Self.timersInBatch, let timer = timers.take(dueAt: turn.now) {
             firedInBatch += 1
@@ -129,78 +168,6 @@ public struct Site {
                 federation.timerFired(timer, turn)
             }
             settle(turn)
-        }
-    }
-
-    /// Works off the stanzas that the turn caused, then collects its timers.
-    private mutating func settle(_ turn: Turn) {
-        var outgoing: [(stanza: Stanza, origin: Origin)] = []
-        swap(&outgoing, &routed)
-        for hop in 0...Self.hopLimit {
-            turn.takeOutgoing(&outgoing)
-            if outgoing.isEmpty, !carryOver(turn) { break }
-            for (stanza, origin) in outgoing {
-                if hop == Self.hopLimit {
-                    turn.note(.routingLoop(stanza.to ?? policy.domains[0]))
-                } else {
-                    route(stanza, origin, turn)
-                }
-            }
-            outgoing.removeAll(keepingCapacity: outgoing.count <= Self.keptRoom)
-        }
-        swap(&outgoing, &routed)
-        for (timer, instant) in turn.takeTimers() { timers.add(timer, at: instant) }
-    }
-
-    /// What the parts of the site have to tell one another, since they never call each other; false where there is nothing.
-    private mutating func carryOver(_ turn: Turn) -> Bool {
-        let changes = federation.takeChanges()
-        for change in changes { sessions.linkChanged(change, turn) }
-        let links = sessions.takeWantedLinks()
-        for pair in links { federation.reach(pair, turn) }
-        let offices = sessions.takeOfficeQuestions()
-        for id in offices {
-            guard let question = sessions.officeQuestion(id, turn) else { continue }
-            let waiting = question.pairs.map { ($0, federation.ownWaiting(of: question.account, on: $0, turn)) }
-            sessions.showOffices(id, waiting: waiting, turn)
-        }
-        let questions = services.takeQueueQuestions()
-        for question in questions {
-            let cancelled = federation.cancel(question.cancelled, of: question.account, turn)
-            let entries = federation.ownEntries(of: question.account, turn)
-            services.answer(question, cancelled, entries, turn)
-        }
-        return !changes.isEmpty || !links.isEmpty || !offices.isEmpty || !questions.isEmpty
-    }
-
-    /// The bus: a stanza goes to the most specific owner of its address; the default route is federation.
-    private mutating func route(_ stanza: Stanza, _ origin: Origin, _ turn: Turn) {
-        guard let to = stanza.to else { return }
-        if !policy.serves(to.domainpart) {
-            federation.accept(stanza, from: origin, turn)
-        } else if to.localpart == nil {
-            services.deliver(stanza, from: origin, turn)
-        } else {
-            sessions.deliver(stanza, from: origin, turn)
-        }
-    }
-
-    private mutating func answer(_ command: Command, _ turn: Turn) -> CommandAnswer {
-        switch command {
-        case .status:
-            let figures = federation.figures
-            return .status(
-                StatusRow(
-                    accounts: sessions.accountCount, sessions: sessions.sessionCount, links: figures.links,
-                    waitingEntries: figures.waiting))
-        case .drain(let otherHost):
-            sessions.drain(to: otherHost, turn)
-            return .done("clients were told to reconnect at \(otherHost)")
-        case .addUser, .changePassword, .removeUser, .listUsers:
-            return sessions.handle(command, turn) ?? .refused("not understood")
-        case .listLinks, .showLink, .retryLinks, .listQueue, .listAges, .holdEntries, .releaseEntries, .purgeEntries,
-            .planResync, .resync, .exportEntries, .importRecords:
-            return federation.handle(command, turn)
         }
     }
 

@@ -19,6 +19,8 @@ struct TimerQueue {
     private var heap = Heap<Item>()
     private var sequence: UInt64 = 0
 
+    var count: Int { heap.count }
+
     /// When the first timer is due.
     var next: Instant? { heap.min?.at }
 

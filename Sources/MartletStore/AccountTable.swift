@@ -1,4 +1,5 @@
 import MartletPrimitives
+import XMPPAddress
 
 /// What the site keeps of an account besides its roster and its messages.
 public struct AccountRow: Sendable, Equatable {
@@ -45,6 +46,11 @@ public enum AccountTable {
         let key = NumberKey.one(account.value)
         var row: [UInt8] = []
         return store.read(.account, key.span) { row = Array($0) } ? decode(row) : nil
+    }
+
+    /// The number of the account with that bare JID; nil where there is none.
+    public static func number(of bare: JID, in store: some KeyValueTransaction) -> AddressNumber? {
+        AddressTable.number(of: bare, in: store).flatMap { exists($0, in: store) ? $0 : nil }
     }
 
     /// Whether there is such an account.

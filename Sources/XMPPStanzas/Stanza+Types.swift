@@ -48,6 +48,12 @@ extension Stanza {
     /// Whether the stanza reports an error: such a stanza is never answered (RFC 6120 §8.3.1).
     public var isError: Bool { type == "error" }
 
+    /// Whether a site takes the message over for good: it has something to say (not only a chat state), and its sender did not
+    /// forbid to store it (XEP-0334).
+    public var isDurableMessage: Bool {
+        kind == .message && traits.contains(.substance) && !traits.contains(.noStore)
+    }
+
     /// The answer to an IQ request.
     public func result(_ payload: Element? = nil) -> Stanza {
         Stanza(.iq, from: to, to: from, id: id, type: "result", payloads: payload.map { [$0] } ?? [])

@@ -26,7 +26,7 @@ extension LoadedSite {
         var events: [SiteEvent] = []
         for index in 0..<count {
             let jid = Self.account(index)
-            events.append(.command(CommandID(0), .addUser(jid, PasswordKeys(sha1: keys, sha256: keys))))
+            events.append(.command(CommandID(0), .accounts(.add(jid, PasswordKeys(sha1: keys, sha256: keys)))))
         }
         try handle(events)
     }

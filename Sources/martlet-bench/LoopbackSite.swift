@@ -68,7 +68,8 @@ final class LoopbackSite {
         for index in 0..<count {
             site.post(
                 .command(
-                    CommandID(UInt64(index)), .addUser(LoadedSite.account(index), PasswordKeys(sha1: stored, sha256: stored))))
+                    CommandID(UInt64(index)),
+                    .accounts(.add(LoadedSite.account(index), PasswordKeys(sha1: stored, sha256: stored)))))
             sockets.append(try Self.logIn("person\(index)", port))
         }
         self.sockets = sockets

@@ -27,7 +27,7 @@ enum QueueAlone {
             let turn = Turn(
                 now: Instant(milliseconds: now), wall: WallTime(milliseconds: 1_795_300_000_000 + now), random: random,
                 store: store.begin(), policy: policy)
-            for stanza in messages { federation.accept(stanza, from: .site, turn) }
+            for stanza in messages { federation.accept(Envelope(stanza, from: .site), turn) }
             federation.endBatch(turn)
             federation.writeBatch(turn)
             try store.commit()

@@ -82,8 +82,8 @@ struct FirstStart {
         let keys = try Passwords.keys(for: password)
         let site = try LocalSite(configuration)
         defer { site.close() }
-        if case .refused = site.ask(.addUser(account, keys)),
-            case .refused(let words) = site.ask(.changePassword(account, keys))
+        if case .refused = site.ask(.accounts(.add(account, keys))),
+            case .refused(let words) = site.ask(.accounts(.changePassword(account, keys)))
         {
             throw CommandFailure("the first account could not be made: \(words)")
         }

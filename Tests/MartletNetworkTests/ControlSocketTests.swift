@@ -40,7 +40,7 @@ import XMPPAddress
     @Test("a command reaches the site as it was asked, and its answer comes back")
     func roundTrip() throws {
         let account = try JID("anna@pilsen.example")
-        let expected = Command.addUser(account, keys)
+        let expected = Command.accounts(.add(account, keys))
         try withServer {
             $0 == expected ? .done("added") : .refused("something else came")
         } _: { path in

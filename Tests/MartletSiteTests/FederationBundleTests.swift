@@ -154,7 +154,7 @@ import XMPPXML
     func parts() throws {
         var harness = Harness()
         harness.step { federation, turn in
-            for number in 1...700 { federation.accept(Harness.message("m\(number)"), from: .site, turn) }
+            for number in 1...700 { federation.accept(Envelope(Harness.message("m\(number)"), from: .site), turn) }
         }
         harness.dialFails()
         let marks = try export(&harness).map { record -> UInt64 in

@@ -181,7 +181,8 @@ import XMPPXML
         let count = Federation.deskPage + 500
         harness.step { federation, turn in
             for number in 0..<count {
-                federation.accept(Harness.message("m\(number)", to: number % 3 == 0 ? other : Harness.bob), from: .site, turn)
+                federation.accept(
+                    Envelope(Harness.message("m\(number)", to: number % 3 == 0 ? other : Harness.bob), from: .site), turn)
             }
         }
         harness.dialFails()

@@ -68,7 +68,7 @@ struct FederationHarness {
     }
 
     mutating func accept(_ stanza: Stanza, belowReserve: Bool = false) {
-        step(belowReserve: belowReserve) { $0.accept(stanza, from: .site, $1) }
+        step(belowReserve: belowReserve) { $0.accept(Envelope(stanza, from: .site), $1) }
     }
 
     mutating func acceptMessage(_ text: String, to: JID = bob) {

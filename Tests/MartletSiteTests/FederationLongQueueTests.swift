@@ -33,7 +33,7 @@ import XMPPXML
                     let sender = JID(
                         preparedLocalpart: "sender\(number % senders)", preparedDomainpart: "pilsen.example",
                         preparedResourcepart: "desk")
-                    federation.accept(Harness.message("m\(number)", from: sender), from: .site, turn)
+                    federation.accept(Envelope(Harness.message("m\(number)", from: sender), from: .site), turn)
                 }
             }
             harness.effects = harness.effects.filter { if case .dial = $0 { true } else { false } }

@@ -57,7 +57,7 @@ struct FederationOwnTests {
         var harness = Harness()
         harness.step { $0.boot($1) }
         harness.step { federation, turn in
-            for number in 0..<1200 { federation.accept(Harness.message("\(number)"), from: .site, turn) }
+            for number in 0..<1200 { federation.accept(Envelope(Harness.message("\(number)"), from: .site), turn) }
         }
         harness.dialFails()
         #expect(waiting(&harness, Harness.alice) == nil)

@@ -24,7 +24,7 @@ struct OfficeTests {
     private func configure(_ site: inout Site, _ offices: [String]) {
         site.policy.knownPeers = offices.map(Self.domain)
         site.policy.officeNames[Self.domain("brno.example")] = "Brno"
-        site.step { $0.policyChanged($1) }
+        site.handle(.policyChanged(site.policy))
     }
 
     private func roster(_ site: inout Site, _ client: Site.Client, version: String = "") -> Element? {
@@ -62,7 +62,7 @@ struct OfficeTests {
         configure(&site, ["brno.example"])
         #expect(items(roster(&site, romeo, version: version)).count == 1)
         site.policy.officesGroup = ""
-        site.step { $0.policyChanged($1) }
+        site.handle(.policyChanged(site.policy))
         let none = roster(&site, romeo, version: version)
         #expect(none?.first("query", Namespaces.roster) != nil)
         #expect(items(none) == [])

@@ -5,7 +5,10 @@ import MartletStore
 import Testing
 import XMPPAddress
 import XMPPStanzas
+import XMPPStreams
 import XMPPXML
+
+@testable import MartletSite
 
 @Suite("Services of the domain")
 struct ServicesTests {
@@ -22,9 +25,12 @@ struct ServicesTests {
         var stanza = stanza
         stanza.from = Self.romeo
         stanza.to = to
-        var services = Services()
-        services.deliver(stanza, from: .site, turn)
-        return turn.outgoing.map(\.stanza)
+        let elsewhere = Elsewhere()
+        var site = Site(policy: policy, services: SiteService.all + [elsewhere.service])
+        let pair = DomainPair(local: Self.domain, peer: Self.romeo.domain)
+        turn.admit(stanza, from: .peer(ConnectionID(loop: 9, slot: 9, generation: 9), pair))
+        site.settle(turn)
+        return elsewhere.stanzas
     }
 
     private func get(_ name: String, _ namespace: String, node: String? = nil) -> Stanza {

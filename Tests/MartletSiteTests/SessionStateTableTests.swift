@@ -146,7 +146,7 @@ struct SessionSubject {
 
     static func closing() -> SessionSubject {
         var subject = resumable()
-        subject.harness.step { $0.shutdown($1) }
+        subject.harness.handle(.shutdownRequested)
         return subject
     }
 
@@ -293,10 +293,8 @@ extension StateTableTests {
                     let jid = subject.client.jid.bare
                     let keys = PasswordKeys.Keys(salt: [9], iterations: 4096, storedKey: [8], serverKey: [7])
                     subject.harness.now += 1
-                    subject.harness.step {
-                        _ = $0.handle(.removeUser(jid), $1)
-                        _ = $0.handle(.addUser(jid, PasswordKeys(sha1: keys, sha256: keys)), $1)
-                    }
+                    _ = subject.harness.command(.accounts(.remove(jid)))
+                    _ = subject.harness.command(.accounts(.add(jid, PasswordKeys(sha1: keys, sha256: keys))))
                     return subject.bindAgain()
                 },
                 .init("another connection binds the same resource") { subject in
@@ -333,20 +331,18 @@ extension StateTableTests {
                     return true
                 },
                 .init("the server stops") { subject in
-                    subject.harness.step { $0.shutdown($1) }
+                    subject.harness.handle(.shutdownRequested)
                     return true
                 },
                 .init("the account is removed") { subject in
                     let jid = subject.client.jid.bare
-                    subject.harness.step { _ = $0.handle(.removeUser(jid), $1) }
+                    _ = subject.harness.command(.accounts(.remove(jid)))
                     return true
                 },
                 .init("the password is changed") { subject in
                     let jid = subject.client.jid.bare
                     let keys = PasswordKeys.Keys(salt: [9], iterations: 4096, storedKey: [8], serverKey: [7])
-                    subject.harness.step {
-                        _ = $0.handle(.changePassword(jid, PasswordKeys(sha1: keys, sha256: keys)), $1)
-                    }
+                    _ = subject.harness.command(.accounts(.changePassword(jid, PasswordKeys(sha1: keys, sha256: keys))))
                     return true
                 },
             ]

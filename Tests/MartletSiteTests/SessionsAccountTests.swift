@@ -8,7 +8,9 @@ import XMPPStanzas
 import XMPPStreams
 import XMPPXML
 
+@testable import MartletServices
 @testable import MartletSessions
+@testable import MartletSite
 
 @Suite("Accounts, logins, binding")
 struct SessionsAccountTests {
@@ -17,10 +19,8 @@ struct SessionsAccountTests {
     private func ask(_ site: inout SessionsHarness, _ name: String, _ mechanism: SASLMechanism = .scramSHA1)
         -> StoredCredentials?
     {
-        site.step { sessions, turn in
-            let address = RemoteAddress("192.0.2.9")
-            sessions.received(.credentialsWanted(localpart: name, mechanism: mechanism, address: address), on: connection, turn)
-        }
+        let address = RemoteAddress("192.0.2.9")
+        site.client(connection, .credentialsWanted(localpart: name, mechanism: mechanism, address: address))
         guard case .credentials(let credentials) = site.commands[connection]?.last else { return nil }
         return credentials
     }
@@ -47,19 +47,14 @@ struct SessionsAccountTests {
         site.policy.failedLoginsPerAccount = 3
         site.policy.failedLoginsPerAddress = 3
         for number in 0..<3 {
-            site.step { sessions, turn in
-                let address = RemoteAddress("198.51.100.\(number)")
-                sessions.received(.authenticationFailed(localpart: "Romeo", address: address), on: connection, turn)
-            }
+            let address = RemoteAddress("198.51.100.\(number)")
+            site.client(connection, .authenticationFailed(localpart: "Romeo", address: address))
         }
         _ = ask(&site, "romeo")
         #expect(site.commands[connection]?.last == .refuseCredentials)
         #expect(ask(&site, "juliet") != nil)
         for name in ["a", "b", "c"] {
-            site.step { sessions, turn in
-                let address = RemoteAddress("192.0.2.9")
-                sessions.received(.authenticationFailed(localpart: name, address: address), on: connection, turn)
-            }
+            site.client(connection, .authenticationFailed(localpart: name, address: RemoteAddress("192.0.2.9")))
         }
         _ = ask(&site, "juliet")
         #expect(site.commands[connection]?.last == .refuseCredentials)
@@ -86,33 +81,31 @@ struct SessionsAccountTests {
         let keys = PasswordKeys.Keys(salt: [9], iterations: 4096, storedKey: [2], serverKey: [3])
         let romeo = SessionsHarness.account("romeo")
         let commands: [Command] = [
-            .changePassword(romeo, PasswordKeys(sha1: keys, sha256: keys)), .removeUser(romeo),
-            .addUser(romeo, PasswordKeys(sha1: keys, sha256: keys)),
+            .accounts(.changePassword(romeo, PasswordKeys(sha1: keys, sha256: keys))), .accounts(.remove(romeo)),
+            .accounts(.add(romeo, PasswordKeys(sha1: keys, sha256: keys))),
         ]
         for command in commands {
             let generation = ask(&site, "romeo")?.generation ?? 0
             site.now += 1
-            site.step { _ = $0.handle(command, $1) }
-            site.step { sessions, turn in
-                let client = AuthenticatedClient(account: romeo, generation: generation, isSecure: true)
-                sessions.received(.clientAuthenticated(client), on: connection, turn)
-            }
+            _ = site.command(command)
+            let client = AuthenticatedClient(account: romeo, generation: generation, isSecure: true)
+            site.client(connection, .clientAuthenticated(client))
             #expect(site.commands[connection]?.last == .refuse(.notAuthorized))
         }
-        #expect(site.sessions.accountCount == 2)
+        #expect(site.site.accounts.count == 2)
     }
 
     @Test("a connection that has bound nothing is closed when the account has another password or another owner")
     func generationAtBinding() {
         let romeo = SessionsHarness.account("romeo")
         let keys = PasswordKeys.Keys(salt: [9], iterations: 4096, storedKey: [2], serverKey: [3])
-        let changed = Command.changePassword(romeo, PasswordKeys(sha1: keys, sha256: keys))
-        let anew = [Command.removeUser(romeo), .addUser(romeo, PasswordKeys(sha1: keys, sha256: keys))]
+        let changed = Command.accounts(.changePassword(romeo, PasswordKeys(sha1: keys, sha256: keys)))
+        let anew = [Command.accounts(.remove(romeo)), .accounts(.add(romeo, PasswordKeys(sha1: keys, sha256: keys)))]
         for commands in [[changed], anew] {
             var site = SessionsHarness()
             let client = SessionsHarness.Client(connection: site.authenticate("romeo"), jid: romeo)
             site.now += 1
-            for command in commands { site.step { _ = $0.handle(command, $1) } }
+            for command in commands { _ = site.command(command) }
             site.send(client, "<iq type='set' id='b'><bind xmlns='\(Namespaces.bind)'/></iq>")
             #expect(site.closed[client.connection]??.condition == .notAuthorized)
             #expect(site.sessions.sessionCount == 0)
@@ -212,30 +205,30 @@ struct SessionsAccountTests {
         _ = site.take(romeo)
         site.send(romeo, chat("juliet@pilsen.example", "lost"))
         var answer: CommandAnswer?
-        site.step { answer = $0.handle(.listUsers, $1) }
+        answer = site.command(.listUsers)
         #expect(
             answer
                 == .users([
                     UserRow(account: "juliet@pilsen.example", sessions: 1, waiting: 1),
                     UserRow(account: "romeo@pilsen.example", sessions: 1, waiting: 0),
                 ]))
-        site.step { answer = $0.handle(.removeUser(juliet.jid.bare), $1) }
+        answer = site.command(.accounts(.remove(juliet.jid.bare)))
         #expect(answer == .done("juliet@pilsen.example was removed"))
         #expect(site.closed[juliet.connection] == .some(StreamError(.notAuthorized)))
         let told = site.take(romeo)
         #expect(Set(told.compactMap { $0["type"] }) == ["set", "unavailable", "unsubscribe", "unsubscribed", "error"])
         #expect(told.first { $0["type"] == "error" }?["id"] == "lost")
-        site.step { answer = $0.handle(.removeUser(juliet.jid.bare), $1) }
+        answer = site.command(.accounts(.remove(juliet.jid.bare)))
         #expect(answer == .refused("juliet@pilsen.example does not exist"))
         site.logout(romeo)
         site.flush()
         #expect(site.store.count(.account) == 1)
         #expect(site.store.count(.mailbox) == 0)
         #expect(site.store.count(.clientSession) == 0)
-        site.step { answer = $0.handle(.addUser(SessionsHarness.account("romeo"), PasswordKeys(sha1: keys, sha256: keys)), $1) }
+        answer = site.command(.accounts(.add(SessionsHarness.account("romeo"), PasswordKeys(sha1: keys, sha256: keys))))
         #expect(answer == .refused("romeo@pilsen.example exists"))
         let stranger = JID(preparedLocalpart: "x", preparedDomainpart: "brno.example", preparedResourcepart: nil)
-        site.step { answer = $0.handle(.addUser(stranger, PasswordKeys(sha1: keys, sha256: keys)), $1) }
+        answer = site.command(.accounts(.add(stranger, PasswordKeys(sha1: keys, sha256: keys))))
         guard case .refused = answer else {
             Issue.record("an account at a foreign domain was made")
             return
@@ -252,7 +245,7 @@ struct SessionsAccountTests {
         let romeo = site.bind("romeo", "orchard")
         site.send(romeo, "<iq type='set' id='p' to='pilsen.example'><query xmlns='jabber:iq:register'><remove/></query></iq>")
         #expect(site.take(romeo).map(\.condition) == ["not-allowed"])
-        #expect(site.sessions.accountCount == 2)
+        #expect(site.site.accounts.count == 2)
     }
 
     private func register(_ site: inout SessionsHarness, _ name: String, _ password: String) {
@@ -261,10 +254,7 @@ struct SessionsAccountTests {
             elements: [
                 Element("username", Namespaces.register, text: name), Element("password", Namespaces.register, text: password),
             ])
-        site.step { sessions, turn in
-            let stanza = Stanza(.iq, id: "r", type: "set", payloads: [query])
-            sessions.received(.registrationRequested(stanza), on: connection, turn)
-        }
+        site.client(connection, .registrationRequested(Stanza(.iq, id: "r", type: "set", payloads: [query])))
     }
 
     @Test("XEP-0077: where allowed, accounts are made, get another password, and are cancelled by their owners")
@@ -294,7 +284,7 @@ struct SessionsAccountTests {
             mercutio, "<iq type='set' id='c' to='pilsen.example'><query xmlns='jabber:iq:register'><remove/></query></iq>")
         #expect(site.take(mercutio).map { $0["type"] } == ["result"])
         #expect(site.closed[mercutio.connection] == .some(StreamError(.notAuthorized)))
-        #expect(site.sessions.accountCount == 2)
+        #expect(site.site.accounts.count == 2)
         for number in 0..<site.policy.registrationsPerMinute { register(&site, "r\(number)", "x") }
         #expect(site.inboxes[connection]?.last?.condition == "resource-constraint")
     }
@@ -322,7 +312,7 @@ struct SessionsAccountTests {
         register(&site, "mercutio", "second")
         #expect(site.inboxes[connection] == nil)
         #expect(site.commands[connection] == nil, "the stream waits")
-        #expect(site.sessions.accountCount == 2)
+        #expect(site.site.accounts.count == 2)
         site.deriveKeys()
         #expect(site.inboxes[connection]?.map { $0.condition } == [nil, "conflict"], "the name was taken meanwhile")
         #expect(site.commands[connection] == [.registrationHandled, .registrationHandled])
@@ -344,10 +334,10 @@ struct SessionsAccountTests {
 
         // An account that has gone is not made again by its last wish.
         changePassword(&site, again, "two")
-        site.step { _ = $0.handle(.removeUser(SessionsHarness.account("romeo")), $1) }
+        _ = site.command(.accounts(.remove(SessionsHarness.account("romeo"))))
         site.deriveKeys()
-        #expect(site.sessions.accountCount == 2)
-        #expect(site.sessions.awaitedKeys.isEmpty)
+        #expect(site.site.accounts.count == 2)
+        #expect(site.site.accounts.awaitedKeys.isEmpty)
     }
 
     @Test("XEP-0198 §4: another password is counted when it is there, and not before")
@@ -394,18 +384,18 @@ struct SessionsAccountTests {
         let before = ask(&site, "romeo")
         changePassword(&site, romeo, "new")
         #expect(site.keysRequests.count == 2)
-        for request in site.keysRequests { site.step { $0.keysDerived(request.id, nil, $1) } }
+        for request in site.keysRequests { site.handle(.keysDerived(request.id, nil)) }
         site.keysRequests = []
         #expect(site.inboxes[connection]?.map { $0.condition } == ["resource-constraint"])
         #expect(site.take(romeo).map { $0.condition } == ["resource-constraint"])
         #expect(ask(&site, "romeo") == before)
-        #expect(site.sessions.accountCount == 2)
+        #expect(site.site.accounts.count == 2)
         // What was refused does not use up the minute, and what is below the disk's reserve is refused too.
         register(&site, "mercutio", "secret")
         site.isBelowReserve = true
         site.deriveKeys()
         #expect(site.inboxes[connection]?.last?.condition == "resource-constraint")
-        #expect(site.sessions.accountCount == 2)
+        #expect(site.site.accounts.count == 2)
         site.isBelowReserve = false
         for _ in 0..<3 { changePassword(&site, romeo, "new") }
         #expect(site.keysRequests.count == 2, "three in this minute, one of which was refused for the disk")
@@ -429,7 +419,7 @@ struct SessionsAccountTests {
         changePassword(&site, second, "two")
         site.now += 1
         let operators = PasswordKeys(sha1: keys, sha256: keys)
-        site.step { _ = $0.handle(.changePassword(SessionsHarness.account("romeo"), operators), $1) }
+        _ = site.command(.accounts(.changePassword(SessionsHarness.account("romeo"), operators)))
         site.deriveKeys()
         #expect(site.closed[second.connection] == .some(StreamError(.notAuthorized)))
         #expect(ask(&site, "romeo")?.storedKey == keys.storedKey)

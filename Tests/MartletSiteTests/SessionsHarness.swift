@@ -9,9 +9,43 @@ import XMPPStanzas
 import XMPPStreams
 import XMPPXML
 
+@testable import MartletServices
 @testable import MartletSessions
+@testable import MartletSite
 
-/// Sessions and services of one site with a store in memory, a clock that moves when told, and clients that write XML.
+/// What goes to other domains, and what is asked of their links, in the place of servers there.
+final class Elsewhere: @unchecked Sendable {
+    /// What went to other domains.
+    var stanzas: [Stanza] = []
+    /// Messages that wait for other offices, by account.
+    var waiting: [JID: Int] = [:]
+    /// How often they were counted.
+    var counts = 0
+    /// Links that somebody wanted to see up.
+    var wantedLinks: [DomainPair] = []
+
+    /// Looks on where stanzas leave the site.
+    var service: SiteService {
+        SiteService(ServiceDeclaration("Elsewhere", watches: [.toPeer])) { [self] envelope, _, _ in
+            stanzas.append(envelope.stanza)
+        }
+    }
+
+    /// Answers what only a server there could, or what is on the way to it.
+    func answer(_ question: Question, _ site: inout Site, _ turn: Turn) -> Bool {
+        switch question {
+        case .reachPeer(let pair): wantedLinks.append(pair)
+        case .waitingMessages(let session, let account, let pairs):
+            counts += pairs.count
+            site.answerWaiting(session, pairs.map { ($0, waiting[account]) }, turn)
+        case .ownEntries: return false
+        }
+        return true
+    }
+}
+
+/// A whole site with a store in memory, a clock that moves when told, clients that write XML, and no answer from other domains: for
+/// what accounts, sessions and services do.
 struct SessionsHarness {
     /// A client's connection.
     struct Client: Equatable {
@@ -24,22 +58,35 @@ struct SessionsHarness {
     static let domain = JID(preparedLocalpart: nil, preparedDomainpart: "pilsen.example", preparedResourcepart: nil)
 
     let store = MemoryStore()
-    var sessions: Sessions
-    var services = Services()
+    let elsewhere = Elsewhere()
+    var site: Site
+    var sessions: Sessions { site.sessions }
     var policy = SitePolicy(domains: [Self.domain])
     var now: Int64 = 1000
     var random = RandomStream(seed: 7)
     var isBelowReserve = false
     /// What went to other domains.
-    var remote: [Stanza] = []
+    var remote: [Stanza] {
+        get { elsewhere.stanzas }
+        nonmutating set { elsewhere.stanzas = newValue }
+    }
     /// The most stanzas that went to other domains in one batch.
     var largestBatch = 0
     /// Messages that wait for other offices, by account.
-    var waitingElsewhere: [JID: Int] = [:]
+    var waitingElsewhere: [JID: Int] {
+        get { elsewhere.waiting }
+        nonmutating set { elsewhere.waiting = newValue }
+    }
     /// How often they were counted.
-    var officeCounts = 0
+    var officeCounts: Int {
+        get { elsewhere.counts }
+        nonmutating set { elsewhere.counts = newValue }
+    }
     /// Links that the sessions wanted to see up.
-    var wantedLinks: [DomainPair] = []
+    var wantedLinks: [DomainPair] {
+        get { elsewhere.wantedLinks }
+        nonmutating set { elsewhere.wantedLinks = newValue }
+    }
     /// What was sent on each connection and not looked at yet.
     var inboxes: [ConnectionID: [Element]] = [:]
     /// Connections that were told to close, and why.
@@ -50,24 +97,33 @@ struct SessionsHarness {
     var derivesKeysAtOnce = true
     /// Passwords whose keys are not there yet.
     var keysRequests: [KeysRequest] = []
+    private var answers: [CommandAnswer] = []
     /// Batches that were committed before their effects left.
     var bindingSteps = 0
-    private var timers: [(timer: SiteTimer, at: Int64)] = []
-    var timerCount: Int { timers.count }
+    /// Timers that are set, but for the one that notes the time.
+    var timerCount: Int { site.timers.count - 1 }
     private var transaction: (any KeyValueTransaction)?
     private var afterCommit: [Effect] = []
     private var nextSlot: UInt32 = 0
+    private let more: [SiteService]
 
-    init(users: [String] = ["romeo", "juliet"]) {
-        sessions = Sessions(policy: policy)
-        step { sessions, turn in
-            MetaTable.set(.secret, turn.random.bytes(32), in: turn.store)
-            sessions.boot(turn)
-            for user in users {
-                let keys = PasswordKeys.Keys(salt: [1], iterations: 4096, storedKey: [2], serverKey: [3])
-                _ = sessions.handle(.addUser(Self.account(user), PasswordKeys(sha1: keys, sha256: keys)), turn)
-            }
-        }
+    init(users: [String] = ["romeo", "juliet"], hosts: [Host]? = nil, services: [SiteService] = []) {
+        if let hosts { policy = SitePolicy(hosts: hosts) }
+        more = services
+        // Nobody answers there, and nothing there comes to an end meanwhile.
+        policy.newStrangersPerHour = .max
+        policy.strangerTimeout = 1 << 50
+        policy.delayWarning = 0
+        site = Self.site(policy, elsewhere, services)
+        step { $0.boot($1) }
+        let keys = PasswordKeys.Keys(salt: [1], iterations: 4096, storedKey: [2], serverKey: [3])
+        for user in users { _ = command(.accounts(.add(Self.account(user), PasswordKeys(sha1: keys, sha256: keys)))) }
+    }
+
+    private static func site(_ policy: SitePolicy, _ elsewhere: Elsewhere, _ more: [SiteService]) -> Site {
+        var site = Site(policy: policy, services: SiteService.all + more + [elsewhere.service])
+        site.standIn = { elsewhere.answer($0, &$1, $2) }
+        return site
     }
 
     /// A chat message with an origin-id (XEP-0359).
@@ -82,19 +138,19 @@ struct SessionsHarness {
     }
 
     /// One batch, as the site and its driver run it: lazy writes stay open, binding ones are committed first.
-    mutating func step(_ body: (inout Sessions, Turn) -> Void) {
+    mutating func step(_ body: (inout Site, Turn) -> Void) {
         let open = transaction ?? store.begin()
         transaction = open
         let turn = Turn(
             now: Instant(milliseconds: now), wall: WallTime(milliseconds: 1_700_000_000_000 + now), random: random,
             store: open, policy: policy, isBelowReserve: isBelowReserve)
         let before = remote.count
-        body(&sessions, turn)
-        settle(turn)
-        sessions.writeBatch(turn)
+        site.policy = policy
+        body(&site, turn)
+        site.settle(turn)
+        site.endBatch(turn)
         largestBatch = max(largestBatch, remote.count - before + turn.effects.count)
         random = turn.random
-        timers += turn.takeTimers().map { ($0.timer, $0.at.milliseconds) }
         afterCommit += turn.afterCommit
         if turn.isBinding || open.writes == 0 {
             if turn.isBinding { bindingSteps += 1 }
@@ -105,11 +161,28 @@ struct SessionsHarness {
         if derivesKeysAtOnce { deriveKeys() }
     }
 
+    /// One batch of one event.
+    mutating func handle(_ event: SiteEvent) {
+        step { $0.handle(event, $1) }
+    }
+
+    /// Something happens on a client's connection.
+    mutating func client(_ connection: ConnectionID, _ event: StreamEvent) {
+        handle(.client(connection, event))
+    }
+
+    /// An operator asks.
+    mutating func command(_ command: Command) -> CommandAnswer {
+        answers = []
+        handle(.command(CommandID(1), command))
+        return answers.last ?? .refused("no answer")
+    }
+
     /// The keys of all passwords are there.
     mutating func deriveKeys() {
         let requests = keysRequests
         keysRequests = []
-        for request in requests { step { $0.keysDerived(request.id, request.run(), $1) } }
+        for request in requests { handle(.keysDerived(request.id, request.run())) }
     }
 
     /// Commits lazy writes, as the driver does after 100 ms.
@@ -128,35 +201,6 @@ struct SessionsHarness {
         afterCommit = []
     }
 
-    private mutating func settle(_ turn: Turn) {
-        for hop in 0..<32 {
-            for id in sessions.takeOfficeQuestions() {
-                guard let question = sessions.officeQuestion(id, turn) else { continue }
-                officeCounts += question.pairs.count
-                let waiting = question.pairs.map { ($0, waitingElsewhere[question.account]) }
-                sessions.showOffices(id, waiting: waiting, turn)
-            }
-            wantedLinks += sessions.takeWantedLinks()
-            var outgoing: [(stanza: Stanza, origin: Origin)] = []
-            turn.takeOutgoing(&outgoing)
-            if outgoing.isEmpty { return }
-            #expect(hop < 31, "a loop of stanzas")
-            for (stanza, origin) in outgoing {
-                guard let to = stanza.to else {
-                    Issue.record("a stanza without addressee was routed: \(stanza)")
-                    continue
-                }
-                if !policy.serves(to.domainpart) {
-                    remote.append(stanza)
-                } else if to.localpart == nil {
-                    services.deliver(stanza, from: origin, turn)
-                } else {
-                    sessions.deliver(stanza, from: origin, turn)
-                }
-            }
-        }
-    }
-
     private mutating func perform(_ effects: [Effect]) {
         for effect in effects {
             switch effect {
@@ -168,7 +212,9 @@ struct SessionsHarness {
             case .stream(let connection, let command): commands[connection, default: []].append(command)
             case .note(let diagnostic): diagnostics.append(diagnostic)
             case .deriveKeys(let request): keysRequests.append(request)
-            default: Issue.record("unexpected effect \(effect)")
+            case .answer(_, let answer): answers.append(answer)
+            case .dial, .cancelDial: break  // nobody answers there
+            case .shutdownComplete: break
             }
         }
     }
@@ -176,10 +222,9 @@ struct SessionsHarness {
     /// Lets time pass, firing what is due.
     mutating func pass(_ milliseconds: Int64) {
         let end = now + milliseconds
-        while let index = timers.indices.filter({ timers[$0].at <= end }).min(by: { timers[$0].at < timers[$1].at }) {
-            let (timer, at) = timers.remove(at: index)
-            now = max(now, at)
-            step { $0.timerFired(timer, $1) }
+        while let next = site.nextDeadline?.milliseconds, next <= end {
+            now = max(now, next)
+            handle(.tick)
         }
         now = end
         flush()
@@ -193,7 +238,7 @@ struct SessionsHarness {
     /// Federation says what became of the link to `peer`.
     mutating func link(_ kind: LinkChange.Kind, to peer: String = "brno.example") {
         let peer = JID(preparedLocalpart: nil, preparedDomainpart: peer, preparedResourcepart: nil)
-        step { $0.linkChanged(LinkChange(DomainPair(local: Self.domain, peer: peer), kind), $1) }
+        step { _, turn in turn.notify(.linkChanged(LinkChange(DomainPair(local: Self.domain, peer: peer), kind))) }
     }
 
     /// Lets the link be down until everybody knows.
@@ -208,8 +253,7 @@ struct SessionsHarness {
         store.crash()
         afterCommit = []
         inboxes = [:]
-        timers = []
-        sessions = Sessions(policy: policy)
+        site = Self.site(policy, elsewhere, more)
         now += 1000
         step { $0.boot($1) }
     }
@@ -221,16 +265,11 @@ struct SessionsHarness {
         nextSlot += 1
         let connection = ConnectionID(loop: 0, slot: nextSlot, generation: 0)
         let account = Self.account(user)
-        step { sessions, turn in
-            sessions.received(
-                .credentialsWanted(localpart: user, mechanism: .scramSHA256, address: RemoteAddress("192.0.2.1")),
-                on: connection, turn)
-        }
+        self.client(
+            connection, .credentialsWanted(localpart: user, mechanism: .scramSHA256, address: RemoteAddress("192.0.2.1")))
         guard case .credentials(let credentials) = commands[connection]?.last else { return connection }
-        step { sessions, turn in
-            let client = AuthenticatedClient(account: account, generation: credentials.generation, isSecure: true)
-            sessions.received(.clientAuthenticated(client), on: connection, turn)
-        }
+        let client = AuthenticatedClient(account: account, generation: credentials.generation, isSecure: true)
+        self.client(connection, .clientAuthenticated(client))
         return connection
     }
 
@@ -284,12 +323,12 @@ struct SessionsHarness {
 
     /// The connection breaks.
     mutating func lose(_ client: Client) {
-        step { $0.received(.closed("reset"), on: client.connection, $1) }
+        self.client(client.connection, .closed("reset"))
     }
 
     /// The client closes its stream.
     mutating func logout(_ client: Client) {
-        step { $0.received(.streamEnded, on: client.connection, $1) }
+        self.client(client.connection, .streamEnded)
     }
 
     /// A client sends XML: stanzas and nonzas.
@@ -300,12 +339,12 @@ struct SessionsHarness {
             if let stanza = try? Stanza(parsing: bytes, contentNamespace: Namespaces.client, context: context) {
                 let query = stanza.payload("query", Namespaces.register)
                 if stanza.iqType == .set, query?.first("password", Namespaces.register) != nil {
-                    step { $0.received(.registrationRequested(stanza), on: client.connection, $1) }
+                    self.client(client.connection, .registrationRequested(stanza))
                 } else {
-                    step { $0.received(.stanza(stanza), on: client.connection, $1) }
+                    self.client(client.connection, .stanza(stanza))
                 }
             } else {
-                step { $0.received(.nonza(element), on: client.connection, $1) }
+                self.client(client.connection, .nonza(element))
             }
         }
     }
@@ -323,7 +362,7 @@ struct SessionsHarness {
                 preparedLocalpart: nil, preparedDomainpart: stanza.from?.domainpart ?? "", preparedResourcepart: nil)
             let origin = Origin.peer(
                 ConnectionID(loop: 9, slot: 9, generation: 9), DomainPair(local: Self.domain, peer: peer))
-            step { _, turn in turn.route(stanza, from: origin) }
+            step { _, turn in turn.admit(stanza, from: origin) }
         }
     }
 
@@ -356,10 +395,13 @@ struct SessionsHarness {
     }
 
     /// An account's messages that wait for a session.
-    func waiting(_ user: String) -> Int {
+    func waiting(_ user: String) -> Int { waiting(Self.account(user)) }
+
+    /// An account's messages that wait for a session.
+    func waiting(_ account: JID) -> Int {
         let transaction = self.transaction ?? store.begin()
         defer { if self.transaction == nil { store.abort() } }
-        guard let number = AddressTable.number(of: Self.account(user), in: transaction) else { return 0 }
+        guard let number = AddressTable.number(of: account, in: transaction) else { return 0 }
         var count = 0
         MailboxTable.forEach(number, from: 0, in: transaction) { _, row in
             if row.isWaiting { count += 1 }

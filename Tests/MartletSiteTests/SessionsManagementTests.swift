@@ -241,7 +241,7 @@ struct SessionsManagementTests {
     func congested() {
         var site = SessionsHarness()
         let juliet = site.loginResumable("juliet", "balcony")
-        site.step { $0.received(.congested, on: juliet.connection, $1) }
+        site.client(juliet.connection, .congested)
         #expect(site.closed[juliet.connection] != nil)
         #expect(site.sessions.sessionCount == 1)
         #expect(site.take(site.resume(juliet, h: 1)).first?.name == "resumed")

@@ -369,14 +369,14 @@ struct SessionsMessageTests {
             return
         }
         site.send(romeo, chat("juliet@pilsen.example", "2"))
-        site.step { $0.received(.arrived(first), on: juliet.connection, $1) }
+        site.client(juliet.connection, .arrived(first))
         site.logout(juliet)
         let again = site.bind("juliet", "balcony")
         site.send(again, "<presence/>")
         #expect(site.takeBodies(again) == ["2"])
         // A place that does not exist yet proves nothing.
         site.send(romeo, chat("juliet@pilsen.example", "3"))
-        site.step { $0.received(.arrived(1000), on: again.connection, $1) }
+        site.client(again.connection, .arrived(1000))
         site.logout(again)
         #expect(site.waiting("juliet") == 2)
     }
@@ -394,7 +394,7 @@ struct SessionsMessageTests {
         _ = site.enable(juliet)
         // Both are on their way to the loop when the client's closing tag is read there.
         for body in ["3", "4"] { site.send(romeo, chat("juliet@pilsen.example", body)) }
-        site.step { $0.received(.arrived(old), on: juliet.connection, $1) }
+        site.client(juliet.connection, .arrived(old))
         site.logout(juliet)
         #expect(site.waiting("juliet") == 4)
         let again = site.bind("juliet", "balcony")
@@ -412,8 +412,8 @@ struct SessionsMessageTests {
             Issue.record("no place was named behind the message")
             return
         }
-        site.step { $0.shutdown($1) }
-        site.step { $0.received(.arrived(mark), on: juliet.connection, $1) }
+        site.handle(.shutdownRequested)
+        site.client(juliet.connection, .arrived(mark))
         site.logout(juliet)
         let again = site.resume(juliet, h: 1)
         #expect(site.takeBodies(again) == ["1"])
@@ -454,7 +454,7 @@ struct SessionsMessageTests {
         let romeo = site.login("romeo", "orchard")
         let juliet = site.login("juliet", "balcony")
         site.send(romeo, chat("juliet@pilsen.example", "1"))
-        site.step { _ = $0.handle(.removeUser(juliet.jid.bare), $1) }
+        _ = site.command(.accounts(.remove(juliet.jid.bare)))
         #expect(site.take(romeo).map(\.condition).contains("service-unavailable"))
         site.flush()
         #expect(site.store.count(.log) == 0)

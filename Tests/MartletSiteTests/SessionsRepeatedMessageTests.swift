@@ -1,6 +1,7 @@
 import MartletStore
 import Testing
 
+@testable import MartletServices
 @testable import MartletSessions
 
 /// `Docs/relay-protocol.md` §7.3.
@@ -52,7 +53,7 @@ struct SessionsRepeatedMessageTests {
         let romeo = site.loginResumable("romeo", "orchard")
         site.send(romeo, message("1", origin: "a"))
         #expect(site.store.count(.recentMessage) == 1)
-        site.now += RecentMessages.lifetime + 1
+        site.now += RepeatedMessages.lifetime + 1
         site.send(romeo, message("2", origin: "b"))
         site.send(romeo, message("1", origin: "a"))
         #expect(site.takeBodies(juliet) == ["1", "2", "1"])
@@ -60,7 +61,7 @@ struct SessionsRepeatedMessageTests {
 
         let store = MemoryStore()
         let transaction = store.begin()
-        var messages = RecentMessages(limit: 50)
+        var messages = RepeatedMessages(limit: 50)
         for number in 0..<60 {
             let unique = SessionsHarness.message(origin: "\(number)")
             let isRepeated = messages.isRepeated(unique, of: AddressNumber(1), now: .init(milliseconds: 1), in: transaction)
@@ -74,8 +75,8 @@ struct SessionsRepeatedMessageTests {
     func batches() {
         let store = MemoryStore()
         let transaction = store.begin()
-        var messages = RecentMessages(limit: 200)
-        func isRepeated(_ number: Int, in messages: inout RecentMessages) -> Bool {
+        var messages = RepeatedMessages(limit: 200)
+        func isRepeated(_ number: Int, in messages: inout RepeatedMessages) -> Bool {
             let message = SessionsHarness.message(origin: "\(number)")
             return messages.isRepeated(message, of: AddressNumber(1), now: .init(milliseconds: 1), in: transaction)
         }
@@ -102,7 +103,7 @@ struct SessionsRepeatedMessageTests {
         #expect(!isRepeated(0, in: &messages))
         messages.write(in: transaction)
 
-        var restarted = RecentMessages(in: transaction)
+        var restarted = RepeatedMessages(in: transaction)
         for known in [0, 198, 201, 379] { #expect(isRepeated(known, in: &restarted)) }
         for failed in [199, 200] { #expect(!isRepeated(failed, in: &restarted)) }
     }

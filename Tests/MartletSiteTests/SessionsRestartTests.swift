@@ -209,7 +209,7 @@ struct SessionsRestartTests {
         let chamber = site.login("juliet", "chamber")
         site.send(romeo, chat("juliet@pilsen.example", "1"))
         _ = site.take(juliet)
-        site.step { $0.shutdown($1) }
+        site.handle(.shutdownRequested)
         for client in [romeo, juliet, chamber] {
             #expect(site.closed[client.connection]??.condition == .systemShutdown)
         }
@@ -228,7 +228,7 @@ struct SessionsRestartTests {
         var site = SessionsHarness()
         let romeo = site.login("romeo", "orchard")
         let juliet = site.loginResumable("juliet", "balcony")
-        site.step { $0.drain(to: "other.example:5222", $1) }
+        _ = site.command(.drain(otherHost: "other.example:5222"))
         for client in [romeo, juliet] {
             #expect(site.closed[client.connection]??.otherHost == "other.example:5222")
         }

@@ -25,7 +25,7 @@ struct SiteHarness {
         #expect(throws: Never.self) { effects += try driver.boot(monotonic: now, wall: wall) }
         let keys = PasswordKeys.Keys(salt: [1], iterations: 4096, storedKey: [2], serverKey: [3])
         for (number, user) in users.enumerated() {
-            let command = Command.addUser(Self.account(user), PasswordKeys(sha1: keys, sha256: keys))
+            let command = Command.accounts(.add(Self.account(user), PasswordKeys(sha1: keys, sha256: keys)))
             handle(.command(CommandID(UInt64(number)), command))
         }
     }

@@ -28,7 +28,7 @@ import Testing
         "MartletBus": cores,
         "MartletSessions": cores.union(["MartletBus"]).union(collections),
         "MartletFederation": cores.union(["MartletBus"]).union(collections),
-        "MartletServices": cores.union(["MartletBus"]),
+        "MartletServices": cores.union(["MartletBus"]).union(collections),
         "MartletSite": site.union(collections),
         "MartletSimulation": site.union(["MartletSite", "MartletConfiguration"]).union(collections),
         "MartletRuntime": site.union(["MartletSite", "Logging"]).union(system),

@@ -35,7 +35,7 @@ extension World {
         guard !sites[site].hasAccounts else { return }
         sites[site].hasAccounts = true
         for client in clients where client.site == site {
-            post(.command(CommandID(0), .addUser(client.account, Self.keys)), to: site)
+            post(.command(CommandID(0), .accounts(.add(client.account, Self.keys))), to: site)
         }
     }
 

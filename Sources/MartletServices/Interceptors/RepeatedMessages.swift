@@ -1,4 +1,5 @@
 import Collections
+import MartletBus
 import MartletCrypto
 import MartletPrimitives
 import MartletStore
@@ -10,8 +11,8 @@ import XMPPXML
 /// message counts as handled and is not routed a second time. One that came back with an error is forgotten: who sends it
 /// again then knows what happened to the first.
 ///
-/// Part of ``Sessions``. The rows are in the store; here is what is needed to find them fast.
-struct RecentMessages {
+/// An interceptor (``InterceptorKind/repeatedMessages``). The rows are in the store; here is what is needed to find them fast.
+public struct RepeatedMessages {
     /// Look-up only.
     private var known: [UInt64: (fingerprint: UInt64, row: UInt64)] = [:]
     /// Oldest first, as in the store.
@@ -41,6 +42,28 @@ struct RecentMessages {
     /// No messages; another limit is for tests.
     init(limit: Int = Self.limit) {
         self.limit = limit
+    }
+
+    /// Where it looks.
+    static let checkpoints: [Checkpoint] = [.fromClient, .toAccount]
+
+    /// A message of a client may be one that came before; an error says that one did not arrive. Who has no stream management was
+    /// never told what was taken over, and sends nothing again.
+    mutating func judge(_ envelope: borrowing Envelope, at checkpoint: Checkpoint, _ turn: Turn) -> Verdict {
+        let stanza = envelope.stanza
+        guard stanza.kind == .message else { return .pass }
+        switch (checkpoint, envelope.origin) {
+        case (.fromClient, .session(let origin)) where origin.isManaged && stanza.isDurableMessage && !turn.isBelowReserve:
+            guard isRepeated(stanza, of: origin.account, now: turn.now, in: turn.store) else { return .pass }
+            if let from = stanza.from { turn.note(.repeatedMessageIgnored(from)) }
+            return .drop(.repeated)
+        case (.toAccount, _) where stanza.messageType == .error:
+            if let id = stanza.id, let to = stanza.to, let account = AddressTable.number(of: to.bare, in: turn.store) {
+                failed(id, of: account, in: turn.store)
+            }
+            return .pass
+        default: return .pass
+        }
     }
 
     /// Whether the message was taken over before; if not, it is remembered in the transaction that takes it over, which

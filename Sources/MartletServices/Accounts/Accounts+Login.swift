@@ -6,18 +6,20 @@ import XMPPAddress
 import XMPPStreams
 
 /// The site's part in a login (RFC 6120 §6): what is known of the account, and whether it is let in.
-extension Sessions {
+extension Accounts {
     /// A client named itself.
-    mutating func credentialsWanted(
+    public mutating func credentialsWanted(
         _ localpart: String, _ mechanism: SASLMechanism, _ address: RemoteAddress, on connection: ConnectionID, _ turn: Turn
     ) {
-        let account = try? JID(localpart: localpart, domainpart: turn.policy.domains[0].domainpart)
+        let account = try? JID(localpart: localpart, domainpart: turn.policy.name.domainpart)
         if loginFailures.isBlocked(account: account, address: address, policy: turn.policy, now: turn.now) {
             turn.note(.loginRefused(localpart: localpart, reason: "too many failed logins"))
             turn.perform(.refuseCredentials, on: connection)
             return
         }
-        if let account, let number = accountNumber(of: account, turn), let row = AccountTable.row(number, in: turn.store) {
+        if let account, let number = AccountTable.number(of: account, in: turn.store),
+            let row = AccountTable.row(number, in: turn.store)
+        {
             let keys = mechanism.digest == .sha1 ? row.sha1 : row.sha256
             turn.perform(
                 .credentials(
@@ -26,7 +28,7 @@ extension Sessions {
                         serverKey: keys.serverKey, generation: row.generation, isDecoy: false)),
                 on: connection)
         } else {
-            let decoy = decoy(localpart, account ?? turn.policy.domains[0], mechanism, turn)
+            let decoy = decoy(localpart, account ?? turn.policy.name, mechanism, turn)
             turn.perform(.credentials(decoy), on: connection)
         }
     }
@@ -45,24 +47,23 @@ extension Sessions {
     }
 
     /// A SASL exchange failed.
-    mutating func authenticationFailed(_ localpart: String?, _ address: RemoteAddress, _ turn: Turn) {
-        let account = localpart.flatMap { try? JID(localpart: $0, domainpart: turn.policy.domains[0].domainpart) }
-        loginFailures.failed(account: account, address: address, policy: turn.policy, now: turn.now)
+    public mutating func authenticationFailed(_ localpart: String?, _ address: RemoteAddress, _ turn: Turn) {
+        let account = localpart.flatMap { try? JID(localpart: $0, domainpart: turn.policy.name.domainpart) }
+        noteFailure(account, address, turn)
         turn.note(.loginRefused(localpart: localpart ?? "", reason: "wrong credentials"))
     }
 
     /// A client proved itself: it is let in unless the account changed since its credentials were given out.
-    mutating func clientAuthenticated(_ client: AuthenticatedClient, on connection: ConnectionID, _ turn: Turn) {
-        guard connections[connection] == nil, let number = accountNumber(of: client.account, turn),
+    public mutating func clientAuthenticated(_ client: AuthenticatedClient, on connection: ConnectionID, _ turn: Turn) {
+        guard let number = AccountTable.number(of: client.account, in: turn.store),
             AccountTable.row(number, in: turn.store)?.generation == client.generation
         else {
             turn.note(.loginRefused(localpart: client.account.localpart ?? "", reason: "the account changed"))
             turn.perform(.refuse(.notAuthorized), on: connection)
             return
         }
-        loginFailures.succeeded(account: client.account)
-        connections[connection] = .authenticated(
-            account: client.account, number: number, generation: client.generation)
+        noteSuccess(client.account)
+        turn.notify(.clientAdmitted(connection, AccountName(client.account, number), generation: client.generation))
         turn.perform(.admit, on: connection)
     }
 }

@@ -45,7 +45,7 @@ struct LoginFailures {
     }
 
     private mutating func add(_ subject: Subject, _ policy: SitePolicy, _ now: Instant) {
-        while let first = order.first, first.end <= now || order.count >= SessionLimits.loginFailureEntries {
+        while let first = order.first, first.end <= now || order.count >= AccountLimits.loginFailureEntries {
             order.removeFirst()
             if windows[first.subject]?.end == first.end { windows[first.subject] = nil }
         }

@@ -1,0 +1,95 @@
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStanzas
+import XMPPStreams
+
+/// A fact that one part of the site tells the others: parts never call one another. Worked off by the site in the order in which they
+/// were told, when no stanza is left to be routed.
+public enum Notice: Sendable, Equatable {
+    // From federation
+
+    /// What became of a link.
+    case linkChanged(LinkChange)
+
+    // From sessions
+
+    /// Whoever is behind the link of this pair has become unavailable, since then; nil: the line is there again.
+    case lineCut(DomainPair, since: WallTime?)
+    /// A session is available and has asked for the roster: it can be shown what no account owns.
+    case sessionBecameReady(SessionID, JID, AccountName)
+    /// A session is unavailable or gone.
+    case sessionLeft(SessionID)
+    /// The account's own contacts changed: somebody came into its roster, or went.
+    case contactsChanged(AccountName, contact: JID)
+
+    // From accounts
+
+    /// A client proved itself to be that account, as it is in this generation.
+    case clientAdmitted(ConnectionID, AccountName, generation: UInt64)
+    /// An account has another password; `by` is the connection without session that has chosen it, which goes on.
+    case passwordChanged(AccountName, generation: UInt64, by: ConnectionID?)
+    /// An account is gone, with everything that it had.
+    case accountRemoved(AccountName)
+    /// A request that had to wait for keys can be handled now, as if it had just come.
+    case requestReady(Stanza, ConnectionID)
+
+    // From sources of roster items
+
+    /// A source says anew what stands in rosters beside the accounts' own contacts.
+    case sharedItemsChanged(RosterSource, [SharedRosterItem])
+}
+
+/// What one part of the site wants to have from another, or done by it.
+public enum Question: Sendable, Equatable {
+    /// Somebody there was seen, or is waited for: a link that is not up is tried.
+    case reachPeer(DomainPair)
+    /// How many messages of an account wait for these peers; answered to the session that is shown the offices.
+    case waitingMessages(SessionID, of: JID, on: [DomainPair])
+    /// Messages of the requester that wait for other offices: these are cancelled, or all are listed.
+    case ownEntries(QueueQuestion)
+}
+
+/// A request of the queue command that only federation can answer.
+public struct QueueQuestion: Sendable, Equatable {
+    /// The request.
+    public var request: Stanza
+    /// Whose messages.
+    public var account: JID
+    /// The `sessionid` of the answer.
+    public var session: String
+    /// Entries to cancel; none for a list.
+    public var cancelled: [String]
+
+    /// That question.
+    public init(request: Stanza, account: JID, session: String, cancelled: [String]) {
+        self.request = request
+        self.account = account
+        self.session = session
+        self.cancelled = cancelled
+    }
+}
+
+/// Who puts items into everybody's roster beside the contacts that an account has itself.
+public enum RosterSource: UInt8, Sendable, CaseIterable {
+    /// The company's other offices.
+    case offices = 1
+}
+
+/// A roster item that no account owns (RFC 6121 §2.1.2): it can be seen and not be changed. Its subscription is `to`: the account sees
+/// it and not the other way round.
+public struct SharedRosterItem: Sendable, Hashable {
+    /// The contact's bare JID.
+    public var jid: JID
+    /// What people call it.
+    public var name: String
+    /// The roster group.
+    public var group: String
+
+    /// That item.
+    public init(jid: JID, name: String, group: String) {
+        self.jid = jid
+        self.name = name
+        self.group = group
+    }
+}

@@ -1,0 +1,27 @@
+import MartletBus
+import MartletStore
+import XMPPAddress
+
+/// What an operator does with accounts.
+extension Accounts {
+    /// Carries out a command.
+    public mutating func handle(_ command: AccountCommand, _ turn: Turn) -> CommandAnswer {
+        switch command {
+        case .add(let jid, let keys):
+            guard jid.localpart != nil, jid.isBare, turn.policy.hasPeople(at: jid.domainpart) else {
+                return .refused("\(jid) is not an account address at a domain of this site")
+            }
+            guard AccountTable.number(of: jid, in: turn.store) == nil else { return .refused("\(jid) exists") }
+            add(jid, keys, turn)
+            return .done("\(jid) was added")
+        case .changePassword(let jid, let keys):
+            guard let number = AccountTable.number(of: jid, in: turn.store) else { return .refused("\(jid) does not exist") }
+            changePassword(AccountName(jid, number), keys, by: nil, turn)
+            return .done("the password of \(jid) was changed")
+        case .remove(let jid):
+            guard let number = AccountTable.number(of: jid, in: turn.store) else { return .refused("\(jid) does not exist") }
+            remove(AccountName(jid, number), turn)
+            return .done("\(jid) was removed")
+        }
+    }
+}

@@ -1,0 +1,149 @@
+// XEP-0077: In-Band Registration, version 2.4, complete without data forms
+import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStanzas
+import XMPPStreams
+import XMPPXML
+
+/// Accounts made and changed by their owners. Off unless the operator allows it: a company's accounts are not self-made.
+extension Accounts {
+    /// For the own account, by a session, on a connection without session, or by way of the server.
+    public static let registration = ServiceDeclaration(
+        "Registration", features: [.init(Namespaces.register, of: [.host(.people)], when: \.allowsRegistration)],
+        requests: [.init("query", Namespaces.register, [.get, .set], to: [.ownAccount, .login, .host])])
+
+    /// A request on a stream that waits for the answer: of somebody who has not logged in (`isStranger`), or for another password.
+    public mutating func registrationRequested(
+        _ stanza: Stanza, isStranger: Bool, on connection: ConnectionID, _ turn: Turn
+    ) {
+        guard turn.policy.allowsRegistration, let password = stanza.chosenPassword,
+            registrations.take(limit: turn.policy.registrationsPerMinute, now: turn.now)
+        else { return handle(AwaitedKeys(request: stanza, connection: connection, isStranger: isStranger), turn) }
+        keysRequests += 1
+        let id = KeysRequest.ID(keysRequests)
+        awaitedKeys[id] = AwaitedKeys(request: stanza, connection: connection, isStranger: isStranger)
+        turn.perform(
+            .deriveKeys(
+                KeysRequest(
+                    id: id, password: password, sha1Salt: turn.random.bytes(16), sha256Salt: turn.random.bytes(16))))
+    }
+
+    /// The keys of a password are there; `nil` if they cannot be had now. ``requestHandled(on:_:)`` follows.
+    public mutating func keysDerived(_ id: KeysRequest.ID, _ keys: PasswordKeys?, _ turn: Turn) {
+        guard let awaited = awaitedKeys.removeValue(forKey: id) else { return }
+        if keys == nil { registrations.giveBack() }
+        derivedKeys = keys
+        handle(awaited, turn)
+    }
+
+    /// Only now the request counts, for stream management too: somebody who has logged in sends it as if it had just come. If the
+    /// connection is gone, who resumes sends the request again, since nobody has counted it.
+    private mutating func handle(_ awaited: AwaitedKeys, _ turn: Turn) {
+        if !awaited.isStranger {
+            turn.notify(.requestReady(awaited.request, awaited.connection))
+        } else if let reply = registrationReply(awaited.request, turn) {
+            turn.perform(.send(reply.serialized()), on: awaited.connection)
+        }
+        inHand = awaited.connection
+    }
+
+    /// The request in hand has gone its way: the stream goes on.
+    public mutating func requestHandled(_ turn: Turn) {
+        derivedKeys = nil
+        guard let connection = inHand else { return }
+        inHand = nil
+        turn.perform(.registrationHandled, on: connection)
+    }
+
+    private mutating func registrationReply(_ stanza: Stanza, _ turn: Turn) -> Stanza? {
+        guard let query = stanza.payload("query", Namespaces.register), let type = stanza.iqType, type.isRequest else {
+            return stanza.errorReply(StanzaError(.badRequest))
+        }
+        guard turn.policy.allowsRegistration else { return stanza.errorReply(StanzaError(.notAllowed)) }
+        if type == .get {
+            return stanza.result(
+                Element(
+                    "query", Namespaces.register,
+                    elements: [
+                        Element("instructions", Namespaces.register, text: "Choose a user name and a password."),
+                        Element("username", Namespaces.register), Element("password", Namespaces.register),
+                    ]))
+        }
+        // XEP-0077 §3.1
+        guard let name = query.first("username", Namespaces.register)?.text, !name.isEmpty, stanza.chosenPassword != nil else {
+            return stanza.errorReply(StanzaError(.notAcceptable))
+        }
+        guard let jid = try? JID(localpart: name, domainpart: turn.policy.name.domainpart) else {
+            return stanza.errorReply(StanzaError(.jidMalformed))
+        }
+        if AccountTable.number(of: jid, in: turn.store) != nil { return stanza.errorReply(StanzaError(.conflict)) }
+        guard let keys = derivedKeys, !turn.isBelowReserve else { return stanza.errorReply(StanzaError(.resourceConstraint)) }
+        add(jid, keys, turn)
+        return stanza.result()
+    }
+
+    /// A request of somebody who has logged in: another password (XEP-0077 §3.3), or the end of the account (§3.2). With another
+    /// password come ``derivedKeys``, unless too much waits.
+    public mutating func answerRegistration(_ request: Request, _ turn: Turn) -> Answer {
+        guard let account = request.account ?? ownAccount(request) else { return .error(StanzaError(.serviceUnavailable)) }
+        let query = request.payload
+        if request.type == .get {
+            return .result(
+                Element(
+                    "query", Namespaces.register,
+                    elements: [
+                        Element("registered", Namespaces.register),
+                        Element("username", Namespaces.register, text: account.jid.localpart ?? ""),
+                        Element("password", Namespaces.register),
+                    ]))
+        }
+        guard turn.policy.allowsRegistration else { return .error(StanzaError(.notAllowed)) }
+        if query.first("remove", Namespaces.register) != nil {
+            guard query.elements.count == 1 else { return .error(StanzaError(.badRequest)) }
+            remove(account, turn)
+            return .result()
+        }
+        guard let name = query.first("username", Namespaces.register)?.text, request.stanza.chosenPassword != nil else {
+            return .error(StanzaError(.badRequest))
+        }
+        guard let jid = try? JID(localpart: name, domainpart: account.jid.domainpart), jid == account.jid else {
+            return .error(StanzaError(.notAllowed))
+        }
+        guard let keys = derivedKeys else { return .error(StanzaError(.resourceConstraint)) }
+        var connection: ConnectionID?
+        if case .login(let own, _) = request.envelope.origin { connection = own }
+        changePassword(account, keys, by: connection, turn)
+        return .result()
+    }
+
+    /// The account of a session that asks its own server.
+    private func ownAccount(_ request: Request) -> AccountName? {
+        guard let session = request.session, let jid = request.stanza.from?.bare, let host = request.host,
+            host.domain.domainpart == jid.domainpart
+        else { return nil }
+        return AccountName(jid, session.account)
+    }
+}
+
+/// A request with a password whose keys are being derived. Lives in ``Accounts`` until its keys are there; a restart
+/// forgets it, and whoever asked has had neither answer nor acknowledgement.
+struct AwaitedKeys {
+    var request: Stanza
+    var connection: ConnectionID
+    /// It had not logged in.
+    var isStranger: Bool
+}
+
+extension Stanza {
+    /// The UTF-8 of the password that somebody wants to have from now on, prepared with the OpaqueString profile (RFC 8265
+    /// §4); nil if there is none, or none that can be used.
+    fileprivate var chosenPassword: [UInt8]? {
+        guard iqType == .set, let query = payload("query", Namespaces.register),
+            let password = query.first("password", Namespaces.register)?.text, !password.isEmpty,
+            let prepared = try? OpaqueString.prepare(password)
+        else { return nil }
+        return Array(prepared.utf8)
+    }
+}

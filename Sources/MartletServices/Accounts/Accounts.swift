@@ -1,0 +1,82 @@
+import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStanzas
+import XMPPStreams
+
+/// The accounts of a site: who may log in, and how accounts come, change and go.
+///
+/// Owned by the site and lives as long as it. Accounts themselves are rows (`AccountTable`); here is what a running server knows
+/// besides. What follows for sessions and rosters is theirs: they are told (``Notice``).
+public struct Accounts {
+    private(set) var loginFailures = LoginFailures()
+    var registrations = RegistrationRate()
+    /// Passwords whose keys are being derived. Look-up only.
+    var awaitedKeys: [KeysRequest.ID: AwaitedKeys] = [:]
+    /// How many were asked for since the start.
+    var keysRequests: UInt64 = 0
+    /// The keys that came for the request in hand.
+    var derivedKeys: PasswordKeys?
+    /// The connection that waits for that request to be handled.
+    var inHand: ConnectionID?
+
+    /// How many accounts there are.
+    public private(set) var count = 0
+
+    /// No accounts; ``boot(_:)`` follows.
+    public init() {}
+
+    /// After a start.
+    public mutating func boot(_ turn: Turn) {
+        count = AccountTable.all(in: turn.store).count
+    }
+
+    /// A client failed to prove itself.
+    mutating func noteFailure(_ account: JID?, _ address: RemoteAddress, _ turn: Turn) {
+        loginFailures.failed(account: account, address: address, policy: turn.policy, now: turn.now)
+    }
+
+    /// A client proved itself.
+    mutating func noteSuccess(_ account: JID) { loginFailures.succeeded(account: account) }
+
+    /// Makes an account that does not exist.
+    mutating func add(_ jid: JID, _ keys: PasswordKeys, _ turn: Turn) {
+        // Never a generation that a removed account of this name had.
+        let row = AccountRow(keys, generation: UInt64(max(1, turn.wall.milliseconds)))
+        AccountTable.put(AddressTable.makeNumber(of: jid, in: turn.store), row, in: turn.store)
+        count += 1
+        turn.note(.accountChanged(jid, what: "added"))
+    }
+
+    /// Gives an account another password; `by` is the connection without session that has chosen it.
+    func changePassword(_ account: AccountName, _ keys: PasswordKeys, by connection: ConnectionID?, _ turn: Turn) {
+        let old = AccountTable.row(account.number, in: turn.store)?.generation ?? 0
+        let row = AccountRow(keys, generation: max(old + 1, UInt64(max(1, turn.wall.milliseconds))))
+        AccountTable.put(account.number, row, in: turn.store)
+        turn.note(.accountChanged(account.jid, what: "password changed"))
+        turn.notify(.passwordChanged(account, generation: row.generation, by: connection))
+    }
+
+    /// Removes an account; everything that it had goes with it (XEP-0077 §3.2).
+    mutating func remove(_ account: AccountName, _ turn: Turn) {
+        AccountTable.remove(account.number, in: turn.store)
+        count -= 1
+        turn.note(.accountChanged(account.jid, what: "removed"))
+        turn.notify(.accountRemoved(account))
+    }
+}
+
+extension AccountRow {
+    /// The row for the keys of a password.
+    init(_ keys: PasswordKeys, generation: UInt64) {
+        self.init(generation: generation, sha1: Keys(keys.sha1), sha256: Keys(keys.sha256))
+    }
+}
+
+extension AccountRow.Keys {
+    init(_ keys: PasswordKeys.Keys) {
+        self.init(
+            salt: keys.salt, iterations: keys.iterations, storedKey: keys.storedKey, serverKey: keys.serverKey)
+    }
+}

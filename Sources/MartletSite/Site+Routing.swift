@@ -1,0 +1,102 @@
+import MartletBus
+import MartletStore
+import XMPPAddress
+import XMPPStanzas
+
+/// A stanza's way through the site, in reading order: admission, the interceptors, the owner of the address, and what that owner
+/// wants done.
+extension Site {
+    /// Brings one stanza to whoever decides about it.
+    mutating func route(_ envelope: consuming Envelope, _ turn: Turn) {
+        if let entrance = envelope.entrance, !passes(&envelope, at: entrance, turn) { return }
+        guard let address = addressee(of: envelope) else { return }
+        let owner = policy.owner(of: address)
+        if !passes(&envelope, at: owner == .peer ? .toPeer : .toAccount, turn) { return }
+        switch owner {
+        case .session: sessions.deliver(envelope, turn)
+        case .account:
+            if envelope.stanza.kind == .iq {
+                deliverIQ(envelope, toAccount: address, turn)
+            } else {
+                sessions.deliver(envelope, turn)
+            }
+        case .host(let host): deliver(envelope, to: host, turn)
+        case .peer: federation.accept(envelope, turn)
+        }
+    }
+
+    /// Whom a stanza is for: without `to` the sender's own account (RFC 6120 §10.3).
+    private func addressee(of envelope: borrowing Envelope) -> JID? {
+        if let to = envelope.stanza.to { return to }
+        switch envelope.origin {
+        case .session: return envelope.stanza.from?.bare
+        case .login(_, let account): return account.jid
+        case .account, .peer, .bundle, .service, .site: return nil
+        }
+    }
+
+    /// What the interceptors at a place say of it; the observers see what goes on.
+    private mutating func passes(_ envelope: inout Envelope, at checkpoint: Checkpoint, _ turn: Turn) -> Bool {
+        switch interceptors.judge(envelope, at: checkpoint, turn) {
+        case .pass: break
+        case .replace(let stanza): envelope.stanza = stanza
+        case .reject(let error):
+            turn.bounce(envelope.stanza, error)
+            return false
+        case .drop: return false
+        }
+        if observed.contains(checkpoint) { observe(envelope, at: checkpoint, turn) }
+        return true
+    }
+
+    /// A stanza to one of our domains, or to what lives below one that has no accounts.
+    private mutating func deliver(_ envelope: borrowing Envelope, to host: Host, _ turn: Turn) {
+        let stanza = envelope.stanza
+        switch stanza.kind {
+        case .iq: deliverIQ(envelope, to: host, turn)
+        case .message: turn.bounce(stanza, StanzaError(.serviceUnavailable))
+        // Nobody lives here who could be seen or subscribed to (RFC 6121 §8.5.1).
+        case .presence: break
+        }
+    }
+
+    private mutating func deliverIQ(_ envelope: borrowing Envelope, to host: Host, _ turn: Turn) {
+        let stanza = envelope.stanza
+        guard let type = stanza.iqType else { return turn.bounce(stanza, StanzaError(.badRequest)) }
+        // Answers to what we never asked end here.
+        guard type.isRequest else { return }
+        var scope = RequestScope.host
+        var account: AccountName?
+        if case .login(_, let own) = envelope.origin { (scope, account) = (.login, own) }
+        guard let request = Request(copy envelope, scope: scope, account: account, host: host) else {
+            return turn.bounce(stanza, StanzaError(.badRequest))  // RFC 6120 §8.2.3
+        }
+        guard stanza.to?.isDomain != false else { return turn.bounce(stanza, StanzaError(.serviceUnavailable)) }
+        answer(request, turn)
+    }
+
+    /// An IQ to the bare JID of an account: the site answers on its behalf (RFC 6121 §8.5.2.1.3). Only who may see the account's
+    /// presence learns that it exists (XEP-0030 §8); for everybody else it is as if there were none.
+    private mutating func deliverIQ(_ envelope: borrowing Envelope, toAccount jid: JID, _ turn: Turn) {
+        let stanza = envelope.stanza
+        guard stanza.iqType?.isRequest == true else { return }
+        guard let number = sessions.accountNumber(of: jid, turn) else {
+            return turn.bounce(stanza, StanzaError(.serviceUnavailable))
+        }
+        let scope = scope(of: envelope, to: jid, number, turn)
+        guard let request = Request(copy envelope, scope: scope, account: AccountName(jid, number), host: nil) else {
+            let isOwn = scope == .ownAccount || scope == .login
+            return turn.bounce(stanza, StanzaError(isOwn ? .badRequest : .serviceUnavailable))
+        }
+        answer(request, turn)
+    }
+
+    private func scope(
+        of envelope: borrowing Envelope, to jid: JID, _ number: AddressNumber, _ turn: Turn
+    ) -> RequestScope {
+        if case .login = envelope.origin { return .login }
+        guard let from = envelope.stanza.from else { return .stranger }
+        if from.hasSameBare(as: jid) { return .ownAccount }
+        return sessions.isSubscribed(from, to: number, turn) ? .contact : .stranger
+    }
+}

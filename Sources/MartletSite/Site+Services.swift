@@ -1,0 +1,81 @@
+import MartletBus
+import MartletServices
+import MartletSessions
+import XMPPStanzas
+
+/// A service as part of a site: what it declares, how it answers, and what it does with what it sees.
+public struct SiteService: Sendable {
+    /// What it says about itself.
+    public let declaration: ServiceDeclaration
+    /// Answers a request that fits one of its patterns; nil where it has none.
+    let answer: (@Sendable (Request, inout Site, Turn) -> Answer)?
+    /// Sees a stanza at one of the places where it looks on.
+    let observe: (@Sendable (Envelope, Checkpoint, Turn) -> Void)?
+
+    /// A service that declares `declaration`, and answers with `answer` what it says there.
+    init(_ declaration: ServiceDeclaration, answer: (@Sendable (Request, inout Site, Turn) -> Answer)? = nil) {
+        self.declaration = declaration
+        self.answer = answer
+        observe = nil
+    }
+
+    /// A service that looks on.
+    init(_ declaration: ServiceDeclaration, observing observe: @escaping @Sendable (Envelope, Checkpoint, Turn) -> Void) {
+        self.declaration = declaration
+        self.observe = observe
+        answer = nil
+    }
+
+    /// The services of a site. One line makes a service part of it; all else stands in the service's own file.
+    static let all: [SiteService] = [
+        SiteService(Disco.declaration) { Disco.answer($0, $1.catalogue, $2) },
+        SiteService(Ping.declaration) { _, _, _ in Ping.answer() },
+        SiteService(SoftwareVersion.declaration) { SoftwareVersion.answer($2) },
+        SiteService(EntityTime.declaration) { EntityTime.answer($2) },
+        SiteService(ContactAddresses.declaration),
+        SiteService(SessionEstablishment.declaration) { _, _, _ in SessionEstablishment.answer() },
+        SiteService(AdHocCommands.declaration) { AdHocCommands.answer($0, $2) },
+        SiteService(Accounts.registration) { $1.accounts.answerRegistration($0, $2) },
+        SiteService(Sessions.binding) { _, _, _ in .error(StanzaError(.notAllowed)) },
+        SiteService(Sessions.roster) { $1.sessions.answerRoster($0, $2) },
+        SiteService(Sessions.mailbox),
+    ]
+}
+
+/// How requests come to services, and answers back.
+extension Site {
+    /// Answers a request, or says that nobody does.
+    mutating func answer(_ request: Request, _ turn: Turn) {
+        guard let index = catalogue.service(for: request), let answer = services[index].answer else {
+            let condition: StanzaError.Condition = request.scope == .login ? .notAllowed : .serviceUnavailable
+            return reply(request, request.stanza.errorReply(StanzaError(condition)), turn)
+        }
+        switch answer(request, &self, turn) {
+        case .result(let payload): reply(request, request.stanza.result(payload), turn)
+        case .error(let error, nil): reply(request, request.stanza.errorReply(error), turn)
+        case .error(let error, let own?):
+            var element = error.element()
+            element.append(own)
+            let stanza = request.stanza
+            reply(
+                request, Stanza(.iq, from: stanza.to, to: stanza.from, id: stanza.id, type: "error", payloads: [element]), turn)
+        case .ask(let question): turn.ask(question)
+        case .later: break
+        }
+    }
+
+    /// Who has bound no resource has no address to which an answer could be routed.
+    private func reply(_ request: Request, _ reply: Stanza?, _ turn: Turn) {
+        guard let reply else { return }
+        if case .login(let connection, _) = request.envelope.origin {
+            turn.perform(.send(reply.serialized()), on: connection)
+        } else {
+            turn.route(reply, from: .service)
+        }
+    }
+
+    /// Shows a stanza to the services that look on at a place.
+    func observe(_ envelope: borrowing Envelope, at checkpoint: Checkpoint, _ turn: Turn) {
+        for index in catalogue.observers(at: checkpoint) { services[index].observe?(copy envelope, checkpoint, turn) }
+    }
+}

@@ -1,0 +1,73 @@
+import MartletBus
+import MartletServices
+import MartletSessions
+import XMPPAddress
+import XMPPStanzas
+import XMPPStreams
+
+/// What a turn causes within the site, worked off until nothing is left.
+extension Site {
+    /// Routes the stanzas that the turn caused; when none is left, carries facts and questions between the parts, which may cause
+    /// others. Then collects the timers.
+    mutating func settle(_ turn: Turn) {
+        var outgoing: [Envelope] = []
+        swap(&outgoing, &routed)
+        for hop in 0...Self.hopLimit {
+            turn.takeOutgoing(&outgoing)
+            if outgoing.isEmpty, !carryOver(turn) { break }
+            for envelope in outgoing {
+                if hop == Self.hopLimit {
+                    turn.note(.routingLoop(envelope.stanza.to ?? policy.name))
+                } else {
+                    route(envelope, turn)
+                }
+            }
+            outgoing.removeAll(keepingCapacity: outgoing.count <= Self.keptRoom)
+        }
+        swap(&outgoing, &routed)
+        for (timer, instant) in turn.takeTimers() { timers.add(timer, at: instant) }
+    }
+
+    /// False where no part has told or asked anything.
+    private mutating func carryOver(_ turn: Turn) -> Bool {
+        for change in federation.takeChanges() { turn.notify(.linkChanged(change)) }
+        let notices = turn.takeNotices()
+        for notice in notices { tell(notice, turn) }
+        let questions = turn.takeQuestions()
+        for question in questions { answer(question, turn) }
+        return !notices.isEmpty || !questions.isEmpty
+    }
+
+    /// Tells a fact to the parts that it concerns.
+    private mutating func tell(_ notice: Notice, _ turn: Turn) {
+        switch notice {
+        case .linkChanged(let change): sessions.linkChanged(change, turn)
+        case .clientAdmitted(let connection, let account, let generation):
+            sessions.clientAdmitted(connection, account, generation: generation)
+        case .passwordChanged(let account, let generation, let connection):
+            sessions.passwordChanged(account, generation: generation, by: connection)
+        case .accountRemoved(let account): sessions.accountRemoved(account, turn)
+        case .requestReady(let stanza, let connection): sessions.requestReady(stanza, on: connection, turn)
+        case .lineCut, .sessionBecameReady, .sessionLeft, .contactsChanged, .sharedItemsChanged: break
+        }
+    }
+
+    /// Has a question answered by whoever can.
+    private mutating func answer(_ question: Question, _ turn: Turn) {
+        if let standIn, standIn(question, &self, turn) { return }
+        switch question {
+        case .reachPeer(let pair): federation.reach(pair, turn)
+        case .waitingMessages(let session, let account, let pairs):
+            answerWaiting(session, pairs.map { ($0, federation.ownWaiting(of: account, on: $0, turn)) }, turn)
+        case .ownEntries(let question):
+            let cancelled = federation.cancel(question.cancelled, of: question.account, turn)
+            let entries = federation.ownEntries(of: question.account, turn)
+            turn.route(QueueCommand.answer(question, cancelled, entries), from: .service)
+        }
+    }
+
+    /// How much waits for each office is known: a session is told.
+    mutating func answerWaiting(_ session: SessionID, _ waiting: [(pair: DomainPair, count: Int?)], _ turn: Turn) {
+        sessions.showOffices(session, waiting: waiting, turn)
+    }
+}
