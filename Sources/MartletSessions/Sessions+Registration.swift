@@ -16,17 +16,20 @@ extension Sessions {
             registrations.take(limit: turn.policy.registrationsPerMinute, now: turn.now)
         else { return handleRegistration(stanza, nil, isStranger: isStranger, on: connection, turn) }
         keysRequests += 1
-        let id = KeysRequest.ID(keysRequests)
+        let id = WorkID(keysRequests)
         awaitedKeys[id] = AwaitedKeys(request: stanza, connection: connection, isStranger: isStranger)
         turn.perform(
-            .deriveKeys(
-                KeysRequest(
-                    id: id, password: password, sha1Salt: turn.random.bytes(16), sha256Salt: turn.random.bytes(16))))
+            .work(
+                id,
+                .deriveKeys(
+                    ChosenPassword(
+                        password: password, sha1Salt: turn.random.bytes(16), sha256Salt: turn.random.bytes(16)))))
     }
 
-    /// The keys of a password are there; `nil` if they cannot be had now.
-    public mutating func keysDerived(_ id: KeysRequest.ID, _ keys: PasswordKeys?, _ turn: Turn) {
+    /// The keys of a password are there, or cannot be had now.
+    public mutating func workDone(_ id: WorkID, _ result: WorkResult, _ turn: Turn) {
         guard let awaited = awaitedKeys.removeValue(forKey: id) else { return }
+        let keys: PasswordKeys? = if case .keys(let keys) = result { keys } else { nil }
         if keys == nil { registrations.giveBack() }
         handleRegistration(awaited.request, keys, isStranger: awaited.isStranger, on: awaited.connection, turn)
         removeCancelled(turn)
@@ -116,7 +119,7 @@ extension Sessions {
     }
 }
 
-/// A request with a password whose keys are being derived. Lives in ``Sessions`` until ``Sessions/keysDerived(_:_:_:)``; a restart
+/// A request with a password whose keys are being derived. Lives in ``Sessions`` until ``Sessions/workDone(_:_:_:)``; a restart
 /// forgets it, and whoever asked has had neither answer nor acknowledgement.
 struct AwaitedKeys {
     var request: Stanza

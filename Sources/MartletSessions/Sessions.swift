@@ -50,7 +50,7 @@ public struct Sessions {
     /// Accounts whose owners cancelled them, to be removed before the turn is over.
     var pendingRemovals: [(JID, AddressNumber)] = []
     /// Passwords whose keys are being derived. Look-up only.
-    var awaitedKeys: [KeysRequest.ID: AwaitedKeys] = [:]
+    var awaitedKeys: [WorkID: AwaitedKeys] = [:]
     /// How many were asked for since the start.
     var keysRequests: UInt64 = 0
     /// The keys that came for the request in hand.

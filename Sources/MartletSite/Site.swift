@@ -79,8 +79,8 @@ public struct Site {
             federation.dialFailed(dial, failure, turn)
         case .dialbackAnswered(let dial, let verdict):
             federation.dialbackEnded(dial, verdict, turn)
-        case .keysDerived(let id, let keys):
-            sessions.keysDerived(id, keys, turn)
+        case .workDone(let id, let result):
+            sessions.workDone(id, result, turn)
         case .tick:
             break
         case .command(let id, let command):

@@ -394,7 +394,7 @@ struct SessionsAccountTests {
         let before = ask(&site, "romeo")
         changePassword(&site, romeo, "new")
         #expect(site.keysRequests.count == 2)
-        for request in site.keysRequests { site.step { $0.keysDerived(request.id, nil, $1) } }
+        for request in site.keysRequests { site.step { $0.workDone(request.id, .refused, $1) } }
         site.keysRequests = []
         #expect(site.inboxes[connection]?.map { $0.condition } == ["resource-constraint"])
         #expect(site.take(romeo).map { $0.condition } == ["resource-constraint"])

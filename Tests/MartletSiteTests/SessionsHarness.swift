@@ -49,7 +49,7 @@ struct SessionsHarness {
     /// Keys of passwords come at once; else when ``deriveKeys()`` is called.
     var derivesKeysAtOnce = true
     /// Passwords whose keys are not there yet.
-    var keysRequests: [KeysRequest] = []
+    var keysRequests: [(id: WorkID, password: ChosenPassword)] = []
     /// Batches that were committed before their effects left.
     var bindingSteps = 0
     private var timers: [(timer: SiteTimer, at: Int64)] = []
@@ -109,7 +109,7 @@ struct SessionsHarness {
     mutating func deriveKeys() {
         let requests = keysRequests
         keysRequests = []
-        for request in requests { step { $0.keysDerived(request.id, request.run(), $1) } }
+        for request in requests { step { $0.workDone(request.id, .keys(request.password.keys()), $1) } }
     }
 
     /// Commits lazy writes, as the driver does after 100 ms.
@@ -167,7 +167,7 @@ struct SessionsHarness {
             case .stream(let connection, .close(let error)): closed[connection] = .some(error)
             case .stream(let connection, let command): commands[connection, default: []].append(command)
             case .note(let diagnostic): diagnostics.append(diagnostic)
-            case .deriveKeys(let request): keysRequests.append(request)
+            case .work(let id, .deriveKeys(let password)): keysRequests.append((id, password))
             default: Issue.record("unexpected effect \(effect)")
             }
         }
