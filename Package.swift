@@ -110,7 +110,7 @@ targets += [
             "XMPPStreams",
             "XMPPStanzas", "XMPPXML", "XMPPAddress", "MartletCrypto", "MartletPrimitives",
         ]),
-    tests("SimulationTests", ["MartletSimulation", "MartletConfiguration"]),
+    tests("SimulationTests", ["MartletSimulation", "MartletBus", "MartletConfiguration"]),
     tests("TidyTests", []),
 ]
 

@@ -3,7 +3,7 @@ import XMPPAddress
 
 extension AdminDesk {
     /// Records of a bundle as the site takes them; each must be of that pair, or nothing is done.
-    static func carried(_ records: [String], origin: String, destination: String) throws(AdminFailure) -> Command {
+    static func carried(_ records: [String], origin: String, destination: String) throws(AdminFailure) -> LinkCommand {
         let from = try domain(origin)
         let to = try domain(destination)
         var carried: [CarriedRecord] = []

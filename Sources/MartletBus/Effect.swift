@@ -11,8 +11,8 @@ public enum Effect: Sendable, Equatable {
     indirect case dial(DialRequest)
     /// Give up an attempt; no event follows for it.
     case cancelDial(DialID)
-    /// Derive keys from a password away from the site; answered by ``SiteEvent/keysDerived(_:_:)``.
-    indirect case deriveKeys(KeysRequest)
+    /// Do something slow away from the site; answered by ``SiteEvent/workDone(_:_:)``.
+    indirect case work(WorkID, Work)
     /// Answer the control socket.
     indirect case answer(CommandID, CommandAnswer)
     /// Tell the operator.

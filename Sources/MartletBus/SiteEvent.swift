@@ -55,8 +55,8 @@ public enum SiteEvent: Sendable {
     indirect case dialFailed(DialID, DialFailure)
     /// A dialback verification ended (XEP-0220 §2.3).
     indirect case dialbackAnswered(DialID, DialbackVerdict)
-    /// The keys of a password are there; `nil` where too much waits or the server stops.
-    indirect case keysDerived(KeysRequest.ID, PasswordKeys?)
+    /// What an ``Effect/work(_:_:)`` wanted was done, or refused.
+    indirect case workDone(WorkID, WorkResult)
     /// Time passed; timers that are due fire.
     case tick
     /// Somebody asks at the control socket.

@@ -289,14 +289,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     private func derive(_ derivation: KeyDerivation) {
-        let started = loop.passwords.run(on: loop.eventLoop) { derivation.run() }
-        guard let started else {
-            tell { $0.keysDerived(nil, for: derivation.id, into: &$1) }
-            return
-        }
-        let (bound, id) = (loop.bound, id)
-        started.whenComplete { result in
-            bound.value.connection(id)?.resumed { $0.keysDerived(try? result.get(), for: derivation.id, into: &$1) }
+        let (eventLoop, bound, id) = (loop.eventLoop, loop.bound, id)
+        loop.passwords.run({ derivation.run() }) { keys in
+            eventLoop.execute {
+                bound.value.connection(id)?.resumed { $0.keysDerived(keys, for: derivation.id, into: &$1) }
+            }
         }
     }
 

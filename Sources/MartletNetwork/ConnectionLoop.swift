@@ -16,13 +16,12 @@ final class ConnectionLoop {
         case handled(slot: UInt32, generation: UInt32, Int)
         case dial(DialRequest)
         case cancelDial(DialID)
-        case deriveKeys(KeysRequest)
     }
 
     let index: UInt16
     let eventLoop: any EventLoop
     let site: any SitePort
-    let passwords: PasswordWork
+    let passwords: WorkPool
     let logger: Logger
     /// Limits that connections take when they are made.
     private(set) var settings: NetworkSettings
@@ -38,7 +37,7 @@ final class ConnectionLoop {
     private var actions: [StreamAction] = []
 
     init(
-        index: UInt16, eventLoop: any EventLoop, site: any SitePort, passwords: PasswordWork, settings: NetworkSettings,
+        index: UInt16, eventLoop: any EventLoop, site: any SitePort, passwords: WorkPool, settings: NetworkSettings,
         contexts: TLSContexts, logger: Logger
     ) {
         self.index = index
@@ -145,19 +144,9 @@ final class ConnectionLoop {
                 dialer?.dial(request)
             case .cancelDial(let id):
                 dialer?.cancel(id)
-            case .deriveKeys(let request):
-                derive(request)
             }
         }
         flush()
-    }
-
-    /// Derives the keys of a password that somebody chose on a stream.
-    func derive(_ request: KeysRequest) {
-        guard let started = passwords.run(on: eventLoop, { request.run() }) else {
-            return site.post(.keysDerived(request.id, nil))
-        }
-        started.whenComplete { [site] result in site.post(.keysDerived(request.id, try? result.get())) }
     }
 
     /// Performs one command of a batch; ``flush()`` follows.

@@ -29,7 +29,7 @@ public final class Network: Sendable {
     private let settings: Mutex<NetworkSettings>
     private let listening = Mutex<[any Channel]>([])
     private let census: ConnectionCensus
-    private let passwords: PasswordWork
+    private let work: WorkDispatcher
     private let resolver: UnboundResolver
     private let port: Port
     private let dialbackSecret: [UInt8]
@@ -48,17 +48,17 @@ public final class Network: Sendable {
         group = MultiThreadedEventLoopGroup(numberOfThreads: settings.threads)
         siteGroup = settings.threads > 1 ? MultiThreadedEventLoopGroup(numberOfThreads: 1) : nil
         siteThread = EventLoopThread((siteGroup ?? group).next())
-        passwords = PasswordWork()
         port = Port()
+        work = WorkDispatcher(site: port)
         census = ConnectionCensus(total: connections, perAddress: settings.connectionsPerAddress)
         self.settings = Mutex(settings)
         self.dialbackSecret = dialbackSecret
         self.logger = logger
         var loops: [NIOLoopBound<ConnectionLoop>] = []
         for (index, eventLoop) in group.makeIterator().enumerated() {
-            let made = eventLoop.submit { [port, passwords, resolver] in
+            let made = eventLoop.submit { [port, work, resolver] in
                 let loop = ConnectionLoop(
-                    index: UInt16(index), eventLoop: eventLoop, site: port, passwords: passwords, settings: settings,
+                    index: UInt16(index), eventLoop: eventLoop, site: port, passwords: work.passwords, settings: settings,
                     contexts: contexts, logger: logger)
                 loop.dialer = Dialer(loop: loop, resolver: SystemResolver(resolver: resolver))
                 return NIOLoopBound(loop, eventLoop: eventLoop)
@@ -69,7 +69,8 @@ public final class Network: Sendable {
         let mailboxes = zip(loops, group.makeIterator()).map { bound, eventLoop in
             LoopMailbox<ConnectionLoop.Item>(eventLoop: eventLoop) { bound.value.perform($0) }
         }
-        dispatcher = NetworkDispatcher(mailboxes: mailboxes, here: siteGroup == nil ? loops[0] : nil, elsewhere: elsewhere)
+        dispatcher = NetworkDispatcher(
+            mailboxes: mailboxes, here: siteGroup == nil ? loops[0] : nil, work: work, elsewhere: elsewhere)
     }
 
     /// From now on what happens is posted to `site`. To be called before the site runs: it dials at once.
@@ -133,7 +134,7 @@ public final class Network: Sendable {
         for (loop, eventLoop) in zip(loops, group.makeIterator()) {
             try? eventLoop.submit { loop.value.abortAll() }.wait()
         }
-        passwords.stop()
+        work.stop()
         resolver.shutdown()
         try? group.syncShutdownGracefully()
         try? siteGroup?.syncShutdownGracefully()

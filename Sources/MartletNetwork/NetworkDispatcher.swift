@@ -15,13 +15,16 @@ final class NetworkDispatcher: EffectDispatcher {
     private let mailboxes: [LoopMailbox<ConnectionLoop.Item>]
     /// The only loop, where the site lives on it.
     private let here: NIOLoopBound<ConnectionLoop>?
+    private let work: WorkDispatcher
     private let elsewhere: Elsewhere
 
     init(
-        mailboxes: [LoopMailbox<ConnectionLoop.Item>], here: NIOLoopBound<ConnectionLoop>?, elsewhere: @escaping Elsewhere
+        mailboxes: [LoopMailbox<ConnectionLoop.Item>], here: NIOLoopBound<ConnectionLoop>?, work: WorkDispatcher,
+        elsewhere: @escaping Elsewhere
     ) {
         self.mailboxes = mailboxes
         self.here = here
+        self.work = work
         self.elsewhere = elsewhere
     }
 
@@ -37,8 +40,8 @@ final class NetworkDispatcher: EffectDispatcher {
                 perLoop[loop(of: request.id)].append(.dial(request))
             case .cancelDial(let id):
                 perLoop[loop(of: id)].append(.cancelDial(id))
-            case .deriveKeys(let request):
-                perLoop[0].append(.deriveKeys(request))
+            case .work(let id, let work):
+                self.work.begin(id, work)
             case .answer, .note, .shutdownComplete:
                 elsewhere(effect)
             }
@@ -52,7 +55,7 @@ final class NetworkDispatcher: EffectDispatcher {
             case .stream(let id, let command): loop.perform(command, on: id.slot, id.generation)
             case .dial(let request): loop.dialer?.dial(request)
             case .cancelDial(let id): loop.dialer?.cancel(id)
-            case .deriveKeys(let request): loop.derive(request)
+            case .work(let id, let work): self.work.begin(id, work)
             case .answer, .note, .shutdownComplete: elsewhere(effect)
             }
         }

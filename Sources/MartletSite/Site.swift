@@ -96,8 +96,8 @@ public struct Site {
             federation.dialFailed(dial, failure, turn)
         case .dialbackAnswered(let dial, let verdict):
             federation.dialbackEnded(dial, verdict, turn)
-        case .keysDerived(let id, let keys):
-            accounts.keysDerived(id, keys, turn)
+        case .workDone(let id, let result):
+            accounts.workDone(id, result, turn)
             settle(turn)
             accounts.requestHandled(turn)
         case .tick:

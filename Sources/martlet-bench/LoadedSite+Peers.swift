@@ -15,7 +15,7 @@ extension LoadedSite {
             place[connection.slot] = nil
             try handle([.server(connection, .closed("cut"))])
         } else if isReachable {
-            try batch([.command(CommandID(0), .retryLinks(peers[index].jid))])
+            try batch([.command(CommandID(0), .links(.retryLinks(peers[index].jid)))])
         }
     }
 

@@ -192,10 +192,10 @@ struct QueueRun {
     /// What the operator sees.
     private mutating func look() throws {
         let commands: [(String, Command)] = [
-            ("martlet status", .status), ("martlet link list", .listLinks),
-            ("martlet queue list, first page", .listQueue(QueueFilter(), after: nil)),
-            ("martlet queue, first part", .listAges(after: nil)),
-            ("martlet queue list, last page", .listQueue(QueueFilter(), after: EntryName(lane: 1, number: .max / 2))),
+            ("martlet status", .status), ("martlet link list", .links(.listLinks)),
+            ("martlet queue list, first page", .links(.listQueue(QueueFilter(), after: nil))),
+            ("martlet queue, first part", .links(.listAges(after: nil))),
+            ("martlet queue list, last page", .links(.listQueue(QueueFilter(), after: EntryName(lane: 1, number: .max / 2)))),
         ]
         for (name, command) in commands {
             let cost = try site.ask(command).cost
@@ -241,10 +241,10 @@ struct QueueRun {
         var cursor: EntryName?
         var done = 0
         repeat {
-            guard case .queue(let page) = try site.ask(.listQueue(QueueFilter(), after: cursor)).answer else { break }
+            guard case .queue(let page) = try site.ask(.links(.listQueue(QueueFilter(), after: cursor))).answer else { break }
             for start in stride(from: 0, to: page.rows.count, by: 256) {
                 let claims = page.rows[start..<min(start + 256, page.rows.count)].map { EntryClaim(name: $0.name, tag: $0.tag) }
-                if case .desk(let outcome) = try site.ask(.purgeEntries(claims)).answer { done += outcome.done }
+                if case .desk(let outcome) = try site.ask(.links(.purgeEntries(claims))).answer { done += outcome.done }
             }
             cursor = page.next
         } while cursor != nil

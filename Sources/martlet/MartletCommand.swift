@@ -24,6 +24,6 @@ struct MartletCommand: ParsableCommand {
         version: ProductVersion.line,
         subcommands: [
             RunCommand.self, InitCommand.self, ServeCommand.self, UserCommand.self, LinkCommand.self, QueueCommand.self,
-            StatusCommand.self, ReloadCommand.self, CheckCommand.self, SimulateCommand.self,
+            StatusCommand.self, ExplainCommand.self, ReloadCommand.self, CheckCommand.self, SimulateCommand.self,
         ])
 }

@@ -40,7 +40,7 @@ final class Node {
             case .shutdownComplete:
                 box.isShutDown.store(true, ordering: .relaxed)
                 Signals.wakeMain()
-            case .stream, .dial, .cancelDial, .deriveKeys, .note: break
+            case .stream, .dial, .cancelDial, .work, .note: break
             }
         }
         self.box = box

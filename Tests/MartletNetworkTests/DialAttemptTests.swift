@@ -30,7 +30,7 @@ import XMPPStreams
         let contexts = try TestContexts.make()
         let bound = try await eventLoop.submit {
             let loop = ConnectionLoop(
-                index: 0, eventLoop: eventLoop, site: recorder, passwords: PasswordWork(),
+                index: 0, eventLoop: eventLoop, site: recorder, passwords: WorkPool(.passwords),
                 settings: NetworkSettings(configuration, dialbackSecret: [1, 2, 3]), contexts: contexts,
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
             loop.dialer = Dialer(loop: loop, resolver: Table(answers: answers))

@@ -31,7 +31,7 @@ import XMPPStreams
         let eventLoop = EmbeddedEventLoop()
         let configuration = try SiteConfiguration.parse("[site]\ndomain = \"pilsen.example\"\n", fileName: "test.toml")
         let loop = ConnectionLoop(
-            index: 0, eventLoop: eventLoop, site: Recorder(), passwords: PasswordWork(),
+            index: 0, eventLoop: eventLoop, site: Recorder(), passwords: WorkPool(.passwords),
             settings: NetworkSettings(configuration, dialbackSecret: [1]), contexts: try TestContexts.make(),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let listener = NetworkSettings.Listener(

@@ -384,7 +384,7 @@ struct SessionsAccountTests {
         let before = ask(&site, "romeo")
         changePassword(&site, romeo, "new")
         #expect(site.keysRequests.count == 2)
-        for request in site.keysRequests { site.handle(.keysDerived(request.id, nil)) }
+        for request in site.keysRequests { site.handle(.workDone(request.id, .refused)) }
         site.keysRequests = []
         #expect(site.inboxes[connection]?.map { $0.condition } == ["resource-constraint"])
         #expect(site.take(romeo).map { $0.condition } == ["resource-constraint"])

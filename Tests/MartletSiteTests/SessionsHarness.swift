@@ -96,7 +96,7 @@ struct SessionsHarness {
     /// Keys of passwords come at once; else when ``deriveKeys()`` is called.
     var derivesKeysAtOnce = true
     /// Passwords whose keys are not there yet.
-    var keysRequests: [KeysRequest] = []
+    var keysRequests: [(id: WorkID, password: ChosenPassword)] = []
     private var answers: [CommandAnswer] = []
     /// Batches that were committed before their effects left.
     var bindingSteps = 0
@@ -182,7 +182,7 @@ struct SessionsHarness {
     mutating func deriveKeys() {
         let requests = keysRequests
         keysRequests = []
-        for request in requests { handle(.keysDerived(request.id, request.run())) }
+        for request in requests { handle(.workDone(request.id, .keys(request.password.keys()))) }
     }
 
     /// Commits lazy writes, as the driver does after 100 ms.
@@ -211,7 +211,7 @@ struct SessionsHarness {
             case .stream(let connection, .close(let error)): closed[connection] = .some(error)
             case .stream(let connection, let command): commands[connection, default: []].append(command)
             case .note(let diagnostic): diagnostics.append(diagnostic)
-            case .deriveKeys(let request): keysRequests.append(request)
+            case .work(let id, .deriveKeys(let password)): keysRequests.append((id, password))
             case .answer(_, let answer): answers.append(answer)
             case .dial, .cancelDial: break  // nobody answers there
             case .shutdownComplete: break

@@ -22,17 +22,20 @@ extension Accounts {
             registrations.take(limit: turn.policy.registrationsPerMinute, now: turn.now)
         else { return handle(AwaitedKeys(request: stanza, connection: connection, isStranger: isStranger), turn) }
         keysRequests += 1
-        let id = KeysRequest.ID(keysRequests)
+        let id = WorkID(keysRequests)
         awaitedKeys[id] = AwaitedKeys(request: stanza, connection: connection, isStranger: isStranger)
         turn.perform(
-            .deriveKeys(
-                KeysRequest(
-                    id: id, password: password, sha1Salt: turn.random.bytes(16), sha256Salt: turn.random.bytes(16))))
+            .work(
+                id,
+                .deriveKeys(
+                    ChosenPassword(
+                        password: password, sha1Salt: turn.random.bytes(16), sha256Salt: turn.random.bytes(16)))))
     }
 
-    /// The keys of a password are there; `nil` if they cannot be had now. ``requestHandled(on:_:)`` follows.
-    public mutating func keysDerived(_ id: KeysRequest.ID, _ keys: PasswordKeys?, _ turn: Turn) {
+    /// The keys of a password are there, or cannot be had now. ``requestHandled(_:)`` follows.
+    public mutating func workDone(_ id: WorkID, _ result: WorkResult, _ turn: Turn) {
         guard let awaited = awaitedKeys.removeValue(forKey: id) else { return }
+        let keys: PasswordKeys? = if case .keys(let keys) = result { keys } else { nil }
         if keys == nil { registrations.giveBack() }
         derivedKeys = keys
         handle(awaited, turn)

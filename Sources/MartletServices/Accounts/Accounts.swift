@@ -13,7 +13,7 @@ public struct Accounts {
     private(set) var loginFailures = LoginFailures()
     var registrations = RegistrationRate()
     /// Passwords whose keys are being derived. Look-up only.
-    var awaitedKeys: [KeysRequest.ID: AwaitedKeys] = [:]
+    var awaitedKeys: [WorkID: AwaitedKeys] = [:]
     /// How many were asked for since the start.
     var keysRequests: UInt64 = 0
     /// The keys that came for the request in hand.

@@ -25,6 +25,8 @@ struct SimulatedSite {
     var owners: [Owner] = [.nobody]
     /// Events since the last batch.
     var inbox: [SiteEvent] = []
+    /// What it does away from the site.
+    var work = SimulatedWork()
     /// A batch is planned.
     var isScheduled = false
     /// Virtual time at which the driver asked to be woken.

@@ -15,6 +15,7 @@ extension World {
         sites[site].isScheduled = false
         sites[site].busyUntil = 0
         sites[site].owners = [.nobody]
+        sites[site].work = SimulatedWork()
         environments[site] = nil
         var key: [UInt8] = []
         for _ in 0..<4 { withUnsafeBytes(of: random.next().littleEndian) { key.append(contentsOf: $0) } }
@@ -135,12 +136,19 @@ extension World {
                 if case .laneStopped(let pair, _, let reason) = diagnostic {
                     stops.stopped(pair, local: site, peer: server(pair.peer), reason: reason)
                 }
-            case .deriveKeys(let request):
-                post(.keysDerived(request.id, request.run()), to: site)
+            case .work(let id, let work): begin(id, work, of: site)
             case .cancelDial, .answer, .shutdownComplete:
                 break
             }
         }
+    }
+
+    private mutating func begin(_ id: WorkID, _ work: Work, of site: Int) {
+        guard let end = sites[site].work.begin(work, at: schedule.now) else {
+            return post(.workDone(id, .refused), to: site)
+        }
+        schedule.add(
+            .work(site: site, incarnation: sites[site].incarnation, id, work), after: end - schedule.now)
     }
 
     private mutating func perform(_ command: StreamCommand, on connection: ConnectionID, of site: Int) {

@@ -26,6 +26,8 @@ public struct World {
         case login(client: Int)
         /// Something of a connection reaches a site, unless it was started anew meanwhile.
         case arrive(site: Int, incarnation: UInt32, event: SiteEvent)
+        /// A piece of work is done, unless the site was started anew meanwhile.
+        case work(site: Int, incarnation: UInt32, WorkID, Work)
         case carry(pipe: Int, way: Int, item: Pipe.Item)
         case retransmit(pipe: Int, way: Int)
         case reset(pipe: Int)
@@ -176,6 +178,8 @@ public struct World {
             if clients[client].connection == nil { login(client) }
         case .arrive(let site, let incarnation, let event):
             if sites[site].incarnation == incarnation { post(event, to: site) }
+        case .work(let site, let incarnation, let id, let work):
+            if sites[site].incarnation == incarnation { post(.workDone(id, SimulatedWork.result(of: work)), to: site) }
         case .carry(let pipe, let way, let item): carried(pipe, way, item)
         case .retransmit(let pipe, let way): retransmit(pipe, way)
         case .reset(let pipe): reset(pipe)

@@ -1,0 +1,62 @@
+/// Names a piece of work, from ``Effect/work(_:_:)`` to ``SiteEvent/workDone(_:_:)``.
+public struct WorkID: Hashable, Sendable {
+    /// Counts from 1 since the start.
+    public var value: UInt64
+    /// The piece of that number.
+    public init(_ value: UInt64) { self.value = value }
+}
+
+/// Everything slow that a site wants done elsewhere: it goes on meanwhile, and is told once. A restart forgets what was under
+/// way.
+public enum Work: Sendable, Equatable {
+    /// The keys of a password; ends in ``WorkResult/keys(_:)``.
+    case deriveKeys(ChosenPassword)
+
+    /// Which bound it counts against.
+    public var kind: WorkKind {
+        switch self {
+        case .deriveKeys: .passwords
+        }
+    }
+}
+
+/// What came of a piece of work.
+public enum WorkResult: Sendable, Equatable {
+    /// It was not done: too much of its kind waits, or the server stops.
+    case refused
+    /// The keys of a password.
+    case keys(PasswordKeys)
+}
+
+/// The kinds of work. Each has threads and a queue of its own: a flood of one kind slows that kind down and nothing else.
+public enum WorkKind: Sendable, CaseIterable {
+    /// Deriving keys from passwords: milliseconds of CPU that a stranger can ask for. What the streams themselves derive for
+    /// PLAIN counts too.
+    case passwords
+
+    /// How much of it may be going on.
+    public var bound: WorkBound {
+        switch self {
+        // Two leave cores for everything else on the smallest machine. At 5 ms each the last of 64 waits 160 ms; twice that
+        // where all of them are chosen with XEP-0077, which asks for the keys of two digests.
+        case .passwords: WorkBound(atOnce: 2, waiting: 64)
+        }
+    }
+}
+
+/// How much work of one kind may be going on; what is beyond is refused at once.
+public struct WorkBound: Sendable, Equatable {
+    /// Pieces at the same time.
+    public var atOnce: Int
+    /// Pieces that wait for one of those to end.
+    public var waiting: Int
+
+    /// That many.
+    public init(atOnce: Int, waiting: Int) {
+        self.atOnce = atOnce
+        self.waiting = waiting
+    }
+
+    /// Pieces at work and waiting together.
+    public var outstanding: Int { atOnce + waiting }
+}

@@ -1,0 +1,30 @@
+import MartletBus
+
+/// Does what the site wants done elsewhere, each kind of it on threads of its own, and tells the site. One per process.
+final class WorkDispatcher: Sendable {
+    /// Keys of passwords, for the site and for PLAIN.
+    let passwords = WorkPool(.passwords)
+    private let site: any SitePort
+
+    /// Tells `site` what was done.
+    init(site: any SitePort) {
+        self.site = site
+    }
+
+    /// Begins a piece of work. Any thread; waits for nothing.
+    func begin(_ id: WorkID, _ work: Work) {
+        switch work {
+        case .deriveKeys(let password):
+            passwords.run({ WorkResult.keys(password.keys()) }, then: done(id))
+        }
+    }
+
+    private func done(_ id: WorkID) -> @Sendable (WorkResult?) -> Void {
+        { [site] result in site.post(.workDone(id, result ?? .refused)) }
+    }
+
+    /// Ends all threads; what waits is not done.
+    func stop() {
+        passwords.stop()
+    }
+}

@@ -1,0 +1,33 @@
+import MartletBus
+
+/// What a machine does away from its site, on virtual time: as much of each kind at once as on a real one, and no more waits.
+struct SimulatedWork {
+    /// When each derivation under way or waiting will have ended, earliest first.
+    private var passwords: [Int64] = []
+
+    /// How long keys of a password take, milliseconds: PBKDF2 for two digests.
+    private static let derivation: Int64 = 10
+
+    /// Begins a piece of work at `now`. Returns when it will be done, or nil where too much waits.
+    mutating func begin(_ work: Work, at now: Int64) -> Int64? {
+        switch work {
+        case .deriveKeys: Self.begin(work.kind.bound, &passwords, Self.derivation, now)
+        }
+    }
+
+    /// What comes of it.
+    static func result(of work: Work) -> WorkResult {
+        switch work {
+        case .deriveKeys(let password): .keys(password.keys())
+        }
+    }
+
+    /// First come, first served, and each takes the same time: a piece begins when all but the last few before it have ended.
+    private static func begin(_ bound: WorkBound, _ ends: inout [Int64], _ duration: Int64, _ now: Int64) -> Int64? {
+        ends.removeAll { $0 <= now }
+        guard ends.count < bound.outstanding else { return nil }
+        let start = ends.count < bound.atOnce ? now : ends[ends.count - bound.atOnce]
+        ends.append(start + duration)
+        return start + duration
+    }
+}
