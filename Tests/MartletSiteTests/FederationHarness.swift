@@ -146,3 +146,10 @@ struct FederationHarness {
 
     var waiting: Int { federation.figures.waiting }
 }
+
+extension PeerLinks {
+    /// The link that was made so many links later than the first.
+    subscript(place: UInt32) -> PeerLink { self[LinkID(slot: place)] }
+
+    var first: PeerLink? { isEmpty ? nil : self[0] }
+}

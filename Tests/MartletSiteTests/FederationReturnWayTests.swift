@@ -138,7 +138,7 @@ struct FederationReturnWayTests {
         harness.dialFails(.noSuchDomain)
         #expect(harness.takeSent(theirs).map(\.name) == ["ask", "iq"])
         #expect(harness.routed.isEmpty)
-        #expect(!harness.federation.links[0].isStranger)
+        #expect(!harness.federation.links[0].reach.isStranger)
         harness.step { federation, turn in #expect(federation.peerRow(Harness.peer, turn).wasReached) }
     }
 
@@ -171,7 +171,7 @@ struct FederationReturnWayTests {
         #expect(harness.takeSent(theirs).map { $0["n"] } == ["1", "2", "2"])
         harness.receive(.closed("reset"), on: theirs)
         #expect(harness.federation.inbound.isEmpty)
-        #expect(harness.federation.linkByConnection.isEmpty)
+        #expect(harness.federation.links.byConnection.isEmpty)
         #expect(harness.federation.returnWays.isEmpty)
         #expect(harness.federation.relayStream.isEmpty)
         #expect(harness.waiting == 1)
@@ -214,7 +214,7 @@ struct FederationReturnWayTests {
         #expect(Harness.marks(second) == Harness.marks(first))
         Self.confirm(second, &harness, on: new)
         #expect(harness.waiting == 0)
-        #expect(harness.federation.linkByConnection[old] == nil)
+        #expect(harness.federation.links.id(on: old) == nil)
         #expect(harness.takeDials().isEmpty)
     }
 
@@ -225,7 +225,7 @@ struct FederationReturnWayTests {
         _ = harness.takeSent(dead)
         let new = Self.opened(&harness, .stanzas)
         #expect(harness.takeSent(new).map(\.name).contains("message"))
-        #expect(harness.federation.linkByConnection[dead] == nil)
+        #expect(harness.federation.links.id(on: dead) == nil)
         // The old one may bring what the peer wrote there.
         harness.receive(Self.incoming(1), on: dead)
         #expect(harness.routed.map(\.id) == ["m1"])
@@ -255,7 +255,7 @@ struct FederationReturnWayTests {
                 })
             harness.receive(.closed("closed by us"), on: connection)
         }
-        #expect(harness.federation.linkByConnection.isEmpty)
+        #expect(harness.federation.links.byConnection.isEmpty)
         #expect(harness.takeDials().isEmpty)
     }
 
