@@ -89,7 +89,8 @@ extension Federation {
         return left < lifetime ? (turn.now + left, true) : (turn.now + lifetime, false)
     }
 
-    /// Gives the next number of a lane, making the lane with its first entry. The lane's row is written at the end of the batch.
+    /// Gives the next number of a lane, making the lane with its first entry. The lane's row is written at the end of the
+    /// batch.
     mutating func nextNumber(_ slot: LinkID, _ index: Int, isOffered: Bool, _ turn: Turn) -> (LaneEntries, UInt64) {
         let pair = links[slot].pair
         var row =

@@ -211,6 +211,7 @@ extension Federation {
 }
 
 extension DeskOutcome {
+    /// The deed was refused for one entry; words for the operator.
     mutating func refuse(_ name: EntryName, _ words: String) {
         refused.append(Refusal(name: name, words: words))
     }

@@ -23,6 +23,7 @@ extension Federation {
         turn.perform(.dial(request(id, links[slot].pair, .link, turn)))
     }
 
+    /// A number for an attempt, under which its outcome comes back.
     mutating func newDial(_ dial: Dial) -> DialID {
         let id = DialID(nextDial)
         nextDial += 1
@@ -30,6 +31,7 @@ extension Federation {
         return id
     }
 
+    /// What the network needs to know to make an attempt.
     func request(_ id: DialID, _ pair: DomainPair, _ purpose: DialRequest.Purpose, _ turn: Turn) -> DialRequest {
         let row = peerRow(pair.peer, turn)
         let isFresh = turn.now - row.endpointsSeen < Self.endpointLifetime
@@ -42,6 +44,8 @@ extension Federation {
         return request
     }
 
+    /// Whether a peer may not prove itself by dialback: configuration says so, or it has shown a certificate before, which is
+    /// then never given up for less.
     func requiresCertificate(_ peer: JID, _ row: PeerRow, _ turn: Turn) -> Bool {
         !turn.policy.allowsDialback || row.showedCertificate || turn.policy.certificateRequired.contains(peer)
     }
@@ -142,6 +146,7 @@ extension Federation {
 }
 
 extension RememberedEndpoint {
+    /// What the store remembers of an address that worked.
     init(_ endpoint: PeerRow.Endpoint) {
         self.init(address: endpoint.address, port: endpoint.port, directTLS: endpoint.directTLS)
     }

@@ -35,6 +35,7 @@ extension Federation {
 
     /// Where the first entry of a lane that waits is found.
     enum FirstWaiting {
+        /// This one, by its number.
         case entry(UInt64, EntryRow)
         /// So many voids stand before it that another turn goes on looking.
         case notYet

@@ -16,6 +16,7 @@ extension Federation {
 
     // Counting
 
+    /// The link went down: whose messages wait on it is counted, in slices.
     mutating func beginCensus(_ slot: LinkID, _ turn: Turn) {
         nextCensus += 1
         links[slot].census = QueueCensus(links[slot].lanes, generation: nextCensus)

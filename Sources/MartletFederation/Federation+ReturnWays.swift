@@ -8,6 +8,7 @@ import XMPPStreams
 
 /// A stream that the peer of a pair opened and on which we may send it stanzas.
 struct ReturnWay {
+    /// The stream.
     var connection: ConnectionID
     /// How the peer proved itself there.
     var proof: PeerProof

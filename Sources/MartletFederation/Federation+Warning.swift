@@ -9,8 +9,11 @@ import XMPPXML
 struct WarningRound {
     /// What one sender is told.
     struct Warning {
+        /// To whom, by the bare address.
         var sender: JID
+        /// How many of their messages wait.
         var count = 0
+        /// Since when the first of them does.
         var since: WallTime
     }
 

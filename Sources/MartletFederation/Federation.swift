@@ -16,9 +16,12 @@ public struct Federation {
     /// Every link, each in its place.
     var links = PeerLinks()
 
+    /// Attempts under way. Look-up only.
     var dials: [DialID: Dial] = [:]
+    /// The number of the next attempt.
     var nextDial: UInt64 = 1
 
+    /// Streams on which others send. Iterated in the order of their connections only.
     var inbound: [ConnectionID: InboundStream] = [:]
     /// How many streams that others opened are proven for a pair. Look-up only.
     var provenStreams: [DomainPair: Int] = [:]
@@ -26,6 +29,7 @@ public struct Federation {
     var relayStream: [DomainPair: ConnectionID] = [:]
     /// Streams that peers opened and that may carry our stanzas back, per pair, the newest last.
     var returnWays: [DomainPair: [ReturnWay]] = [:]
+    /// What we have of the lanes on which something came since the start. Look-up only.
     var haves: [IncomingLane: HaveState] = [:]
     /// Lanes whose `<have/>` is due at the end of the batch.
     var dueHaves: [(ConnectionID, IncomingLane)] = []
@@ -36,6 +40,7 @@ public struct Federation {
     /// Dialback verifications under way, per address that asked for them.
     var dialbacksByAddress: [RemoteAddress: Int] = [:]
 
+    /// Counts the new domains that each account brings up.
     var strangers = StrangerGate()
     /// When the timer for early expiries is due; nil while none is set.
     var earlyExpiry: Instant?
@@ -43,6 +48,7 @@ public struct Federation {
     var changes: [LinkChange] = []
     /// Counts censuses of queues, so that the timers of an earlier one meet nothing.
     var nextCensus: UInt64 = 0
+    /// Every stream is being closed, and none begins any more.
     var isShuttingDown = false
 
     /// What an attempt is for.
@@ -164,6 +170,7 @@ public struct Federation {
         return links.added(PeerLink(pair, isStranger: isStranger))
     }
 
+    /// What the store remembers of a peer.
     func peerRow(_ peer: JID, _ turn: Turn) -> PeerRow {
         guard let number = AddressTable.number(of: peer, in: turn.store) else { return PeerRow() }
         return PeerTable.row(number, in: turn.store)

@@ -6,8 +6,11 @@ import XMPPAddress
 struct PeerRequests {
     /// An IQ request that the peer has not answered.
     struct Request: Equatable {
+        /// The id that it was sent with.
         var id: String
+        /// Who asked.
         var from: JID
+        /// Who was asked.
         var to: JID
     }
 
