@@ -30,8 +30,8 @@ struct FailureCircumstances: Equatable {
 /// What follows for a link when an attempt or a stream fails.
 ///
 /// Unknown means transient: permanent is only what is proven, by DNS twice or by the domain itself, and only of a domain that
-/// was never reached. Everything else is kept until it expires (`Docs/relay-protocol.md` S5). What was unanswered or waits
-/// beside the lanes never waits for another stream (§5).
+/// was never reached; and a stranger's queue does not wait for days. Everything else in the lanes is kept until it expires
+/// (`Docs/relay-protocol.md` S5).
 enum FailureOutcome: Equatable {
     /// Transient: the lanes are kept, the next attempt follows a pause, and the rest of the site is told that the link fails,
     /// once. With `answersBeside`, what waited beside the lanes for this attempt is answered to its senders with
@@ -40,7 +40,8 @@ enum FailureOutcome: Equatable {
     /// Transient, and nothing wants another stream before something is sent: the rest of the site is told that the link is
     /// lost.
     case rest
-    /// Permanent: everything that waits is answered to its senders with this error, and nothing is tried any more.
+    /// Permanent: everything that waits is answered to its senders with this error. Nothing is tried before
+    /// somebody writes there again.
     case giveUp(StanzaError)
 
     /// The rule.
@@ -55,7 +56,7 @@ enum FailureOutcome: Equatable {
                 if !circumstances.isStranger {
                     .backOff(answersBeside: true)
                 } else if circumstances.absences < 2 {
-                    // The first absence is asked about again before anybody is told.
+                    // The first absence is asked about again before any sender is told.
                     .backOff(answersBeside: false)
                 } else if circumstances.hasProvenStream {
                     .backOff(answersBeside: true)
