@@ -45,17 +45,17 @@ extension Federation {
                 continue
             }
             void(entries, number, entry, wasSent: links[slot].lanes[index].mayHaveArrived(number, entry), turn)
-            noteCountChanged(slot)
+            noteCountChanged(slot, turn)
             turn.note(.entryExpired(links[slot].pair, entry: "\(row.lane.value)/\(number)"))
         }
         scheduleEarlyExpiry(turn)
     }
 
     /// The link and the place in it of a lane.
-    func place(of lane: LaneID, _ turn: Turn) -> (slot: Int, index: Int)? {
+    func place(of lane: LaneID, _ turn: Turn) -> (slot: LinkID, index: Int)? {
         let row = LaneTable.row(lane, in: turn.store)
         let pair = DomainPair(
             local: AddressTable.address(row.local, in: turn.store), peer: AddressTable.address(row.peer, in: turn.store))
-        return linkByPair[pair].map { ($0, Int(row.laneClass.rawValue)) }
+        return links.id(of: pair).map { ($0, Int(row.laneClass.rawValue)) }
     }
 }

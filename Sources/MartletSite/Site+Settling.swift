@@ -30,7 +30,6 @@ extension Site {
 
     /// False where no part has told or asked anything.
     private mutating func carryOver(_ turn: Turn) -> Bool {
-        for change in federation.takeChanges() { turn.notify(.linkChanged(change)) }
         let notices = turn.takeNotices()
         for notice in notices { tell(notice, turn) }
         let questions = turn.takeQuestions()

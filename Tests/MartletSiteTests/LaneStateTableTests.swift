@@ -68,7 +68,7 @@ extension StateTableTests {
                         return true
                     },
                     .init("the peer is silent", needs: "a stream on which the peer owes an answer") { lane in
-                        guard lane.harness.federation.links[0].owedSince != nil else { return false }
+                        guard lane.harness.federation.links[0].stream?.life.owedSince != nil else { return false }
                         for _ in 0..<2 {
                             let generation = lane.harness.federation.links[0].generation
                             lane.fire(
