@@ -5,8 +5,8 @@ import MartletPrimitives
 /// It goes in slices, each a transaction of its own: a log of a million rows neither fills the memory nor the disk. A process that
 /// dies in between leaves a store that says so (``MetaTable/Name/migration``), and the next start goes on: rows of the log are
 /// moved to another table, the front ones first, so that where a row stands says how it is written, and the other rows say it in
-/// their first byte (``StanzaCoding``). Moving the log fills its pages; rows that grew where they stand would split every page in
-/// two.
+/// their first byte (``StanzaCoding``). One transaction for all would hold every page that it changes in memory until its end. Moved
+/// rows fill their pages, while rows that grow where they stand split one page in seven, and the file never shrinks again.
 ///
 /// **From 1 to 2:** the traits of a stanza get 32 bits, and a row of the log begins with a byte about its holders. Stanzas stand in
 /// the log, in requests for a subscription and in the presence of sessions.
