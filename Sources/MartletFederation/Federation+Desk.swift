@@ -81,7 +81,7 @@ extension Federation {
             if let held = heldRow(claim, turn) {
                 HeldTable.remove(claim.name.number, in: turn.store)
                 answer(held.logSequence, Self.purgedText(held.mayHaveArrived), turn)
-                StanzaLog.remove(held.logSequence, in: turn.store)
+                StanzaLog.release(held.logSequence, in: turn.store)
                 guard let (slot, _) = places[held.lane.value] else { continue }
                 links[slot].held -= 1
                 changed.append(slot)
@@ -89,7 +89,7 @@ extension Federation {
                 let entry = entry(claim, slot, index, turn)
             {
                 answer(entry, Self.purgedText(links[slot].lanes[index].mayHaveArrived(claim.name.number, entry)), turn)
-                StanzaLog.remove(entry.logSequence, in: turn.store)
+                StanzaLog.release(entry.logSequence, in: turn.store)
                 putVoid(entries, claim.name.number, entry, turn)
                 changed.append(slot)
             } else {

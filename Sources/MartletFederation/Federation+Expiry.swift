@@ -111,7 +111,7 @@ extension Federation {
             }
             if isSilent != true { bounce(logged.stanza, StanzaError(.remoteServerTimeout, text: text), turn) }
         }
-        StanzaLog.remove(entry.logSequence, in: turn.store)
+        StanzaLog.release(entry.logSequence, in: turn.store)
         var entry = entry
         entry.logSequence = 0
         entry.state = .void

@@ -147,7 +147,7 @@ extension Federation {
             logged.stanza.from?.hasSameBare(as: account) == true
         else { return .notFound }
         let wasSent = links[slot].lanes[index].mayHaveArrived(number, entry)
-        StanzaLog.remove(entry.logSequence, in: turn.store)
+        StanzaLog.release(entry.logSequence, in: turn.store)
         entry.logSequence = 0
         entry.state = .void
         EntryTable.put(entries, number, entry, in: turn.store)

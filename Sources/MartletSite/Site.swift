@@ -68,8 +68,8 @@ public struct Site {
 
     /// After a start: prepares a new store, or continues where the last commit left off.
     public mutating func boot(_ turn: Turn) {
-        if MetaTable.number(.schema, in: turn.store) == nil {
-            MetaTable.set(.schema, MetaTable.schemaVersion, in: turn.store)
+        if MetaTable.schema(in: turn.store) == nil {
+            MetaTable.setSchema(MetaTable.schemaVersion, in: turn.store)
             MetaTable.set(.secret, turn.random.bytes(32), in: turn.store)
         }
         if let noted = MetaTable.number(.wallTime, in: turn.store), turn.wall.milliseconds < noted {
