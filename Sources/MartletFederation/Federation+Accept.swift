@@ -121,9 +121,7 @@ extension Federation {
         scheduleExpiry(slot, turn)
         scheduleWarning(slot, turn)
         if links[slot].reach.isStranger {
-            turn.schedule(
-                .strangerTimeout(slot, generation: links[slot].generation),
-                after: turn.policy.strangerTimeout)
+            turn.schedule(.link(.strangerTimeout(slot)), after: turn.policy.strangerTimeout)
         }
     }
 

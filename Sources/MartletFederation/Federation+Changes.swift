@@ -36,7 +36,7 @@ extension Federation {
     }
 
     private func scheduleKeepAlive(_ slot: LinkID, _ turn: Turn) {
-        let timer = SiteTimer.linkKeepAlive(slot, generation: links[slot].generation)
+        let timer = SiteTimer.link(.keepAlive(slot, generation: links[slot].generation))
         turn.schedule(timer, after: turn.policy.silenceTimeout)
     }
 }

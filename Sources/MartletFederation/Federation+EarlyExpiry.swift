@@ -22,7 +22,7 @@ extension Federation {
         guard let first = DeadlineTable.first(in: turn.store)?.deadline else { return }
         if let armed = earlyExpiry, armed <= first { return }
         earlyExpiry = first
-        turn.schedule(.earlyExpiry, at: max(first, turn.now + 1))
+        turn.schedule(.link(.earlyExpiry), at: max(first, turn.now + 1))
     }
 
     /// The timer fired.

@@ -30,7 +30,7 @@ extension Federation {
 
     private mutating func armExpiry(_ slot: LinkID, at instant: Instant, _ turn: Turn) {
         links[slot].timers.expiry = true
-        turn.schedule(.linkExpiry(slot, generation: 0), at: instant)
+        turn.schedule(.link(.expiry(slot)), at: instant)
     }
 
     /// Where the first entry of a lane that waits is found.

@@ -139,7 +139,7 @@ extension Federation {
         let pause = links[slot].reach.pause(
             from: turn.policy.retryMinimum, upTo: turn.policy.retryMaximum, draw: turn.random.next())
         links[slot].pauseBegan(until: turn.now + pause, after: reason)
-        turn.schedule(.linkRetry(slot, generation: links[slot].generation), after: pause)
+        turn.schedule(.link(.retry(slot, generation: links[slot].generation)), after: pause)
         turn.note(.linkDown(links[slot].pair, reason: reason, retryAfter: pause))
         noteFailing(slot, turn)
     }

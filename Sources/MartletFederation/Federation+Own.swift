@@ -45,7 +45,7 @@ extension Federation {
             turn.notify(.linkChanged(LinkChange(links[slot].pair, .counted(nil))))
         } else {
             turn.schedule(
-                .linkCensus(slot, generation: census.generation), after: QueueCensus.pause)
+                .link(.census(slot, generation: census.generation)), after: QueueCensus.pause)
         }
     }
 

@@ -51,7 +51,7 @@ extension Federation {
     }
 
     private func scheduleSilence(_ slot: LinkID, at instant: Instant, _ turn: Turn) {
-        turn.schedule(.linkSilence(slot, generation: links[slot].generation), at: instant)
+        turn.schedule(.link(.silence(slot, generation: links[slot].generation)), at: instant)
     }
 
     /// The silence timer fired: ask once, then give the stream up (S4). TCP alone would wait for a quarter of an hour.

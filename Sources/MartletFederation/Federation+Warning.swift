@@ -66,7 +66,7 @@ extension Federation {
 
     private mutating func armWarning(_ slot: LinkID, at instant: Instant, _ turn: Turn) {
         links[slot].timers.warning = true
-        turn.schedule(.delayWarning(slot), at: instant)
+        turn.schedule(.link(.delayWarning(slot)), at: instant)
     }
 
     /// When the first message was accepted of which its sender was not told; the distant past where many voids hide it, which

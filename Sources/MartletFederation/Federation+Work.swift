@@ -16,7 +16,7 @@ extension Federation {
     mutating func continueLater(_ slot: LinkID, _ turn: Turn) {
         guard !links[slot].timers.work else { return }
         links[slot].timers.work = true
-        turn.schedule(.linkWork(slot), after: Self.pause)
+        turn.schedule(.link(.work(slot)), after: Self.pause)
     }
 
     /// The timer fired.

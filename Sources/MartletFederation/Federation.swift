@@ -124,34 +124,32 @@ public struct Federation {
     }
 
     /// A timer fired.
-    public mutating func timerFired(_ timer: SiteTimer, _ turn: Turn) {
+    public mutating func timerFired(_ timer: LinkTimer, _ turn: Turn) {
         switch timer {
-        case .linkRetry(let link, let generation):
+        case .retry(let link, let generation):
             guard links.isCurrent(link, generation) else { return }
             if case .backingOff = links[link].state { dial(link, turn) }
-        case .linkSilence(let link, let generation):
+        case .silence(let link, let generation):
             guard links.isCurrent(link, generation) else { return }
             silenceNoticed(link, turn)
-        case .linkExpiry(let link, _):
+        case .expiry(let link):
             expire(link, turn)
         case .earlyExpiry:
             expireEarly(turn)
         case .delayWarning(let link):
             warnSenders(link, turn)
-        case .strangerTimeout(let link, _):
+        case .strangerTimeout(let link):
             strangerTimedOut(link, turn)
         case .dialbackTimeout(let dial):
             dialbackEnded(dial, .error(.remoteServerTimeout, words: "no answer in time"), turn)
             turn.perform(.cancelDial(dial))
-        case .linkKeepAlive(let link, let generation):
+        case .keepAlive(let link, let generation):
             guard links.isCurrent(link, generation) else { return }
             keepAlive(link, turn)
-        case .linkCensus(let link, let generation):
+        case .census(let link, let generation):
             censusDue(link, generation, turn)
-        case .linkWork(let link):
+        case .work(let link):
             work(link, turn)
-        case .sessionExpired, .sessionFence, .clockMark, .peerPresence, .offices, .officesAgain, .officePushes:
-            break
         }
     }
 

@@ -65,7 +65,7 @@ struct FederationHarness {
         while let index = timers.indices.filter({ timers[$0].1 <= end }).min(by: { timers[$0].1 < timers[$1].1 }) {
             let (timer, at) = timers.remove(at: index)
             now = max(now, at)
-            step { $0.timerFired(timer, $1) }
+            step { if case .link(let timer) = timer { $0.timerFired(timer, $1) } }
         }
         now = end
     }
