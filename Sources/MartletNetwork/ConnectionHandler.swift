@@ -133,22 +133,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     /// The site wants something.
     func perform(_ command: StreamCommand) {
-        switch command {
-        case .abort: reset()
-        case .mark(let place): mark = place
-        case .send(let bytes) where phase == .open && engine.writesAtOnce: write(bytes)
-        default:
-            guard phase == .open else { return }
-            tell { $0.perform(command, into: &$1) }
-            readOn()
-        }
-    }
-
-    /// Closes so that the kernel forgets what it holds: a dead line would carry it after it returned.
-    private func reset() {
-        // On the channel's own loop this is done when it returns.
-        _ = (context?.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
-        abort("given up")
+        if let action = engine.onlyAction(of: command) { return perform(action) }
+        tell { $0.perform(command, into: &$1) }
+        readOn()
     }
 
     /// The site has handled that many of the events posted.
@@ -263,8 +250,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
             derive(derivation)
         case .setTimer(let timer, let milliseconds):
             loop.after(milliseconds, id) { $0.resumed { $0.timerFired(timer, into: &$1) } }
+        case .place(let place):
+            mark = place
         case .close:
             closeAfterFlush()
+        case .reset:
+            reset()
         }
     }
 
@@ -342,6 +333,13 @@ final class ConnectionHandler: ChannelDuplexHandler {
             context.read()
         }
         loop.after(ConnectionHandler.lingering, id) { $0.abort("closed") }
+    }
+
+    /// Closes so that the kernel forgets what it holds: a dead line would carry it after it returned.
+    private func reset() {
+        // On the channel's own loop this is done when it returns.
+        _ = (context?.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+        abort("given up")
     }
 
     /// Throws away what comes after the end, up to a bound: whoever goes on sending does not read our last words either.

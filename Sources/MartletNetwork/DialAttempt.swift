@@ -262,7 +262,6 @@ final class DialAttempt {
         case .dialbackVerified(let verdict):
             over()
             dialer.loop.site.post(.dialbackAnswered(request.id, verdict))
-            connection.perform(.close(nil))
         case .outboundFailed(.refused(let words)):
             refusal = words
             failed(connection, words)

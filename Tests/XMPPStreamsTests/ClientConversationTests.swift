@@ -531,6 +531,45 @@ struct ClientConversationTests {
         talk.play("! closed closed by us")
     }
 
+    @Test("what is given up is thrown away, also behind the last word; a place is noted in any state")
+    func givenUp() {
+        var talk = Self.authenticated()
+        talk.perform(.mark(7))
+        talk.play("! place 7")
+        talk.perform(.abort)
+        talk.play("! reset")
+        talk.disconnect()
+        talk.play("! closed given up")
+        var closing = Self.authenticated()
+        closing.perform(.close(nil))
+        closing.play(
+            """
+            < </stream:stream>
+            > </stream:stream>
+            ! stream ended
+            ! close
+            """)
+        closing.perform(.abort)
+        closing.play("! reset")
+        closing.disconnect()
+        closing.play("! closed closed by us")
+    }
+
+    @Test("bytes are one action while stanzas flow, and the stream's business while an answer is awaited")
+    func onlyAction() {
+        var talk = Self.authenticated()
+        let presence = StreamCommand.send(Array("<presence/>".utf8))
+        guard case .write(let bytes) = talk.engine.onlyAction(of: presence) else {
+            Issue.record("bytes are to be written at once")
+            return
+        }
+        #expect(presence == .send(bytes))
+        #expect({ if case nil = talk.engine.onlyAction(of: .abort) { true } else { false } }())
+        talk.perform(.close(nil))
+        #expect({ if case nil = talk.engine.onlyAction(of: presence) { true } else { false } }())
+        talk.play("< </stream:stream>")
+    }
+
     @Test("a peer that does not answer our last word is not waited for")
     func closingTimer() {
         var talk = Self.authenticated()

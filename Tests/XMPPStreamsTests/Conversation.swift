@@ -119,8 +119,12 @@ struct Conversation {
                 deeds.append(.done("start TLS" + (asServer ? " as server" : " with \(serverName ?? "nobody")")))
             case .event(let event):
                 deeds.append(.done(describe(event)))
+            case .place(let place):
+                deeds.append(.done("place \(place)"))
             case .close:
                 deeds.append(.done("close"))
+            case .reset:
+                deeds.append(.done("reset"))
             }
         }
     }

@@ -67,7 +67,9 @@ extension World {
         case .close:
             send(.end, on: pipe, way: end)
             schedule.add(.closingTimeout(pipe: pipe, end: end), after: 1)
-        case .deriveKeys:
+        case .reset:
+            abort(pipe, end)
+        case .deriveKeys, .place:
             break
         }
     }

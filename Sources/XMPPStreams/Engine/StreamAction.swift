@@ -14,8 +14,12 @@ public enum StreamAction: Sendable {
     indirect case deriveKeys(KeyDerivation)
     /// Calls ``StreamEngine/timerFired(_:into:)`` after that time. Timers are never cancelled: a stale one is harmless.
     case setTimer(StreamTimer, afterMilliseconds: Int64)
+    /// Notes the place behind what was written before, for ``StreamEvent/arrived(_:)``: only who has the socket can ask TCP.
+    case place(UInt64)
     /// Closes the connection after everything written before is flushed.
     case close
+    /// Ends the connection at once and throws away what it has not carried yet, also in the kernel.
+    case reset
 }
 
 /// A timer of one stream. The generation tells whether it still means something when it fires.

@@ -41,8 +41,8 @@ struct XMLStream {
     var isAuthenticated = false
     /// The stream's identifier, which the receiving entity gives (RFC 6120 §4.7.3).
     var id = ""
-    /// Why the stream is over; nil while it is not.
-    var failure: DialFailure?
+    /// How the stream came to its end; nil while it has not.
+    var ending: StreamEnding?
 
     /// An answer of the site is awaited: the peer's next element has to wait for it too.
     var isPaused = false
@@ -70,14 +70,7 @@ struct XMLStream {
     var isClientStream: Bool { contentNamespace == Namespaces.client }
 
     /// Why it is over, in words for the operator.
-    var lastWords: String {
-        switch failure {
-        case .unreachable(let words), .refused(let words): words
-        case .noSuchDomain: "no such domain"
-        case .serviceNotOffered: "service not offered"
-        case nil: "closed"
-        }
-    }
+    var lastWords: String { ending?.words ?? "closed" }
 
     // MARK: Actions
 

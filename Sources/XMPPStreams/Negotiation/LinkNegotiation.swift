@@ -196,12 +196,12 @@ struct LinkNegotiation: Negotiation {
                     peerCertificateVerified: isCertificateVerified, isBidirectional: bidirection != .none)))
     }
 
-    mutating func streamFailed(_ failure: DialFailure, _ stream: inout XMLStream) {
+    mutating func streamEnded(_ ending: StreamEnding, _ stream: inout XMLStream) {
         switch state {
         case .ready, .failed: return
         default:
             state = .failed
-            stream.report(.outboundFailed(failure))
+            stream.report(.outboundFailed(ending.failure))
         }
     }
 }

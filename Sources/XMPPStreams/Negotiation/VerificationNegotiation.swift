@@ -92,12 +92,12 @@ struct VerificationNegotiation: Negotiation {
             case .error(_, let words): DialbackVerdict.error(.remoteServerNotFound, words: words)
             }
         stream.report(.dialbackVerified(verdict))
-        stream.giveUp(.unreachable("the verification is over"))
+        stream.finish("the verification is over")
     }
 
-    mutating func streamFailed(_ failure: DialFailure, _ stream: inout XMLStream) {
+    mutating func streamEnded(_ ending: StreamEnding, _ stream: inout XMLStream) {
         if case .answered = state { return }
         state = .answered
-        stream.report(.dialbackVerified(.error(.remoteServerNotFound, words: stream.lastWords)))
+        stream.report(.dialbackVerified(.error(.remoteServerNotFound, words: ending.words)))
     }
 }
