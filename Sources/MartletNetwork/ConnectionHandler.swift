@@ -110,7 +110,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         guard !context.channel.isWritable, phase == .open, !isCongested else { return }
         isCongested = true
-        report(.congested)
+        switch listener {
+        case .client: report(ClientStreamEvent.congested)
+        case .server, .attempt: report(PeerStreamEvent.congested)
+        }
     }
 
     /// While too much of this connection waits in the site's inbox, or the site has to answer first, nothing more is read: TCP
@@ -244,8 +247,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
             guard phase == .open else { return }
             flush()
             startTLS(asServer: asServer, serverName: serverName)
-        case .event(let event):
+        case .client(let event):
             report(event)
+        case .peer(let event):
+            report(event)
+        case .attempt(let event):
+            if case .attempt(let attempt) = listener { attempt.reported(event, by: self) }
         case .deriveKeys(let derivation):
             derive(derivation)
         case .setTimer(let timer, let milliseconds):
@@ -288,26 +295,37 @@ final class ConnectionHandler: ChannelDuplexHandler {
         }
     }
 
-    private func report(_ event: StreamEvent) {
-        var report: HandledReport?
+    private func report(_ event: ClientStreamEvent) {
         switch event {
         case .stanza, .stanzaRefused, .nonza:
-            unhandled += 1
-            unasked += 1
-            // Not for each: a report wakes this loop, and nobody waits for it before the bound is near.
-            if unasked * 4 >= unhandledLimit {
-                report = HandledReport(connection: id, count: unasked)
-                unasked = 0
-            }
+            loop.site.post(.client(id, event), reporting: countUnhandled())
         case .streamEnded:
-            if let arrived { self.report(.arrived(arrived)) }
-        default: break
+            if let arrived { loop.site.post(.client(id, .arrived(arrived))) }
+            loop.site.post(.client(id, event))
+        case .credentialsWanted, .authenticated, .authenticationFailed, .registrationRequested, .arrived, .closed, .congested:
+            loop.site.post(.client(id, event))
         }
-        switch listener {
-        case .client: loop.site.post(.client(id, event), reporting: report)
-        case .server: loop.site.post(.server(id, event), reporting: report)
-        case .attempt(let attempt): attempt.reported(event, by: self)
+    }
+
+    private func report(_ event: PeerStreamEvent) {
+        // An attempt that is over has no use for its connection, nor has the site.
+        if case .attempt = listener { return }
+        switch event {
+        case .stanza, .stanzaRefused, .nonza:
+            loop.site.post(.server(id, event), reporting: countUnhandled())
+        case .dialbackKeyReceived, .peerVerified, .errorReceived, .streamEnded, .closed, .congested:
+            loop.site.post(.server(id, event))
         }
+    }
+
+    /// Counts an event of which there may be many, and asks now and then whether the site has handled them.
+    private func countUnhandled() -> HandledReport? {
+        unhandled += 1
+        unasked += 1
+        // Not for each: a report wakes this loop, and nobody waits for it before the bound is near.
+        guard unasked * 4 >= unhandledLimit else { return nil }
+        defer { unasked = 0 }
+        return HandledReport(connection: id, count: unasked)
     }
 
     /// The last place, if the other side's machine had everything before it when it sent what was read last: TCP acknowledges with

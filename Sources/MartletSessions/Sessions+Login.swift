@@ -9,9 +9,10 @@ import XMPPStreams
 extension Sessions {
     /// A client named itself.
     mutating func credentialsWanted(
-        _ localpart: String, _ mechanism: SASLMechanism, _ address: RemoteAddress, on connection: ConnectionID, _ turn: Turn
+        _ localpart: String, _ domain: JID, _ mechanism: SASLMechanism, _ address: RemoteAddress,
+        on connection: ConnectionID, _ turn: Turn
     ) {
-        let account = try? JID(localpart: localpart, domainpart: turn.policy.domains[0].domainpart)
+        let account = try? JID(localpart: localpart, domainpart: domain.domainpart)
         if loginFailures.isBlocked(account: account, address: address, policy: turn.policy, now: turn.now) {
             turn.note(.loginRefused(localpart: localpart, reason: "too many failed logins"))
             turn.perform(.refuseCredentials, on: connection)
@@ -26,7 +27,7 @@ extension Sessions {
                         serverKey: keys.serverKey, generation: row.generation, isDecoy: false)),
                 on: connection)
         } else {
-            let decoy = decoy(localpart, account ?? turn.policy.domains[0], mechanism, turn)
+            let decoy = decoy(localpart, account ?? domain, mechanism, turn)
             turn.perform(.credentials(decoy), on: connection)
         }
     }
@@ -36,7 +37,8 @@ extension Sessions {
     private func decoy(_ localpart: String, _ account: JID, _ mechanism: SASLMechanism, _ turn: Turn) -> StoredCredentials {
         let secret = MetaTable.bytes(.secret, in: turn.store) ?? []
         let named = mechanism.digest == .sha1 ? "sha1:" : "sha256:"
-        let salt = HMAC.authenticate(.sha256, key: secret, (named + (account.localpart ?? localpart)).utf8)
+        let whom = (account.localpart ?? localpart) + "@" + account.domainpart
+        let salt = HMAC.authenticate(.sha256, key: secret, (named + whom).utf8)
         let algorithm = mechanism.digest
         return StoredCredentials(
             account: account, salt: Array(salt.prefix(16)), iterations: SCRAMKeys.defaultIterations,
@@ -45,8 +47,8 @@ extension Sessions {
     }
 
     /// A SASL exchange failed.
-    mutating func authenticationFailed(_ localpart: String?, _ address: RemoteAddress, _ turn: Turn) {
-        let account = localpart.flatMap { try? JID(localpart: $0, domainpart: turn.policy.domains[0].domainpart) }
+    mutating func authenticationFailed(_ localpart: String?, _ domain: JID, _ address: RemoteAddress, _ turn: Turn) {
+        let account = localpart.flatMap { try? JID(localpart: $0, domainpart: domain.domainpart) }
         loginFailures.failed(account: account, address: address, policy: turn.policy, now: turn.now)
         turn.note(.loginRefused(localpart: localpart ?? "", reason: "wrong credentials"))
     }

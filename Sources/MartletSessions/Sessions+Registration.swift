@@ -10,14 +10,15 @@ import XMPPXML
 /// Accounts made and changed by their owners. Off unless the operator allows it: a company's accounts are not self-made.
 extension Sessions {
     /// A request on a stream that waits for the answer: of somebody who has not logged in, or for another password.
-    mutating func registrationRequested(_ stanza: Stanza, on connection: ConnectionID, _ turn: Turn) {
+    mutating func registrationRequested(_ stanza: Stanza, _ domain: JID, on connection: ConnectionID, _ turn: Turn) {
         let isStranger = connections[connection] == nil
         guard turn.policy.allowsRegistration, let password = stanza.chosenPassword,
             registrations.take(limit: turn.policy.registrationsPerMinute, now: turn.now)
-        else { return handleRegistration(stanza, nil, isStranger: isStranger, on: connection, turn) }
+        else { return handleRegistration(stanza, domain, nil, isStranger: isStranger, on: connection, turn) }
         keysRequests += 1
         let id = WorkID(keysRequests)
-        awaitedKeys[id] = AwaitedKeys(request: stanza, connection: connection, isStranger: isStranger)
+        awaitedKeys[id] = AwaitedKeys(
+            request: stanza, domain: domain, connection: connection, isStranger: isStranger)
         turn.perform(
             .work(
                 id,
@@ -31,27 +32,28 @@ extension Sessions {
         guard let awaited = awaitedKeys.removeValue(forKey: id) else { return }
         let keys: PasswordKeys? = if case .keys(let keys) = result { keys } else { nil }
         if keys == nil { registrations.giveBack() }
-        handleRegistration(awaited.request, keys, isStranger: awaited.isStranger, on: awaited.connection, turn)
+        handleRegistration(
+            awaited.request, awaited.domain, keys, isStranger: awaited.isStranger, on: awaited.connection, turn)
         removeCancelled(turn)
         endDoomed(turn)
     }
 
     /// Only now the request counts, for stream management too.
     private mutating func handleRegistration(
-        _ stanza: Stanza, _ keys: PasswordKeys?, isStranger: Bool, on connection: ConnectionID, _ turn: Turn
+        _ stanza: Stanza, _ domain: JID, _ keys: PasswordKeys?, isStranger: Bool, on connection: ConnectionID, _ turn: Turn
     ) {
         derivedKeys = keys
         defer { derivedKeys = nil }
         if !isStranger {
             // If the connection is gone: who resumes sends the request again, since nobody has counted it.
             received(stanza, on: connection, turn)
-        } else if let reply = registrationReply(stanza, turn) {
+        } else if let reply = registrationReply(stanza, domain, turn) {
             turn.perform(.send(reply.serialized()), on: connection)
         }
         turn.perform(.registrationHandled, on: connection)
     }
 
-    private mutating func registrationReply(_ stanza: Stanza, _ turn: Turn) -> Stanza? {
+    private mutating func registrationReply(_ stanza: Stanza, _ domain: JID, _ turn: Turn) -> Stanza? {
         guard let query = stanza.payload("query", Namespaces.register), let type = stanza.iqType, type.isRequest else {
             return stanza.errorReply(StanzaError(.badRequest))
         }
@@ -69,7 +71,7 @@ extension Sessions {
         guard let name = query.first("username", Namespaces.register)?.text, !name.isEmpty, stanza.chosenPassword != nil else {
             return stanza.errorReply(StanzaError(.notAcceptable))
         }
-        guard let jid = try? JID(localpart: name, domainpart: turn.policy.domains[0].domainpart) else {
+        guard let jid = try? JID(localpart: name, domainpart: domain.domainpart) else {
             return stanza.errorReply(StanzaError(.jidMalformed))
         }
         if accountNumber(of: jid, turn) != nil { return stanza.errorReply(StanzaError(.conflict)) }
@@ -123,6 +125,8 @@ extension Sessions {
 /// forgets it, and whoever asked has had neither answer nor acknowledgement.
 struct AwaitedKeys {
     var request: Stanza
+    /// The domain that the stream is for.
+    var domain: JID
     var connection: ConnectionID
     /// It had not logged in.
     var isStranger: Bool

@@ -76,16 +76,16 @@ public struct Sessions {
     }
 
     /// A fact about a connection to a client listener.
-    public mutating func received(_ event: consuming StreamEvent, on connection: ConnectionID, _ turn: Turn) {
+    public mutating func received(_ event: consuming ClientStreamEvent, on connection: ConnectionID, _ turn: Turn) {
         switch consume event {
-        case .credentialsWanted(let localpart, let mechanism, let address):
-            credentialsWanted(localpart, mechanism, address, on: connection, turn)
-        case .clientAuthenticated(let client):
+        case .credentialsWanted(let localpart, let domain, let mechanism, let address):
+            credentialsWanted(localpart, domain, mechanism, address, on: connection, turn)
+        case .authenticated(let client):
             clientAuthenticated(client, on: connection, turn)
-        case .authenticationFailed(let localpart, let address):
-            authenticationFailed(localpart, address, turn)
-        case .registrationRequested(let stanza):
-            registrationRequested(stanza, on: connection, turn)
+        case .authenticationFailed(let localpart, let domain, let address):
+            authenticationFailed(localpart, domain, address, turn)
+        case .registrationRequested(let stanza, let domain):
+            registrationRequested(stanza, domain, on: connection, turn)
         case .stanza(let stanza):
             received(stanza, on: connection, turn)
         case .stanzaRefused(let stanza, let error):
@@ -102,8 +102,6 @@ public struct Sessions {
             // What is waiting in the loop is lost with the connection; the session has its own copies.
             turn.perform(.close(StreamError(.resourceConstraint)), on: connection)
             connectionLost(connection, turn)
-        case .errorReceived, .dialbackKeyReceived, .peerVerified, .outboundReady, .outboundFailed, .dialbackVerified:
-            break
         }
         removeCancelled(turn)
         endDoomed(turn)

@@ -14,12 +14,15 @@ import XMPPXML
 struct SessionsAccountTests {
     private let connection = ConnectionID(loop: 1, slot: 1, generation: 0)
 
-    private func ask(_ site: inout SessionsHarness, _ name: String, _ mechanism: SASLMechanism = .scramSHA1)
-        -> StoredCredentials?
-    {
+    private func ask(
+        _ site: inout SessionsHarness, _ name: String, _ mechanism: SASLMechanism = .scramSHA1, domain: JID? = nil
+    ) -> StoredCredentials? {
+        let domain = domain ?? site.policy.domains[0]
         site.step { sessions, turn in
             let address = RemoteAddress("192.0.2.9")
-            sessions.received(.credentialsWanted(localpart: name, mechanism: mechanism, address: address), on: connection, turn)
+            sessions.received(
+                .credentialsWanted(localpart: name, domain: domain, mechanism: mechanism, address: address), on: connection,
+                turn)
         }
         guard case .credentials(let credentials) = site.commands[connection]?.last else { return nil }
         return credentials
@@ -41,6 +44,33 @@ struct SessionsAccountTests {
         #expect(ask(&site, "no@body")?.isDecoy == true)
     }
 
+    @Test("a client logs in, and makes an account, in the domain that its stream is for")
+    func secondDomain() throws {
+        var site = SessionsHarness()
+        let verona = try JID("verona.example")
+        site.policy.domains.append(verona)
+        site.policy.allowsRegistration = true
+        #expect(ask(&site, "romeo")?.isDecoy == false)
+        let decoy = ask(&site, "romeo", domain: verona)
+        #expect(decoy?.isDecoy == true, "nobody of that name is there")
+        #expect(decoy?.account == (try JID("romeo@verona.example")))
+        #expect(ask(&site, "nobody")?.salt != ask(&site, "nobody", domain: verona)?.salt, "as with two accounts")
+        register(&site, "romeo", "secret", domain: verona)
+        #expect(site.inboxes[connection]?.last?["type"] == "result")
+        #expect(ask(&site, "romeo", domain: verona)?.isDecoy == false)
+        #expect(site.sessions.accountCount == 3)
+        // What is tried against the one does not lock the other out.
+        site.policy.failedLoginsPerAccount = 1
+        site.step { sessions, turn in
+            sessions.received(
+                .authenticationFailed(localpart: "romeo", domain: verona, address: RemoteAddress("198.51.100.1")),
+                on: connection, turn)
+        }
+        #expect(ask(&site, "romeo", domain: verona) == nil)
+        #expect(site.commands[connection]?.last == .refuseCredentials)
+        #expect(ask(&site, "romeo")?.isDecoy == false)
+    }
+
     @Test("failed logins are counted per account and per address for five minutes")
     func failures() {
         var site = SessionsHarness()
@@ -49,7 +79,7 @@ struct SessionsAccountTests {
         for number in 0..<3 {
             site.step { sessions, turn in
                 let address = RemoteAddress("198.51.100.\(number)")
-                sessions.received(.authenticationFailed(localpart: "Romeo", address: address), on: connection, turn)
+                sessions.received(.failure("Romeo", address), on: connection, turn)
             }
         }
         _ = ask(&site, "romeo")
@@ -58,7 +88,7 @@ struct SessionsAccountTests {
         for name in ["a", "b", "c"] {
             site.step { sessions, turn in
                 let address = RemoteAddress("192.0.2.9")
-                sessions.received(.authenticationFailed(localpart: name, address: address), on: connection, turn)
+                sessions.received(.failure(name, address), on: connection, turn)
             }
         }
         _ = ask(&site, "juliet")
@@ -95,7 +125,7 @@ struct SessionsAccountTests {
             site.step { _ = $0.handle(command, $1) }
             site.step { sessions, turn in
                 let client = AuthenticatedClient(account: romeo, generation: generation, isSecure: true)
-                sessions.received(.clientAuthenticated(client), on: connection, turn)
+                sessions.received(.authenticated(client), on: connection, turn)
             }
             #expect(site.commands[connection]?.last == .refuse(.notAuthorized))
         }
@@ -255,15 +285,16 @@ struct SessionsAccountTests {
         #expect(site.sessions.accountCount == 2)
     }
 
-    private func register(_ site: inout SessionsHarness, _ name: String, _ password: String) {
+    private func register(_ site: inout SessionsHarness, _ name: String, _ password: String, domain: JID? = nil) {
         let query = Element(
             "query", Namespaces.register,
             elements: [
                 Element("username", Namespaces.register, text: name), Element("password", Namespaces.register, text: password),
             ])
+        let domain = domain ?? site.policy.domains[0]
         site.step { sessions, turn in
             let stanza = Stanza(.iq, id: "r", type: "set", payloads: [query])
-            sessions.received(.registrationRequested(stanza), on: connection, turn)
+            sessions.received(.registrationRequested(stanza, domain: domain), on: connection, turn)
         }
     }
 
@@ -480,5 +511,12 @@ struct SessionsAccountTests {
         #expect(site.sessions.connectionCount == 0)
         #expect(site.store.count(.clientSession) == 0)
         #expect(site.store.count(.directed) == 0)
+    }
+}
+
+extension ClientStreamEvent {
+    /// A failed login in the first domain.
+    fileprivate static func failure(_ localpart: String, _ address: RemoteAddress) -> ClientStreamEvent {
+        .authenticationFailed(localpart: localpart, domain: SessionsHarness.account("romeo").domain, address: address)
     }
 }

@@ -223,13 +223,14 @@ struct SessionsHarness {
         let account = Self.account(user)
         step { sessions, turn in
             sessions.received(
-                .credentialsWanted(localpart: user, mechanism: .scramSHA256, address: RemoteAddress("192.0.2.1")),
+                .credentialsWanted(
+                    localpart: user, domain: account.domain, mechanism: .scramSHA256, address: RemoteAddress("192.0.2.1")),
                 on: connection, turn)
         }
         guard case .credentials(let credentials) = commands[connection]?.last else { return connection }
         step { sessions, turn in
             let client = AuthenticatedClient(account: account, generation: credentials.generation, isSecure: true)
-            sessions.received(.clientAuthenticated(client), on: connection, turn)
+            sessions.received(.authenticated(client), on: connection, turn)
         }
         return connection
     }
@@ -300,7 +301,7 @@ struct SessionsHarness {
             if let stanza = try? Stanza(parsing: bytes, contentNamespace: Namespaces.client, context: context) {
                 let query = stanza.payload("query", Namespaces.register)
                 if stanza.iqType == .set, query?.first("password", Namespaces.register) != nil {
-                    step { $0.received(.registrationRequested(stanza), on: client.connection, $1) }
+                    step { $0.received(.registrationRequested(stanza, domain: client.jid.domain), on: client.connection, $1) }
                 } else {
                     step { $0.received(.stanza(stanza), on: client.connection, $1) }
                 }

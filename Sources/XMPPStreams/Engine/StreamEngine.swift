@@ -113,7 +113,7 @@ public struct StreamEngine {
         stream.begin(&actions)
         defer { finish(&actions) }
         stream.connectionClosed(words)
-        if negotiation.reportsClosing { stream.report(.closed(stream.lastWords)) }
+        if negotiation.reportsClosing { stream.reportClosed() }
     }
 
     /// Whether nothing more should be read for now: an answer is awaited, and an authenticated peer may say as much as it likes.

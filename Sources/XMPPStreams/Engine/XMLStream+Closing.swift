@@ -67,7 +67,7 @@ extension XMLStream {
         let name = condition?.name ?? "undefined-condition"
         var words = "the peer reports \(name)"
         if let text = error.first("text", Namespaces.streamErrors)?.text, !text.isEmpty { words += ": \(text)" }
-        if case .open = phase, isAuthenticated { report(.errorReceived(name)) }
+        if case .open = phase, isAuthenticated, !isClientStream { act(.peer(.errorReceived(name))) }
         if case .closing = phase {} else { writeEnd(nil) }
         let isRefusal = StreamError.Condition(rawValue: name)?.isRefusal == true
         end(.failed(isRefusal ? .refused(words) : .unreachable(words)))
@@ -81,11 +81,11 @@ extension XMLStream {
             // after everything that came before.
             phase = .peerEnded
             lastWord(.closed("closed by the peer"))
-            report(.streamEnded)
+            reportEnded()
             generation &+= 1
             setTimer(.closing, configuration.closingTimeout)
         case .closing(isDeaf: false):
-            report(.streamEnded)
+            reportEnded()
             end(.closed("closed by us"))
         case .closing(isDeaf: true):
             end(.closed("closed by us"))
@@ -93,6 +93,14 @@ extension XMLStream {
             writeEnd(nil)
             end(.closed("the peer closed the stream during negotiation"))
         }
+    }
+
+    private mutating func reportEnded() { act(isClientStream ? .client(.streamEnded) : .peer(.streamEnded)) }
+
+    /// Tells the site that the connection is gone.
+    mutating func reportClosed() {
+        let words = ending?.words ?? "closed"
+        act(isClientStream ? .client(.closed(words)) : .peer(.closed(words)))
     }
 
     /// The other end's word was awaited long enough.

@@ -69,9 +69,6 @@ struct XMLStream {
     var unreadByteCount: Int { framer.unreadByteCount }
     var isClientStream: Bool { contentNamespace == Namespaces.client }
 
-    /// Why it is over, in words for the operator.
-    var lastWords: String { ending?.words ?? "closed" }
-
     // MARK: Actions
 
     /// Collects actions behind those in `actions`, until ``end(_:)``.
@@ -93,9 +90,6 @@ struct XMLStream {
         flush()
         actions.append(action)
     }
-
-    /// Tells the site.
-    mutating func report(_ event: StreamEvent) { act(.event(event)) }
 
     /// Has keys derived.
     mutating func derive(_ derivation: KeyDerivation) { act(.deriveKeys(derivation)) }
