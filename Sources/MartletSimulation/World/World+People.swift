@@ -121,7 +121,7 @@ extension World {
                 if element["type"] == "get" { ledger.queryArrived(number) }
                 if element["type"] == "result" { ledger.queryAnswered(number) }
             }
-            let (answers, message) = clients[client].received(element, bytes: bytes)
+            let (answers, message) = clients[client].received(element)
             for answer in answers { clientSends(client, answer) }
             if let message { arrived(message, at: client) }
         }

@@ -23,15 +23,14 @@ extension XMLStream {
         }
     }
 
-    /// The peer's fault: says so and closes without waiting. `failure` is what an attempt of ours came to.
-    mutating func fail(_ error: StreamError, _ words: String? = nil, as failure: DialFailure? = nil) {
+    /// The peer's fault: says so and closes without waiting.
+    mutating func fail(_ error: StreamError, _ words: String? = nil) {
         switch phase {
         case .closed: return
         case .closing, .connecting, .handshaking: break
         case .awaitingHeader, .open, .peerEnded: writeEnd(error)
         }
-        let cause = words ?? error.text ?? error.condition.rawValue
-        end(.failed(failure ?? .unreachable(cause)))
+        end(.failed(.unreachable(words ?? error.text ?? error.condition.rawValue)))
     }
 
     /// Bytes that are refused.
