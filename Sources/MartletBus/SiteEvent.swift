@@ -45,9 +45,9 @@ public struct CommandID: Hashable, Sendable {
 /// Everything that can happen to a site. Events are facts: they are named in the past tense and never refused.
 public enum SiteEvent: Sendable {
     /// A fact about a connection to a client listener.
-    case client(ConnectionID, StreamEvent)
+    case client(ConnectionID, ClientStreamEvent)
     /// A fact about a connection from or to another server.
-    case server(ConnectionID, StreamEvent)
+    case server(ConnectionID, PeerStreamEvent)
     /// An attempt succeeded: the connection is authenticated for the pair that was asked for. `endpoints` are the
     /// addresses that the domain resolved to, best first, to be used when DNS is dead.
     indirect case dialed(DialID, ConnectionID, PeerFeatures, endpoints: [RememberedEndpoint])

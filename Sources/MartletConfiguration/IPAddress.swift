@@ -31,9 +31,6 @@ public struct IPAddress: Hashable, Sendable {
         }
     }
 
-    /// `::` or `0.0.0.0`: any address of this machine.
-    public var isUnspecified: Bool { bytes.allSatisfy { $0 == 0 } }
-
     /// It is an IPv6 address.
     public var isIPv6: Bool { bytes.count == 16 }
 }

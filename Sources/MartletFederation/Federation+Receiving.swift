@@ -8,7 +8,7 @@ import XMPPXML
 
 extension Federation {
     /// A fact about a connection from or to another server.
-    public mutating func received(_ event: consuming StreamEvent, on connection: ConnectionID, _ turn: Turn) {
+    public mutating func received(_ event: consuming PeerStreamEvent, on connection: ConnectionID, _ turn: Turn) {
         switch consume event {
         case .dialbackKeyReceived(let pair, let key, let streamID, let address):
             dialbackKeyReceived(pair, key, streamID, address, on: connection, turn)
@@ -42,8 +42,6 @@ extension Federation {
             }
             turn.perform(.abort, on: connection)
             streamLost(slot, "the peer reads too slowly", turn)
-        default:
-            break
         }
     }
 

@@ -110,7 +110,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         guard !context.channel.isWritable, phase == .open, !isCongested else { return }
         isCongested = true
-        report(.congested)
+        switch listener {
+        case .client: report(ClientStreamEvent.congested)
+        case .server, .attempt: report(PeerStreamEvent.congested)
+        }
     }
 
     /// While too much of this connection waits in the site's inbox, or the site has to answer first, nothing more is read: TCP
@@ -133,22 +136,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     /// The site wants something.
     func perform(_ command: StreamCommand) {
-        switch command {
-        case .abort: reset()
-        case .mark(let place): mark = place
-        case .send(let bytes) where phase == .open && engine.writesAtOnce: write(bytes)
-        default:
-            guard phase == .open else { return }
-            tell { $0.perform(command, into: &$1) }
-            readOn()
-        }
-    }
-
-    /// Closes so that the kernel forgets what it holds: a dead line would carry it after it returned.
-    private func reset() {
-        // On the channel's own loop this is done when it returns.
-        _ = (context?.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
-        abort("given up")
+        if let action = engine.onlyAction(of: command) { return perform(action) }
+        tell { $0.perform(command, into: &$1) }
+        readOn()
     }
 
     /// The site has handled that many of the events posted.
@@ -257,14 +247,22 @@ final class ConnectionHandler: ChannelDuplexHandler {
             guard phase == .open else { return }
             flush()
             startTLS(asServer: asServer, serverName: serverName)
-        case .event(let event):
+        case .client(let event):
             report(event)
+        case .peer(let event):
+            report(event)
+        case .attempt(let event):
+            if case .attempt(let attempt) = listener { attempt.reported(event, by: self) }
         case .deriveKeys(let derivation):
             derive(derivation)
         case .setTimer(let timer, let milliseconds):
             loop.after(milliseconds, id) { $0.resumed { $0.timerFired(timer, into: &$1) } }
+        case .place(let place):
+            mark = place
         case .close:
             closeAfterFlush()
+        case .reset:
+            reset()
         }
     }
 
@@ -297,26 +295,37 @@ final class ConnectionHandler: ChannelDuplexHandler {
         }
     }
 
-    private func report(_ event: StreamEvent) {
-        var report: HandledReport?
+    private func report(_ event: ClientStreamEvent) {
         switch event {
         case .stanza, .stanzaRefused, .nonza:
-            unhandled += 1
-            unasked += 1
-            // Not for each: a report wakes this loop, and nobody waits for it before the bound is near.
-            if unasked * 4 >= unhandledLimit {
-                report = HandledReport(connection: id, count: unasked)
-                unasked = 0
-            }
+            loop.site.post(.client(id, event), reporting: countUnhandled())
         case .streamEnded:
-            if let arrived { self.report(.arrived(arrived)) }
-        default: break
+            if let arrived { loop.site.post(.client(id, .arrived(arrived))) }
+            loop.site.post(.client(id, event))
+        case .credentialsWanted, .authenticated, .authenticationFailed, .registrationRequested, .arrived, .closed, .congested:
+            loop.site.post(.client(id, event))
         }
-        switch listener {
-        case .client: loop.site.post(.client(id, event), reporting: report)
-        case .server: loop.site.post(.server(id, event), reporting: report)
-        case .attempt(let attempt): attempt.reported(event, by: self)
+    }
+
+    private func report(_ event: PeerStreamEvent) {
+        // An attempt that is over has no use for its connection, nor has the site.
+        if case .attempt = listener { return }
+        switch event {
+        case .stanza, .stanzaRefused, .nonza:
+            loop.site.post(.server(id, event), reporting: countUnhandled())
+        case .dialbackKeyReceived, .peerVerified, .errorReceived, .streamEnded, .closed, .congested:
+            loop.site.post(.server(id, event))
         }
+    }
+
+    /// Counts an event of which there may be many, and asks now and then whether the site has handled them.
+    private func countUnhandled() -> HandledReport? {
+        unhandled += 1
+        unasked += 1
+        // Not for each: a report wakes this loop, and nobody waits for it before the bound is near.
+        guard unasked * 4 >= unhandledLimit else { return nil }
+        defer { unasked = 0 }
+        return HandledReport(connection: id, count: unasked)
     }
 
     /// The last place, if the other side's machine had everything before it when it sent what was read last: TCP acknowledges with
@@ -342,6 +351,13 @@ final class ConnectionHandler: ChannelDuplexHandler {
             context.read()
         }
         loop.after(ConnectionHandler.lingering, id) { $0.abort("closed") }
+    }
+
+    /// Closes so that the kernel forgets what it holds: a dead line would carry it after it returned.
+    private func reset() {
+        // On the channel's own loop this is done when it returns.
+        _ = (context?.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+        abort("given up")
     }
 
     /// Throws away what comes after the end, up to a bound: whoever goes on sending does not read our last words either.

@@ -248,35 +248,28 @@ final class DialAttempt {
     }
 
     /// The stream that is being negotiated says something.
-    func reported(_ event: StreamEvent, by connection: ConnectionHandler) {
+    func reported(_ event: AttemptEvent, by connection: ConnectionHandler) {
         guard !isOver, let negotiating, negotiating.connection === connection else { return }
         switch event {
-        case .outboundReady(let features):
+        case .ready(let features):
             connection.listener = .server
             let site = dialer.loop.site
             let endpoints = remembered(first: negotiating.endpoint)
             over()
             site.post(.dialed(request.id, connection.id, features, endpoints: endpoints))
-        case .dialbackVerified(.error(_, let words)) where !untried.isEmpty || connecting > 0:
-            failed(connection, words)
-        case .dialbackVerified(let verdict):
+        case .verified(.error(_, let words)) where !untried.isEmpty || connecting > 0:
+            failed(words)
+        case .verified(let verdict):
             over()
             dialer.loop.site.post(.dialbackAnswered(request.id, verdict))
-            connection.perform(.close(nil))
-        case .outboundFailed(.refused(let words)):
-            refusal = words
-            failed(connection, words)
-        case .outboundFailed(let failure):
-            failed(connection, failure.words)
-        case .closed(let words):
-            failed(connection, words)
-        default:
-            break
+        case .failed(let failure):
+            if case .refused(let words) = failure { refusal = words }
+            failed(failure.words)
         }
     }
 
     /// This server came to nothing; the next one may not.
-    private func failed(_ connection: ConnectionHandler, _ words: String) {
+    private func failed(_ words: String) {
         guard let endpoint = negotiating?.endpoint else { return }
         negotiating = nil
         failed(endpoint, words)

@@ -51,7 +51,7 @@ public struct Sessions {
     public init() {}
 
     /// A fact about a connection to a client listener.
-    public mutating func received(_ event: consuming StreamEvent, on connection: ConnectionID, _ turn: Turn) {
+    public mutating func received(_ event: consuming ClientStreamEvent, on connection: ConnectionID, _ turn: Turn) {
         switch consume event {
         case .stanza(let stanza):
             received(stanza, on: connection, turn)
@@ -69,9 +69,7 @@ public struct Sessions {
             // What is waiting in the loop is lost with the connection; the session has its own copies.
             turn.perform(.close(StreamError(.resourceConstraint)), on: connection)
             connectionLost(connection, turn)
-        case .credentialsWanted, .clientAuthenticated, .authenticationFailed, .registrationRequested, .errorReceived,
-            .dialbackKeyReceived, .peerVerified, .outboundReady, .outboundFailed, .dialbackVerified:
-            break
+        case .credentialsWanted, .authenticated, .authenticationFailed, .registrationRequested: break  // accounts decide
         }
         endDoomed(turn)
     }

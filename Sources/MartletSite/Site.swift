@@ -142,17 +142,17 @@ public struct Site {
     public var refusesDurable: Bool { isBelowReserve }
 
     /// A fact about a client's connection: before it is let in accounts decide, afterwards it is a session's.
-    private mutating func received(_ event: consuming StreamEvent, on connection: ConnectionID, _ turn: Turn) {
+    private mutating func received(_ event: consuming ClientStreamEvent, on connection: ConnectionID, _ turn: Turn) {
         switch consume event {
-        case .credentialsWanted(let localpart, let mechanism, let address):
-            accounts.credentialsWanted(localpart, mechanism, address, on: connection, turn)
-        case .clientAuthenticated(let client):
+        case .credentialsWanted(let localpart, let domain, let mechanism, let address):
+            accounts.credentialsWanted(localpart, domain, mechanism, address, on: connection, turn)
+        case .authenticated(let client):
             accounts.clientAuthenticated(client, on: connection, turn)
-        case .authenticationFailed(let localpart, let address):
-            accounts.authenticationFailed(localpart, address, turn)
-        case .registrationRequested(let stanza):
+        case .authenticationFailed(let localpart, let domain, let address):
+            accounts.authenticationFailed(localpart, domain, address, turn)
+        case .registrationRequested(let stanza, let domain):
             let isStranger = !sessions.hasLoggedIn(connection)
-            accounts.registrationRequested(stanza, isStranger: isStranger, on: connection, turn)
+            accounts.registrationRequested(stanza, domain, isStranger: isStranger, on: connection, turn)
             settle(turn)
             accounts.requestHandled(turn)
         case let other:

@@ -122,22 +122,6 @@ extension ElementTape {
             tape: self, position: index.position + 1 + Int(record.attributeCount), end: Int(record.next))
     }
 
-    /// The first child element.
-    public func firstChild(of index: Index = .root) -> Index? {
-        var children = children(of: index)
-        return children.next()
-    }
-
-    /// The first child element with this name and namespace.
-    public func firstChild(_ name: String, _ namespace: String, of index: Index = .root) -> Index? {
-        children(of: index).first { self.is(name, namespace, at: $0) }
-    }
-
-    /// The first child element in this namespace, whatever its name.
-    public func firstChild(inNamespace namespace: String, of index: Index = .root) -> Index? {
-        children(of: index).first { self.namespaceEquals(self.records[$0.position].namespace, namespace) }
-    }
-
     /// The text directly inside an element, concatenated, references resolved.
     public func text(of index: Index = .root) -> String {
         let record = records[index.position]

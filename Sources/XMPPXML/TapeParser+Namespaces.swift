@@ -38,13 +38,13 @@ extension TapeParser {
 
     mutating func resolveNamespaces(_ bytes: Span<UInt8>, of element: Int) throws(XMLFailure) {
         let record = records[element]
-        let reference = try resolve(record, bytes, isElement: true)
+        let reference = try resolve(record, bytes)
         records[element].namespace = reference
         noteMovability(of: element, reference, bytes)
         for attribute in element + 1..<records.count where records[attribute].kind == .attribute {
             let record = records[attribute]
             guard record.prefixLength > 0 else { continue }
-            records[attribute].namespace = try resolve(record, bytes, isElement: false)
+            records[attribute].namespace = try resolve(record, bytes)
             // No two attributes may have the same expanded name (Namespaces in XML 1.0 §6.3).
             for earlier in element + 1..<attribute
             where records[earlier].kind == .attribute && records[earlier].prefixLength > 0 {
@@ -57,7 +57,7 @@ extension TapeParser {
         }
     }
 
-    private mutating func resolve(_ record: Record, _ bytes: Span<UInt8>, isElement: Bool) throws(XMLFailure) -> Int32 {
+    private mutating func resolve(_ record: Record, _ bytes: Span<UInt8>) throws(XMLFailure) -> Int32 {
         if record.prefixLength == 0 {
             var declaration = scope
             while declaration >= 0 {

@@ -39,7 +39,8 @@ extension LoadedSite {
                 .client(
                     $0.connection,
                     .credentialsWanted(
-                        localpart: $0.account.localpart ?? "", mechanism: .scramSHA256, address: RemoteAddress("192.0.2.1")))
+                        localpart: $0.account.localpart ?? "", domain: $0.account.domain, mechanism: .scramSHA256,
+                        address: RemoteAddress("192.0.2.1")))
             })
         let enable = Element("enable", Namespaces.streamManagement, [("resume", "true")])
         let bind = Self.stanzas(
@@ -53,7 +54,7 @@ extension LoadedSite {
             events.append(
                 .client(
                     connection,
-                    .clientAuthenticated(AuthenticatedClient(account: account, generation: generation, isSecure: true))))
+                    .authenticated(AuthenticatedClient(account: account, generation: generation, isSecure: true))))
             events += bind.map { .client(connection, .stanza($0)) }
             events.append(.client(connection, .nonza(enable)))
             events += begin.map { .client(connection, .stanza($0)) }

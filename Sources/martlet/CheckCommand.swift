@@ -23,7 +23,7 @@ struct CheckCommand: ParsableCommand {
         do {
             let configuration = try ConfigurationFile.load(path)
             report.good("configuration", "\(path) is valid")
-            Checks.files(configuration, path, &report)
+            Checks.files(configuration, &report)
             Checks.certificate(configuration, &report)
             Checks.descriptors(&report)
             Checks.disk(configuration, &report)
@@ -64,7 +64,7 @@ struct CheckReport {
 
 /// The single checks.
 enum Checks {
-    static func files(_ configuration: SiteConfiguration, _ path: String, _ report: inout CheckReport) {
+    static func files(_ configuration: SiteConfiguration, _ report: inout CheckReport) {
         for (name, file) in [("directory", configuration.dataDirectory), ("key", configuration.tls.key)] {
             var figures = stat()
             guard stat(file, &figures) == 0 else {

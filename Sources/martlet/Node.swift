@@ -29,7 +29,7 @@ final class Node {
         logger = Logger(label: "martlet") { _ in SwitchableLogHandler(level: log) }
         let contexts = try Self.contexts(configuration)
         let store = try StoreOpening.open(configuration)
-        state = NodeState(configuration: configuration, contexts: contexts, log: log, logger: logger)
+        state = NodeState(configuration: configuration, log: log, logger: logger)
         let box = AdminBox()
         network = try Network(
             configuration, contexts: contexts, dialbackSecret: try Self.dialbackSecret(configuration),

@@ -18,7 +18,7 @@ final class NodeState: Sendable {
     private let log: LogLevelBox
     private let logger: Logger
 
-    init(configuration: SiteConfiguration, contexts: TLSContexts, log: LogLevelBox, logger: Logger) {
+    init(configuration: SiteConfiguration, log: LogLevelBox, logger: Logger) {
         current = Mutex(Reading(configuration: configuration, stamps: Self.stamps(configuration)))
         self.log = log
         self.logger = logger

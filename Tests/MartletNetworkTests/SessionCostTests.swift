@@ -58,7 +58,8 @@ import XMPPStreams
 
     @Test("events, effects and commands are a few words: what is rare and large is elsewhere")
     func messages() {
-        #expect(MemoryLayout<StreamEvent>.size <= 17)
+        #expect(MemoryLayout<ClientStreamEvent>.size <= 17)
+        #expect(MemoryLayout<PeerStreamEvent>.size <= 17)
         #expect(MemoryLayout<SiteEvent>.stride <= 40)
         #expect(MemoryLayout<StreamCommand>.size <= 9)
         #expect(MemoryLayout<Effect>.stride <= 32)

@@ -118,7 +118,7 @@ struct FederationHarness {
         step { $0.dialFailed(request.id, failure, $1) }
     }
 
-    mutating func receive(_ event: StreamEvent, on connection: ConnectionID) {
+    mutating func receive(_ event: PeerStreamEvent, on connection: ConnectionID) {
         step { $0.received(event, on: connection, $1) }
     }
 

@@ -14,7 +14,7 @@ import XMPPXML
     private static let epoch = Epoch(high: 5, low: 6)
 
     /// Entry `number`, behind the one before; the first of a numbering behind `replaced`.
-    private static func entry(_ number: UInt64, epoch: Epoch = epoch, replaced: UInt64? = nil) -> StreamEvent {
+    private static func entry(_ number: UInt64, epoch: Epoch = epoch, replaced: UInt64? = nil) -> PeerStreamEvent {
         var stanza = Harness.message("m\(number)", from: Harness.bob, to: Harness.alice.bare)
         stanza.relayMark = RelayMark(
             lane: .chat, epoch: epoch, number: number, tag: number * 10, after: number == 1 ? replaced : (number - 1) * 10)

@@ -76,7 +76,7 @@ struct TwoFederations {
         return sent
     }
 
-    private static func event(_ bytes: [UInt8]) -> StreamEvent {
+    private static func event(_ bytes: [UInt8]) -> PeerStreamEvent {
         if let stanza = try? Stanza(
             parsing: bytes, contentNamespace: Namespaces.server, context: NamespaceContext(Namespaces.server))
         {

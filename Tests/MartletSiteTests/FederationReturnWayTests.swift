@@ -47,7 +47,7 @@ struct FederationReturnWayTests {
         harness.effects.contains(.stream(connection, .abort))
     }
 
-    private static func incoming(_ number: UInt64) -> StreamEvent {
+    private static func incoming(_ number: UInt64) -> PeerStreamEvent {
         var stanza = Harness.message("m\(number)", from: Harness.bob, to: Harness.alice.bare)
         stanza.relayMark = RelayMark(
             lane: .chat, epoch: Epoch(high: 5, low: 6), number: number, tag: number * 10,
@@ -346,7 +346,7 @@ struct FederationReturnWayTests {
         var harness = Harness()
         harness.acceptMessage("a")
         let ours = try harness.dialSucceeds(relay: false, managed: true, bidi: true)
-        let stanza = StreamEvent.stanza(Harness.message("x", from: Harness.bob, to: Harness.alice))
+        let stanza = PeerStreamEvent.stanza(Harness.message("x", from: Harness.bob, to: Harness.alice))
         harness.receive(stanza, on: ours)
         harness.receive(.nonza(Element("enabled", Namespaces.streamManagement)), on: ours)
         for _ in 0..<3 { harness.receive(stanza, on: ours) }

@@ -44,8 +44,8 @@ private struct OldOffice {
     mutating func authenticate(_ user: String) throws -> ConnectionID {
         nextSlot += 1
         let connection = ConnectionID(loop: 0, slot: nextSlot, generation: 0)
-        let wanted = StreamEvent.credentialsWanted(
-            localpart: user, mechanism: .scramSHA256, address: RemoteAddress("192.0.2.1"))
+        let wanted = ClientStreamEvent.credentialsWanted(
+            localpart: user, domain: Self.domain, mechanism: .scramSHA256, address: RemoteAddress("192.0.2.1"))
         try handle(.client(connection, wanted))
         var generation: UInt64 = 0
         for case .stream(connection, .credentials(let found)) in effects { generation = found.generation }
@@ -53,7 +53,7 @@ private struct OldOffice {
         let account = JID(
             preparedLocalpart: user, preparedDomainpart: Self.domain.domainpart, preparedResourcepart: nil)
         let client = AuthenticatedClient(account: account, generation: generation, isSecure: true)
-        try handle(.client(connection, .clientAuthenticated(client)))
+        try handle(.client(connection, .authenticated(client)))
         return connection
     }
 

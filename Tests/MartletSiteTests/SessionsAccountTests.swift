@@ -16,11 +16,12 @@ import XMPPXML
 struct SessionsAccountTests {
     private let connection = ConnectionID(loop: 1, slot: 1, generation: 0)
 
-    private func ask(_ site: inout SessionsHarness, _ name: String, _ mechanism: SASLMechanism = .scramSHA1)
-        -> StoredCredentials?
-    {
+    private func ask(
+        _ site: inout SessionsHarness, _ name: String, _ mechanism: SASLMechanism = .scramSHA1, domain: JID? = nil
+    ) -> StoredCredentials? {
         let address = RemoteAddress("192.0.2.9")
-        site.client(connection, .credentialsWanted(localpart: name, mechanism: mechanism, address: address))
+        let domain = domain ?? site.policy.name
+        site.client(connection, .credentialsWanted(localpart: name, domain: domain, mechanism: mechanism, address: address))
         guard case .credentials(let credentials) = site.commands[connection]?.last else { return nil }
         return credentials
     }
@@ -41,20 +42,43 @@ struct SessionsAccountTests {
         #expect(ask(&site, "no@body")?.isDecoy == true)
     }
 
+    @Test("a client logs in, and makes an account, in the domain that its stream is for")
+    func secondDomain() throws {
+        var site = SessionsHarness()
+        let verona = try JID("verona.example")
+        site.policy.hosts.append(Host(verona))
+        site.policy.allowsRegistration = true
+        #expect(ask(&site, "romeo")?.isDecoy == false)
+        let decoy = ask(&site, "romeo", domain: verona)
+        #expect(decoy?.isDecoy == true, "nobody of that name is there")
+        #expect(decoy?.account == (try JID("romeo@verona.example")))
+        #expect(ask(&site, "nobody")?.salt != ask(&site, "nobody", domain: verona)?.salt, "as with two accounts")
+        register(&site, "romeo", "secret", domain: verona)
+        #expect(site.inboxes[connection]?.last?["type"] == "result")
+        #expect(ask(&site, "romeo", domain: verona)?.isDecoy == false)
+        #expect(site.site.accounts.count == 3)
+        // What is tried against the one does not lock the other out.
+        site.policy.failedLoginsPerAccount = 1
+        let address = RemoteAddress("198.51.100.1")
+        site.client(connection, .authenticationFailed(localpart: "romeo", domain: verona, address: address))
+        #expect(ask(&site, "romeo", domain: verona) == nil)
+        #expect(site.commands[connection]?.last == .refuseCredentials)
+        #expect(ask(&site, "romeo")?.isDecoy == false)
+    }
+
     @Test("failed logins are counted per account and per address for five minutes")
     func failures() {
         var site = SessionsHarness()
         site.policy.failedLoginsPerAccount = 3
         site.policy.failedLoginsPerAddress = 3
         for number in 0..<3 {
-            let address = RemoteAddress("198.51.100.\(number)")
-            site.client(connection, .authenticationFailed(localpart: "Romeo", address: address))
+            site.client(connection, .failure("Romeo", RemoteAddress("198.51.100.\(number)")))
         }
         _ = ask(&site, "romeo")
         #expect(site.commands[connection]?.last == .refuseCredentials)
         #expect(ask(&site, "juliet") != nil)
         for name in ["a", "b", "c"] {
-            site.client(connection, .authenticationFailed(localpart: name, address: RemoteAddress("192.0.2.9")))
+            site.client(connection, .failure(name, RemoteAddress("192.0.2.9")))
         }
         _ = ask(&site, "juliet")
         #expect(site.commands[connection]?.last == .refuseCredentials)
@@ -66,10 +90,10 @@ struct SessionsAccountTests {
     func failureTable() {
         let policy = SessionsHarness().policy
         var failures = LoginFailures()
-        for number in 0..<(SessionLimits.loginFailureEntries + 100) {
+        for number in 0..<(AccountLimits.loginFailureEntries + 100) {
             failures.failed(account: nil, address: RemoteAddress(String(number)), policy: policy, now: Instant(milliseconds: 0))
         }
-        #expect(failures.entries == SessionLimits.loginFailureEntries)
+        #expect(failures.entries == AccountLimits.loginFailureEntries)
         failures.failed(
             account: nil, address: RemoteAddress("x"), policy: policy, now: Instant(milliseconds: policy.failedLoginWindow))
         #expect(failures.entries == 1)
@@ -89,7 +113,7 @@ struct SessionsAccountTests {
             site.now += 1
             _ = site.command(command)
             let client = AuthenticatedClient(account: romeo, generation: generation, isSecure: true)
-            site.client(connection, .clientAuthenticated(client))
+            site.client(connection, .authenticated(client))
             #expect(site.commands[connection]?.last == .refuse(.notAuthorized))
         }
         #expect(site.site.accounts.count == 2)
@@ -248,13 +272,15 @@ struct SessionsAccountTests {
         #expect(site.site.accounts.count == 2)
     }
 
-    private func register(_ site: inout SessionsHarness, _ name: String, _ password: String) {
+    private func register(_ site: inout SessionsHarness, _ name: String, _ password: String, domain: JID? = nil) {
         let query = Element(
             "query", Namespaces.register,
             elements: [
                 Element("username", Namespaces.register, text: name), Element("password", Namespaces.register, text: password),
             ])
-        site.client(connection, .registrationRequested(Stanza(.iq, id: "r", type: "set", payloads: [query])))
+        let domain = domain ?? site.policy.name
+        let stanza = Stanza(.iq, id: "r", type: "set", payloads: [query])
+        site.client(connection, .registrationRequested(stanza, domain: domain))
     }
 
     @Test("XEP-0077: where allowed, accounts are made, get another password, and are cancelled by their owners")
@@ -470,5 +496,12 @@ struct SessionsAccountTests {
         #expect(site.sessions.connectionCount == 0)
         #expect(site.store.count(.clientSession) == 0)
         #expect(site.store.count(.directed) == 0)
+    }
+}
+
+extension ClientStreamEvent {
+    /// A failed login in the first domain.
+    fileprivate static func failure(_ localpart: String, _ address: RemoteAddress) -> ClientStreamEvent {
+        .authenticationFailed(localpart: localpart, domain: SessionsHarness.account("romeo").domain, address: address)
     }
 }

@@ -167,7 +167,7 @@ struct SessionsHarness {
     }
 
     /// Something happens on a client's connection.
-    mutating func client(_ connection: ConnectionID, _ event: StreamEvent) {
+    mutating func client(_ connection: ConnectionID, _ event: ClientStreamEvent) {
         handle(.client(connection, event))
     }
 
@@ -266,10 +266,12 @@ struct SessionsHarness {
         let connection = ConnectionID(loop: 0, slot: nextSlot, generation: 0)
         let account = Self.account(user)
         self.client(
-            connection, .credentialsWanted(localpart: user, mechanism: .scramSHA256, address: RemoteAddress("192.0.2.1")))
+            connection,
+            .credentialsWanted(
+                localpart: user, domain: account.domain, mechanism: .scramSHA256, address: RemoteAddress("192.0.2.1")))
         guard case .credentials(let credentials) = commands[connection]?.last else { return connection }
         let client = AuthenticatedClient(account: account, generation: credentials.generation, isSecure: true)
-        self.client(connection, .clientAuthenticated(client))
+        self.client(connection, .authenticated(client))
         return connection
     }
 
@@ -339,7 +341,7 @@ struct SessionsHarness {
             if let stanza = try? Stanza(parsing: bytes, contentNamespace: Namespaces.client, context: context) {
                 let query = stanza.payload("query", Namespaces.register)
                 if stanza.iqType == .set, query?.first("password", Namespaces.register) != nil {
-                    self.client(client.connection, .registrationRequested(stanza))
+                    self.client(client.connection, .registrationRequested(stanza, domain: client.jid.domain))
                 } else {
                     self.client(client.connection, .stanza(stanza))
                 }

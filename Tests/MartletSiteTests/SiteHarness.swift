@@ -56,11 +56,14 @@ struct SiteHarness {
         let connection = ConnectionID(loop: 0, slot: nextSlot, generation: 0)
         handle(
             .client(
-                connection, .credentialsWanted(localpart: user, mechanism: .scramSHA256, address: RemoteAddress("192.0.2.1"))))
+                connection,
+                .credentialsWanted(
+                    localpart: user, domain: Self.account(user).domain, mechanism: .scramSHA256,
+                    address: RemoteAddress("192.0.2.1"))))
         var generation: UInt64 = 0
         for case .stream(connection, .credentials(let found)) in effects { generation = found.generation }
         let client = AuthenticatedClient(account: Self.account(user), generation: generation, isSecure: true)
-        handle(.client(connection, .clientAuthenticated(client)))
+        handle(.client(connection, .authenticated(client)))
         send("<iq type='set' id='b'><bind xmlns='\(Namespaces.bind)'><resource>desk</resource></bind></iq>", on: connection)
         send("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>", on: connection)
         send("<presence/>", on: connection)

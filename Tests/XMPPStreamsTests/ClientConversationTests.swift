@@ -67,7 +67,7 @@ struct ClientConversationTests {
         talk.play(
             """
             > <auth \(sasl) mechanism='PLAIN'>AGp1bGlldAByMG0zMG15cjBtMzA=</auth>
-            ! credentials wanted juliet PLAIN 192.0.2.7
+            ! credentials wanted juliet@im.example.com PLAIN 192.0.2.7
             """)
         talk.perform(.credentials(credentials(.plain)))
         talk.play("! derive keys")
@@ -91,7 +91,7 @@ struct ClientConversationTests {
         talk.play(
             """
             > <auth \(Self.sasl) mechanism='SCRAM-SHA-1'>\(Base64.encode(("n,," + first).utf8))</auth>
-            ! credentials wanted juliet SCRAM-SHA-1 192.0.2.7
+            ! credentials wanted juliet@im.example.com SCRAM-SHA-1 192.0.2.7
             """)
         talk.perform(.credentials(Self.credentials(.scramSHA1)))
         talk.play("< <challenge \(Self.sasl)>{challenge}</challenge>")
@@ -146,7 +146,7 @@ struct ClientConversationTests {
         talk.play(
             """
             > <auth \(Self.sasl) mechanism='SCRAM-SHA-256-PLUS'>\(Base64.encode(("p=tls-exporter,," + first).utf8))</auth>
-            ! credentials wanted juliet SCRAM-SHA-256 192.0.2.7
+            ! credentials wanted juliet@im.example.com SCRAM-SHA-256 192.0.2.7
             """)
         talk.perform(.credentials(Self.credentials(.scramSHA256)))
         talk.play("< <challenge \(Self.sasl)>{challenge}</challenge>")
@@ -171,17 +171,17 @@ struct ClientConversationTests {
             > <auth \(Self.sasl) mechanism='PLAIN'/>
             < <challenge \(Self.sasl)/>
             > <response \(Self.sasl)>AGp1bGlldAByMG0zMG15cjBtMzA=</response>
-            ! credentials wanted juliet PLAIN 192.0.2.7
+            ! credentials wanted juliet@im.example.com PLAIN 192.0.2.7
             """)
         talk.perform(.credentials(Self.credentials(.plain, password: "wrong")))
         talk.play("! derive keys")
         talk.derive()
         talk.play(
             """
-            ! authentication failed juliet
+            ! authentication failed juliet@im.example.com
             < <failure \(Self.sasl)><not-authorized/></failure>
             > <auth \(Self.sasl) mechanism='PLAIN'>AGp1bGlldAByMG0zMG15cjBtMzA=</auth>
-            ! credentials wanted juliet PLAIN 192.0.2.7
+            ! credentials wanted juliet@im.example.com PLAIN 192.0.2.7
             """)
         talk.perform(.credentials(Self.credentials(.plain)))
         talk.play("! derive keys")
@@ -264,7 +264,7 @@ struct ClientConversationTests {
             > <auth \(Self.sasl) mechanism='PLAIN'>AGp1bGlldAByMG0zMG15cjBtMzA=</auth>
             < <failure \(Self.sasl)><encryption-required/></failure>
             > <iq type='get' id='reg1'><query xmlns='jabber:iq:register'/></iq>
-            ! registration <iq to='im.example.com' id='reg1' type='get'><query xmlns='jabber:iq:register'/></iq>
+            ! registration im.example.com <iq to='im.example.com' id='reg1' type='get'><query xmlns='jabber:iq:register'/></iq>
             """)
         // What comes before the answer waits for it.
         talk.play("> <abort \(Self.sasl)/>")
@@ -284,7 +284,7 @@ struct ClientConversationTests {
             talk.play(
                 """
                 > <iq id='1' type='set'\(to)>\(query)</iq><message id='2'/>
-                ! registration <iq\(to) id='1' type='set'>\(query)</iq>
+                ! registration im.example.com <iq\(to) id='1' type='set'>\(query)</iq>
                 """)
             #expect(talk.engine.holdsReads)
             // A message for the client in between does not wait, and changes nothing.
@@ -309,7 +309,7 @@ struct ClientConversationTests {
         talk.play(
             """
             > <auth \(Self.sasl) mechanism='PLAIN'>AGp1bGlldAByMG0zMG15cjBtMzA=</auth>
-            ! credentials wanted juliet PLAIN 192.0.2.7
+            ! credentials wanted juliet@im.example.com PLAIN 192.0.2.7
             """)
         talk.perform(.credentials(Self.credentials(.plain)))
         talk.play("! derive keys")
@@ -321,7 +321,7 @@ struct ClientConversationTests {
                 """
                 < <failure \(Self.sasl)><temporary-auth-failure/></failure>
                 > <auth \(Self.sasl) mechanism='SCRAM-SHA-1-PLUS'>\(Base64.encode("p=\(name),,n=juliet,r=abc".utf8))</auth>
-                ! credentials wanted juliet SCRAM-SHA-1 192.0.2.7
+                ! credentials wanted juliet@im.example.com SCRAM-SHA-1 192.0.2.7
                 """)
             talk.perform(.refuseCredentials)
         }
@@ -410,7 +410,7 @@ struct ClientConversationTests {
         talk.play(
             """
             > <c:iq type='get' id='1'><query xmlns='jabber:iq:register'/></c:iq>
-            ! registration <iq to='im.example.com' id='1' type='get'><query xmlns='jabber:iq:register'/></iq>
+            ! registration im.example.com <iq to='im.example.com' id='1' type='get'><query xmlns='jabber:iq:register'/></iq>
             """)
     }
 
@@ -531,6 +531,45 @@ struct ClientConversationTests {
         talk.play("! closed closed by us")
     }
 
+    @Test("what is given up is thrown away, also behind the last word; a place is noted in any state")
+    func givenUp() {
+        var talk = Self.authenticated()
+        talk.perform(.mark(7))
+        talk.play("! place 7")
+        talk.perform(.abort)
+        talk.play("! reset")
+        talk.disconnect()
+        talk.play("! closed given up")
+        var closing = Self.authenticated()
+        closing.perform(.close(nil))
+        closing.play(
+            """
+            < </stream:stream>
+            > </stream:stream>
+            ! stream ended
+            ! close
+            """)
+        closing.perform(.abort)
+        closing.play("! reset")
+        closing.disconnect()
+        closing.play("! closed closed by us")
+    }
+
+    @Test("bytes are one action while stanzas flow, and the stream's business while an answer is awaited")
+    func onlyAction() {
+        var talk = Self.authenticated()
+        let presence = StreamCommand.send(Array("<presence/>".utf8))
+        guard case .write(let bytes) = talk.engine.onlyAction(of: presence) else {
+            Issue.record("bytes are to be written at once")
+            return
+        }
+        #expect(presence == .send(bytes))
+        #expect({ if case nil = talk.engine.onlyAction(of: .abort) { true } else { false } }())
+        talk.perform(.close(nil))
+        #expect({ if case nil = talk.engine.onlyAction(of: presence) { true } else { false } }())
+        talk.play("< </stream:stream>")
+    }
+
     @Test("a peer that does not answer our last word is not waited for")
     func closingTimer() {
         var talk = Self.authenticated()
@@ -562,13 +601,12 @@ struct ClientConversationTests {
             """)
     }
 
-    @Test("a stream error of the client is passed on in words")
+    @Test("a stream error of the client ends the stream, with its words for the operator")
     func clientError() {
         var talk = Self.authenticated()
         talk.play(
             """
             > <stream:error><conflict \(Self.errors)/><text \(Self.errors)>two of us</text></stream:error></stream:stream>
-            ! error conflict
             < </stream:stream>
             ! close
             """)

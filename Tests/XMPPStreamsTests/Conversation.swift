@@ -117,10 +117,18 @@ struct Conversation {
                 deeds.append(.done("derive keys"))
             case .startTLS(let asServer, let serverName):
                 deeds.append(.done("start TLS" + (asServer ? " as server" : " with \(serverName ?? "nobody")")))
-            case .event(let event):
+            case .client(let event):
                 deeds.append(.done(describe(event)))
+            case .peer(let event):
+                deeds.append(.done(describe(event)))
+            case .attempt(let event):
+                deeds.append(.done(describe(event)))
+            case .place(let place):
+                deeds.append(.done("place \(place)"))
             case .close:
                 deeds.append(.done("close"))
+            case .reset:
+                deeds.append(.done("reset"))
             }
         }
     }
@@ -229,45 +237,54 @@ struct TestIdentity: PeerIdentity {
     func matches(_ domain: String) -> Bool { names.contains(domain) }
 }
 
-/// An event in a script's words.
-func describe(_ event: StreamEvent) -> String {
-    func text(_ stanza: Stanza) -> String { String(decoding: stanza.serialized(), as: UTF8.self) }
-    func text(_ verdict: DialbackVerdict) -> String {
-        switch verdict {
-        case .valid: "valid"
-        case .invalid: "invalid"
-        case .error(let condition, let words): "\(condition.rawValue) (\(words))"
-        }
-    }
-    func text(_ failure: DialFailure) -> String {
-        switch failure {
-        case .unreachable(let words): "unreachable (\(words))"
-        case .refused(let words): "refused (\(words))"
-        case .noSuchDomain: "no such domain"
-        case .serviceNotOffered: "no service"
-        }
-    }
-    return switch event {
-    case .credentialsWanted(let localpart, let mechanism, let address):
-        "credentials wanted \(localpart) \(mechanism.rawValue) \(address.text)"
-    case .clientAuthenticated(let client): "client authenticated \(client.account)\(client.isSecure ? " secure" : "")"
-    case .authenticationFailed(let localpart, _): "authentication failed \(localpart ?? "?")"
-    case .registrationRequested(let stanza): "registration \(text(stanza))"
+/// A client's event in a script's words.
+func describe(_ event: ClientStreamEvent) -> String {
+    switch event {
+    case .credentialsWanted(let localpart, let domain, let mechanism, let address):
+        "credentials wanted \(localpart)@\(domain) \(mechanism.rawValue) \(address.text)"
+    case .authenticated(let client): "client authenticated \(client.account)\(client.isSecure ? " secure" : "")"
+    case .authenticationFailed(let localpart, let domain, _): "authentication failed \(localpart ?? "?")@\(domain)"
+    case .registrationRequested(let stanza, let domain): "registration \(domain) \(text(stanza))"
     case .stanza(let stanza): "stanza \(text(stanza))"
     case .stanzaRefused(let stanza, let error): "stanza refused \(error.condition.rawValue) \(text(stanza))"
     case .nonza(let element): "nonza \(String(decoding: element.serialized(within: ""), as: UTF8.self))"
-    case .dialbackKeyReceived(let pair, let key, let id, _): "dialback key \(pair.local) \(pair.peer) \(key) \(id)"
-    case .peerVerified(let pair, let proof, let bidirection):
-        "peer verified \(pair.local) \(pair.peer) \(proof)" + (bidirection == .none ? "" : " bidi \(bidirection)")
-    case .outboundReady(let features):
-        "ready \(features.proof)\(features.relay ? " relay" : "")\(features.streamManagement ? " sm" : "")"
-            + (features.peerCertificateVerified ? " verified" : "") + (features.isBidirectional ? " bidi" : "")
-    case .outboundFailed(let failure): "failed \(text(failure))"
-    case .dialbackVerified(let verdict): "verdict \(text(verdict))"
-    case .errorReceived(let condition): "error \(condition)"
     case .arrived(let mark): "arrived \(mark)"
     case .streamEnded: "stream ended"
     case .closed(let words): "closed \(words)"
     case .congested: "congested"
     }
 }
+
+/// Another server's event in a script's words.
+func describe(_ event: PeerStreamEvent) -> String {
+    switch event {
+    case .dialbackKeyReceived(let pair, let key, let id, _): "dialback key \(pair.local) \(pair.peer) \(key) \(id)"
+    case .peerVerified(let pair, let proof, let bidirection):
+        "peer verified \(pair.local) \(pair.peer) \(proof)" + (bidirection == .none ? "" : " bidi \(bidirection)")
+    case .stanza(let stanza): "stanza \(text(stanza))"
+    case .stanzaRefused(let stanza, let error): "stanza refused \(error.condition.rawValue) \(text(stanza))"
+    case .nonza(let element): "nonza \(String(decoding: element.serialized(within: ""), as: UTF8.self))"
+    case .errorReceived(let condition): "error \(condition)"
+    case .streamEnded: "stream ended"
+    case .closed(let words): "closed \(words)"
+    case .congested: "congested"
+    }
+}
+
+/// An attempt's event in a script's words.
+func describe(_ event: AttemptEvent) -> String {
+    switch event {
+    case .ready(let features):
+        "ready \(features.proof)\(features.relay ? " relay" : "")\(features.streamManagement ? " sm" : "")"
+            + (features.peerCertificateVerified ? " verified" : "") + (features.isBidirectional ? " bidi" : "")
+    case .failed(.unreachable(let words)): "failed unreachable (\(words))"
+    case .failed(.refused(let words)): "failed refused (\(words))"
+    case .failed(.noSuchDomain): "failed no such domain"
+    case .failed(.serviceNotOffered): "failed no service"
+    case .verified(.valid): "verdict valid"
+    case .verified(.invalid): "verdict invalid"
+    case .verified(.error(let condition, let words)): "verdict \(condition.rawValue) (\(words))"
+    }
+}
+
+private func text(_ stanza: Stanza) -> String { String(decoding: stanza.serialized(), as: UTF8.self) }

@@ -92,9 +92,9 @@ struct HostileInputTests {
             let actions = run(Self.roles[role], seed: seed) { Array(Self.words.randomElement(using: &$0)?.utf8 ?? "".utf8) }
             #expect(isOrderly(actions), "seed \(seed)")
             var ends = 0
-            for case .event(let event) in actions {
-                switch event {
-                case .outboundFailed, .dialbackVerified, .closed: ends += 1
+            for action in actions {
+                switch action {
+                case .attempt(.failed), .attempt(.verified), .client(.closed), .peer(.closed): ends += 1
                 default: break
                 }
             }
@@ -106,12 +106,14 @@ struct HostileInputTests {
     func noStanzaUnproven(role: Int) {
         for seed in 0..<400 as Range<UInt64> {
             var isProven = false
-            for case .event(let event) in run(
+            for action in run(
                 Self.roles[role], seed: seed, { Array(Self.words.randomElement(using: &$0)?.utf8 ?? "".utf8) })
             {
-                switch event {
-                case .clientAuthenticated, .peerVerified, .outboundReady: isProven = true
-                case .stanza, .stanzaRefused, .nonza, .streamEnded: #expect(isProven, "seed \(seed)")
+                switch action {
+                case .client(.authenticated), .peer(.peerVerified), .attempt(.ready): isProven = true
+                case .client(.stanza), .client(.stanzaRefused), .client(.nonza), .client(.streamEnded), .peer(.stanza),
+                    .peer(.stanzaRefused), .peer(.nonza), .peer(.streamEnded):
+                    #expect(isProven, "seed \(seed)")
                 default: break
                 }
             }

@@ -19,13 +19,16 @@ struct ElementTapeTests {
         #expect(tape.attribute("id", equals: "a&b"))
         #expect(tape.attribute("lang") == nil)
         #expect(tape.attribute("lang", namespace: XMLNamespace.xml) == "en")
-        let body = try #require(tape.firstChild("body", "jabber:client"))
+        let children = Array(tape.children())
+        #expect(children.count == 3)
+        let body = children[0]
+        #expect(tape.is("body", "jabber:client", at: body))
         #expect(tape.text(of: body) == "1 < 2 & 3")
-        #expect(tape.firstChild("active", "urn:x") != nil)
-        let z = try #require(tape.firstChild(inNamespace: "urn:y"))
+        #expect(tape.is("active", "urn:x", at: children[1]))
+        let z = children[2]
+        #expect(tape.is("z", "urn:y", at: z))
         #expect(tape.name(of: z) == "z")
         #expect(tape.attribute("k", namespace: "urn:y", of: z) == "v")
-        #expect(Array(tape.children()).count == 3)
         #expect(tape.element().elements.count == 3)
         #expect(String(decoding: tape.bytes[tape.range(of: z)], as: UTF8.self) == "<y:z xmlns:y='urn:y' y:k='v'/>")
     }

@@ -9,9 +9,10 @@ import XMPPStreams
 extension Accounts {
     /// A client named itself.
     public mutating func credentialsWanted(
-        _ localpart: String, _ mechanism: SASLMechanism, _ address: RemoteAddress, on connection: ConnectionID, _ turn: Turn
+        _ localpart: String, _ domain: JID, _ mechanism: SASLMechanism, _ address: RemoteAddress,
+        on connection: ConnectionID, _ turn: Turn
     ) {
-        let account = try? JID(localpart: localpart, domainpart: turn.policy.name.domainpart)
+        let account = try? JID(localpart: localpart, domainpart: domain.domainpart)
         if loginFailures.isBlocked(account: account, address: address, policy: turn.policy, now: turn.now) {
             turn.note(.loginRefused(localpart: localpart, reason: "too many failed logins"))
             turn.perform(.refuseCredentials, on: connection)
@@ -28,7 +29,7 @@ extension Accounts {
                         serverKey: keys.serverKey, generation: row.generation, isDecoy: false)),
                 on: connection)
         } else {
-            let decoy = decoy(localpart, account ?? turn.policy.name, mechanism, turn)
+            let decoy = decoy(localpart, account ?? domain, mechanism, turn)
             turn.perform(.credentials(decoy), on: connection)
         }
     }
@@ -38,7 +39,8 @@ extension Accounts {
     private func decoy(_ localpart: String, _ account: JID, _ mechanism: SASLMechanism, _ turn: Turn) -> StoredCredentials {
         let secret = MetaTable.bytes(.secret, in: turn.store) ?? []
         let named = mechanism.digest == .sha1 ? "sha1:" : "sha256:"
-        let salt = HMAC.authenticate(.sha256, key: secret, (named + (account.localpart ?? localpart)).utf8)
+        let whom = (account.localpart ?? localpart) + "@" + account.domainpart
+        let salt = HMAC.authenticate(.sha256, key: secret, (named + whom).utf8)
         let algorithm = mechanism.digest
         return StoredCredentials(
             account: account, salt: Array(salt.prefix(16)), iterations: SCRAMKeys.defaultIterations,
@@ -47,8 +49,8 @@ extension Accounts {
     }
 
     /// A SASL exchange failed.
-    public mutating func authenticationFailed(_ localpart: String?, _ address: RemoteAddress, _ turn: Turn) {
-        let account = localpart.flatMap { try? JID(localpart: $0, domainpart: turn.policy.name.domainpart) }
+    public mutating func authenticationFailed(_ localpart: String?, _ domain: JID, _ address: RemoteAddress, _ turn: Turn) {
+        let account = localpart.flatMap { try? JID(localpart: $0, domainpart: domain.domainpart) }
         noteFailure(account, address, turn)
         turn.note(.loginRefused(localpart: localpart ?? "", reason: "wrong credentials"))
     }

@@ -15,15 +15,17 @@ extension Accounts {
         requests: [.init("query", Namespaces.register, [.get, .set], to: [.ownAccount, .login, .host])])
 
     /// A request on a stream that waits for the answer: of somebody who has not logged in (`isStranger`), or for another password.
+    /// `domain` is the one that the client has opened its stream to.
     public mutating func registrationRequested(
-        _ stanza: Stanza, isStranger: Bool, on connection: ConnectionID, _ turn: Turn
+        _ stanza: Stanza, _ domain: JID, isStranger: Bool, on connection: ConnectionID, _ turn: Turn
     ) {
+        let awaited = AwaitedKeys(request: stanza, domain: domain, connection: connection, isStranger: isStranger)
         guard turn.policy.allowsRegistration, let password = stanza.chosenPassword,
             registrations.take(limit: turn.policy.registrationsPerMinute, now: turn.now)
-        else { return handle(AwaitedKeys(request: stanza, connection: connection, isStranger: isStranger), turn) }
+        else { return handle(awaited, turn) }
         keysRequests += 1
         let id = WorkID(keysRequests)
-        awaitedKeys[id] = AwaitedKeys(request: stanza, connection: connection, isStranger: isStranger)
+        awaitedKeys[id] = awaited
         turn.perform(
             .work(
                 id,
@@ -46,7 +48,7 @@ extension Accounts {
     private mutating func handle(_ awaited: AwaitedKeys, _ turn: Turn) {
         if !awaited.isStranger {
             turn.notify(.requestReady(awaited.request, awaited.connection))
-        } else if let reply = registrationReply(awaited.request, turn) {
+        } else if let reply = registrationReply(awaited.request, awaited.domain, turn) {
             turn.perform(.send(reply.serialized()), on: awaited.connection)
         }
         inHand = awaited.connection
@@ -60,11 +62,13 @@ extension Accounts {
         turn.perform(.registrationHandled, on: connection)
     }
 
-    private mutating func registrationReply(_ stanza: Stanza, _ turn: Turn) -> Stanza? {
+    private mutating func registrationReply(_ stanza: Stanza, _ domain: JID, _ turn: Turn) -> Stanza? {
         guard let query = stanza.payload("query", Namespaces.register), let type = stanza.iqType, type.isRequest else {
             return stanza.errorReply(StanzaError(.badRequest))
         }
-        guard turn.policy.allowsRegistration else { return stanza.errorReply(StanzaError(.notAllowed)) }
+        guard turn.policy.allowsRegistration, turn.policy.hasPeople(at: domain.domainpart) else {
+            return stanza.errorReply(StanzaError(.notAllowed))
+        }
         if type == .get {
             return stanza.result(
                 Element(
@@ -78,7 +82,7 @@ extension Accounts {
         guard let name = query.first("username", Namespaces.register)?.text, !name.isEmpty, stanza.chosenPassword != nil else {
             return stanza.errorReply(StanzaError(.notAcceptable))
         }
-        guard let jid = try? JID(localpart: name, domainpart: turn.policy.name.domainpart) else {
+        guard let jid = try? JID(localpart: name, domainpart: domain.domainpart) else {
             return stanza.errorReply(StanzaError(.jidMalformed))
         }
         if AccountTable.number(of: jid, in: turn.store) != nil { return stanza.errorReply(StanzaError(.conflict)) }
@@ -134,6 +138,8 @@ extension Accounts {
 /// forgets it, and whoever asked has had neither answer nor acknowledgement.
 struct AwaitedKeys {
     var request: Stanza
+    /// The domain that the stream is for.
+    var domain: JID
     var connection: ConnectionID
     /// It had not logged in.
     var isStranger: Bool

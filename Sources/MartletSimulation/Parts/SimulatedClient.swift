@@ -81,7 +81,7 @@ struct SimulatedClient {
     }()
 
     /// An element from the server; gives what to answer, and messages that arrived.
-    mutating func received(_ element: Element, bytes: [UInt8]) -> (send: [[UInt8]], message: Element?) {
+    mutating func received(_ element: Element) -> (send: [[UInt8]], message: Element?) {
         switch (element.name, element.namespace) {
         case ("enabled", Namespaces.streamManagement):
             resumption = element["id"]

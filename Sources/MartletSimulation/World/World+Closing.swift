@@ -6,12 +6,12 @@ extension World {
     /// A site tells its end of a pipe something.
     mutating func perform(_ command: StreamCommand, on pipe: Int, _ end: Int) {
         guard !pipes[pipe].end(end).isGone else { return }
-        if command == .abort { return abort(pipe, end) }
         if pipes[pipe].end(end).engine != nil { return engine(pipe, end) { $0.perform(command, into: &$1) } }
         switch command {
         case .send(let bytes): send(.bytes(bytes), on: pipe, way: end)
         case .close: close(pipe, end)
-        default: break
+        case .abort: abort(pipe, end)
+        case .mark, .credentials, .refuseCredentials, .admit, .refuse, .registrationHandled, .dialbackVerdict: break
         }
     }
 
@@ -24,7 +24,7 @@ extension World {
     }
 
     /// One end throws the connection away, with what the line has not carried yet.
-    private mutating func abort(_ pipe: Int, _ end: Int) {
+    mutating func abort(_ pipe: Int, _ end: Int) {
         for way in 0...1 { pipes[pipe].update(way: way) { $0.isDead = true } }
         tell(pipe, end, "given up", isOrderly: false)
         guard !isBlocked(pipes[pipe].route, way: end), !pipes[pipe].isOver else { return }

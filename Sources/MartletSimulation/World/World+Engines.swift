@@ -61,36 +61,39 @@ extension World {
             pipes[pipe].update(end: end) { $0.awaitsTLS = true }
             send(.startTLS, on: pipe, way: end)
             establishTLS(pipe, end)
-        case .event(let event): report(event, pipe, end)
+        case .peer(let event): report(event, pipe, end)
+        case .attempt(let event): report(event, pipe, end)
         case .setTimer(let timer, let milliseconds):
             schedule.add(.engineTimer(pipe: pipe, end: end, timer), after: milliseconds)
         case .close:
             send(.end, on: pipe, way: end)
             schedule.add(.closingTimeout(pipe: pipe, end: end), after: 1)
-        case .deriveKeys:
+        case .reset:
+            abort(pipe, end)
+        case .client, .deriveKeys, .place:
             break
         }
     }
 
-    private mutating func report(_ event: StreamEvent, _ pipe: Int, _ end: Int) {
+    private mutating func report(_ event: PeerStreamEvent, _ pipe: Int, _ end: Int) {
         let site = pipes[pipe].end(end).server
-        let connection = pipes[pipe].end(end).connection
+        if case .stanza(let stanza) = event, let mark = stanza.relayMark {
+            auditArrival(mark, from: pipes[pipe].end(1 - end).server, to: site)
+        }
+        post(.server(pipes[pipe].end(end).connection, event), to: site)
+    }
+
+    private mutating func report(_ event: AttemptEvent, _ pipe: Int, _ end: Int) {
+        let site = pipes[pipe].end(end).server
+        guard let dial = pipes[pipe].dial else { return }
+        pipes[pipe].dial = nil
         switch event {
-        case .outboundReady(let features):
-            guard let dial = pipes[pipe].dial else { return }
-            pipes[pipe].dial = nil
+        case .ready(let features):
             let other = pipes[pipe].end(1 - end).server
             let endpoints = [RememberedEndpoint(address: "192.0.2.\(other + 1)", port: 5269, directTLS: false)]
-            post(.dialed(dial, connection, features, endpoints: endpoints), to: site)
-        case .outboundFailed(let failure):
-            guard let dial = pipes[pipe].dial else { return }
-            pipes[pipe].dial = nil
-            post(.dialFailed(dial, failure), to: site)
-        case .stanza(let stanza):
-            if let mark = stanza.relayMark { auditArrival(mark, from: pipes[pipe].end(1 - end).server, to: site) }
-            post(.server(connection, event), to: site)
-        default:
-            post(.server(connection, event), to: site)
+            post(.dialed(dial, pipes[pipe].end(end).connection, features, endpoints: endpoints), to: site)
+        case .failed(let failure): post(.dialFailed(dial, failure), to: site)
+        case .verified(let verdict): post(.dialbackAnswered(dial, verdict), to: site)
         }
     }
 

@@ -15,7 +15,7 @@ extension World {
         clientPosts(
             client,
             .credentialsWanted(
-                localpart: clients[client].account.localpart ?? "", mechanism: .scramSHA256,
+                localpart: clients[client].account.localpart ?? "", domain: sites[site].domain, mechanism: .scramSHA256,
                 address: RemoteAddress("192.0.2.\(client)")))
     }
 
@@ -73,7 +73,7 @@ extension World {
         case .credentials(let credentials):
             let proof = AuthenticatedClient(
                 account: clients[client].account, generation: credentials.generation, isSecure: true)
-            clientPosts(client, .clientAuthenticated(proof))
+            clientPosts(client, .authenticated(proof))
         case .admit:
             for bytes in clients[client].streamOpened(connection) { clientSends(client, bytes) }
         case .close, .abort, .refuseCredentials, .refuse:
@@ -88,7 +88,7 @@ extension World {
         }
     }
 
-    func event(_ bytes: [UInt8]) -> StreamEvent? {
+    func event(_ bytes: [UInt8]) -> ClientStreamEvent? {
         if Self.isStanza(bytes) {
             let context = NamespaceContext(Namespaces.client)
             return (try? Stanza(parsing: bytes, contentNamespace: Namespaces.client, context: context)).map { .stanza($0) }
@@ -101,7 +101,7 @@ extension World {
         if let event = event(bytes) { clientPosts(client, event) }
     }
 
-    mutating func clientPosts(_ client: Int, _ event: StreamEvent) {
+    mutating func clientPosts(_ client: Int, _ event: ClientStreamEvent) {
         guard let connection = clients[client].connection else { return }
         let site = clients[client].site
         schedule.add(
@@ -121,7 +121,7 @@ extension World {
                 if element["type"] == "get" { ledger.queryArrived(number) }
                 if element["type"] == "result" { ledger.queryAnswered(number) }
             }
-            let (answers, message) = clients[client].received(element, bytes: bytes)
+            let (answers, message) = clients[client].received(element)
             for answer in answers { clientSends(client, answer) }
             if let message { arrived(message, at: client) }
         }

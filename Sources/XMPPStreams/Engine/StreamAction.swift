@@ -8,14 +8,22 @@ public enum StreamAction: Sendable {
     /// ``StreamEngine/tlsEstablished(_:into:)`` or by the end of the connection. `serverName` is sent by the initiating
     /// side (RFC 6066 §3).
     case startTLS(asServer: Bool, serverName: String?)
-    /// Tells the site.
-    case event(StreamEvent)
+    /// Tells the site what a client's stream has to say.
+    case client(ClientStreamEvent)
+    /// Tells the site what another server's stream has to say.
+    case peer(PeerStreamEvent)
+    /// Tells the attempt that opened the stream.
+    indirect case attempt(AttemptEvent)
     /// Derives keys away from the event loop; answered by ``StreamEngine/keysDerived(_:for:into:)``.
     indirect case deriveKeys(KeyDerivation)
     /// Calls ``StreamEngine/timerFired(_:into:)`` after that time. Timers are never cancelled: a stale one is harmless.
     case setTimer(StreamTimer, afterMilliseconds: Int64)
+    /// Notes the place behind what was written before, for ``ClientStreamEvent/arrived(_:)``: only who has the socket can ask TCP.
+    case place(UInt64)
     /// Closes the connection after everything written before is flushed.
     case close
+    /// Ends the connection at once and throws away what it has not carried yet, also in the kernel.
+    case reset
 }
 
 /// A timer of one stream. The generation tells whether it still means something when it fires.

@@ -62,21 +62,33 @@ public struct StreamEngine {
 
     /// The site wants something.
     public mutating func perform(_ command: StreamCommand, into actions: inout [StreamAction]) {
+        if let action = onlyAction(of: command) { return actions.append(action) }
         stream.begin(&actions)
         defer { finish(&actions) }
         switch command {
         case .send(let bytes):
             stream.write(bytes)
         case .mark:
-            break  // The shell's: only it can ask TCP.
+            break  // Never more than its only action.
         case .close(let error):
             stream.close(error)
         case .abort:
-            stream.giveUp(silently: "given up")
+            stream.reset("given up")
         case .credentials, .refuseCredentials, .admit, .refuse, .registrationHandled, .dialbackVerdict:
             negotiation.answered(command, &stream)
         }
         pump()
+    }
+
+    /// The action of a command that comes to one action and leaves the stream as it is: bytes, while stanzas flow and nothing is
+    /// awaited. Nil for what ``perform(_:into:)`` has to do. Whoever has the socket asks this first, with every delivery: it
+    /// costs no list.
+    public func onlyAction(of command: StreamCommand) -> StreamAction? {
+        switch command {
+        case .send(let bytes): stream.isAuthenticated && !stream.isPaused && stream.isWritable ? .write(bytes) : nil
+        case .mark(let place): .place(place)
+        case .close, .abort, .credentials, .refuseCredentials, .admit, .refuse, .registrationHandled, .dialbackVerdict: nil
+        }
     }
 
     /// The answer to ``StreamAction/deriveKeys(_:)``; nil if too much waits.
@@ -101,12 +113,8 @@ public struct StreamEngine {
         stream.begin(&actions)
         defer { finish(&actions) }
         stream.connectionClosed(words)
-        if negotiation.reportsClosing { stream.report(.closed(stream.lastWords)) }
+        if negotiation.reportsClosing { stream.reportClosed() }
     }
-
-    /// Whether ``StreamCommand/send(_:)`` means no more than that its bytes are written: stanzas flow and nothing is awaited.
-    /// Then whoever has the socket may write them without asking further, which each delivery does.
-    public var writesAtOnce: Bool { stream.isAuthenticated && !stream.isPaused && stream.isWritable }
 
     /// Whether nothing more should be read for now: an answer is awaited, and an authenticated peer may say as much as it likes.
     public var holdsReads: Bool { stream.isPaused && stream.isAuthenticated }
@@ -135,7 +143,7 @@ public struct StreamEngine {
     }
 
     private mutating func finish(_ actions: inout [StreamAction]) {
-        if let failure = stream.failure { negotiation.streamFailed(failure, &stream) }
+        if let ending = stream.ending { negotiation.streamEnded(ending, &stream) }
         stream.end(&actions)
     }
 }

@@ -9,29 +9,28 @@ extension XMLStream {
         case .closed, .closing:
             return
         case .connecting, .handshaking:
-            return end(.unreachable("closed by us"))
+            return end(.closed("closed by us"))
         case .peerEnded:
             writeEnd(error)
-            end(.unreachable("closed by the peer"))
+            end(.closed("closed by the peer"))
         case .awaitingHeader, .open:
             writeEnd(error)
             phase = .closing(isDeaf: error != nil || !isAuthenticated)
             isPaused = false
-            lastWord(error.map { "closed by us: \($0.condition.rawValue)" } ?? "closed by us")
+            lastWord(.closed(error.map { "closed by us: \($0.condition.rawValue)" } ?? "closed by us"))
             generation &+= 1
             setTimer(.closing, configuration.closingTimeout)
         }
     }
 
-    /// The peer's fault: says so and closes without waiting. `failure` is what an attempt of ours came to.
-    mutating func fail(_ error: StreamError, _ words: String? = nil, as failure: DialFailure? = nil) {
+    /// The peer's fault: says so and closes without waiting.
+    mutating func fail(_ error: StreamError, _ words: String? = nil) {
         switch phase {
         case .closed: return
         case .closing, .connecting, .handshaking: break
         case .awaitingHeader, .open, .peerEnded: writeEnd(error)
         }
-        let cause = words ?? error.text ?? error.condition.rawValue
-        end(failure ?? .unreachable(cause))
+        end(.failed(.unreachable(words ?? error.text ?? error.condition.rawValue)))
     }
 
     /// Bytes that are refused.
@@ -40,17 +39,25 @@ extension XMLStream {
     }
 
     /// An attempt of ours came to nothing: closes in good order, without waiting.
-    mutating func giveUp(_ failure: DialFailure) {
+    mutating func giveUp(_ failure: DialFailure) { closeAtOnce(.failed(failure)) }
+
+    /// The stream has served its purpose: closes in good order, without waiting.
+    mutating func finish(_ words: String) { closeAtOnce(.closed(words)) }
+
+    private mutating func closeAtOnce(_ ending: StreamEnding) {
         switch phase {
         case .awaitingHeader, .open, .peerEnded: if isHeaderWritten { writeEnd(nil) }
         case .connecting, .handshaking, .closing, .closed: break
         }
-        end(failure)
+        end(ending)
     }
 
-    /// The connection ends without a word.
-    mutating func giveUp(silently words: String) {
-        end(.unreachable(words))
+    /// The connection ends without a word, also one whose stream has ended and that still waits for the other side.
+    mutating func reset(_ words: String) {
+        lastWord(.failed(.unreachable(words)))
+        phase = .closed
+        generation &+= 1
+        act(.reset)
     }
 
     /// The peer sent a stream error: unrecoverable, its last word follows (RFC 6120 §4.9.1.1).
@@ -59,9 +66,10 @@ extension XMLStream {
         let name = condition?.name ?? "undefined-condition"
         var words = "the peer reports \(name)"
         if let text = error.first("text", Namespaces.streamErrors)?.text, !text.isEmpty { words += ": \(text)" }
-        if case .open = phase, isAuthenticated { report(.errorReceived(name)) }
+        if case .open = phase, isAuthenticated, !isClientStream { act(.peer(.errorReceived(name))) }
         if case .closing = phase {} else { writeEnd(nil) }
-        end(StreamError.Condition(rawValue: name).map(\.isRefusal) == true ? .refused(words) : .unreachable(words))
+        let isRefusal = StreamError.Condition(rawValue: name)?.isRefusal == true
+        end(.failed(isRefusal ? .refused(words) : .unreachable(words)))
     }
 
     /// The peer said its last word.
@@ -71,33 +79,41 @@ extension XMLStream {
             // RFC 6120 §4.4: what is still to be said is said before the answer. The site has the word; it hears this
             // after everything that came before.
             phase = .peerEnded
-            lastWord("closed by the peer")
-            report(.streamEnded)
+            lastWord(.closed("closed by the peer"))
+            reportEnded()
             generation &+= 1
             setTimer(.closing, configuration.closingTimeout)
         case .closing(isDeaf: false):
-            report(.streamEnded)
-            end(.unreachable("closed by us"))
+            reportEnded()
+            end(.closed("closed by us"))
         case .closing(isDeaf: true):
-            end(.unreachable("closed by us"))
+            end(.closed("closed by us"))
         default:
             writeEnd(nil)
-            end(.unreachable("the peer closed the stream during negotiation"))
+            end(.closed("the peer closed the stream during negotiation"))
         }
+    }
+
+    private mutating func reportEnded() { act(isClientStream ? .client(.streamEnded) : .peer(.streamEnded)) }
+
+    /// Tells the site that the connection is gone.
+    mutating func reportClosed() {
+        let words = ending?.words ?? "closed"
+        act(isClientStream ? .client(.closed(words)) : .peer(.closed(words)))
     }
 
     /// The other end's word was awaited long enough.
     mutating func closingTimerFired() {
         switch phase {
         case .peerEnded: close(nil)
-        case .closing: end(.unreachable("closed by us"))
+        case .closing: end(.closed("closed by us"))
         default: break
         }
     }
 
     /// The connection is gone.
     mutating func connectionClosed(_ words: String) {
-        lastWord(words)
+        lastWord(.failed(.unreachable(words)))
         phase = .closed
         generation &+= 1
     }
@@ -112,18 +128,17 @@ extension XMLStream {
         output += "</stream:stream>".utf8
     }
 
-    private mutating func end(_ failure: DialFailure) {
-        lastWord(failure)
+    private mutating func end(_ ending: StreamEnding) {
+        lastWord(ending)
         guard phase != .closed else { return }
         phase = .closed
         generation &+= 1
         act(.close)
     }
 
-    private mutating func lastWord(_ words: String) { lastWord(.unreachable(words)) }
-
-    private mutating func lastWord(_ failure: DialFailure) {
-        if self.failure == nil { self.failure = failure }
+    /// What ended it first counts.
+    private mutating func lastWord(_ ending: StreamEnding) {
+        if self.ending == nil { self.ending = ending }
     }
 }
 

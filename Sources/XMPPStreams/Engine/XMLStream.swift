@@ -41,8 +41,8 @@ struct XMLStream {
     var isAuthenticated = false
     /// The stream's identifier, which the receiving entity gives (RFC 6120 §4.7.3).
     var id = ""
-    /// Why the stream is over; nil while it is not.
-    var failure: DialFailure?
+    /// How the stream came to its end; nil while it has not.
+    var ending: StreamEnding?
 
     /// An answer of the site is awaited: the peer's next element has to wait for it too.
     var isPaused = false
@@ -69,16 +69,6 @@ struct XMLStream {
     var unreadByteCount: Int { framer.unreadByteCount }
     var isClientStream: Bool { contentNamespace == Namespaces.client }
 
-    /// Why it is over, in words for the operator.
-    var lastWords: String {
-        switch failure {
-        case .unreachable(let words), .refused(let words): words
-        case .noSuchDomain: "no such domain"
-        case .serviceNotOffered: "service not offered"
-        case nil: "closed"
-        }
-    }
-
     // MARK: Actions
 
     /// Collects actions behind those in `actions`, until ``end(_:)``.
@@ -100,9 +90,6 @@ struct XMLStream {
         flush()
         actions.append(action)
     }
-
-    /// Tells the site.
-    mutating func report(_ event: StreamEvent) { act(.event(event)) }
 
     /// Has keys derived.
     mutating func derive(_ derivation: KeyDerivation) { act(.deriveKeys(derivation)) }

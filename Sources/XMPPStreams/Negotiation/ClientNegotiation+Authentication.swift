@@ -81,8 +81,11 @@ extension ClientNegotiation {
         }
         exchange = .awaitingCredentials(pending)
         stream.pause()
-        stream.report(
-            .credentialsWanted(localpart: pending.localpart, mechanism: mechanism, address: stream.address))
+        let address = stream.address
+        stream.act(
+            .client(
+                .credentialsWanted(
+                    localpart: pending.localpart, domain: domain, mechanism: mechanism, address: address)))
     }
 
     // MARK: Answers
@@ -146,15 +149,16 @@ extension ClientNegotiation {
             account: credentials.account.bare, generation: credentials.generation, isSecure: stream.tls != nil)
         exchange = .awaitingAdmission(client, additionalData: additionalData)
         stream.pause()
-        stream.report(.clientAuthenticated(client))
+        stream.act(.client(.authenticated(client)))
     }
 
     /// RFC 6120 §6.4.5: says so; the client may try again, a few times.
     private mutating func fail(_ failure: SASLFailure, _ stream: inout XMLStream) {
         // What the site refuses itself it counts itself.
         let isRefusal = if case .awaitingAdmission = exchange { true } else { false }
-        if failure == .notAuthorized, !isRefusal {
-            stream.report(.authenticationFailed(localpart: localpart, address: stream.address))
+        if failure == .notAuthorized, !isRefusal, let domain {
+            let address = stream.address
+            stream.act(.client(.authenticationFailed(localpart: localpart, domain: domain, address: address)))
         }
         exchange = .none
         failedAttempts += 1

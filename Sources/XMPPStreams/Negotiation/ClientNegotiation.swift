@@ -95,7 +95,7 @@ struct ClientNegotiation: Negotiation {
         case Namespaces.sasl where account == nil:
             saslReceived(tape, &stream)
         case Namespaces.streamManagement where account != nil:
-            stream.report(.nonza(tape.element()))
+            stream.act(.client(.nonza(tape.element())))
         default:
             // RFC 6120 §4.9.3.24, and §4.9.3.12 for who says too much too early.
             stream.fail(StreamError(account == nil ? .notAuthorized : .unsupportedStanzaType))
@@ -112,8 +112,8 @@ struct ClientNegotiation: Negotiation {
         guard let account else { return registrationReceived(stanza, &stream) }
         // RFC 6120 §8.1.2.1: a client speaks for itself; which of its resources it is, the site knows.
         if let from = stanza.from, !from.hasSameBare(as: account) { return stream.fail(StreamError(.invalidFrom)) }
-        guard choosesPassword(stanza, account, stream) else { return stream.report(.stanza(stanza)) }
-        awaitRegistration(stanza, &stream)
+        guard choosesPassword(stanza, account, stream) else { return stream.act(.client(.stanza(stanza))) }
+        awaitRegistration(stanza, domain: account.domain, &stream)
     }
 
     /// XEP-0077 §3.3: whether the owner of the account wants another password, whose keys take a while. Until they are there
@@ -135,7 +135,7 @@ struct ClientNegotiation: Negotiation {
             stream.fail(StreamError(.notAuthorized))
         case .malformedAddress(let address) where address.isTo:
             // RFC 6120 §8.3.3.8; the site counts the stanza and answers it.
-            stream.report(.stanzaRefused(address.head, StanzaError(.jidMalformed)))
+            stream.act(.client(.stanzaRefused(address.head, StanzaError(.jidMalformed))))
         case .malformedAddress:
             stream.fail(StreamError(.invalidFrom))
         }
@@ -148,12 +148,12 @@ struct ClientNegotiation: Negotiation {
         else { return stream.fail(StreamError(.notAuthorized)) }
         var stanza = stanza
         if stanza.to == nil { stanza.to = domain }
-        awaitRegistration(stanza, &stream)
+        awaitRegistration(stanza, domain: domain, &stream)
     }
 
-    private mutating func awaitRegistration(_ stanza: Stanza, _ stream: inout XMLStream) {
+    private mutating func awaitRegistration(_ stanza: Stanza, domain: JID, _ stream: inout XMLStream) {
         isAwaitingRegistration = true
         stream.pause()
-        stream.report(.registrationRequested(stanza))
+        stream.act(.client(.registrationRequested(stanza, domain: domain)))
     }
 }

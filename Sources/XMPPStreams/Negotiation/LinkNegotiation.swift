@@ -4,7 +4,7 @@ import XMPPStanzas
 import XMPPXML
 
 /// A stream that we opened to send a peer stanzas (RFC 6120 §9.2): TLS, then SASL EXTERNAL if the peer offers it, else
-/// dialback. It ends in `outboundReady` or in `outboundFailed`, once.
+/// dialback. It comes to `ready` or to `failed`, once.
 struct LinkNegotiation: Negotiation {
     private enum State {
         /// Header and features of the peer are awaited.
@@ -73,7 +73,7 @@ struct LinkNegotiation: Negotiation {
         case Namespaces.dialback:
             dialbackReceived(tape, &stream)
         case Namespaces.streamManagement, Namespaces.relay:
-            if case .ready = state { stream.report(.nonza(tape.element())) }
+            if case .ready = state { stream.act(.peer(.nonza(tape.element()))) }
         case stream.contentNamespace where carriesBack:
             stream.peerStanzaReceived(tape, proven: [pair])
         default:
@@ -189,19 +189,18 @@ struct LinkNegotiation: Negotiation {
     private mutating func ready(_ proof: PeerProof, _ stream: inout XMLStream) {
         state = .ready
         stream.authenticated()
-        stream.report(
-            .outboundReady(
-                PeerFeatures(
-                    relay: features.relay, streamManagement: features.streamManagement, proof: proof,
-                    peerCertificateVerified: isCertificateVerified, isBidirectional: bidirection != .none)))
+        let abilities = PeerFeatures(
+            relay: features.relay, streamManagement: features.streamManagement, proof: proof,
+            peerCertificateVerified: isCertificateVerified, isBidirectional: bidirection != .none)
+        stream.act(.attempt(.ready(abilities)))
     }
 
-    mutating func streamFailed(_ failure: DialFailure, _ stream: inout XMLStream) {
+    mutating func streamEnded(_ ending: StreamEnding, _ stream: inout XMLStream) {
         switch state {
         case .ready, .failed: return
         default:
             state = .failed
-            stream.report(.outboundFailed(failure))
+            stream.act(.attempt(.failed(ending.failure)))
         }
     }
 }

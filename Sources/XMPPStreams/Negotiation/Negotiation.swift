@@ -23,7 +23,7 @@ protocol Negotiation {
     /// Keys were derived, or could not be.
     mutating func keysDerived(_ keys: SCRAMKeys?, for id: KeyDerivation.ID, _ stream: inout XMLStream)
     /// The stream is over. Told more than once.
-    mutating func streamFailed(_ failure: DialFailure, _ stream: inout XMLStream)
+    mutating func streamEnded(_ ending: StreamEnding, _ stream: inout XMLStream)
 }
 
 extension Negotiation {
@@ -34,5 +34,5 @@ extension Negotiation {
     mutating func tlsEstablished(_ facts: TLSFacts, _ stream: inout XMLStream) {}
     mutating func answered(_ command: StreamCommand, _ stream: inout XMLStream) {}
     mutating func keysDerived(_ keys: SCRAMKeys?, for id: KeyDerivation.ID, _ stream: inout XMLStream) {}
-    mutating func streamFailed(_ failure: DialFailure, _ stream: inout XMLStream) {}
+    mutating func streamEnded(_ ending: StreamEnding, _ stream: inout XMLStream) {}
 }

@@ -31,7 +31,7 @@ extension PeerNegotiation {
             return stream.write(element.answer(.valid).serialized)
         }
         pairs.await(pair)
-        stream.report(.dialbackKeyReceived(pair, key: element.key, streamID: stream.id, address: stream.address))
+        stream.act(.peer(.dialbackKeyReceived(pair, key: element.key, streamID: stream.id, address: stream.address)))
     }
 
     private func refusal(of element: DialbackElement, _ pair: DomainPair, _ stream: XMLStream) -> StanzaError.Condition? {

@@ -108,7 +108,7 @@ struct PeerNegotiation: Negotiation {
             bidiReceived(tape, &stream)
         case Namespaces.streamManagement, Namespaces.relay:
             guard !pairs.proven.isEmpty else { return stream.fail(StreamError(.notAuthorized)) }
-            stream.report(.nonza(tape.element()))
+            stream.act(.peer(.nonza(tape.element())))
         default:
             stream.fail(StreamError(.unsupportedStanzaType))
         }
@@ -180,6 +180,6 @@ struct PeerNegotiation: Negotiation {
     mutating func prove(_ pair: DomainPair, _ proof: PeerProof, _ stream: inout XMLStream) {
         pairs.prove(pair)
         stream.authenticated()
-        stream.report(.peerVerified(pair, proof, bidirection))
+        stream.act(.peer(.peerVerified(pair, proof, bidirection)))
     }
 }

@@ -4,7 +4,7 @@ import XMPPStanzas
 import XMPPXML
 
 /// A stream that we opened to ask the authoritative server of a domain whether a dialback key is genuine
-/// (XEP-0220 §2.1.2). It ends in `dialbackVerified`, once, and is closed.
+/// (XEP-0220 §2.1.2). It ends in `verified`, once, and is closed.
 struct VerificationNegotiation: Negotiation {
     private enum State {
         case awaitingFeatures
@@ -91,13 +91,13 @@ struct VerificationNegotiation: Negotiation {
             // XEP-0220 §2.5: whatever goes wrong at this step, the initiating server hears this.
             case .error(_, let words): DialbackVerdict.error(.remoteServerNotFound, words: words)
             }
-        stream.report(.dialbackVerified(verdict))
-        stream.giveUp(.unreachable("the verification is over"))
+        stream.act(.attempt(.verified(verdict)))
+        stream.finish("the verification is over")
     }
 
-    mutating func streamFailed(_ failure: DialFailure, _ stream: inout XMLStream) {
+    mutating func streamEnded(_ ending: StreamEnding, _ stream: inout XMLStream) {
         if case .answered = state { return }
         state = .answered
-        stream.report(.dialbackVerified(.error(.remoteServerNotFound, words: stream.lastWords)))
+        stream.act(.attempt(.verified(.error(.remoteServerNotFound, words: ending.words))))
     }
 }

@@ -19,7 +19,7 @@ extension XMLStream {
             return
         }
         if let error = objection(to: stanza, proven) { return fail(error) }
-        report(.stanza(stanza))
+        act(.peer(.stanza(stanza)))
     }
 
     /// RFC 6120 §8.1.1.2, §8.1.2.2: between servers both addresses are there, and their domains were proven.
@@ -40,7 +40,7 @@ extension XMLStream {
         if head.relayMark != nil, let domain = address.domain {
             if address.isTo { head.to = domain } else { head.from = domain }
             if let from = head.from, let to = head.to, proven.contains(DomainPair(local: to.domain, peer: from.domain)) {
-                return report(.stanzaRefused(head, StanzaError(.jidMalformed)))
+                return act(.peer(.stanzaRefused(head, StanzaError(.jidMalformed))))
             }
         }
         head = address.head
@@ -48,6 +48,6 @@ extension XMLStream {
         let pair = head.from.flatMap { from in proven.first { $0.peer == from.domain } }
         if let pair, head.to == nil { head.to = pair.local }
         if pair == nil { head.from = nil }
-        report(.stanzaRefused(head, StanzaError(.jidMalformed)))
+        act(.peer(.stanzaRefused(head, StanzaError(.jidMalformed))))
     }
 }

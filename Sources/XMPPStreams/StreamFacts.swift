@@ -27,7 +27,7 @@ public enum SASLMechanism: String, Sendable, CaseIterable {
     }
 }
 
-/// What the site answers to ``StreamEvent/credentialsWanted(localpart:mechanism:address:)``: the stored SCRAM keys
+/// What the site answers to ``ClientStreamEvent/credentialsWanted(localpart:domain:mechanism:address:)``: the stored SCRAM keys
 /// (RFC 5802 §3) of the account, or a decoy that cannot be told from them.
 public struct StoredCredentials: Sendable, Equatable {
     /// The account; for a decoy the address that was asked for.
@@ -173,103 +173,4 @@ public enum DialFailure: Error, Sendable, Equatable {
         case .unreachable(let words), .refused(let words): words
         }
     }
-}
-
-/// Facts that a connection's stream reports to the site.
-///
-/// Whatever is rare and has much to say is indirect: a stanza's event is moved from list to list on its way.
-public enum StreamEvent: Sendable {
-    // A client's stream, before authentication: at most one outstanding per connection.
-
-    /// A client named itself; answered by ``StreamCommand/credentials(_:)``.
-    indirect case credentialsWanted(localpart: String, mechanism: SASLMechanism, address: RemoteAddress)
-    /// A client proved itself; answered by ``StreamCommand/admit`` or ``StreamCommand/refuse(_:)``.
-    indirect case clientAuthenticated(AuthenticatedClient)
-    /// A SASL exchange failed; counted per account and address.
-    indirect case authenticationFailed(localpart: String?, address: RemoteAddress)
-    /// XEP-0077: before authentication any IQ in `jabber:iq:register`, afterwards one that chooses another password. Nothing that
-    /// follows is read before ``StreamCommand/registrationHandled``.
-    case registrationRequested(Stanza)
-
-    // Authenticated streams of both kinds.
-
-    /// A complete stanza: well-formed, within limits, and on a server's stream between verified domains.
-    case stanza(Stanza)
-    /// A stanza that cannot be taken: a malformed address. It counts like any other (stream management counts every stanza
-    /// that was received), and is answered with the error unless it has no `from` on a server's stream.
-    indirect case stanzaRefused(Stanza, StanzaError)
-    /// A top-level element that is not a stanza: stream management, relay.
-    indirect case nonza(Element)
-
-    // A stream that another server opened.
-
-    /// The peer asks for `pair` with a dialback key (XEP-0220 §2.1.1); answered by
-    /// ``StreamCommand/dialbackVerdict(_:_:)``.
-    indirect case dialbackKeyReceived(DomainPair, key: String, streamID: String, address: RemoteAddress)
-    /// `pair` may be used on this stream from now on, in the other direction too as far as the peer asked for it. Without
-    /// that, `relay` is known from the peer's use of it, not here.
-    indirect case peerVerified(DomainPair, PeerProof, Bidirection = .none)
-
-    // A stream that we opened.
-
-    /// The stream is authenticated and ready for stanzas.
-    indirect case outboundReady(PeerFeatures)
-    /// The stream came to nothing before it was ready; nothing else comes from it.
-    indirect case outboundFailed(DialFailure)
-    /// The answer to our `<db:verify/>` (XEP-0220 §2.2), or an error if there was none; nothing else comes.
-    indirect case dialbackVerified(DialbackVerdict)
-
-    // Ends. After `closed` nothing more comes from this connection.
-
-    /// The peer ended an authenticated stream with an error of this condition (RFC 6120 §4.9.3); the end follows.
-    case errorReceived(String)
-    /// The peer closes its stream in good order, and its machine has everything up to this ``StreamCommand/mark(_:)``: TCP
-    /// says so. `streamEnded` follows.
-    case arrived(UInt64)
-    /// The peer closed its stream in good order (RFC 6120 §4.4).
-    case streamEnded
-    /// The connection is gone; words for the operator.
-    case closed(String)
-    /// More is waiting to be written than the limit allows: the reader is too slow.
-    case congested
-}
-
-/// What the site tells a connection's stream to do.
-public enum StreamCommand: Sendable, Equatable {
-    /// Writes these bytes: whole stanzas or nonzas, serialised for the stream's content namespace.
-    case send([UInt8])
-    /// Names the place behind what was sent before, for ``StreamEvent/arrived(_:)``; the last one counts.
-    case mark(UInt64)
-    /// Closes in good order after what was sent before; with an error, says it first.
-    indirect case close(StreamError?)
-    /// Ends the connection without a word and throws away what it has not carried yet, also in the kernel: the line is dead,
-    /// and what was written must not arrive when it returns.
-    case abort
-    /// The answer to `credentialsWanted`.
-    indirect case credentials(StoredCredentials)
-    /// The answer to `credentialsWanted` where too many attempts failed or too much waits: temporary-auth-failure.
-    case refuseCredentials
-    /// The answer to `clientAuthenticated`: success is sent now.
-    case admit
-    /// The answer to `clientAuthenticated`: a SASL failure is sent.
-    case refuse(SASLFailure)
-    /// The answer to `registrationRequested` was sent before: the stream goes on.
-    case registrationHandled
-    /// The answer to `dialbackKeyReceived`.
-    indirect case dialbackVerdict(DomainPair, DialbackVerdict)
-}
-
-/// SASL failure conditions (RFC 6120 §6.5).
-public enum SASLFailure: String, Sendable {
-    case aborted
-    case accountDisabled = "account-disabled"
-    case credentialsExpired = "credentials-expired"
-    case encryptionRequired = "encryption-required"
-    case incorrectEncoding = "incorrect-encoding"
-    case invalidAuthzid = "invalid-authzid"
-    case invalidMechanism = "invalid-mechanism"
-    case malformedRequest = "malformed-request"
-    case mechanismTooWeak = "mechanism-too-weak"
-    case notAuthorized = "not-authorized"
-    case temporaryAuthFailure = "temporary-auth-failure"
 }
