@@ -17,6 +17,8 @@ struct Outbox {
         case kept(LoggedStanza)
         /// A stanza of which there is no other copy.
         case volatile([UInt8])
+        /// An IQ request, of which there is no other copy: if it may never have reached the client, its sender is told.
+        case request(RequestHead, [UInt8])
         /// The availability of somebody: worthless as soon as there is a newer one.
         case availability(of: JID, [UInt8])
 
@@ -29,9 +31,16 @@ struct Outbox {
         var isMessage: Bool {
             switch self {
             case .message, .kept: true
-            case .volatile, .availability: false
+            case .volatile, .request, .availability: false
             }
         }
+    }
+
+    /// What an IQ request is answered by (RFC 6120 §8.2.3).
+    struct RequestHead {
+        var from: JID
+        var to: JID?
+        var id: String?
     }
 
     /// A stanza with its number.
@@ -117,7 +126,7 @@ struct Outbox {
             case .kept(let logged):
                 keptCount -= 1
                 keptBytes -= logged.stanza.content.count
-            case .volatile, .availability: break
+            case .volatile, .request, .availability: break
             }
             sent.removeFirst()
         }
@@ -137,9 +146,6 @@ struct Outbox {
         nextUnsent = ClientSlotTable.unsent
         return entries
     }
-
-    /// The sent stanza's content, for a resend.
-    var sentEntries: [Entry] { Array(sent) }
 
     /// The messages in hand, sent or waiting.
     func forEachMessage(_ body: (UInt64) -> Void) {

@@ -43,7 +43,7 @@ struct Session {
     }
 
     let jid: JID
-    /// The account's place in ``Sessions/accounts``.
+    /// The account's place in ``Sessions/online``.
     let account: Int
     /// The account's number in the store.
     let accountNumber: AddressNumber

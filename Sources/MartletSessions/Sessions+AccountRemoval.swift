@@ -14,7 +14,7 @@ extension Sessions {
             ?? MailboxTable.count(of: account.number, upTo: turn.policy.mailboxMessages, in: turn.store)
         return UserRow(
             account: account.jid.description,
-            sessions: accounts.place(of: account.jid).map { accounts[$0].sessions.count } ?? 0,
+            sessions: online.place(of: account.jid).map { online[$0].sessions.count } ?? 0,
             waiting: waiting)
     }
 
@@ -22,8 +22,8 @@ extension Sessions {
     /// (XEP-0077 §3.2).
     public mutating func accountRemoved(_ account: AccountName, _ turn: Turn) {
         let (jid, number) = (account.jid, account.number)
-        if let place = accounts.place(of: jid) {
-            for id in accounts[place].sessions { end(id, because: .streamError(StreamError(.notAuthorized)), turn) }
+        if let place = online.place(of: jid) {
+            for id in online[place].sessions { end(id, because: .streamError(StreamError(.notAuthorized)), turn) }
         }
         for ended in ClientSessionTable.sessions(of: number, in: turn.store) {
             ClientSessionTable.remove(number, ended.session, in: turn.store)

@@ -42,8 +42,8 @@ extension Sessions {
     }
 
     private mutating func tellAvailability(of contact: JID, to id: SessionID, _ turn: Turn) {
-        let present = accounts.place(of: contact).map { place in
-            accounts[place].sessions.compactMap { sessions[$0].presence }
+        let present = online.place(of: contact).map { place in
+            online[place].sessions.compactMap { sessions[$0].presence }
         }
         for presence in present ?? [] {
             var copy = presence

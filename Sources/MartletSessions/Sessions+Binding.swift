@@ -75,17 +75,17 @@ extension Sessions {
         } else {
             return refuse(StanzaError(.badRequest))  // RFC 6120 §7.7.2.1
         }
-        if let place = accounts.place(of: account), let older = session(of: jid, at: place) {
+        if let place = online.place(of: account), let older = session(of: jid, at: place) {
             // RFC 6120 §7.7.2.2: the newer session wins, since the older one is most often a dead connection.
             end(older, because: .conflict, turn)
-        } else if let place = accounts.place(of: account),
-            accounts[place].sessions.count >= turn.policy.resourcesPerAccount
+        } else if let place = online.place(of: account),
+            online[place].sessions.count >= turn.policy.resourcesPerAccount
         {
             return refuse(StanzaError(.resourceConstraint, .wait))  // RFC 6120 §7.6.2.1
         }
-        let place = accounts.place(of: account) ?? accounts.insert(account, number)
+        let place = online.place(of: account) ?? online.insert(account, number)
         let id = sessions.insert(Session(jid: jid, account: place, accountNumber: number, connection: connection))
-        accounts[place].sessions.append(id)
+        online[place].sessions.append(id)
         connections[connection] = .bound(id)
         let text = Element("jid", Namespaces.bind, text: jid.description)
         turn.perform(

@@ -37,9 +37,9 @@ extension Sessions {
     /// `Docs/relay-protocol.md` R5: sessions that are there again believe what was true before the start, so the peers of
     /// their contacts are reached, which refreshes presence with them.
     private mutating func wantLinksOfRestored(_ turn: Turn) {
-        var place = accounts.place(from: 0)
+        var place = online.place(from: 0)
         while let current = place {
-            let account = accounts[current]
+            let account = online[current]
             if account.sessions.contains(where: { sessions[$0].isAvailable }) {
                 for contact in RosterTable.contacts(of: account.number, with: .to, in: turn.store) {
                     let peer = AddressTable.address(contact, in: turn.store).domain
@@ -49,7 +49,7 @@ extension Sessions {
                     turn.ask(.reachPeer(pair))
                 }
             }
-            place = accounts.place(from: current + 1)
+            place = online.place(from: current + 1)
         }
     }
 
@@ -57,7 +57,7 @@ extension Sessions {
         let bare = AddressTable.address(account, in: turn.store)
         let jid = JID(
             preparedLocalpart: bare.localpart, preparedDomainpart: bare.domainpart, preparedResourcepart: row.resource)
-        let place = accounts.place(of: bare) ?? accounts.insert(bare, account)
+        let place = online.place(of: bare) ?? online.insert(bare, account)
         var session = Session(jid: jid, account: place, accountNumber: account, connection: nil)
         session.number = number
         session.isRestored = true
@@ -75,7 +75,7 @@ extension Sessions {
             session.outbox.restore(number: slot.number, logSequence: slot.logSequence)
         }
         let id = sessions.insert(session)
-        accounts[place].sessions.append(id)
+        online[place].sessions.append(id)
         noteReady(id, isRestored: true, turn)
         detach(id, turn)
     }

@@ -11,8 +11,8 @@ extension Sessions {
         let (stanza, origin) = (envelope.stanza, envelope.origin)
         guard let to = stanza.to, to.localpart != nil else { return }
         let bare = to.bare
-        let place = accounts.place(of: bare)
-        guard let number = place.map({ accounts[$0].number }) ?? accountNumber(of: bare, turn) else {
+        let place = online.place(of: bare)
+        guard let number = place.map({ online[$0].number }) ?? accountNumber(of: bare, turn) else {
             return deliverToNobody(stanza, turn)
         }
         let session = to.isFull ? place.flatMap { self.session(of: to, at: $0) } : nil
@@ -95,7 +95,7 @@ extension Sessions {
     /// The sessions that get messages to the bare JID, in the order in which they were bound: all that are available with
     /// a priority that is not negative (RFC 6121 §8.5.2.1.1 leaves the choice between all and the most available).
     func recipients(_ place: Int) -> [SessionID] {
-        let all = accounts[place].sessions
+        let all = online[place].sessions
         // Nearly always, and then no list is made for the message.
         if all.allSatisfy({ sessions[$0].takesMessages }) { return all }
         return all.filter { sessions[$0].takesMessages }
@@ -168,6 +168,8 @@ extension Sessions {
         let type = stanza.kind == .presence ? stanza.presenceType : nil
         if let from = stanza.from, type == .available || type == .unavailable {
             transmit(.availability(of: from, bytes), bytes, to: id, turn)
+        } else if stanza.kind == .iq, stanza.iqType?.isRequest == true, let from = stanza.from {
+            transmit(.request(Outbox.RequestHead(from: from, to: stanza.to, id: stanza.id), bytes), bytes, to: id, turn)
         } else {
             transmit(.volatile(bytes), bytes, to: id, turn)
         }

@@ -53,7 +53,7 @@ extension Sessions {
             }
             if let handled = sessions[id].management?.handled {
                 // Everything it covers is part of this batch or of one before, so it may leave with it.
-                turn.perform(.send(Self.acknowledgement(handled)), on: connection)
+                turn.perform(.send(StreamManagement.acknowledgement(handled)), on: connection)
             }
             end(id, because: .closed, turn)
         } else {
@@ -97,7 +97,7 @@ extension Sessions {
         logKept(id, turn)
         let session = sessions.remove(id)
         let place = session.account
-        accounts[place].sessions.removeAll { $0 == id }
+        online[place].sessions.removeAll { $0 == id }
         var leftovers: [UInt64] = []
         // Lazy: a session whose end is lost in a crash is there again, and ends again. What is sent on elsewhere because
         // of it is binding again.
@@ -106,7 +106,7 @@ extension Sessions {
             leftovers = release(session, turn)
         }
         if !leftovers.isEmpty { redeliver(leftovers, at: place, turn) }
-        if accounts[place].sessions.isEmpty { accounts.remove(place) }
+        if online[place].sessions.isEmpty { online.remove(place) }
         turn.note(.sessionEnded(session.jid))
     }
 
@@ -157,13 +157,9 @@ extension Sessions {
     /// (XEP-0198 §8). Whoever had an answer already takes no notice.
     private func bounceRequests(_ session: Session, _ turn: Turn) {
         for entry in Array(session.outbox.sent) + Array(session.outbox.waiting) {
-            guard case .volatile(let bytes) = entry.content, bytes.starts(with: "<iq ".utf8) else { continue }
-            guard
-                let stanza = try? Stanza(
-                    parsing: bytes, contentNamespace: Namespaces.client, context: .init(Namespaces.client)),
-                stanza.iqType?.isRequest == true
-            else { continue }
-            turn.bounce(stanza, StanzaError(.serviceUnavailable))
+            guard case .request(let head, _) = entry.content else { continue }
+            let request = Stanza(.iq, from: head.from, to: head.to, id: head.id, type: "get")
+            turn.bounce(request, StanzaError(.serviceUnavailable))
         }
     }
 
@@ -189,8 +185,8 @@ extension Sessions {
             // The last word about the count: the client need not ask again what is known to be handled.
             ClientSessionTable.setHandled(sessions[id].accountNumber, number, handled, in: turn.store)
             sessions[id].management?.isCountStale = false
-            turn.perform(.send(Array("<r xmlns='urn:xmpp:sm:3'/>".utf8)), on: connection)
-            turn.perform(.send(Self.acknowledgement(handled)), on: connection)
+            turn.perform(.send(StreamManagement.request), on: connection)
+            turn.perform(.send(StreamManagement.acknowledgement(handled)), on: connection)
             turn.perform(.close(error), on: connection)
             sessions[id].isLeaving = true
             // The connection is kept in mind until it is closed: the client's last `<a/>` may still come.

@@ -18,7 +18,7 @@ extension Sessions {
             } else if to.isFull {
                 if let session { send(stanza, to: session, turn) }
             } else if let place {
-                for id in accounts[place].sessions where sessions[id].isAvailable { send(stanza, to: id, turn) }
+                for id in online[place].sessions where sessions[id].isAvailable { send(stanza, to: id, turn) }
             }
         case .error:
             // RFC 6121 §4.6: somebody who cannot be reached needs no farewell.
@@ -57,7 +57,7 @@ extension Sessions {
         }
         var answered = false
         if let place {
-            for id in accounts[place].sessions {
+            for id in online[place].sessions {
                 guard var answer = sessions[id].presence else { continue }
                 answer.to = from
                 turn.route(answer, from: self.origin(of: id))

@@ -95,12 +95,12 @@ extension Sessions {
     }
 
     private func isAnybodySeen(at pair: DomainPair) -> Bool {
-        var place = accounts.place(from: 0)
+        var place = online.place(from: 0)
         while let current = place {
-            if accounts[current].jid.domainpart == pair.local.domainpart, accounts[current].seen.contains(domain: pair.peer) {
+            if online[current].jid.domainpart == pair.local.domainpart, online[current].seen.contains(domain: pair.peer) {
                 return true
             }
-            place = accounts.place(from: current + 1)
+            place = online.place(from: current + 1)
         }
         return false
     }

@@ -57,7 +57,7 @@ extension Sessions {
     /// The same for the sessions of an account, but for one: only one at a time keeps messages, so that what is written is in the
     /// order in which it came.
     mutating func logKept(of place: Int, but except: SessionID?, _ turn: Turn) {
-        for id in accounts[place].sessions where id != except { logKept(id, turn) }
+        for id in online[place].sessions where id != except { logKept(id, turn) }
     }
 
     /// A session has acknowledged these stanzas. Lazy: a client that resumes says it again.
@@ -138,7 +138,7 @@ extension Sessions {
     /// Messages that need not be sent to a session from the mailbox: it has them itself, or another session has.
     private func messagesInHand(of id: SessionID, includingDetached: Bool) -> Set<UInt64> {
         var held: Set<UInt64> = []
-        for other in accounts[sessions[id].account].sessions {
+        for other in online[sessions[id].account].sessions {
             guard other == id || includingDetached || sessions[other].connection != nil else { continue }
             sessions[other].outbox.forEachMessage { held.insert($0) }
             held.formUnion(sessions[other].unmanaged)
@@ -152,7 +152,7 @@ extension Sessions {
         let recipients = recipients(place)
         if recipients.isEmpty { return }
         var inHand: Set<UInt64> = []
-        for other in accounts[place].sessions {
+        for other in online[place].sessions {
             sessions[other].outbox.forEachMessage { inHand.insert($0) }
             inHand.formUnion(sessions[other].unmanaged)
         }

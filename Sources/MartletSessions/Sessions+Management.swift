@@ -112,7 +112,7 @@ extension Sessions {
             turn.lazily { ClientSessionTable.setHandled(account, number, management.handled, in: turn.store) }
             sessions[id].management?.isCountStale = false
         }
-        turn.acknowledge(Self.acknowledgement(management.handled), on: connection)
+        turn.acknowledge(StreamManagement.acknowledgement(management.handled), on: connection)
     }
 
     /// XEP-0198 §4: the client says how much it has handled.
@@ -133,11 +133,6 @@ extension Sessions {
     /// XEP-0198 §4: `handled-count-too-high`.
     static var handledTooHigh: StreamError {
         StreamError(.undefinedCondition, text: "handled-count-too-high: more stanzas were acknowledged than sent")
-    }
-
-    /// `<a h='…'/>`.
-    static func acknowledgement(_ handled: UInt32) -> [UInt8] {
-        Array("<a xmlns='urn:xmpp:sm:3' h='\(handled)'/>".utf8)
     }
 
     /// `<failed/>`.

@@ -43,7 +43,7 @@ extension Sessions {
             }
         }
         broadcast(stanza, account: account, from: origin(of: id), turn)
-        for other in accounts[sessions[id].account].sessions where sessions[other].isAvailable {
+        for other in online[sessions[id].account].sessions where sessions[other].isAvailable {
             sendCopy(stanza, to: other, turn)
             if !wasAvailable, other != id, let presence = sessions[other].presence { sendCopy(presence, to: id, turn) }
         }
@@ -72,7 +72,7 @@ extension Sessions {
         var copy = stanza
         for contact in RosterTable.contacts(of: account, with: .from, in: turn.store) {
             // Whoever is here need not be looked for on the disk.
-            copy.to = accounts.place(of: contact).map { accounts[$0].jid } ?? AddressTable.address(contact, in: turn.store)
+            copy.to = online.place(of: contact).map { online[$0].jid } ?? AddressTable.address(contact, in: turn.store)
             turn.route(copy, from: origin)
         }
     }
@@ -92,12 +92,12 @@ extension Sessions {
         if sessions[id].isAvailable {
             sessions[id].presence = nil
             sessions[id].priority = 0
-            if !accounts[place].sessions.contains(where: { sessions[$0].isAvailable }) { departures[account] = turn.now }
+            if !online[place].sessions.contains(where: { sessions[$0].isAvailable }) { departures[account] = turn.now }
             if sessions[id].isResumable, let number = sessions[id].number {
                 turn.lazily { ClientSessionTable.setPresence(account, number, nil, in: turn.store) }
             }
             broadcast(stanza, account: account, from: origin(of: id), turn)
-            for other in accounts[place].sessions where other != id && sessions[other].isAvailable {
+            for other in online[place].sessions where other != id && sessions[other].isAvailable {
                 sendCopy(stanza, to: other, turn)
             }
         }

@@ -14,8 +14,8 @@ extension Sessions {
         forEachPair(peer, after: after, turn) { sessions, account, contact, row, budget in
             let jid = AddressTable.address(account, in: turn.store)
             guard jid.domainpart == sessions.peers[peer].pair.local.domainpart else { return true }
-            let place = sessions.accounts.place(of: jid)
-            let present = place.map { sessions.accounts[$0].sessions.filter { sessions.sessions[$0].isAvailable } } ?? []
+            let place = sessions.online.place(of: jid)
+            let present = place.map { sessions.online[$0].sessions.filter { sessions.sessions[$0].isAvailable } } ?? []
             guard present.count + 1 <= budget || budget == SessionLimits.presenceSlice else { return false }
             let to = AddressTable.address(contact, in: turn.store)
             if row.flags.contains(.from) {
@@ -55,14 +55,14 @@ extension Sessions {
         }
         var visits = 0
         var offset = first.offset
-        var place = accounts.place(from: first.account)
+        var place = online.place(from: first.account)
         if place != first.account { offset = 0 }
         while let current = place {
             visits += 1
             if visits > SessionLimits.presenceVisits { return PeerPresence.DirectedPlace(account: current, offset: offset) }
-            if accounts[current].jid.domainpart == pair.local.domainpart {
-                let account = accounts[current].number
-                let all = accounts[current].sessions.flatMap { id in sessions[id].directed.map { (id, $0) } }
+            if online[current].jid.domainpart == pair.local.domainpart {
+                let account = online[current].number
+                let all = online[current].sessions.flatMap { id in sessions[id].directed.map { (id, $0) } }
                 for (index, (id, address)) in all.enumerated().dropFirst(offset) {
                     guard budget > 0 else { return PeerPresence.DirectedPlace(account: current, offset: index) }
                     guard address.domainpart == pair.peer.domainpart, !isSubscribed(address, to: account, turn) else {
@@ -77,7 +77,7 @@ extension Sessions {
                 }
             }
             offset = 0
-            place = accounts.place(from: current + 1)
+            place = online.place(from: current + 1)
         }
         return nil
     }
@@ -107,20 +107,20 @@ extension Sessions {
             cutSince.map { CutWords.status(since: $0, now: turn.wall, utcOffset: turn.policy.utcOffset) }
             ?? CutWords.unanswered
         var budget = SessionLimits.presenceSlice
-        var place = accounts.place(from: first)
+        var place = online.place(from: first)
         var visits = 0
         while let current = place {
             visits += 1
             if visits > SessionLimits.presenceVisits { return current }
-            if accounts[current].jid.domainpart == pair.local.domainpart, accounts[current].seen.contains(domain: pair.peer) {
-                let cost = max(1, accounts[current].sessions.count)
+            if online[current].jid.domainpart == pair.local.domainpart, online[current].seen.contains(domain: pair.peer) {
+                let cost = max(1, online[current].sessions.count)
                 // An account with more sessions than a slice has stanzas would never get its turn.
                 let limit = budget == SessionLimits.presenceSlice ? max(1, budget / cost) : budget / cost
                 guard limit > 0 else { return current }
-                let account = accounts[current].number
+                let account = online[current].number
                 let isCut = cutSince != nil
                 // Nobody was asked about rooms and others without subscription; a short cut is none to them.
-                let stale = accounts[current].seen.takeStale(
+                let stale = online[current].seen.takeStale(
                     at: pair.peer, before: peers[peer].staleBefore, limit: limit, now: turn.now
                 ) { jid in !isCut && !Self.sees(jid, account, turn) }
                 for entry in stale {
@@ -131,7 +131,7 @@ extension Sessions {
                 budget -= stale.count * cost
                 if stale.count == limit { return current }
             }
-            place = accounts.place(from: current + 1)
+            place = online.place(from: current + 1)
         }
         return nil
     }
@@ -148,10 +148,10 @@ extension Sessions {
         forEachPair(peer, after: after, turn) { sessions, account, contact, row, budget in
             guard row.flags.contains(.to) else { return true }
             let jid = AddressTable.address(account, in: turn.store)
-            guard let place = sessions.accounts.place(of: jid) else { return true }
-            let old = sessions.accounts[place].sessions.filter { sessions.sessions[$0].isRestored }
+            guard let place = sessions.online.place(of: jid) else { return true }
+            let old = sessions.online[place].sessions.filter { sessions.sessions[$0].isRestored }
             let from = AddressTable.address(contact, in: turn.store)
-            guard !old.isEmpty, !sessions.accounts[place].seen.contains(from) else { return true }
+            guard !old.isEmpty, !sessions.online[place].seen.contains(from) else { return true }
             guard old.count <= budget || budget == SessionLimits.presenceSlice else { return false }
             budget -= old.count
             for id in old { sessions.send(Stanza(.presence, from: from, to: jid, type: "unavailable"), to: id, turn) }

@@ -11,16 +11,16 @@ extension Sessions {
         _ stanza: Stanza, _ type: PresenceType, to session: SessionID?, _ place: Int?, _ turn: Turn
     ) {
         guard let place, let from = stanza.from, let to = stanza.to else { return }
-        let listeners = to.isFull ? session.map { [$0] } ?? [] : accounts[place].sessions.filter { sessions[$0].isAvailable }
+        let listeners = to.isFull ? session.map { [$0] } ?? [] : online[place].sessions.filter { sessions[$0].isAvailable }
         guard !listeners.isEmpty else { return }
         if type == .available {
             let digest = SeenPresence.digest(stanza.content)
             if to.isBare, isRepetition(from, digest, at: place) { return }
-            accounts[place].seen.note(from, digest: digest, at: turn.now, session: to.isFull ? session : nil)
+            online[place].seen.note(from, digest: digest, at: turn.now, session: to.isFull ? session : nil)
             for id in listeners { send(stanza, to: id, turn) }
         } else if from.isFull {
-            let isNews = to.isFull || accounts[place].seen[from] != nil || !hearsRepetitions(from, at: place)
-            accounts[place].seen.remove(from, toldBy: to.isFull ? session : nil)
+            let isNews = to.isFull || online[place].seen[from] != nil || !hearsRepetitions(from, at: place)
+            online[place].seen.remove(from, toldBy: to.isFull ? session : nil)
             for id in listeners where isNews || sessions[id].isRestored { send(stanza, to: id, turn) }
         } else {
             contactIsGone(stanza, from, to: to, listeners, place, turn)
@@ -31,7 +31,7 @@ extension Sessions {
     private mutating func contactIsGone(
         _ stanza: Stanza, _ from: JID, to: JID, _ listeners: [SessionID], _ place: Int, _ turn: Turn
     ) {
-        let known = accounts[place].seen.removeAll(of: from)
+        let known = online[place].seen.removeAll(of: from)
         for entry in known {
             var gone = stanza
             gone.from = entry.jid
@@ -46,7 +46,7 @@ extension Sessions {
     /// Sends presence to all who were told of somebody before.
     mutating func tell(_ stanza: Stanza, of entry: SeenPresence.Entry, at place: Int, _ turn: Turn) {
         var copy = stanza
-        for id in accounts[place].sessions where entry.session.map({ $0 == id }) ?? sessions[id].isAvailable {
+        for id in online[place].sessions where entry.session.map({ $0 == id }) ?? sessions[id].isAvailable {
             copy.to = sessions[id].jid
             send(copy, to: id, turn)
         }
@@ -54,21 +54,21 @@ extension Sessions {
 
     /// After a cut a peer tells everything of its own accord, and again in answer to our probes.
     private func isRepetition(_ from: JID, _ digest: UInt64, at place: Int) -> Bool {
-        guard hearsRepetitions(from, at: place), let known = accounts[place].seen[from], known.session == nil,
-            known.digest == digest, known.confirmedAt > accounts[place].lastArrival,
-            let peer = peerByPair[DomainPair(local: accounts[place].jid.domain, peer: from.domain)]
+        guard hearsRepetitions(from, at: place), let known = online[place].seen[from], known.session == nil,
+            known.digest == digest, known.confirmedAt > online[place].lastArrival,
+            let peer = peerByPair[DomainPair(local: online[place].jid.domain, peer: from.domain)]
         else { return false }
         return known.confirmedAt >= peers[peer].staleBefore
     }
 
     private func hearsRepetitions(_ from: JID, at place: Int) -> Bool {
-        let pair = DomainPair(local: accounts[place].jid.domain, peer: from.domain)
+        let pair = DomainPair(local: online[place].jid.domain, peer: from.domain)
         return peerByPair[pair].map { peers[$0].hearsRepetitions } ?? false
     }
 
     /// A session became available: what was said before, it has not heard.
     mutating func noteArrival(_ id: SessionID, _ turn: Turn) {
-        accounts[sessions[id].account].lastArrival = turn.now
+        online[sessions[id].account].lastArrival = turn.now
         sessions[id].isRestored = false
     }
 
@@ -77,10 +77,10 @@ extension Sessions {
         let place = sessions[id].account
         sessions[id].isRestored = false
         if sessions[id].isInterested { turn.notify(.sessionLeft(id)) }
-        if accounts[place].sessions.contains(where: { sessions[$0].isAvailable }) {
-            accounts[place].seen.forget(id)
+        if online[place].sessions.contains(where: { sessions[$0].isAvailable }) {
+            online[place].seen.forget(id)
         } else {
-            accounts[place].seen = SeenPresence()
+            online[place].seen = SeenPresence()
         }
     }
 }

@@ -15,9 +15,9 @@ extension Sessions {
         guard let token = element["previd"], let handled = element["h"].flatMap({ UInt32($0) }) else {
             return fail(.badRequest, handled: nil, on: connection, turn)
         }
-        let place = accounts.place(of: account)
+        let place = online.place(of: account)
         let known = place.flatMap { place in
-            accounts[place].sessions.first { sessions[$0].isResumable && sessions[$0].management?.token == token }
+            online[place].sessions.first { sessions[$0].isResumable && sessions[$0].management?.token == token }
         }
         guard let id = known else {
             return failResumption(token, accountNumber, on: connection, turn)
@@ -82,31 +82,17 @@ extension Sessions {
 
     /// Sends again, in order, what the client has not handled, under the numbers that follow its count.
     private mutating func resend(_ entries: [Outbox.Entry], to id: SessionID, on connection: ConnectionID, _ turn: Turn) {
-        let account = sessions[id].accountNumber
-        let session = sessions[id].number
         let isCatchingUp = sessions[id].catchUp != nil
         for entry in entries {
             let wasSent = entry.number < ClientSlotTable.unsent
-            if let session, entry.content.logSequence != nil {
-                ClientSlotTable.remove(account, session, entry.number, in: turn.store)
-            }
+            removeSlot(entry, of: id, turn)
             // What waits behind the mailbox goes on waiting.
             if isCatchingUp, !wasSent {
                 let number = sessions[id].outbox.appendWaiting(entry.content)
                 putSlot(entry.content, number, of: id, turn)
-                continue
+            } else if let bytes = lateBytes(of: entry.content, for: id, turn) {
+                write(entry.content, bytes, to: id, on: connection, turn)
             }
-            let bytes: [UInt8]
-            switch entry.content {
-            case .volatile(let stanza), .availability(_, let stanza): bytes = stanza
-            case .message(let sequence):
-                guard let late = lateMessage(sequence, for: id, turn) else { continue }
-                bytes = late
-            case .kept(let logged): bytes = late(logged, for: id)
-            }
-            let number = sessions[id].outbox.appendSent(entry.content)
-            putSlot(entry.content, number, of: id, turn)
-            turn.perform(.send(bytes), on: connection)
         }
         requestAcknowledgement(id, turn)
     }

@@ -83,7 +83,7 @@ extension Sessions {
             turn.route(Stanza(.presence, from: bare, to: contact, type: "unsubscribe"), from: .account)
         }
         if row.flags.contains(.from) {
-            sendUnavailable(account, sessions[id].account, to: contact, turn)
+            sendUnavailable(sessions[id].account, to: contact, turn)
             turn.route(Stanza(.presence, from: bare, to: contact, type: "unsubscribed"), from: .account)
         }
         let domain = AddressTable.makeNumber(of: contact.domain, in: turn.store)
@@ -110,7 +110,7 @@ extension Sessions {
         let tag = UInt32(truncatingIfNeeded: turn.random.next())
         RosterTable.changeVersion(of: account, tag: tag, contact: contact, at: turn.now, in: turn.store)
         guard let place else { return }
-        for id in accounts[place].sessions where sessions[id].isInterested { push(item, to: id, turn) }
+        for id in online[place].sessions where sessions[id].isInterested { push(item, to: id, turn) }
     }
 
     /// A roster push to one session, with the version if it is the last of several.

@@ -34,7 +34,7 @@ extension Sessions {
             }
             save(state, before: before, row, contact, number, sessions[id].account, turn)
         }
-        if before.from, !state.from { sendUnavailable(number, sessions[id].account, to: contact, turn) }
+        if before.from, !state.from { sendUnavailable(sessions[id].account, to: contact, turn) }
         if isRouted { turn.admit(stanza, from: origin(of: id)) }
         if !before.from, state.from { sendPresence(sessions[id].account, to: contact, turn) }
     }
@@ -71,14 +71,14 @@ extension Sessions {
             }
             save(state, before: before, row, contact, number, place, turn)
             if let place {
-                for id in accounts[place].sessions {
+                for id in online[place].sessions {
                     // RFC 6121 §3.1.3: requests to available resources; §3.1.6, §3.2.3, §3.3.3: the rest to interested ones.
                     let wantsIt = type == .subscribe ? sessions[id].isAvailable : sessions[id].isInterested
                     if wantsIt { send(stanza, to: id, turn) }
                 }
             }
             // RFC 6121 §3.3.3
-            if before.from, !state.from { sendUnavailable(number, place, to: contact, turn) }
+            if before.from, !state.from { sendUnavailable(place, to: contact, turn) }
         }
     }
 
@@ -97,7 +97,7 @@ extension Sessions {
 
     /// RFC 6121 §3.1.5: a contact that may see the account now gets to see it.
     private func sendPresence(_ place: Int, to contact: JID, _ turn: Turn) {
-        for id in accounts[place].sessions {
+        for id in online[place].sessions {
             guard var presence = sessions[id].presence else { continue }
             presence.to = contact
             turn.route(presence, from: origin(of: id))
@@ -105,9 +105,9 @@ extension Sessions {
     }
 
     /// RFC 6121 §3.2.1: a contact that may not see the account any more sees it leave.
-    func sendUnavailable(_ account: AddressNumber, _ place: Int?, to contact: JID, _ turn: Turn) {
+    func sendUnavailable(_ place: Int?, to contact: JID, _ turn: Turn) {
         guard let place else { return }
-        for id in accounts[place].sessions where sessions[id].isAvailable {
+        for id in online[place].sessions where sessions[id].isAvailable {
             turn.route(Stanza(.presence, from: sessions[id].jid, to: contact, type: "unavailable"), from: origin(of: id))
         }
     }

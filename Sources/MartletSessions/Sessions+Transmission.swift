@@ -22,16 +22,21 @@ extension Sessions {
     /// Sends a stanza on the session's connection, which there must be.
     mutating func sendNow(_ content: Outbox.Content, _ bytes: [UInt8], to id: SessionID, _ turn: Turn) {
         guard let connection = sessions[id].connection else { return }
-        if sessions[id].management != nil || content.isMessage {
-            let number = sessions[id].outbox.appendSent(content)
-            putSlot(content, number, of: id, turn)
-            turn.perform(.send(bytes), on: connection)
-            turn.perform(.mark(sessions[id].markBase + number), on: connection)
-            stanzaWasSent(id, turn)
-            checkLimit(id, turn)
-        } else {
-            turn.perform(.send(bytes), on: connection)
-        }
+        guard sessions[id].management != nil || content.isMessage else { return turn.perform(.send(bytes), on: connection) }
+        write(content, bytes, to: id, on: connection, turn)
+        stanzaWasSent(id, turn)
+        checkLimit(id, turn)
+    }
+
+    /// Writes a stanza under the next number: noted in the outbox and on disk, sent, and its place named, so that the client's machine
+    /// can be known to have it.
+    mutating func write(
+        _ content: Outbox.Content, _ bytes: [UInt8], to id: SessionID, on connection: ConnectionID, _ turn: Turn
+    ) {
+        let number = sessions[id].outbox.appendSent(content)
+        putSlot(content, number, of: id, turn)
+        turn.perform(.send(bytes), on: connection)
+        turn.perform(.mark(sessions[id].markBase + number), on: connection)
     }
 
     func putSlot(_ content: Outbox.Content, _ number: UInt64, of id: SessionID, _ turn: Turn) {
@@ -39,25 +44,28 @@ extension Sessions {
         ClientSlotTable.put(sessions[id].accountNumber, session, number, logSequence: sequence, in: turn.store)
     }
 
+    /// A stanza gives up its number; it gets another, or goes.
+    func removeSlot(_ entry: Outbox.Entry, of id: SessionID, _ turn: Turn) {
+        guard entry.content.logSequence != nil, sessions[id].isResumable, let session = sessions[id].number else { return }
+        ClientSlotTable.remove(sessions[id].accountNumber, session, entry.number, in: turn.store)
+    }
+
     /// Sends what came while the session could not be sent to.
     mutating func sendWaiting(_ id: SessionID, _ turn: Turn) {
         while sessions.contains(id), let connection = sessions[id].connection, let entry = sessions[id].outbox.takeWaiting() {
-            var bytes: [UInt8]
-            switch entry.content {
-            case .volatile(let stanza), .availability(_, let stanza): bytes = stanza
-            case .message(let sequence):
-                if sessions[id].isResumable, let number = sessions[id].number {
-                    ClientSlotTable.remove(sessions[id].accountNumber, number, entry.number, in: turn.store)
-                }
-                guard let late = lateMessage(sequence, for: id, turn) else { continue }
-                bytes = late
-            case .kept(let logged): bytes = late(logged, for: id)
-            }
-            let number = sessions[id].outbox.appendSent(entry.content)
-            putSlot(entry.content, number, of: id, turn)
-            turn.perform(.send(bytes), on: connection)
-            turn.perform(.mark(sessions[id].markBase + number), on: connection)
+            removeSlot(entry, of: id, turn)
+            guard let bytes = lateBytes(of: entry.content, for: id, turn) else { continue }
+            write(entry.content, bytes, to: id, on: connection, turn)
             stanzaWasSent(id, turn)
+        }
+    }
+
+    /// The bytes of something that is sent later than it came, or once more; nil if it is gone meanwhile.
+    func lateBytes(of content: Outbox.Content, for id: SessionID, _ turn: Turn) -> [UInt8]? {
+        switch content {
+        case .volatile(let stanza), .request(_, let stanza), .availability(_, let stanza): stanza
+        case .message(let sequence): lateMessage(sequence, for: id, turn)
+        case .kept(let logged): late(logged, for: id)
         }
     }
 
@@ -67,7 +75,7 @@ extension Sessions {
     }
 
     /// The bytes of such a message.
-    func late(_ logged: LoggedStanza, for id: SessionID) -> [UInt8] {
+    private func late(_ logged: LoggedStanza, for id: SessionID) -> [UInt8] {
         logged.stanza.serialized(delay: (from: sessions[id].jid.domain, stamp: logged.acceptedAt))
     }
 
@@ -114,7 +122,7 @@ extension Sessions {
             else { return }
             let last = sessions[id].outbox.last
             sessions[id].management?.requested = last
-            turn.perform(.send(Array("<r xmlns='urn:xmpp:sm:3'/>".utf8)), on: connection)
+            turn.perform(.send(StreamManagement.request), on: connection)
             setTimer(.answer, of: id, after: SessionLimits.acknowledgementTimeout, turn)
         } else {
             guard sessions[id].fence == nil, !sessions[id].outbox.sent.isEmpty else { return }

@@ -21,7 +21,8 @@ public struct Sessions {
     }
 
     var sessions = SessionSlab()
-    var accounts = OnlineAccounts()
+    /// Accounts that have sessions.
+    var online = OnlineAccounts()
     /// Look-up only.
     var connections: [ConnectionID: Connection] = [:]
     /// Messages in the mailboxes of accounts that were touched since the start. Look-up only.
@@ -43,7 +44,7 @@ public struct Sessions {
     /// How many resources are bound, detached ones included.
     public var sessionCount: Int { sessions.count }
     /// How many accounts have a session.
-    public var onlineAccountCount: Int { accounts.count }
+    public var onlineAccountCount: Int { online.count }
     /// How many connections have logged in.
     public var connectionCount: Int { connections.count }
 
@@ -79,7 +80,7 @@ public struct Sessions {
 
     /// The number of an account that exists; quick for one that has a session.
     public func accountNumber(of bare: JID, _ turn: Turn) -> AddressNumber? {
-        if let place = accounts.place(of: bare) { return accounts[place].number }
+        if let place = online.place(of: bare) { return online[place].number }
         return AccountTable.number(of: bare, in: turn.store)
     }
 
@@ -90,6 +91,6 @@ public struct Sessions {
 
     /// The session of a full JID.
     func session(of jid: JID, at place: Int) -> SessionID? {
-        accounts[place].sessions.first { sessions[$0].jid.resourcepart == jid.resourcepart }
+        online[place].sessions.first { sessions[$0].jid.resourcepart == jid.resourcepart }
     }
 }

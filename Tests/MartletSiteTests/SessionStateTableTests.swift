@@ -32,7 +32,7 @@ struct SessionSubject {
     var hasConnection: Bool { harness.sessions.connections[client.connection] != nil }
 
     private var id: SessionID? {
-        harness.sessions.accounts.place(of: client.jid.bare).flatMap { harness.sessions.session(of: client.jid, at: $0) }
+        harness.sessions.online.place(of: client.jid.bare).flatMap { harness.sessions.session(of: client.jid, at: $0) }
     }
 
     /// The state of the session, what its client has in hand, and what the mailbox has.
