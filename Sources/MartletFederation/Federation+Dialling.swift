@@ -17,10 +17,17 @@ extension Federation {
 
     /// Begins an attempt; where the last one failed, a stream that the peer opened makes it needless.
     mutating func dial(_ slot: Int, _ turn: Turn) {
+        guard joins(links[slot].pair, turn) else { return links[slot].state = .idle }
         guard !isShuttingDown, !adopt(slot, turn) else { return }
         let id = newDial(.link(slot))
         links[slot].state = .dialling(id)
         turn.perform(.dial(request(id, links[slot].pair, .link, turn)))
+    }
+
+    /// Whether a link joins one of our domains with another server's. It does not where a domain was given up, or taken over from
+    /// another server: what waits on it stays until its lifetime ends.
+    func joins(_ pair: DomainPair, _ turn: Turn) -> Bool {
+        turn.policy.serves(pair.local.domainpart) && !turn.policy.serves(pair.peer.domainpart)
     }
 
     mutating func newDial(_ dial: Dial) -> DialID {
