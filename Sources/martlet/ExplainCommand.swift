@@ -17,7 +17,9 @@ struct ExplainCommand: ParsableCommand {
     @Argument(help: "The addressee's.") var to: String
 
     func run() throws {
-        guard case .explanation(let lines) = try Asking(configuration: file.load()).ask(.explain(from: from, to: to)) else { return }
+        guard case .explanation(let lines) = try Asking(configuration: file.load()).ask(.explain(from: from, to: to)) else {
+            return
+        }
         for line in lines { Terminal.say(line) }
     }
 }
