@@ -37,6 +37,8 @@ public enum Diagnostic: Sendable, Equatable {
     /// says.
     case laneResynced(DomainPair, lane: String, uncertain: Int, choice: String)
     case clockBehind(milliseconds: Int64)
+    /// The store had the format of an earlier version; so many rows were written anew.
+    case storeMigrated(fromSchema: UInt32, rows: Int)
     case diskReserveReached(freeBytes: Int64)
     case diskReserveLeft(freeBytes: Int64)
     case routingLoop(JID)
@@ -50,7 +52,9 @@ public enum Diagnostic: Sendable, Equatable {
         case .sessionBound, .sessionResumed, .sessionEnded, .peerAccepted, .linkUp, .accountChanged,
             .repeatedMessageIgnored:
             .info
-        case .linkDown, .loginRefused, .peerRefused, .numberOutOfOrder, .diskReserveLeft, .queueChanged: .notice
+        case .linkDown, .loginRefused, .peerRefused, .numberOutOfOrder, .diskReserveLeft, .queueChanged,
+            .storeMigrated:
+            .notice
         case .newEpoch, .clockBehind, .entryExpired, .laneResynced: .warning
         case .entryHeld, .laneStopped, .endedEpoch, .diskReserveReached, .routingLoop: .error
         }

@@ -16,12 +16,13 @@ public enum Notice: Sendable, Equatable {
 
     /// Whoever is behind the link of this pair has become unavailable, since then; nil: the line is there again.
     case lineCut(DomainPair, since: WallTime?)
-    /// A session is available and has asked for the roster: it can be shown what no account owns.
-    case sessionBecameReady(SessionID, JID, AccountName)
+    /// A session is available and has asked for the roster, or has just got it anew: it can be shown what no account owns. With
+    /// `isRestored` it was there before the server was started, and asks for nothing.
+    case sessionBecameReady(SessionID, JID, AccountName, isRestored: Bool)
     /// A session is unavailable or gone.
     case sessionLeft(SessionID)
-    /// The account's own contacts changed: somebody came into its roster, or went.
-    case contactsChanged(AccountName, contact: JID)
+    /// An account has given up a contact of its own.
+    case contactRemoved(AccountName, contact: JID)
 
     // From accounts
 

@@ -27,54 +27,6 @@ public struct LinkID: Hashable, Sendable {
     public init(slot: UInt32) { self.slot = slot }
 }
 
-/// Everything that fires later. Timers are data: a stale one meets a newer generation and does nothing.
-public enum SiteTimer: Sendable, Equatable {
-    /// A detached session's time to resume is over.
-    case sessionExpired(SessionID, generation: UInt64)
-    /// A session that does not acknowledge is asked, or believed.
-    case sessionFence(SessionID, generation: UInt64)
-    /// A link is to be dialled again.
-    case linkRetry(LinkID, generation: UInt64)
-    /// A link's stream was silent for too long.
-    case linkSilence(LinkID, generation: UInt64)
-    /// The first waiting entry of a link may have reached its deadline.
-    case linkExpiry(LinkID, generation: UInt64)
-    /// An entry that expires before its link's lifetime is over has reached its deadline.
-    case earlyExpiry
-    /// Messages on a link have waited for so long that their senders are told.
-    case delayWarning(LinkID)
-    /// The next slice of work on the lanes of a link: something large was acknowledged or decided.
-    case linkWork(LinkID)
-    /// A stranger's grace is over.
-    case strangerTimeout(LinkID, generation: UInt64)
-    /// A dialback verification took too long.
-    case dialbackTimeout(DialID)
-    /// Site time is to be noted in the store.
-    case clockMark
-    /// A link that is up and idle is asked for a sign of life.
-    case linkKeepAlive(LinkID, generation: UInt64)
-    /// The next slice of counting whose messages wait on a link.
-    case linkCensus(LinkID, generation: UInt64)
-    /// The presence of a peer's people: its grace is over, a slice is due, or answers should have come.
-    case peerPresence(PeerPresenceTimer, peer: Int, generation: UInt64)
-    /// Sessions are to be shown the other offices.
-    case offices
-    /// A session may be shown the other offices again.
-    case officesAgain(SessionID)
-    /// The next slice of roster pushes after the list of offices changed.
-    case officePushes(generation: UInt64)
-}
-
-/// Why the presence of a peer's people is looked at.
-public enum PeerPresenceTimer: Sendable, Equatable {
-    /// The link was down for as long as nobody needs to know.
-    case grace
-    /// The next slice of a refresh or a sweep.
-    case slice
-    /// Whoever has not answered the probes of a refresh is not there.
-    case answers
-}
-
 /// One event handled to completion: its time, its randomness, its transaction, and what it wants done.
 ///
 /// A turn lives for one batch on the site's thread and is handed to every part of the site in turn.

@@ -17,7 +17,7 @@ extension Federation {
         guard turn.policy.federates, !turn.policy.blockedPeers.contains(pair.peer) else {
             return turn.bounce(stanza, StanzaError(.remoteServerNotFound))
         }
-        if linkByPair[pair] == nil, !admitsStranger(pair.peer, from: from, turn) {
+        if links.id(of: pair) == nil, !admitsStranger(pair.peer, from: from, turn) {
             return turn.bounce(stanza, StanzaError(.policyViolation, .wait, text: "Too many new domains, try later"))
         }
         let slot = slot(of: pair, turn)
@@ -38,12 +38,12 @@ extension Federation {
     }
 
     /// S1: log, number, entry and lane in one transaction with the client's counter.
-    private mutating func append(_ stanza: Stanza, _ slot: Int, _ turn: Turn) {
+    private mutating func append(_ stanza: Stanza, _ slot: LinkID, _ turn: Turn) {
         // An error has no sender who could be told: the reserve is there for it.
         if turn.isBelowReserve, !stanza.isError {
             return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "The server's disk is nearly full"))
         }
-        if links[slot].isStranger, links[slot].waiting >= StrangerGate.waitingLimit {
+        if links[slot].reach.isStranger, links[slot].waiting >= StrangerGate.waitingLimit {
             return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "Too much waits for this domain"))
         }
         let index = Int(laneClass(of: stanza, slot, turn).rawValue)
@@ -57,8 +57,8 @@ extension Federation {
         let (lane, number) = nextNumber(slot, index, isOffered: goesNow, turn)
         EntryTable.put(lane, number, entry, in: turn.store)
         if deadline.isEarly { expireEarly(lane, number, at: deadline.at, turn) }
-        if !links[slot].isExpiryArmed { noteFirstWaiting(slot, turn) }
-        noteAccepted(number, slot, index, from: stanza.from)
+        if !links[slot].timers.expiry { noteFirstWaiting(slot, turn) }
+        noteAccepted(number, slot, index, from: stanza.from, turn)
         if turn.policy.tracesEntries {
             let name = EntryTrace(links[slot].pair, links[slot].lanes[index].laneClass, number)
             turn.note(.entryAccepted(name, id: stanza.id ?? ""))
@@ -73,7 +73,7 @@ extension Federation {
 
     /// The lane of a message. Rules that have changed wait until nothing else does: a pair of people whose class is another now
     /// would overtake what it has written before.
-    private mutating func laneClass(of stanza: Stanza, _ slot: Int, _ turn: Turn) -> LaneClass {
+    private mutating func laneClass(of stanza: Stanza, _ slot: LinkID, _ turn: Turn) -> LaneClass {
         if links[slot].laneRules != turn.policy.laneRules, links[slot].waiting == 0 {
             links[slot].laneRules = turn.policy.laneRules
             let local = AddressTable.makeNumber(of: links[slot].pair.local, in: turn.store)
@@ -85,15 +85,16 @@ extension Federation {
     }
 
     /// When an entry expires: with its link's lifetime, or earlier if the message says so.
-    private func deadline(of logged: LoggedStanza, _ slot: Int, _ turn: Turn) -> (at: Instant, isEarly: Bool) {
+    private func deadline(of logged: LoggedStanza, _ slot: LinkID, _ turn: Turn) -> (at: Instant, isEarly: Bool) {
         let lifetime = turn.policy.entryLifetime(of: links[slot].pair.peer)
         guard let expiry = MessageExpiry(of: logged.stanza, acceptedAt: turn.wall) else { return (turn.now + lifetime, false) }
         let left = max(0, expiry.at.milliseconds - turn.wall.milliseconds)
         return left < lifetime ? (turn.now + left, true) : (turn.now + lifetime, false)
     }
 
-    /// Gives the next number of a lane, making the lane with its first entry. The lane's row is written at the end of the batch.
-    mutating func nextNumber(_ slot: Int, _ index: Int, isOffered: Bool, _ turn: Turn) -> (LaneEntries, UInt64) {
+    /// Gives the next number of a lane, making the lane with its first entry. The lane's row is written at the end of the
+    /// batch.
+    mutating func nextNumber(_ slot: LinkID, _ index: Int, isOffered: Bool, _ turn: Turn) -> (LaneEntries, UInt64) {
         let pair = links[slot].pair
         var row =
             links[slot].lanes[index].row
@@ -118,18 +119,16 @@ extension Federation {
     }
 
     /// Something waits where nothing did: its lifetime begins, and a stranger's patience.
-    mutating func noteFirstWaiting(_ slot: Int, _ turn: Turn) {
+    mutating func noteFirstWaiting(_ slot: LinkID, _ turn: Turn) {
         scheduleExpiry(slot, turn)
         scheduleWarning(slot, turn)
-        if links[slot].isStranger {
-            turn.schedule(
-                .strangerTimeout(LinkID(slot: UInt32(slot)), generation: links[slot].generation),
-                after: turn.policy.strangerTimeout)
+        if links[slot].reach.isStranger {
+            turn.schedule(.link(.strangerTimeout(slot)), after: turn.policy.strangerTimeout)
         }
     }
 
     /// Unnumbered: goes now, waits for the attempt under way, or fails.
-    private mutating func sendBeside(_ stanza: Stanza, _ slot: Int, failing: Bool, _ turn: Turn) {
+    private mutating func sendBeside(_ stanza: Stanza, _ slot: LinkID, failing: Bool, _ turn: Turn) {
         switch links[slot].state {
         case .up:
             writeBeside(stanza, slot, turn)
@@ -137,7 +136,7 @@ extension Federation {
             hold(stanza, slot, failing: failing, turn)
             dial(slot, turn)
         case .dialling:
-            if links[slot].failures == 0 {
+            if links[slot].reach.failures == 0 {
                 hold(stanza, slot, failing: failing, turn)
             } else {
                 fail(stanza, slot, failing: failing, turn)
@@ -147,7 +146,7 @@ extension Federation {
         }
     }
 
-    private mutating func hold(_ stanza: Stanza, _ slot: Int, failing: Bool, _ turn: Turn) {
+    private mutating func hold(_ stanza: Stanza, _ slot: LinkID, failing: Bool, _ turn: Turn) {
         if links[slot].volatile.count < PeerLink.volatileLimit {
             links[slot].volatile.append(stanza)
         } else {
@@ -155,21 +154,11 @@ extension Federation {
         }
     }
 
-    private mutating func fail(_ stanza: Stanza, _ slot: Int, failing: Bool, _ turn: Turn) {
+    private mutating func fail(_ stanza: Stanza, _ slot: LinkID, failing: Bool, _ turn: Turn) {
         if failing {
             turn.bounce(stanza, StanzaError(.remoteServerTimeout))
         } else {
-            links[slot].needsRefresh = true
+            links[slot].refreshWanted()
         }
-    }
-
-    /// What waited for an attempt that failed.
-    mutating func failVolatile(_ slot: Int, _ error: StanzaError, _ turn: Turn) {
-        let volatile = links[slot].volatile
-        links[slot].volatile = []
-        for stanza in volatile {
-            if case .beside(true) = Carriage(of: stanza) { turn.bounce(stanza, error) }
-        }
-        if !volatile.isEmpty { links[slot].needsRefresh = true }
     }
 }

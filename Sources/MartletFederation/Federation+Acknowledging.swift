@@ -8,18 +8,18 @@ import XMPPXML
 
 extension Federation {
     /// A nonza on the stream that carries a link, about what it carries: the only way in which entries are removed.
-    mutating func linkHeard(_ nonza: Element, _ slot: Int, _ turn: Turn) {
+    mutating func linkHeard(_ nonza: Element, _ slot: LinkID, _ turn: Turn) {
         switch (nonza.name, nonza.namespace) {
         case ("have", Namespaces.relay): receivedHave(nonza, slot, turn)
         case ("a", Namespaces.streamManagement): receivedCount(nonza, slot, turn)
-        case ("failed", Namespaces.streamManagement): streamManagementFailed(slot, turn)
+        case ("failed", Namespaces.streamManagement): streamManagementFailed(slot)
         default: break
         }
     }
 
     /// `<have/>`: checked against our records, then entries go (`Docs/relay-protocol.md` §3, S2 and S3).
-    private mutating func receivedHave(_ nonza: Element, _ slot: Int, _ turn: Turn) {
-        guard case .up(_, .relay) = links[slot].state, let laneClass = nonza["lane"].flatMap(LaneClass.init(name:)) else {
+    private mutating func receivedHave(_ nonza: Element, _ slot: LinkID, _ turn: Turn) {
+        guard links[slot].isRelayed, let laneClass = nonza["lane"].flatMap(LaneClass.init(name:)) else {
             return
         }
         let index = Int(laneClass.rawValue)
@@ -37,25 +37,24 @@ extension Federation {
         switch verdict {
         case .upTo(let number):
             if number > 0 { acknowledge(slot, laneClass, upTo: number, by: .have, turn) }
-            open(slot, index, turn)
+            open(slot, index)
         case .newStore:
             if !links[slot].lanes[index].isOpen { turn.note(.newEpoch(links[slot].pair, lane: laneClass.name)) }
             links[slot].lanes[index].replaces(tag: mark?.tag)
-            open(slot, index, turn)
+            open(slot, index)
         case .stop(let stop):
             self.stop(slot, index, stop, turn)
         }
         heard(slot, turn)
     }
 
-    private mutating func open(_ slot: Int, _ index: Int, _ turn: Turn) {
-        guard !links[slot].lanes[index].isOpen else { return touch(slot) }
+    private mutating func open(_ slot: LinkID, _ index: Int) {
         links[slot].lanes[index].isOpen = true
-        touch(slot)
+        links.touch(slot)
     }
 
     /// One of the two stores went back in time: nothing is removed, nothing is sent, the operator decides.
-    private mutating func stop(_ slot: Int, _ index: Int, _ stop: LaneStop, _ turn: Turn) {
+    private mutating func stop(_ slot: LinkID, _ index: Int, _ stop: LaneStop, _ turn: Turn) {
         links[slot].lanes[index].isOpen = false
         links[slot].lanes[index].row?.stop = stop
         if let id = links[slot].lanes[index].id, let row = links[slot].lanes[index].row {
@@ -66,47 +65,42 @@ extension Federation {
     }
 
     /// XEP-0198 §4: the peer has handled `h` stanzas of this stream (rung 1).
-    private mutating func receivedCount(_ nonza: Element, _ slot: Int, _ turn: Turn) {
-        guard case .up(let connection, .foreign(var foreign)) = links[slot].state, foreign.fence == nil,
+    private mutating func receivedCount(_ nonza: Element, _ slot: LinkID, _ turn: Turn) {
+        guard case .up(let connection) = links[slot].state, links[slot].stream?.foreign?.isManaged == true,
             let h = nonza["h"].flatMap({ UInt32($0) })
         else { return }
-        foreign.wasRequested = false
-        let proven = Int(h &- foreign.acknowledged)
-        guard proven <= foreign.unprovenCount else {
+        guard let entries = links[slot].stream?.foreign?.counted(h) else {
             let error = StreamError(.undefinedCondition, text: "You acknowledged more stanzas than were sent")
             return turn.perform(.close(error), on: connection)
         }
-        foreign.acknowledged = h
-        let entries = foreign.proved(proven)
-        links[slot].state = .up(connection, .foreign(foreign))
         for (laneClass, number) in entries { acknowledge(slot, laneClass, upTo: number, by: .count, turn) }
-        if foreign.unprovenCount == 0 { heard(slot, turn) } else { links[slot].wasAsked = false }
-        touch(slot)
+        if links[slot].stream?.foreign?.isProven == true {
+            heard(slot, turn)
+        } else {
+            links[slot].stream?.life.heardInPart()
+        }
+        links.touch(slot)
     }
 
     /// The peer offered XEP-0198 and refuses it now: the fence takes over.
-    private mutating func streamManagementFailed(_ slot: Int, _ turn: Turn) {
-        guard case .up(let connection, .foreign(var foreign)) = links[slot].state, foreign.fence == nil else { return }
-        foreign.fence = ForeignCarrier.Fence()
-        foreign.wasRequested = false
-        links[slot].state = .up(connection, .foreign(foreign))
-        touch(slot)
+    private mutating func streamManagementFailed(_ slot: LinkID) {
+        guard links[slot].isUp, links[slot].stream?.foreign?.isManaged == true else { return }
+        links[slot].stream?.foreign?.managementRefused()
+        links.touch(slot)
     }
 
     /// An IQ answer from a peer's domain: true if it was the answer to a fence, which nobody else asked for.
     mutating func fenceAnswered(_ stanza: Stanza, _ pair: DomainPair, _ turn: Turn) -> Bool {
-        guard let slot = linkByPair[pair], let id = stanza.id, stanza.from == pair.peer, stanza.to == pair.local,
-            case .up(let connection, .foreign(var foreign)) = links[slot].state, let fence = foreign.fence
+        guard let slot = links.id(of: pair), let id = stanza.id, stanza.from == pair.peer, stanza.to == pair.local,
+            links[slot].isUp, let fence = links[slot].stream?.foreign?.fence
         else { return false }
         guard let outstanding = fence.outstanding, constantLengthEqual(outstanding.id, id) else {
             return id.hasPrefix("fence-")
         }
-        foreign.fence = ForeignCarrier.Fence()
-        let entries = foreign.proved(outstanding.covers)
-        links[slot].state = .up(connection, .foreign(foreign))
+        let entries = links[slot].stream?.foreign?.fenceAnswered() ?? []
         for (laneClass, number) in entries { acknowledge(slot, laneClass, upTo: number, by: .fence, turn) }
         heard(slot, turn)
-        touch(slot)
+        links.touch(slot)
         return true
     }
 
@@ -115,27 +109,25 @@ extension Federation {
     }
 
     /// The peer closed after we did: it has parsed everything (rung 3).
-    mutating func closeAnswered(_ slot: Int, _ turn: Turn) {
-        guard case .closing(let connection, .foreign(var foreign)) = links[slot].state else { return }
-        let entries = foreign.proved(foreign.unprovenCount)
-        links[slot].state = .closing(connection, .foreign(foreign))
+    mutating func closeAnswered(_ slot: LinkID, _ turn: Turn) {
+        guard case .closing = links[slot].state, let entries = links[slot].stream?.foreign?.closeAnswered() else { return }
         for (laneClass, number) in entries { acknowledge(slot, laneClass, upTo: number, by: .close, turn) }
     }
 
     /// Entries up to `number` are the peer's. Removing them may be lost in a crash: the peer says it again.
     mutating func acknowledge(
-        _ slot: Int, _ laneClass: LaneClass, upTo number: UInt64, by proof: EntryProof, _ turn: Turn
+        _ slot: LinkID, _ laneClass: LaneClass, upTo number: UInt64, by proof: EntryProof, _ turn: Turn
     ) {
         let index = Int(laneClass.rawValue)
         guard let id = links[slot].lanes[index].id, let entries = links[slot].lanes[index].entries,
             let row = links[slot].lanes[index].row, number > row.acked
         else { return }
         let tag = EntryTable.entry(entries, number, in: turn.store)?.tag ?? 0
-        links[slot].doubtfulStreams = 0
+        links[slot].entriesProven()
         turn.lazily {
             let isWanted = links[slot].lanes.contains { $0.hasUnsent }
             if let carried = links[slot].lanes[index].acknowledged(upTo: number, tag: tag) {
-                links[slot].window.acknowledged(
+                links[slot].stream?.window.acknowledged(
                     carried.bytes, after: turn.now - carried.writtenAt, isWanted: isWanted, limit: turn.policy.windowBytes)
             }
             if proof != .have { links[slot].lanes[index].row?.provenOtherwise = true }
@@ -147,6 +139,6 @@ extension Federation {
             turn.note(.entriesProven(name, first: row.acked + 1, by: proof.words))
         }
         removeAcknowledged(slot, index, Int(clamping: number - row.acked), turn)
-        touch(slot)
+        links.touch(slot)
     }
 }

@@ -16,7 +16,7 @@ extension Federation {
 
     /// What waits for `peer` behind `cursor`. From now on it may have arrived, whatever becomes of the stick.
     public mutating func exportPart(_ peer: JID, after cursor: EntryName?, _ turn: Turn) -> CommandAnswer {
-        guard let slot = links.firstIndex(where: { $0.pair.peer == peer }) else {
+        guard let slot = links.first(to: peer) else {
             return .refused("there is no link to \(peer)")
         }
         let pair = links[slot].pair
@@ -138,7 +138,7 @@ extension Federation {
     /// A have that came on a stick is old by nature: it acknowledges, or it says nothing. It never stops a lane.
     private mutating func learn(_ mark: RelayMark, _ pair: DomainPair, _ outcome: inout ImportOutcome, _ turn: Turn) {
         let index = Int(mark.lane.rawValue)
-        guard let slot = linkByPair[pair], let entries = links[slot].lanes[index].entries,
+        guard let slot = links.id(of: pair), let entries = links[slot].lanes[index].entries,
             let row = links[slot].lanes[index].row, !row.isStopped, mark.epoch == row.epoch, mark.number > row.acked,
             mark.number <= row.assigned,
             EntryTable.entry(entries, mark.number, in: turn.store)?.tag == mark.tag

@@ -31,10 +31,10 @@ extension Federation {
 
     /// Every link with its state in words.
     public func linkRows(_ turn: Turn) -> [LinkRow] {
-        links.indices.sorted { links[$0].pair.peer.domainpart < links[$1].pair.peer.domainpart }.map { linkRow($0, turn) }
+        links.ids.sorted { links[$0].pair.peer.domainpart < links[$1].pair.peer.domainpart }.map { linkRow($0, turn) }
     }
 
-    private func linkRow(_ slot: Int, _ turn: Turn) -> LinkRow {
+    private func linkRow(_ slot: LinkID, _ turn: Turn) -> LinkRow {
         let link = links[slot]
         let (state, next) = stateWords(link, turn)
         let stop = link.lanes.compactMap { $0.row?.stop?.reason }.first
@@ -57,7 +57,7 @@ extension Federation {
 
     /// Everything about the link to `peer`; nil where there is none.
     public func linkDetails(_ peer: JID, _ turn: Turn) -> LinkDetails? {
-        guard let slot = links.firstIndex(where: { $0.pair.peer == peer }) else { return nil }
+        guard let slot = links.first(to: peer) else { return nil }
         var details = LinkDetails(link: linkRow(slot, turn))
         for lane in links[slot].lanes {
             guard let id = lane.id, let row = lane.row else { continue }
@@ -147,7 +147,7 @@ extension Federation {
     }
 
     private func scanHeld(
-        _ filter: QueueFilter, after cursor: EntryName?, _ places: [UInt32: (slot: Int, index: Int)], _ left: inout Int,
+        _ filter: QueueFilter, after cursor: EntryName?, _ places: [UInt32: (slot: LinkID, index: Int)], _ left: inout Int,
         _ turn: Turn, _ body: (QueueRow) -> Void
     ) -> EntryName? {
         guard filter.isHeld != false, filter.entry == nil || filter.entry?.lane == EntryName.held else { return nil }
@@ -193,7 +193,7 @@ extension Federation {
 
     /// How many links there are and what waits on them.
     public var figures: (links: Int, waiting: Int) {
-        (links.count, links.reduce(0) { $0 + Int($1.waiting) })
+        (links.count, Int(links.waiting))
     }
 }
 

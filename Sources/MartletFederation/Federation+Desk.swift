@@ -12,7 +12,7 @@ extension Federation {
     public mutating func hold(_ claims: [EntryClaim], _ turn: Turn) -> DeskOutcome {
         var outcome = DeskOutcome()
         let places = lanePlaces
-        var changed: [Int] = []
+        var changed: [LinkID] = []
         for claim in claims {
             guard let (slot, index) = places[claim.name.lane], let entries = links[slot].lanes[index].entries,
                 let entry = entry(claim, slot, index, turn)
@@ -43,7 +43,7 @@ extension Federation {
     public mutating func release(_ claims: [EntryClaim], _ turn: Turn) -> DeskOutcome {
         var outcome = DeskOutcome()
         let places = lanePlaces
-        var changed: [Int] = []
+        var changed: [LinkID] = []
         for claim in claims.sorted(by: { $0.name < $1.name }) {
             guard let held = heldRow(claim, turn), let (slot, index) = places[held.lane.value] else {
                 outcome.gone += 1
@@ -58,7 +58,7 @@ extension Federation {
             // It expires before what stands before it.
             expireEarly(lane, number, at: entry.deadline, turn)
             noteAccepted(
-                number, slot, index, from: StanzaLog.stanza(held.logSequence, in: turn.store)?.stanza.from)
+                number, slot, index, from: StanzaLog.stanza(held.logSequence, in: turn.store)?.stanza.from, turn)
             links[slot].held -= 1
             changed.append(slot)
         }
@@ -66,7 +66,7 @@ extension Federation {
         for slot in Self.distinct(changed) {
             // Always: where only voids waited, no timer is set.
             noteFirstWaiting(slot, turn)
-            touch(slot)
+            links.touch(slot)
             dialIfResting(slot, turn)
         }
         return outcome
@@ -76,12 +76,12 @@ extension Federation {
     public mutating func purge(_ claims: [EntryClaim], _ turn: Turn) -> DeskOutcome {
         var outcome = DeskOutcome()
         let places = lanePlaces
-        var changed: [Int] = []
+        var changed: [LinkID] = []
         for claim in claims {
             if let held = heldRow(claim, turn) {
                 HeldTable.remove(claim.name.number, in: turn.store)
                 answer(held.logSequence, Self.purgedText(held.mayHaveArrived), turn)
-                StanzaLog.remove(held.logSequence, in: turn.store)
+                StanzaLog.release(held.logSequence, in: turn.store)
                 guard let (slot, _) = places[held.lane.value] else { continue }
                 links[slot].held -= 1
                 changed.append(slot)
@@ -89,7 +89,7 @@ extension Federation {
                 let entry = entry(claim, slot, index, turn)
             {
                 answer(entry, Self.purgedText(links[slot].lanes[index].mayHaveArrived(claim.name.number, entry)), turn)
-                StanzaLog.remove(entry.logSequence, in: turn.store)
+                StanzaLog.release(entry.logSequence, in: turn.store)
                 putVoid(entries, claim.name.number, entry, turn)
                 changed.append(slot)
             } else {
@@ -102,7 +102,7 @@ extension Federation {
 
     /// Dials now: `peer`, or every peer that waits for its next attempt.
     public mutating func retry(_ peer: JID?, _ turn: Turn) -> CommandAnswer {
-        let slots = links.indices.filter { peer == nil || links[$0].pair.peer == peer }
+        let slots = links.ids.filter { peer == nil || links[$0].pair.peer == peer }
         if let peer, slots.isEmpty { return .refused("there is no link to \(peer)") }
         var dialled: [String] = []
         for slot in slots where retry(slot, turn) { dialled.append(links[slot].pair.peer.description) }
@@ -116,11 +116,10 @@ extension Federation {
 
     /// Dials a link that rests; true if it did.
     @discardableResult
-    mutating func retry(_ slot: Int, _ turn: Turn) -> Bool {
+    mutating func retry(_ slot: LinkID, _ turn: Turn) -> Bool {
         switch links[slot].state {
         case .backingOff:
-            links[slot].generation += 1
-            links[slot].isSilenceArmed = false
+            links[slot].pauseCutShort()
             dial(slot, turn)
             return true
         case .idle:
@@ -151,7 +150,7 @@ extension Federation {
     }
 
     /// The waiting entry that a claim means, if it still is the same one.
-    private func entry(_ claim: EntryClaim, _ slot: Int, _ index: Int, _ turn: Turn) -> EntryRow? {
+    private func entry(_ claim: EntryClaim, _ slot: LinkID, _ index: Int, _ turn: Turn) -> EntryRow? {
         guard let row = links[slot].lanes[index].row, let entries = links[slot].lanes[index].entries,
             claim.name.number > row.acked, claim.name.number <= row.assigned,
             let entry = EntryTable.entry(entries, claim.name.number, in: turn.store),
@@ -176,9 +175,9 @@ extension Federation {
     }
 
     /// Where each lane is. Made per command: a site has a few dozen links.
-    var lanePlaces: [UInt32: (slot: Int, index: Int)] {
-        var places: [UInt32: (slot: Int, index: Int)] = [:]
-        for slot in links.indices {
+    var lanePlaces: [UInt32: (slot: LinkID, index: Int)] {
+        var places: [UInt32: (slot: LinkID, index: Int)] = [:]
+        for slot in links.ids {
             for index in links[slot].lanes.indices {
                 if let id = links[slot].lanes[index].id { places[id.value] = (slot, index) }
             }
@@ -187,17 +186,17 @@ extension Federation {
     }
 
     /// Counts what was done and tells the log, once per link.
-    private mutating func finish(_ outcome: inout DeskOutcome, _ what: String, _ changed: [Int], _ turn: Turn) {
+    private mutating func finish(_ outcome: inout DeskOutcome, _ what: String, _ changed: [LinkID], _ turn: Turn) {
         outcome.done = changed.count
         for slot in Self.distinct(changed) {
             turn.note(.queueChanged(links[slot].pair, what: what, entries: changed.count { $0 == slot }))
-            noteCountChanged(slot)
+            noteCountChanged(slot, turn)
         }
     }
 
-    private static func distinct(_ slots: [Int]) -> [Int] {
-        var result: [Int] = []
-        for slot in slots.sorted() where result.last != slot { result.append(slot) }
+    private static func distinct(_ slots: [LinkID]) -> [LinkID] {
+        var result: [LinkID] = []
+        for slot in slots.sorted(by: { $0.slot < $1.slot }) where result.last != slot { result.append(slot) }
         return result
     }
 
@@ -212,6 +211,7 @@ extension Federation {
 }
 
 extension DeskOutcome {
+    /// The deed was refused for one entry; words for the operator.
     mutating func refuse(_ name: EntryName, _ words: String) {
         refused.append(Refusal(name: name, words: words))
     }

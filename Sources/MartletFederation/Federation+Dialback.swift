@@ -34,7 +34,7 @@ extension Federation {
         dialbacksByAddress[address] = pendingThere + 1
         let id = newDial(.verify(connection, pair, address))
         turn.perform(.dial(request(id, pair, .verify(key: key, streamID: streamID), turn)))
-        turn.schedule(.dialbackTimeout(id), after: turn.policy.dialbackTimeout)
+        turn.schedule(.link(.dialbackTimeout(id)), after: turn.policy.dialbackTimeout)
     }
 
     /// The authoritative server answered, or could not be asked.

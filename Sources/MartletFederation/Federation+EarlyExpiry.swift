@@ -22,7 +22,7 @@ extension Federation {
         guard let first = DeadlineTable.first(in: turn.store)?.deadline else { return }
         if let armed = earlyExpiry, armed <= first { return }
         earlyExpiry = first
-        turn.schedule(.earlyExpiry, at: max(first, turn.now + 1))
+        turn.schedule(.link(.earlyExpiry), at: max(first, turn.now + 1))
     }
 
     /// The timer fired.
@@ -45,17 +45,17 @@ extension Federation {
                 continue
             }
             void(entries, number, entry, wasSent: links[slot].lanes[index].mayHaveArrived(number, entry), turn)
-            noteCountChanged(slot)
+            noteCountChanged(slot, turn)
             turn.note(.entryExpired(links[slot].pair, entry: "\(row.lane.value)/\(number)"))
         }
         scheduleEarlyExpiry(turn)
     }
 
     /// The link and the place in it of a lane.
-    func place(of lane: LaneID, _ turn: Turn) -> (slot: Int, index: Int)? {
+    func place(of lane: LaneID, _ turn: Turn) -> (slot: LinkID, index: Int)? {
         let row = LaneTable.row(lane, in: turn.store)
         let pair = DomainPair(
             local: AddressTable.address(row.local, in: turn.store), peer: AddressTable.address(row.peer, in: turn.store))
-        return linkByPair[pair].map { ($0, Int(row.laneClass.rawValue)) }
+        return links.id(of: pair).map { ($0, Int(row.laneClass.rawValue)) }
     }
 }

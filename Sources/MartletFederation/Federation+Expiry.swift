@@ -15,8 +15,8 @@ extension Federation {
     private static let expiryPause: Int64 = 50
 
     /// Sets the timer for the first entry that can expire.
-    mutating func scheduleExpiry(_ slot: Int, _ turn: Turn) {
-        guard !links[slot].isExpiryArmed else { return }
+    mutating func scheduleExpiry(_ slot: LinkID, _ turn: Turn) {
+        guard !links[slot].timers.expiry else { return }
         var earliest: Instant?
         for index in links[slot].lanes.indices where links[slot].lanes[index].waiting > 0 {
             switch firstWaiting(slot, index, turn) {
@@ -28,20 +28,21 @@ extension Federation {
         if let earliest { armExpiry(slot, at: max(earliest, turn.now + 1000), turn) }
     }
 
-    private mutating func armExpiry(_ slot: Int, at instant: Instant, _ turn: Turn) {
-        links[slot].isExpiryArmed = true
-        turn.schedule(.linkExpiry(LinkID(slot: UInt32(slot)), generation: 0), at: instant)
+    private mutating func armExpiry(_ slot: LinkID, at instant: Instant, _ turn: Turn) {
+        links[slot].timers.expiry = true
+        turn.schedule(.link(.expiry(slot)), at: instant)
     }
 
     /// Where the first entry of a lane that waits is found.
     enum FirstWaiting {
+        /// This one, by its number.
         case entry(UInt64, EntryRow)
         /// So many voids stand before it that another turn goes on looking.
         case notYet
     }
 
     /// The first entry that is no void; nil if there is none.
-    mutating func firstWaiting(_ slot: Int, _ index: Int, _ turn: Turn) -> FirstWaiting? {
+    mutating func firstWaiting(_ slot: LinkID, _ index: Int, _ turn: Turn) -> FirstWaiting? {
         let (found, settled) = lookForWaiting(links[slot].lanes[index], turn)
         if let settled { links[slot].lanes[index].settle(upTo: settled) }
         return found
@@ -66,9 +67,9 @@ extension Federation {
     }
 
     /// Entries past their deadline become voids and are answered in the same transaction (`Docs/relay-protocol.md` S5).
-    mutating func expire(_ slot: Int, _ turn: Turn) {
-        guard slot < links.count else { return }
-        links[slot].isExpiryArmed = false
+    mutating func expire(_ slot: LinkID, _ turn: Turn) {
+        guard links.contains(slot) else { return }
+        links[slot].timers.expiry = false
         var expired = 0
         var looked = 0
         var isUnfinished = false
@@ -93,7 +94,7 @@ extension Federation {
             }
             expired += due.count
         }
-        if expired > 0 { noteCountChanged(slot) }
+        if expired > 0 { noteCountChanged(slot, turn) }
         if isUnfinished {
             armExpiry(slot, at: turn.now + Self.expiryPause, turn)
         } else if links[slot].waiting > 0 {
@@ -110,7 +111,7 @@ extension Federation {
             }
             if isSilent != true { bounce(logged.stanza, StanzaError(.remoteServerTimeout, text: text), turn) }
         }
-        StanzaLog.remove(entry.logSequence, in: turn.store)
+        StanzaLog.release(entry.logSequence, in: turn.store)
         var entry = entry
         entry.logSequence = 0
         entry.state = .void
@@ -124,36 +125,8 @@ extension Federation {
         turn.route(reply, from: .site)
     }
 
-    /// Nothing can be delivered there: everything that waits is answered, and the lane begins anew if the domain ever
-    /// appears. In one turn, since only so much waits for a stranger (``StrangerGate/waitingLimit``).
-    mutating func giveUp(_ slot: Int, _ error: StanzaError, _ reason: String, _ turn: Turn) {
-        failVolatile(slot, error, turn)
-        for index in links[slot].lanes.indices {
-            guard let id = links[slot].lanes[index].id, let entries = links[slot].lanes[index].entries,
-                var row = links[slot].lanes[index].row, row.waiting > 0
-            else { continue }
-            for number in row.acked + 1...row.assigned {
-                guard let entry = EntryTable.entry(entries, number, in: turn.store) else { continue }
-                if let logged = StanzaLog.stanza(entry.logSequence, in: turn.store) { bounce(logged.stanza, error, turn) }
-                EntryTable.remove(entries, number, in: turn.store)
-            }
-            row.acked = row.assigned
-            row.provenOtherwise = true
-            LaneTable.update(id, row, in: turn.store)
-            links[slot].lanes[index].row = row
-            links[slot].lanes[index].streamLost()
-        }
-        links[slot].generation += 1
-        links[slot].isSilenceArmed = false
-        links[slot].absences = 0
-        links[slot].failures = 0
-        links[slot].lastError = reason
-        links[slot].state = .idle
-        turn.note(.linkDown(links[slot].pair, reason: reason, retryAfter: 0))
-    }
-
     /// When the oldest waiting entry of a link was taken over; nil also while many voids before it hide it.
-    func oldestAcceptance(_ slot: Int, _ turn: Turn) -> Instant? {
+    func oldestAcceptance(_ slot: LinkID, _ turn: Turn) -> Instant? {
         links[slot].lanes.compactMap { oldestAcceptance($0, turn) }.min()
     }
 

@@ -16,14 +16,15 @@ extension Federation {
 
     // Counting
 
-    mutating func beginCensus(_ slot: Int, _ turn: Turn) {
+    /// The link went down: whose messages wait on it is counted, in slices.
+    mutating func beginCensus(_ slot: LinkID, _ turn: Turn) {
         nextCensus += 1
         links[slot].census = QueueCensus(links[slot].lanes, generation: nextCensus)
         continueCensus(slot, turn)
     }
 
     /// One slice.
-    mutating func continueCensus(_ slot: Int, _ turn: Turn) {
+    mutating func continueCensus(_ slot: LinkID, _ turn: Turn) {
         guard var census = links[slot].census, !census.isComplete, !census.isFull else { return }
         var looked = 0
         for index in links[slot].lanes.indices {
@@ -41,40 +42,41 @@ extension Federation {
         census.isComplete = looked < QueueCensus.slice && !census.isFull
         links[slot].census = census
         if census.isComplete {
-            changes.append(LinkChange(links[slot].pair, .counted(nil)))
+            turn.notify(.linkChanged(LinkChange(links[slot].pair, .counted(nil))))
         } else {
             turn.schedule(
-                .linkCensus(LinkID(slot: UInt32(slot)), generation: census.generation), after: QueueCensus.pause)
+                .link(.census(slot, generation: census.generation)), after: QueueCensus.pause)
         }
     }
 
     /// The timer of a census fired.
-    mutating func censusDue(_ link: LinkID, _ generation: UInt64, _ turn: Turn) {
-        let slot = Int(link.slot)
-        guard slot < links.count, links[slot].census?.generation == generation else { return }
+    mutating func censusDue(_ slot: LinkID, _ generation: UInt64, _ turn: Turn) {
+        guard links.contains(slot), links[slot].census?.generation == generation else { return }
         continueCensus(slot, turn)
     }
 
     /// An entry was accepted.
-    mutating func noteAccepted(_ number: UInt64, _ slot: Int, _ index: Int, from sender: JID?) {
+    mutating func noteAccepted(
+        _ number: UInt64, _ slot: LinkID, _ index: Int, from sender: JID?, _ turn: Turn
+    ) {
         guard links[slot].census?.isComplete == true, let sender = sender?.bare else { return }
         links[slot].census?.count(number, lane: index, of: sender)
-        changes.append(LinkChange(links[slot].pair, .counted(sender)))
+        turn.notify(.linkChanged(LinkChange(links[slot].pair, .counted(sender))))
     }
 
     /// Entries were voided: the numbers that people see are lower now.
-    mutating func noteCountChanged(_ slot: Int, of account: JID? = nil) {
+    func noteCountChanged(_ slot: LinkID, of account: JID? = nil, _ turn: Turn) {
         guard links[slot].census?.isComplete == true else { return }
-        changes.append(LinkChange(links[slot].pair, .counted(account)))
+        turn.notify(.linkChanged(LinkChange(links[slot].pair, .counted(account))))
     }
 
     /// How many messages of an account wait for the peer, at most a thousand; nil where it is not known.
     public func ownWaiting(of account: JID, on pair: DomainPair, _ turn: Turn) -> Int? {
-        guard let slot = linkByPair[pair], let census = links[slot].census, census.isComplete else { return nil }
+        guard let slot = links.id(of: pair), let census = links[slot].census, census.isComplete else { return nil }
         return census.entries(of: account).prefix(Self.countLimit).count { isWaiting($0, slot, turn) }
     }
 
-    private func isWaiting(_ place: QueueCensus.Place, _ slot: Int, _ turn: Turn) -> Bool {
+    private func isWaiting(_ place: QueueCensus.Place, _ slot: LinkID, _ turn: Turn) -> Bool {
         guard let entries = links[slot].lanes[place.lane].entries, let row = links[slot].lanes[place.lane].row else {
             return false
         }
@@ -86,7 +88,7 @@ extension Federation {
     /// The messages of an account that wait on all links.
     public func ownEntries(of account: JID, _ turn: Turn) -> OwnEntries {
         var result = OwnEntries()
-        for slot in links.indices where links[slot].pair.local.domainpart == account.domainpart && links[slot].waiting > 0 {
+        for slot in links.ids where links[slot].pair.local.domainpart == account.domainpart && links[slot].waiting > 0 {
             if let census = links[slot].census, census.isComplete {
                 for place in census.entries(of: account) where !result.isCut {
                     if let entries = links[slot].lanes[place.lane].entries {
@@ -100,7 +102,7 @@ extension Federation {
         return result
     }
 
-    private func search(_ slot: Int, _ account: JID, _ result: inout OwnEntries, _ turn: Turn) {
+    private func search(_ slot: LinkID, _ account: JID, _ result: inout OwnEntries, _ turn: Turn) {
         for lane in links[slot].lanes {
             guard let entries = lane.entries, lane.waiting > 0 else { continue }
             var looked = 0
@@ -131,7 +133,7 @@ extension Federation {
     /// error follows.
     public mutating func cancel(_ ids: [String], of account: JID, _ turn: Turn) -> [Cancellation] {
         let outcomes = ids.map { cancel($0, of: account, turn) }
-        for slot in links.indices { noteCountChanged(slot, of: account) }
+        for slot in links.ids { noteCountChanged(slot, of: account, turn) }
         return outcomes
     }
 
@@ -145,15 +147,15 @@ extension Federation {
             logged.stanza.from?.hasSameBare(as: account) == true
         else { return .notFound }
         let wasSent = links[slot].lanes[index].mayHaveArrived(number, entry)
-        StanzaLog.remove(entry.logSequence, in: turn.store)
+        StanzaLog.release(entry.logSequence, in: turn.store)
         entry.logSequence = 0
         entry.state = .void
         EntryTable.put(entries, number, entry, in: turn.store)
         return wasSent ? .mayHaveArrived : .cancelled
     }
 
-    private func place(of lane: LaneID) -> (slot: Int, index: Int)? {
-        for slot in links.indices {
+    private func place(of lane: LaneID) -> (slot: LinkID, index: Int)? {
+        for slot in links.ids {
             if let index = links[slot].lanes.firstIndex(where: { $0.id == lane }) { return (slot, index) }
         }
         return nil

@@ -19,7 +19,7 @@ extension Federation {
     ]
 
     /// The peer ended our stream with an error: the first entry that it did not take over is suspected.
-    mutating func errorReceived(_ condition: String, _ slot: Int, _ turn: Turn) {
+    mutating func errorReceived(_ condition: String, _ slot: LinkID, _ turn: Turn) {
         if let known = StreamError.Condition(rawValue: condition), Self.blameless.contains(known) { return }
         for index in links[slot].lanes.indices where links[slot].lanes[index].inFlight > 0 {
             guard links[slot].lanes[index].suspect() >= Self.strikes else { continue }
@@ -28,7 +28,7 @@ extension Federation {
     }
 
     /// The entry is held for a human, a void takes its place, and what waits behind it goes on.
-    private mutating func holdPoison(_ condition: String, _ slot: Int, _ index: Int, _ turn: Turn) {
+    private mutating func holdPoison(_ condition: String, _ slot: LinkID, _ index: Int, _ turn: Turn) {
         guard let id = links[slot].lanes[index].id, let entries = links[slot].lanes[index].entries,
             let row = links[slot].lanes[index].row,
             var entry = EntryTable.entry(entries, row.acked + 1, in: turn.store), entry.state == .waiting

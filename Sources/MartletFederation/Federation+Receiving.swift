@@ -28,16 +28,16 @@ extension Federation {
             }
         case .nonza(let nonza):
             receivedNonza(nonza, on: connection, turn)
-            if let slot = linkByConnection[connection] { linkHeard(nonza, slot, turn) }
+            if let slot = links.id(on: connection) { linkHeard(nonza, slot, turn) }
         case .errorReceived(let condition):
-            if let slot = linkByConnection[connection] { errorReceived(condition, slot, turn) }
+            if let slot = links.id(on: connection) { errorReceived(condition, slot, turn) }
         case .streamEnded:
-            if let slot = linkByConnection[connection] { closeAnswered(slot, turn) }
+            if let slot = links.id(on: connection) { closeAnswered(slot, turn) }
         case .closed(let words):
             inboundClosed(connection)
-            if let slot = linkByConnection[connection] { streamLost(slot, words, turn) }
+            if let slot = links.id(on: connection) { streamLost(slot, words, turn) }
         case .congested:
-            guard let slot = linkByConnection[connection] else {
+            guard let slot = links.id(on: connection) else {
                 return turn.perform(.close(StreamError(.resourceConstraint)), on: connection)
             }
             turn.perform(.abort, on: connection)
@@ -103,15 +103,10 @@ extension Federation {
 
     /// An answer came; true where its request has failed already: nobody hears an answer twice (`Docs/relay-protocol.md` §5).
     private mutating func forgetRequest(_ stanza: Stanza, _ pair: DomainPair) -> Bool {
-        guard let slot = linkByPair[pair], let id = stanza.id, let from = stanza.to, let to = stanza.from else { return false }
-        let request = PeerLink.Request(id: id, from: from, to: to)
-        if let index = links[slot].requests.firstIndex(of: request) {
-            links[slot].requests.remove(at: index)
-        } else if let index = links[slot].failedRequests.firstIndex(of: request) {
-            links[slot].failedRequests.remove(at: index)
-            return true
+        guard let slot = links.id(of: pair), let id = stanza.id, let from = stanza.to, let to = stanza.from else {
+            return false
         }
-        return false
+        return links[slot].requests.answered(PeerRequests.Request(id: id, from: from, to: to)) == .tooLate
     }
 
     /// What concerns the stanzas that come on the stream.
@@ -136,7 +131,7 @@ extension Federation {
             receivedEntry(mark, .void, pair, on: connection, turn)
         case ("enable", Namespaces.streamManagement) where !stream.isOurs:
             manage(connection)
-            turn.perform(.send(Array("<enabled xmlns='\(Namespaces.streamManagement)'/>".utf8)), on: connection)
+            turn.perform(.send(StreamManagement.enabled), on: connection)
         case ("enabled", Namespaces.streamManagement) where stream.isOurs:
             // XEP-0198 §3: both ends count from here on.
             manage(connection)
@@ -153,7 +148,7 @@ extension Federation {
     }
 
     private func acknowledgeCount(_ handled: UInt32, on connection: ConnectionID, _ turn: Turn) {
-        turn.acknowledge(Array("<a xmlns='\(Namespaces.streamManagement)' h='\(handled)'/>".utf8), on: connection)
+        turn.acknowledge(StreamManagement.acknowledgement(handled), on: connection)
     }
 
     /// Another Martlet carries a pair on one stream at a time: the one that carried it before is dead at its end, whatever
@@ -162,7 +157,7 @@ extension Federation {
         if let before = relayStream[pair], before != connection, inbound[before]?.pairs == [pair] {
             turn.perform(.abort, on: before)
             forgetReturnWays(before)
-            if let slot = linkByConnection[before] { streamLost(slot, "the peer uses another stream", turn) }
+            if let slot = links.id(on: before) { streamLost(slot, "the peer uses another stream", turn) }
         }
         relayStream[pair] = connection
     }
@@ -243,57 +238,6 @@ extension Federation {
         case .refused(let stanza, let error): turn.bounce(stanza, error)
         case .void: break
         }
-    }
-
-    /// Writes how far the lanes of this batch have come: once for each, in the transaction of the deliveries.
-    mutating func writeHaves(_ turn: Turn) {
-        for lane in unwrittenHaves {
-            haves[lane]?.isUnwritten = false
-            guard let have = haves[lane], let row = have.row, let peer = have.peer, let local = have.local else { continue }
-            HaveTable.update(row, peer: peer, local: local, laneClass: lane.laneClass, in: turn.store)
-        }
-        unwrittenHaves.removeAll(keepingCapacity: true)
-    }
-
-    /// What the store has of a lane.
-    func loaded(_ lane: IncomingLane, _ turn: Turn) -> HaveState {
-        var state = HaveState()
-        state.peer = AddressTable.number(of: lane.pair.peer, in: turn.store)
-        state.local = AddressTable.number(of: lane.pair.local, in: turn.store)
-        if let peer = state.peer, let local = state.local {
-            state.row = HaveTable.row(peer: peer, local: local, laneClass: lane.laneClass, in: turn.store)
-        } else {
-            state.peer = nil
-        }
-        return state
-    }
-
-    private mutating func makeDue(_ lane: IncomingLane, _ have: inout HaveState, on connection: ConnectionID) {
-        if have.isDue, dueHaves.contains(where: { $0 == (connection, lane) }) { return }
-        have.isDue = true
-        dueHaves.append((connection, lane))
-    }
-
-    /// R2: one `<have/>` per lane and batch, after the commit.
-    mutating func sendDueHaves(_ turn: Turn) {
-        for (connection, lane) in dueHaves {
-            haves[lane]?.isDue = false
-            var have = Element(
-                "have", Namespaces.relay,
-                [("from", lane.pair.local.description), ("to", lane.pair.peer.description), ("lane", lane.laneClass.name)])
-            if let row = haves[lane]?.row {
-                let mark = RelayMark(lane: lane.laneClass, epoch: row.epoch, number: row.number, tag: row.tag, after: nil)
-                for (name, value) in mark.attributes { have[name] = value }
-            } else {
-                have["n"] = "0"
-            }
-            if let ended = haves[lane]?.ended {
-                have["ended"] = ended.text
-                haves[lane]?.ended = nil
-            }
-            turn.acknowledge(have.serialized(within: Namespaces.client), on: connection)
-        }
-        dueHaves.removeAll(keepingCapacity: true)
     }
 
     private mutating func inboundClosed(_ connection: ConnectionID) {

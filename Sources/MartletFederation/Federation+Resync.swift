@@ -24,8 +24,8 @@ extension Federation {
     /// What stands still with `peer`, for the operator to decide.
     public func resyncRows(_ peer: JID, _ turn: Turn) -> [ResyncRow] {
         var rows: [ResyncRow] = []
-        for link in links where link.pair.peer == peer {
-            for lane in link.lanes {
+        for slot in links.ids where links[slot].pair.peer == peer {
+            for lane in links[slot].lanes {
                 guard let row = lane.row, let stop = row.stop, stop.decision == nil else { continue }
                 let (count, uncertain) = uncertainEntries(lane, turn)
                 rows.append(
@@ -45,7 +45,7 @@ extension Federation {
         guard choice != nil || rows.allSatisfy({ $0.uncertain == 0 }) else {
             return .refused("say what becomes of the uncertain entries: resend, drop or hold")
         }
-        for slot in links.indices where links[slot].pair.peer == peer {
+        for slot in links.ids where links[slot].pair.peer == peer {
             for index in links[slot].lanes.indices where links[slot].lanes[index].row?.isStopped == true {
                 resync(slot, index, choice ?? .resend, turn)
             }
@@ -63,7 +63,7 @@ extension Federation {
     }
 
     /// Begins one stopped lane anew: at once, or when the last uncertain entry was answered or held.
-    mutating func resync(_ slot: Int, _ index: Int, _ choice: UncertainChoice, _ turn: Turn) {
+    mutating func resync(_ slot: LinkID, _ index: Int, _ choice: UncertainChoice, _ turn: Turn) {
         guard let id = links[slot].lanes[index].id, let row = links[slot].lanes[index].row, let stop = row.stop,
             stop.decision == nil
         else { return }
@@ -81,7 +81,7 @@ extension Federation {
 
     /// The next slice of a decision about uncertain entries, which leave the lane; then it begins anew. Meanwhile it stays
     /// stopped. A restart begins at the first that is left.
-    mutating func carryOut(_ slot: Int, _ index: Int, _ turn: Turn) {
+    mutating func carryOut(_ slot: LinkID, _ index: Int, _ turn: Turn) {
         guard let entries = links[slot].lanes[index].entries, let row = links[slot].lanes[index].row, let stop = row.stop,
             let decision = stop.decision
         else { return }
@@ -111,15 +111,15 @@ extension Federation {
     }
 
     /// Everything is decided: the lane has a new numbering and goes on.
-    private mutating func beginAnew(_ slot: Int, _ index: Int, behind number: UInt64, _ turn: Turn) {
+    private mutating func beginAnew(_ slot: LinkID, _ index: Int, behind number: UInt64, _ turn: Turn) {
         renumber(slot, index, behind: number, turn)
         // The peer answers with what it has of the old numbering, which opens the lane.
-        if case .up(let connection, .relay) = links[slot].state {
+        if case .up(let connection) = links[slot].state, links[slot].isRelayed {
             turn.perform(.send(relayNonza("ask", links[slot].pair, nil)), on: connection)
             expectAnswer(slot, turn)
-        } else if case .up(_, .foreign) = links[slot].state {
+        } else if links[slot].isUp {
             links[slot].lanes[index].isOpen = true
-            touch(slot)
+            links.touch(slot)
         } else {
             retry(slot, turn)
         }
@@ -129,7 +129,7 @@ extension Federation {
     static let unconfirmedText = "Not confirmed, may have arrived: the server's records were restored from a backup"
 
     /// What waits behind `number` is 1, 2, 3 … of a new epoch.
-    mutating func renumber(_ slot: Int, _ index: Int, behind number: UInt64, _ turn: Turn) {
+    mutating func renumber(_ slot: LinkID, _ index: Int, behind number: UInt64, _ turn: Turn) {
         guard let id = links[slot].lanes[index].id, var row = links[slot].lanes[index].row else { return }
         row.renumber(Epoch(high: turn.random.next(), low: turn.random.next()), behind: number)
         LaneTable.update(id, row, in: turn.store)

@@ -8,6 +8,7 @@ import XMPPStreams
 
 /// A stream that the peer of a pair opened and on which we may send it stanzas.
 struct ReturnWay {
+    /// The stream.
     var connection: ConnectionID
     /// How the peer proved itself there.
     var proof: PeerProof
@@ -20,9 +21,10 @@ struct ReturnWay {
 extension Federation {
     /// Puts a link whose peer cannot be dialled on the newest stream that the peer opened; false where there is none. Nobody
     /// is told that the link is up before the peer has answered: the stream may be as dead as the attempts to dial.
-    mutating func adopt(_ slot: Int, _ turn: Turn) -> Bool {
+    mutating func adopt(_ slot: LinkID, _ turn: Turn) -> Bool {
         let pair = links[slot].pair
-        guard links[slot].cannotBeDialled, !isShuttingDown, let ways = returnWays[pair], refusal(of: pair, turn) == nil else {
+        guard links[slot].reach.cannotBeDialled, !isShuttingDown, let ways = returnWays[pair], refusal(of: pair, turn) == nil
+        else {
             return false
         }
         let row = peerRow(pair.peer, turn)
@@ -30,20 +32,19 @@ extension Federation {
         // A stream that carries another of our links already would leave it open whose acknowledgements are meant.
         guard
             let way = ways.last(where: {
-                linkByConnection[$0.connection] == nil && (!needsCertificate || $0.proof == .certificate)
+                links.id(on: $0.connection) == nil && (!needsCertificate || $0.proof == .certificate)
             })
         else { return false }
         if !row.wasReached { remember(reached: pair.peer, turn) }
-        links[slot].isOnPeersStream = true
-        begin(slot, way.connection, isRelay: way.bidirection == .relay, isManaged: false, turn)
-        links[slot].isUpUntold = true
+        let foreign = way.bidirection == .relay ? nil : ForeignCarrier(managed: false)
+        begin(slot, way.connection, openedBy: .peer, foreign: foreign, turn)
         probe(slot, turn)
         return true
     }
 
     /// Whether a stream that the peer opened is likely to be dead when it is silent: nothing was heard on it since it was
     /// adopted, or the peer has opened another one.
-    func isProbablyDead(_ connection: ConnectionID, of slot: Int) -> Bool {
+    func isProbablyDead(_ connection: ConnectionID, of slot: LinkID) -> Bool {
         guard links[slot].isOnPeersStream else { return false }
         return links[slot].isUpUntold || returnWays[links[slot].pair]?.last?.connection != connection
     }

@@ -9,8 +9,11 @@ import XMPPXML
 struct WarningRound {
     /// What one sender is told.
     struct Warning {
+        /// To whom, by the bare address.
         var sender: JID
+        /// How many of their messages wait.
         var count = 0
+        /// Since when the first of them does.
         var since: WallTime
     }
 
@@ -54,16 +57,16 @@ extension Federation {
     private static let warningPause: Int64 = 20
 
     /// Sets the timer for the first message whose sender was not told yet.
-    mutating func scheduleWarning(_ slot: Int, _ turn: Turn) {
-        guard turn.policy.delayWarning > 0, !links[slot].isWarningArmed,
+    mutating func scheduleWarning(_ slot: LinkID, _ turn: Turn) {
+        guard turn.policy.delayWarning > 0, !links[slot].timers.warning,
             let oldest = links[slot].lanes.compactMap({ firstUnwarned($0, turn) }).min()
         else { return }
         armWarning(slot, at: max(oldest + turn.policy.delayWarning, turn.now + 1), turn)
     }
 
-    private mutating func armWarning(_ slot: Int, at instant: Instant, _ turn: Turn) {
-        links[slot].isWarningArmed = true
-        turn.schedule(.delayWarning(LinkID(slot: UInt32(slot))), at: instant)
+    private mutating func armWarning(_ slot: LinkID, at instant: Instant, _ turn: Turn) {
+        links[slot].timers.warning = true
+        turn.schedule(.link(.delayWarning(slot)), at: instant)
     }
 
     /// When the first message was accepted of which its sender was not told; the distant past where many voids hide it, which
@@ -86,9 +89,9 @@ extension Federation {
     }
 
     /// The timer fired: the next slice.
-    mutating func warnSenders(_ slot: Int, _ turn: Turn) {
-        guard slot < links.count else { return }
-        links[slot].isWarningArmed = false
+    mutating func warnSenders(_ slot: LinkID, _ turn: Turn) {
+        guard links.contains(slot) else { return }
+        links[slot].timers.warning = false
         guard turn.policy.delayWarning > 0 else { return links[slot].warnings = nil }
         var round = links[slot].warnings ?? WarningRound(links[slot].lanes)
         links[slot].warnings = nil
@@ -116,7 +119,7 @@ extension Federation {
     }
 
     /// Adds the senders of the next entries that are due; true if there are more than one turn takes.
-    private func collect(_ round: inout WarningRound, _ slot: Int, _ turn: Turn) -> Bool {
+    private func collect(_ round: inout WarningRound, _ slot: LinkID, _ turn: Turn) -> Bool {
         var looked = 0
         for index in links[slot].lanes.indices {
             let lane = links[slot].lanes[index]
@@ -146,7 +149,7 @@ extension Federation {
     }
 
     /// Everybody was told.
-    private mutating func noteTold(_ round: WarningRound, _ slot: Int, _ turn: Turn) {
+    private mutating func noteTold(_ round: WarningRound, _ slot: LinkID, _ turn: Turn) {
         for index in links[slot].lanes.indices {
             guard let id = links[slot].lanes[index].id, let row = links[slot].lanes[index].row,
                 round.next[index] - 1 > row.warned, round.next[index] - 1 <= row.assigned
@@ -156,7 +159,7 @@ extension Federation {
         }
     }
 
-    private func warn(_ warning: WarningRound.Warning, _ slot: Int, _ turn: Turn) {
+    private func warn(_ warning: WarningRound.Warning, _ slot: LinkID, _ turn: Turn) {
         let pair = links[slot].pair
         let lifetime = turn.policy.entryLifetime(of: pair.peer)
         let end = WallTime(milliseconds: warning.since.milliseconds + lifetime)

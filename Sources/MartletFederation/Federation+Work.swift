@@ -13,26 +13,26 @@ extension Federation {
     private static let pause: Int64 = 20
 
     /// The next slice comes soon.
-    mutating func continueLater(_ slot: Int, _ turn: Turn) {
-        guard !links[slot].isWorkArmed else { return }
-        links[slot].isWorkArmed = true
-        turn.schedule(.linkWork(LinkID(slot: UInt32(slot))), after: Self.pause)
+    mutating func continueLater(_ slot: LinkID, _ turn: Turn) {
+        guard !links[slot].timers.work else { return }
+        links[slot].timers.work = true
+        turn.schedule(.link(.work(slot)), after: Self.pause)
     }
 
     /// The timer fired.
-    mutating func work(_ slot: Int, _ turn: Turn) {
-        guard slot < links.count else { return }
-        links[slot].isWorkArmed = false
+    mutating func work(_ slot: LinkID, _ turn: Turn) {
+        guard links.contains(slot) else { return }
+        links[slot].timers.work = false
         for index in links[slot].lanes.indices {
             removeAcknowledged(slot, index, 0, turn)
             carryOut(slot, index, turn)
         }
-        touch(slot)
+        links.touch(slot)
     }
 
     /// Removes entries that were acknowledged, `count` of them just now. Usually those are as many as the window holds; after a
     /// bundle it may be the whole queue. A crash may bring them back: the peer says again what it has.
-    mutating func removeAcknowledged(_ slot: Int, _ index: Int, _ count: Int, _ turn: Turn) {
+    mutating func removeAcknowledged(_ slot: LinkID, _ index: Int, _ count: Int, _ turn: Turn) {
         guard let entries = links[slot].lanes[index].entries, let row = links[slot].lanes[index].row,
             count > 0 || links[slot].lanes[index].hasLeftovers
         else { return }
@@ -44,7 +44,7 @@ extension Federation {
     }
 
     /// After a start: goes on where the process before has ended.
-    mutating func findLeftovers(_ slot: Int, _ index: Int, _ turn: Turn) {
+    mutating func findLeftovers(_ slot: LinkID, _ index: Int, _ turn: Turn) {
         guard let entries = links[slot].lanes[index].entries, let row = links[slot].lanes[index].row else { return }
         links[slot].lanes[index].hasLeftovers = EntryTable.hasEntries(entries, before: row.acked + 1, in: turn.store)
         if links[slot].lanes[index].hasLeftovers || row.stop?.decision != nil { continueLater(slot, turn) }

@@ -10,18 +10,18 @@ import XMPPXML
 /// dialback, strangers. Part of the ``Site``; synchronous, without clocks and sockets.
 ///
 /// In reading order: a stanza enters at `accept` (Federation+Accept), waits and is written (Federation+Sending), is
-/// acknowledged (Federation+Acknowledging); streams come and go (Federation+Dialling); what others send enters at
-/// `received` (Federation+Receiving).
+/// acknowledged (Federation+Acknowledging); streams come (Federation+Dialling), fall silent (Federation+Silence) and fail
+/// (Federation+Failures); what others send enters at `received` (Federation+Receiving).
 public struct Federation {
-    var links: [PeerLink] = []
-    var linkByPair: [DomainPair: Int] = [:]
-    var linkByConnection: [ConnectionID: Int] = [:]
-    /// Links with something to ask for at the end of the batch.
-    var touched: [Int] = []
+    /// Every link, each in its place.
+    var links = PeerLinks()
 
+    /// Attempts under way. Look-up only.
     var dials: [DialID: Dial] = [:]
+    /// The number of the next attempt.
     var nextDial: UInt64 = 1
 
+    /// Streams on which others send. Iterated in the order of their connections only.
     var inbound: [ConnectionID: InboundStream] = [:]
     /// How many streams that others opened are proven for a pair. Look-up only.
     var provenStreams: [DomainPair: Int] = [:]
@@ -29,28 +29,31 @@ public struct Federation {
     var relayStream: [DomainPair: ConnectionID] = [:]
     /// Streams that peers opened and that may carry our stanzas back, per pair, the newest last.
     var returnWays: [DomainPair: [ReturnWay]] = [:]
+    /// What we have of the lanes on which something came since the start. Look-up only.
     var haves: [IncomingLane: HaveState] = [:]
     /// Lanes whose `<have/>` is due at the end of the batch.
     var dueHaves: [(ConnectionID, IncomingLane)] = []
     /// Lanes that something came on in this batch.
     var unwrittenHaves: [IncomingLane] = []
     /// Lanes that gave numbers in this batch.
-    var unwrittenLanes: [(slot: Int, index: Int)] = []
+    var unwrittenLanes: [(slot: LinkID, index: Int)] = []
     /// Dialback verifications under way, per address that asked for them.
     var dialbacksByAddress: [RemoteAddress: Int] = [:]
 
+    /// Counts the new domains that each account brings up.
     var strangers = StrangerGate()
     /// When the timer for early expiries is due; nil while none is set.
     var earlyExpiry: Instant?
-    /// What happened to links in this turn, for sessions.
-    var changes: [LinkChange] = []
     /// Counts censuses of queues, so that the timers of an earlier one meet nothing.
     var nextCensus: UInt64 = 0
+    /// Every stream is being closed, and none begins any more.
     var isShuttingDown = false
 
     /// What an attempt is for.
     enum Dial {
-        case link(Int)
+        /// For a stream that carries the link.
+        case link(LinkID)
+        /// To ask whether the dialback key is genuine that came on this connection, from this address.
         case verify(ConnectionID, DomainPair, RemoteAddress)
     }
 
@@ -69,9 +72,9 @@ public struct Federation {
         }
         countHeld(turn)
         dialKnownPeers(turn)
-        for slot in links.indices where links[slot].waiting > 0 {
+        for slot in links.ids where links[slot].waiting > 0 {
             // It was an office once: what waits keeps the lifetime with which it was accepted.
-            if links[slot].waiting > StrangerGate.waitingLimit { links[slot].isStranger = false }
+            if links[slot].waiting > StrangerGate.waitingLimit { links[slot].becameKnown() }
             dialIfResting(slot, turn)
             scheduleExpiry(slot, turn)
             scheduleWarning(slot, turn)
@@ -84,22 +87,16 @@ public struct Federation {
         dialKnownPeers(turn)
     }
 
-    /// What happened to links since the last call.
-    public mutating func takeChanges() -> [LinkChange] {
-        defer { changes.removeAll() }
-        return changes
-    }
-
     /// The end of a batch: haves are sent, windows filled, acknowledgements asked for.
     public mutating func endBatch(_ turn: Turn) {
         sendDueHaves(turn)
         // What a link writes here touches it once more; it is being looked after already.
-        for slot in touched {
+        for slot in links.touched {
             pump(slot, turn)
             requestProof(slot, turn)
-            links[slot].isTouched = false
+            links.lookedAfter(slot)
         }
-        touched.removeAll(keepingCapacity: true)
+        links.lookedAfterAll()
     }
 
     /// After everything else in a batch: how far its lanes have come, one row for each, in the transaction of what they carry.
@@ -116,9 +113,9 @@ public struct Federation {
     /// Every stream is closed; queues stay on disk.
     public mutating func shutdown(_ turn: Turn) {
         isShuttingDown = true
-        for link in links {
-            if let connection = link.connection { turn.perform(.close(nil), on: connection) }
-            if case .dialling(let dial) = link.state { turn.perform(.cancelDial(dial)) }
+        for slot in links.ids {
+            if let connection = links[slot].connection { turn.perform(.close(nil), on: connection) }
+            if case .dialling(let dial) = links[slot].state { turn.perform(.cancelDial(dial)) }
         }
         let streams = inbound.keys.sorted { ($0.loop, $0.slot, $0.generation) < ($1.loop, $1.slot, $1.generation) }
         for connection in streams {
@@ -127,60 +124,46 @@ public struct Federation {
     }
 
     /// A timer fired.
-    public mutating func timerFired(_ timer: SiteTimer, _ turn: Turn) {
+    public mutating func timerFired(_ timer: LinkTimer, _ turn: Turn) {
         switch timer {
-        case .linkRetry(let link, let generation):
-            guard isCurrent(link, generation) else { return }
-            if case .backingOff = links[Int(link.slot)].state { dial(Int(link.slot), turn) }
-        case .linkSilence(let link, let generation):
-            guard isCurrent(link, generation) else { return }
-            silenceNoticed(Int(link.slot), turn)
-        case .linkExpiry(let link, _):
-            expire(Int(link.slot), turn)
+        case .retry(let link, let generation):
+            guard links.isCurrent(link, generation) else { return }
+            if case .backingOff = links[link].state { dial(link, turn) }
+        case .silence(let link, let generation):
+            guard links.isCurrent(link, generation) else { return }
+            silenceNoticed(link, turn)
+        case .expiry(let link):
+            expire(link, turn)
         case .earlyExpiry:
             expireEarly(turn)
         case .delayWarning(let link):
-            warnSenders(Int(link.slot), turn)
-        case .strangerTimeout(let link, _):
-            strangerTimedOut(Int(link.slot), turn)
+            warnSenders(link, turn)
+        case .strangerTimeout(let link):
+            strangerTimedOut(link, turn)
         case .dialbackTimeout(let dial):
             dialbackEnded(dial, .error(.remoteServerTimeout, words: "no answer in time"), turn)
             turn.perform(.cancelDial(dial))
-        case .linkKeepAlive(let link, let generation):
-            guard isCurrent(link, generation) else { return }
-            keepAlive(Int(link.slot), turn)
-        case .linkCensus(let link, let generation):
+        case .keepAlive(let link, let generation):
+            guard links.isCurrent(link, generation) else { return }
+            keepAlive(link, turn)
+        case .census(let link, let generation):
             censusDue(link, generation, turn)
-        case .linkWork(let link):
-            work(Int(link.slot), turn)
-        case .sessionExpired, .sessionFence, .clockMark, .peerPresence, .offices, .officesAgain, .officePushes:
-            break
+        case .work(let link):
+            work(link, turn)
         }
     }
 
-    func isCurrent(_ link: LinkID, _ generation: UInt64) -> Bool {
-        Int(link.slot) < links.count && links[Int(link.slot)].generation == generation
-    }
-
     /// The link of a pair, made if there is none.
-    mutating func slot(of pair: DomainPair, _ turn: Turn) -> Int {
-        if let slot = linkByPair[pair] { return slot }
-        var link = PeerLink(pair)
-        link.isStranger = !turn.policy.knownPeers.contains(pair.peer) && !peerRow(pair.peer, turn).wasReached
-        links.append(link)
-        linkByPair[pair] = links.count - 1
-        return links.count - 1
+    mutating func slot(of pair: DomainPair, _ turn: Turn) -> LinkID {
+        if let slot = links.id(of: pair) { return slot }
+        let isStranger = !turn.policy.knownPeers.contains(pair.peer) && !peerRow(pair.peer, turn).wasReached
+        return links.added(PeerLink(pair, isStranger: isStranger))
     }
 
+    /// What the store remembers of a peer.
     func peerRow(_ peer: JID, _ turn: Turn) -> PeerRow {
         guard let number = AddressTable.number(of: peer, in: turn.store) else { return PeerRow() }
         return PeerTable.row(number, in: turn.store)
-    }
-
-    mutating func touch(_ slot: Int) {
-        guard !links[slot].isTouched else { return }
-        links[slot].isTouched = true
-        touched.append(slot)
     }
 
     private mutating func dialKnownPeers(_ turn: Turn) {
@@ -188,7 +171,7 @@ public struct Federation {
         for local in turn.policy.peoplesDomains {
             for peer in turn.policy.knownPeers where !turn.policy.serves(peer.domainpart) {
                 let slot = slot(of: DomainPair(local: local, peer: peer), turn)
-                links[slot].isStranger = false
+                links[slot].becameKnown()
                 dialIfResting(slot, turn)
             }
         }

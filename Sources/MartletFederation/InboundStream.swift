@@ -21,11 +21,13 @@ struct InboundStream {
     /// Dialback verifications under way.
     var pendingDialbacks = 0
 
+    /// So many gaps in a row end the stream.
     static let gapLimit = 3
 }
 
 /// What a number of a lane carries.
 enum NumberedContent {
+    /// A stanza to be delivered.
     case stanza(Stanza)
     /// A stanza that cannot be delivered: counted and answered (`Docs/relay-protocol.md` R3).
     case refused(Stanza, StanzaError)
@@ -35,15 +37,21 @@ enum NumberedContent {
 
 /// An incoming lane.
 struct IncomingLane: Hashable {
+    /// Whose lane: `peer` sends on it.
     var pair: DomainPair
+    /// Which of them.
     var laneClass: LaneClass
 }
 
 /// What we have of an incoming lane, as in the store, and whether `<have/>` is due at the end of the batch.
 struct HaveState {
+    /// The number of the peer's address; nil while the store has none.
     var peer: AddressNumber?
+    /// The number of our address; nil while the store has none.
     var local: AddressNumber?
+    /// How far the lane has come; nil while nothing is known.
     var row: HaveRow?
+    /// A `<have/>` is due at the end of the batch.
     var isDue = false
     /// The row is to be written at the end of the batch.
     var isUnwritten = false

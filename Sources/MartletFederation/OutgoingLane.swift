@@ -7,9 +7,11 @@ import XMPPStanzas
 ///
 /// Owned by its ``PeerLink``; the part below `row` lives as long as a stream.
 struct OutgoingLane {
+    /// Which lane of its link.
     let laneClass: LaneClass
     /// The durable lane, once something was sent on it.
     var id: LaneID?
+    /// The durable row, with its last numbers; on disk at the end of the batch.
     var row: LaneRow?
     /// Numbers were given in this batch, which the row on disk does not have yet.
     var isUnwritten = false
@@ -35,11 +37,13 @@ struct OutgoingLane {
     private(set) var replacedTag: UInt64?
     /// What was written to the current stream and is not acknowledged, oldest first: its size, and when it was written.
     private var written: Deque<(bytes: Int, at: Instant)> = []
+    /// The bytes of that.
     private(set) var bytesInFlight = 0
 
     /// The entry at which the peer ended the last streams, and how many in a row.
     private var suspected: (number: UInt64, strikes: Int) = (0, 0)
 
+    /// A lane on which nothing was sent.
     init(_ laneClass: LaneClass) {
         self.laneClass = laneClass
     }
@@ -149,7 +153,8 @@ struct OutgoingLane {
         rewind()
     }
 
-    /// The peer ended the stream with an error: the first entry that it did not take over is suspected. How many times in a row.
+    /// The peer ended the stream with an error: the first entry that it did not take over is suspected. How many times in a
+    /// row.
     mutating func suspect() -> Int {
         let first = (row?.acked ?? 0) + 1
         suspected = (first, suspected.number == first ? suspected.strikes + 1 : 1)

@@ -7,206 +7,203 @@ import XMPPStanzas
 import XMPPStreams
 
 /// The relation of one of our domains to one peer domain: owns the lanes, survives streams and restarts.
+///
+/// Owned by ``PeerLinks``. What happens to the link is told to it by methods named as facts, which keep what belongs together
+/// together; what follows for others when an attempt or a stream fails stands in `Federation+Failures.swift`.
 struct PeerLink {
     /// Where the link stands between the streams it uses, one at a time.
-    enum State {
+    enum State: Equatable {
         /// Nothing to do.
         case idle
         /// An attempt is under way.
         case dialling(DialID)
         /// A stream is authenticated.
-        case up(ConnectionID, Carrier)
+        case up(ConnectionID)
         /// We closed a foreign stream in order to learn what arrived: the peer's closing tag proves everything sent.
-        case closing(ConnectionID, Carrier)
+        case closing(ConnectionID)
         /// The last attempt failed.
         case backingOff(until: Instant)
     }
 
+    /// Timers of which one is set for a link, not one for each time that something waits.
+    struct Timers {
+        /// For the next expiry.
+        var expiry = false
+        /// For the next warning to senders.
+        var warning = false
+        /// For the next slice of work on its lanes.
+        var work = false
+    }
+
+    /// Whose link.
     let pair: DomainPair
+    /// Where it stands.
+    private(set) var state = State.idle
+    /// What is known of the stream in use: there is one exactly while the state is `up` or `closing`. Facts about the link
+    /// make and remove it; its parts change in place.
+    var stream: LinkStream?
+    /// What was learnt about how the peer is reached.
+    private(set) var reach: Reach
+    /// Raised whenever pending timers must become stale.
+    private(set) var generation: UInt64 = 0
     /// Urgent first.
     var lanes = LaneClass.allCases.map(OutgoingLane.init)
     /// By which rules what waits was put into them; those of the policy come into force when nothing waits.
     var laneRules = LaneRules()
-    /// What the stream in use may carry without acknowledgement.
-    var window = SendWindow()
-    var state = State.idle
-    /// Raised whenever pending timers must become stale.
-    var generation: UInt64 = 0
-    /// Attempts that failed in a row.
-    var failures = 0
-    /// The last attempt failed. While that is so, a stream that the peer opened is used where there is one (XEP-0288).
-    var cannotBeDialled = false
-    /// The stream in use was opened by the peer.
-    var isOnPeersStream = false
-    /// Nobody was told that the link is up: nothing was heard on its stream yet.
-    var isUpUntold = false
-    /// Attempts in a row in which DNS said that the domain does not exist.
-    var absences = 0
-    var lastError = ""
-    /// The rest of the site was told that the link fails, and not yet that it is up again.
-    var isFailingTold = false
     /// Entries of its lanes that are kept aside for a human.
     var held = 0
-    /// Whether we were ever let in, or configuration names the peer.
-    var isStranger = true
     /// Unnumbered stanzas that wait for the attempt under way; bounded by ``volatileLimit``.
     var volatile: Deque<Stanza> = []
-    /// Requests carried beside the lanes and not answered yet, oldest first; bounded by ``requestLimit``.
-    var requests: Deque<Request> = []
-    /// Requests that were answered with an error when their stream died, oldest first; bounded by ``requestLimit``.
-    var failedRequests: Deque<Request> = []
+    /// Requests carried beside the lanes.
+    var requests = PeerRequests()
     /// The peer has not heard our availability since the last stream broke.
-    var needsRefresh = true
+    private(set) var needsRefresh = true
+    /// The rest of the site was told that the link fails, and not yet that it is up again.
+    private var isFailingTold = false
     /// Streams in a row that died with stanzas of which a foreign peer proved nothing (`Docs/relay-protocol.md` §6, rung 4).
-    var doubtfulStreams = 0
-    /// Since when the peer owes us a sign of life; nil when it owes nothing.
-    var owedSince: Instant?
-    /// The bytes that were under way then: what was written later does not keep the answer waiting.
-    var owedBytes = 0
-    /// What was written since its last sign of life, and what it had not acknowledged then, in bytes.
-    var unheardBytes = 0
-    /// It was asked for that sign.
-    var wasAsked = false
-    /// A timer for the next expiry is set: one for a link, not one for each time that something waits.
-    var isExpiryArmed = false
-    /// A timer for the next warning to senders is set.
-    var isWarningArmed = false
+    private var doubtfulStreams = 0
+    /// Which timers are set.
+    var timers = Timers()
     /// Which senders are being told that their messages wait; nil while nobody is.
     var warnings: WarningRound?
-    /// A timer for the next slice of work on its lanes is set.
-    var isWorkArmed = false
-    /// A silence timer of this generation is pending.
-    var isSilenceArmed = false
     /// Whose messages wait, while the link is down.
     var census: QueueCensus?
-    /// Touched in this batch: acknowledgements are asked for at its end.
+    /// Touched in this batch: for ``PeerLinks`` alone.
     var isTouched = false
-
-    /// An IQ request that the peer has not answered.
-    struct Request: Equatable {
-        var id: String
-        var from: JID
-        var to: JID
-    }
 
     /// Unnumbered stanzas kept while an attempt is under way: a login's worth of presence and queries.
     static let volatileLimit = 512
-    /// Requests remembered per link so that they can fail when the stream dies.
-    static let requestLimit = 1024
 
-    init(_ pair: DomainPair) {
+    /// A link to which nothing has happened. `isStranger`: we were never let in, and configuration does not name the peer.
+    init(_ pair: DomainPair, isStranger: Bool) {
         self.pair = pair
+        reach = Reach(isStranger: isStranger)
     }
+
+    // MARK: what happens to it
+
+    /// Configuration names the peer, or it was an office once.
+    mutating func becameKnown() { reach.becameKnown() }
+
+    /// An attempt is under way.
+    mutating func attemptBegan(_ dial: DialID) { state = .dialling(dial) }
+
+    /// The attempt failed. What follows is for ``Federation`` to find out; until then the state stays.
+    mutating func attemptFailed(_ failure: DialFailure) { reach.attemptFailed(failure) }
+
+    /// There is no reason any more to wait for the end of a pause.
+    mutating func pauseCutShort() { outdateTimers() }
+
+    /// A pause begins before the next attempt.
+    mutating func pauseBegan(until end: Instant, after reason: String) {
+        outdateTimers()
+        reach.pauseBegan(after: reason)
+        state = .backingOff(until: end)
+    }
+
+    /// An authenticated stream carries the link from now on.
+    mutating func streamBegan(on connection: ConnectionID, openedBy opener: LinkStream.Opener, foreign: ForeignCarrier?) {
+        outdateTimers()
+        reach.streamBegan(openedBy: opener)
+        stream = LinkStream(openedBy: opener, foreign: foreign)
+        state = .up(connection)
+    }
+
+    /// The peer gave a sign of life; true if it was the first one on a stream of which nobody was told.
+    mutating func heard() -> Bool {
+        reach.heard()
+        let bytes = bytesInFlight
+        return stream?.heard(bytesInFlight: bytes) ?? false
+    }
+
+    /// Entries are the peer's: nothing is in doubt.
+    mutating func entriesProven() { doubtfulStreams = 0 }
+
+    /// The rest of the site is told that the link is up; true if the peer wants our availability again. Who has what waiting
+    /// is not asked while it is up.
+    mutating func upTold() -> Bool {
+        isFailingTold = false
+        census = nil
+        defer { needsRefresh = false }
+        return needsRefresh
+    }
+
+    /// The link fails; true if the rest of the site does not know it yet and is told now, once for however many attempts.
+    mutating func failingTold() -> Bool {
+        defer { isFailingTold = true }
+        return !isFailingTold
+    }
+
+    /// The peer missed something of our availability, or somebody wants to know who is there.
+    mutating func refreshWanted() { needsRefresh = true }
+
+    /// We closed the stream, and wait for the peer to do the same.
+    mutating func closeBegan() {
+        guard case .up(let connection) = state else { return }
+        state = .closing(connection)
+    }
+
+    /// The stream is gone, and with it all that was known of it; nil if there was none.
+    mutating func streamLost() -> LostStream? {
+        guard let connection else { return nil }
+        if isUp, stream?.foreign?.hasUnprovenEntry == true { doubtfulStreams += 1 }
+        for index in lanes.indices { lanes[index].streamLost() }
+        outdateTimers()
+        needsRefresh = true
+        stream = nil
+        state = .idle
+        return LostStream(connection: connection, requests: requests.streamLost())
+    }
+
+    /// Nothing wants another attempt.
+    mutating func rested(after reason: String) { reach.rested(after: reason) }
+
+    /// Everything that waited was answered: there may be no such peer.
+    mutating func gaveUp(_ reason: String) {
+        outdateTimers()
+        reach.gaveUp(reason)
+        state = .idle
+    }
+
+    private mutating func outdateTimers() { generation += 1 }
+
+    // MARK: what others ask
 
     /// Entries on disk without acknowledgement, in all lanes.
     var waiting: UInt64 { lanes.reduce(0) { $0 + $1.waiting } }
 
+    /// Bytes of entries on the stream in use without acknowledgement.
+    private var bytesInFlight: Int { lanes.reduce(0) { $0 + $1.bytesInFlight } }
+
     /// How the peer acknowledges on the stream in use, for the operator; empty where there is none.
-    var acknowledgement: String {
-        guard case .up(_, let carrier) = state, !isUpUntold else { return "" }
-        return isOnPeersStream ? carrier.name + ", on the peer's stream" : carrier.name
-    }
+    var acknowledgement: String { isUp && !isUpUntold ? stream?.acknowledgement ?? "" : "" }
 
     /// What does not work, for the operator.
-    var trouble: String { isUp && isOnPeersStream && !isUpUntold ? "cannot be called: \(lastError)" : lastError }
+    var trouble: String { isUp && isOnPeersStream && !isUpUntold ? "cannot be called: \(reach.lastError)" : reach.lastError }
 
     /// The stream that carries the link now.
     var connection: ConnectionID? {
         switch state {
-        case .up(let connection, _), .closing(let connection, _): connection
+        case .up(let connection), .closing(let connection): connection
         case .idle, .dialling, .backingOff: nil
         }
     }
-
-    /// Whether a foreign peer gets one entry at a time: the third time that the same is sent, so that the next end of a
-    /// stream leaves at most one in doubt.
-    var isDoubtful: Bool { doubtfulStreams >= 2 }
 
     /// Whether stanzas can be written now.
     var isUp: Bool {
         if case .up = state { true } else { false }
     }
-}
 
-/// How the peer acknowledges on the stream in use.
-enum Carrier {
-    /// Another Martlet: `<have/>` (`Docs/relay-protocol.md` §3).
-    case relay
-    /// A foreign server: XEP-0198 or a ping fence (§6).
-    case foreign(ForeignCarrier)
+    /// Whether stanzas can be written now, to another Martlet (`Docs/relay-protocol.md` §3).
+    var isRelayed: Bool { isUp && stream?.foreign == nil }
 
-    /// For the operator.
-    var name: String {
-        switch self {
-        case .relay: "relay"
-        case .foreign(let carrier): carrier.fence == nil ? "stream management" : "ping fence"
-        }
-    }
-}
+    /// Whether the stream in use was opened by the peer.
+    var isOnPeersStream: Bool { stream?.opener == .peer }
 
-/// What is known about stanzas written to a foreign server (`Docs/relay-protocol.md` §6, rungs 1 to 3).
-struct ForeignCarrier {
-    /// Something written, or a void that foreign servers need not see, in its place in the order.
-    enum Written {
-        case entry(LaneClass, UInt64)
-        case beside
-        case void(LaneClass, UInt64)
-    }
+    /// Nobody was told that the link is up: nothing was heard on its stream yet.
+    var isUpUntold: Bool { stream?.isUntold == true }
 
-    /// The state of the ping fence, where XEP-0198 is not offered.
-    struct Fence {
-        /// The outstanding ping and how many unproven stanzas it covers.
-        var outstanding: (id: String, covers: Int)?
-        /// Pings in a row without an answer.
-        var unanswered = 0
-    }
-
-    /// Stanzas written and not proven, oldest first.
-    private(set) var unproven: Deque<Written> = []
-    /// How many of them the peer has to prove.
-    private(set) var unprovenCount = 0
-    /// Stanzas that the peer has acknowledged, modulo 2³² (XEP-0198 §4).
-    var acknowledged: UInt32 = 0
-    /// An `<r/>` is outstanding.
-    var wasRequested = false
-    /// nil with XEP-0198.
-    var fence: Fence?
-
-    init(managed: Bool) {
-        fence = managed ? nil : Fence()
-    }
-
-    /// Whether the end of the stream leaves an entry in doubt.
-    var hasUnprovenEntry: Bool {
-        unproven.contains { if case .entry = $0 { true } else { false } }
-    }
-
-    /// Something was written, or skipped.
-    mutating func wrote(_ written: Written) {
-        unproven.append(written)
-        if case .void = written { return }
-        unprovenCount += 1
-    }
-
-    /// Takes the oldest `count` stanzas as proven, with the voids behind them, and gives their entries.
-    mutating func proved(_ count: Int) -> [(LaneClass, UInt64)] {
-        var left = min(count, unprovenCount)
-        unprovenCount -= left
-        var entries: [(LaneClass, UInt64)] = []
-        while let first = unproven.first {
-            switch first {
-            case .entry(let lane, let number):
-                guard left > 0 else { return entries }
-                left -= 1
-                entries.append((lane, number))
-            case .beside:
-                guard left > 0 else { return entries }
-                left -= 1
-            case .void(let lane, let number):
-                entries.append((lane, number))
-            }
-            unproven.removeFirst()
-        }
-        return entries
-    }
+    /// Whether a foreign peer gets one entry at a time: the third time that the same is sent, so that the next end of a
+    /// stream leaves at most one in doubt.
+    var isDoubtful: Bool { doubtfulStreams >= 2 }
 }

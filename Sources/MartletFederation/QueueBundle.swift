@@ -65,6 +65,7 @@ public struct QueueBundle: Sendable, Equatable {
         /// The words.
         public var description: String
 
+        /// Those words.
         init(_ description: String) { self.description = description }
     }
 

@@ -9,7 +9,9 @@ import XMPPAddress
 struct QueueCensus {
     /// An entry by the place of its lane in the link and its number.
     struct Place {
+        /// The place of the lane.
         var lane: Int
+        /// The number of the entry.
         var number: UInt64
     }
 

@@ -80,6 +80,16 @@ final class LMDBTransaction: KeyValueTransaction {
         return true
     }
 
+    func delete(_ table: Table, _ key: Span<UInt8>, where body: (_ value: Span<UInt8>) -> Bool) -> Bool? {
+        check(key.count)
+        let cursor = cursor(table)
+        guard let isWanted = seek(cursor, table, key, MDB_SET, { _, value in holds(body, for: value) }) else { return nil }
+        guard isWanted else { return false }
+        countWrite(key.count)
+        succeed(mdb_cursor_del(cursor, 0), "deleting", table)
+        return true
+    }
+
     func firstEntry(_ table: Table, atOrAfter key: [UInt8]) -> KeyValueEntry? {
         checkBound(key.count)
         if key.isEmpty { return step(cursor(table), table, MDB_FIRST) }
@@ -235,6 +245,12 @@ final class LMDBTransaction: KeyValueTransaction {
         defer { iterations -= 1 }
         let bytes = UnsafeRawBufferPointer(start: value.mv_data, count: value.mv_size)
         bytes.withMemoryRebound(to: UInt8.self) { body($0.span) }
+    }
+
+    private func holds(_ body: (Span<UInt8>) -> Bool, for value: MDB_val) -> Bool {
+        var holds = false
+        show(value) { holds = body($0) }
+        return holds
     }
 
     private static func entry(_ key: MDB_val, _ value: MDB_val) -> KeyValueEntry {

@@ -62,6 +62,8 @@ enum DiagnosticRendering {
             )
         case .clockBehind(let milliseconds):
             ("the clock stands before the last commit, nothing expires early", ["behind_ms": "\(milliseconds)"])
+        case .storeMigrated(let schema, let rows):
+            ("store brought to the format of this version", ["from_schema": "\(schema)", "rows": "\(rows)"])
         case .diskReserveReached(let free):
             ("disk reserve reached, new durable stanzas are refused", ["free_bytes": "\(free)"])
         case .diskReserveLeft(let free): ("disk reserve free again", ["free_bytes": "\(free)"])

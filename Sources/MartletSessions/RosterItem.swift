@@ -50,11 +50,11 @@ struct RosterItem {
         return item
     }
 
-    /// An office as clients see it. The account sees the office and not the other way round: `to`.
-    static func element(_ office: Office) -> Element {
+    /// An item that no account owns, as clients see it. The account sees the contact and not the other way round: `to`.
+    static func element(_ item: SharedRosterItem) -> Element {
         Element(
-            "item", Namespaces.roster, [("jid", office.jid.description), ("name", office.name), ("subscription", "to")],
-            elements: [Element("group", Namespaces.roster, text: office.group)])
+            "item", Namespaces.roster, [("jid", item.jid.description), ("name", item.name), ("subscription", "to")],
+            elements: [Element("group", Namespaces.roster, text: item.group)])
     }
 
     /// What a roster push says about a contact that was removed.

@@ -58,12 +58,6 @@ struct Session {
     var isInterested = false
     /// Who was sent directed presence, in order (RFC 6121 §4.6).
     var directed: [JID] = []
-    /// What it was last told of each office.
-    var offices: [ShownOffice] = []
-    /// It waits for being told of offices.
-    var isOfficeQueued = false
-    /// It is told again when a timer fires.
-    var hasOfficeTimer = false
     /// It comes from the store and has not sent presence since: it may believe what this process never knew.
     var isRestored = false
     var management: Management?

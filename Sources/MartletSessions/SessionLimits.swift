@@ -46,11 +46,4 @@ enum SessionLimits {
     static let probeAnswerTime: Int64 = 120_000
     /// What a peer said so long before our own stream was up belongs to the same recovery, milliseconds.
     static let recoveryOverlap: Int64 = 30_000
-    /// A session is told of an office at most this often, milliseconds: whoever writes a lot sees the number of waiting
-    /// messages move, not race.
-    static let officePause: Int64 = 10_000
-    /// Sessions that are told of offices in one turn, each of which may have a thousand waiting messages to count.
-    static let officeSlice = 32
-    /// How long changes of offices are collected before they are shown, milliseconds.
-    static let officeDelay: Int64 = 50
 }

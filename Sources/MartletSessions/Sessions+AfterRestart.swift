@@ -35,8 +35,8 @@ extension Sessions {
         for contact in contacts {
             let jid = AddressTable.address(contact, in: turn.store)
             let item = RosterTable.row(account, contact, in: turn.store).map { RosterItem.element(jid, $0) }
-            // What went may be one of our offices now, of which sessions are told apart.
-            if item == nil, isOffice(jid, to: account, turn) { continue }
+            // What went may be an item of everybody's now, of which sessions are told apart.
+            if item == nil, shared.item(jid, for: account, in: turn.store) != nil { continue }
             push(item ?? RosterItem.removal(jid), to: id, turn)
         }
     }

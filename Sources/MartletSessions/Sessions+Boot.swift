@@ -30,7 +30,6 @@ extension Sessions {
                 }
             }
         }
-        updateOffices(turn)
         wantLinksOfRestored(turn)
         endDoomed(turn)
     }
@@ -77,6 +76,7 @@ extension Sessions {
         }
         let id = sessions.insert(session)
         accounts[place].sessions.append(id)
+        noteReady(id, isRestored: true, turn)
         detach(id, turn)
     }
 }

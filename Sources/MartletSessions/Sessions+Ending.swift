@@ -78,7 +78,8 @@ extension Sessions {
         sessions[id].fence = nil
         sessions[id].wait = .nothing
         sessions[id].detachment += 1
-        turn.schedule(.sessionExpired(id, generation: sessions[id].detachment), after: turn.policy.resumptionTimeout)
+        turn.schedule(
+            .session(.expired(id, generation: sessions[id].detachment)), after: turn.policy.resumptionTimeout)
     }
 
     /// Ends a session: contacts see it go, what it did not acknowledge goes elsewhere.

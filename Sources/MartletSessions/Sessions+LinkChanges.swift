@@ -8,12 +8,13 @@ import XMPPStreams
 extension Sessions {
     /// Federation says what became of a link.
     public mutating func linkChanged(_ change: LinkChange, _ turn: Turn) {
+        if case .counted = change.kind { return }
         let peer = peer(of: change.pair)
         switch change.kind {
         case .up(let wantsRefresh): linkCameUp(peer, wantsRefresh: wantsRefresh, turn)
         case .lost: linkWentDown(peer, isTried: false, turn)
         case .failing: linkWentDown(peer, isTried: true, turn)
-        case .counted(let account): wantOffices(at: change.pair.local, of: account, turn)
+        case .counted: break
         }
         endDoomed(turn)
     }
@@ -56,7 +57,7 @@ extension Sessions {
         peers[peer].refreshBegan = turn.now
         peers[peer].work = .refresh(after: nil)
         continueWork(peer, turn)
-        wantOffices(at: peers[peer].pair.local, of: nil, turn)
+        turn.notify(.lineCut(peers[peer].pair, since: nil))
     }
 
     private mutating func linkWentDown(_ peer: Int, isTried: Bool, _ turn: Turn) {
@@ -84,7 +85,7 @@ extension Sessions {
             peers[peer].line = .cut(since: wall)
             peers[peer].work = .sweep(place: 0)
             continueWork(peer, turn)
-            wantOffices(at: peers[peer].pair.local, of: nil, turn)
+            turn.notify(.lineCut(peers[peer].pair, since: wall))
         } else if isAnybodySeen(at: peers[peer].pair) {
             // A stream that ended proves nothing: foreign servers close idle ones.
             turn.ask(.reachPeer(peers[peer].pair))
@@ -105,7 +106,7 @@ extension Sessions {
     }
 
     func schedule(_ timer: PeerPresenceTimer, _ peer: Int, after milliseconds: Int64, _ turn: Turn) {
-        turn.schedule(.peerPresence(timer, peer: peer, generation: peers[peer].generation), after: milliseconds)
+        turn.schedule(.session(.peerPresence(timer, peer: peer, generation: peers[peer].generation)), after: milliseconds)
     }
 
     /// One slice of the work under way; the next one follows by a timer (one turn is short, and a slow line takes one slice

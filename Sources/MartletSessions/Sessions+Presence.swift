@@ -50,7 +50,7 @@ extension Sessions {
         if !wasAvailable {
             noteArrival(id, turn)
             welcome(id, turn)
-            wantOffices(id, turn)
+            noteReady(id, turn)
         }
         if !tookMessages, sessions[id].takesMessages { beginCatchUp(id, includesDetached: true, turn) }
     }
@@ -101,7 +101,7 @@ extension Sessions {
                 sendCopy(stanza, to: other, turn)
             }
         }
-        forgetSeen(by: id)
+        forgetSeen(by: id, turn)
         let directed = sessions[id].directed
         sessions[id].directed = []
         if !directed.isEmpty {

@@ -73,10 +73,10 @@ extension Sessions {
     }
 
     /// A session is unavailable: nobody has to tell it anything.
-    mutating func forgetSeen(by id: SessionID) {
+    mutating func forgetSeen(by id: SessionID, _ turn: Turn) {
         let place = sessions[id].account
         sessions[id].isRestored = false
-        sessions[id].offices = []
+        if sessions[id].isInterested { turn.notify(.sessionLeft(id)) }
         if accounts[place].sessions.contains(where: { sessions[$0].isAvailable }) {
             accounts[place].seen.forget(id)
         } else {

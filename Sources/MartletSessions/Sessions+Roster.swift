@@ -38,7 +38,7 @@ extension Sessions {
             sessions[id].isInterested = true
             if sessions[id].isResumable { turn.lazily { putRow(id, turn) } }
         }
-        wantOffices(id, turn)
+        noteReady(id, turn)
         let version = rosterVersion(of: account, turn)
         // §2.6.2: the client has this version already.
         if let known = query["ver"], !known.isEmpty, known == version { return .result() }
@@ -47,7 +47,7 @@ extension Sessions {
         for (contact, row) in RosterTable.contacts(of: account, in: turn.store) {
             roster.append(RosterItem.element(AddressTable.address(contact, in: turn.store), row))
         }
-        for office in visibleOffices(to: account, turn) { roster.append(RosterItem.element(office)) }
+        for item in shared.items(for: account, in: turn.store) { roster.append(RosterItem.element(item)) }
         return .result(roster)
     }
 
@@ -55,7 +55,7 @@ extension Sessions {
     private mutating func setItem(_ item: RosterItem, by id: SessionID, _ turn: Turn) throws(StanzaError) {
         let account = sessions[id].accountNumber
         guard item.jid != sessions[id].jid.bare else { throw StanzaError(.notAllowed) }
-        if isOffice(item.jid, to: account, turn) { throw refuseChange(of: item.jid, by: id, turn) }
+        if let item = shared.item(item.jid, for: account, in: turn.store) { throw refuseChange(of: item, by: id, turn) }
         let known = AddressTable.number(of: item.jid, in: turn.store).flatMap { RosterTable.row(account, $0, in: turn.store) }
         if known == nil {
             let limit = turn.policy.rosterItems
@@ -74,7 +74,7 @@ extension Sessions {
     /// RFC 6121 §2.5: the contact goes, and with it what it was allowed to see and was seen of it.
     private mutating func removeItem(_ contact: JID, by id: SessionID, _ turn: Turn) throws(StanzaError) {
         let account = sessions[id].accountNumber
-        if isOffice(contact, to: account, turn) { throw refuseChange(of: contact, by: id, turn) }
+        if let item = shared.item(contact, for: account, in: turn.store) { throw refuseChange(of: item, by: id, turn) }
         guard let number = AddressTable.number(of: contact, in: turn.store),
             let row = RosterTable.row(account, number, in: turn.store)
         else { throw StanzaError(.itemNotFound) }
@@ -88,10 +88,10 @@ extension Sessions {
         }
         let domain = AddressTable.makeNumber(of: contact.domain, in: turn.store)
         RosterTable.remove(account, number, domain: domain, in: turn.store)
-        // What was a contact of the account's own is an office like any other now.
-        let office = offices.first { $0.jid == contact }.map(RosterItem.element)
-        push(office ?? RosterItem.removal(contact), number, account, sessions[id].account, turn)
-        if office != nil { wantOffices(at: bare.domain, of: bare, turn) }
+        // What was a contact of the account's own may be one of everybody's now.
+        let item = shared.item(contact).map(RosterItem.element)
+        push(item ?? RosterItem.removal(contact), number, account, sessions[id].account, turn)
+        turn.notify(.contactRemoved(AccountName(bare, account), contact: contact))
     }
 
     /// Stores a contact and pushes it.
@@ -113,10 +113,10 @@ extension Sessions {
         for id in accounts[place].sessions where sessions[id].isInterested { push(item, to: id, turn) }
     }
 
-    /// A roster push to one session.
-    mutating func push(_ item: Element, to id: SessionID, _ turn: Turn) {
+    /// A roster push to one session, with the version if it is the last of several.
+    mutating func push(_ item: Element, to id: SessionID, isLast: Bool = true, _ turn: Turn) {
         var query = Element("query", Namespaces.roster, elements: [item])
-        query["ver"] = rosterVersion(of: sessions[id].accountNumber, turn)
+        if isLast { query["ver"] = rosterVersion(of: sessions[id].accountNumber, turn) }
         let push = Stanza(.iq, to: sessions[id].jid, id: turn.random.identifier(), type: "set", payloads: [query])
         send(push, to: id, turn)
     }

@@ -13,7 +13,7 @@ extension Sessions {
         let account = sessions[id].jid.bare
         guard contact != account else { return }  // everybody sees their own presence anyway
         let number = sessions[id].accountNumber
-        if isOffice(contact, to: number, turn) { return }  // and that of the offices
+        if shared.item(contact, for: number, in: turn.store) != nil { return }  // and that of contacts that everybody has
         var stanza = stanza
         // RFC 6121 §3.1.2: between bare JIDs.
         stanza.from = account

@@ -134,9 +134,6 @@ extension Sessions {
             payloads: [Element("ping", Namespaces.ping)])
     }
 
-    private static let askTimer: UInt64 = 0
-    private static let answerTimer: UInt64 = 1
-
     private mutating func setTimer(_ wait: Session.Wait, of id: SessionID, after milliseconds: Int64, _ turn: Turn) {
         sessions[id].wait = wait
         switch wait {
@@ -145,12 +142,12 @@ extension Sessions {
             sessions[id].askTime = turn.now + milliseconds
             if sessions[id].hasAskTimer { return }
             sessions[id].hasAskTimer = true
-            turn.schedule(.sessionFence(id, generation: Self.askTimer), after: milliseconds)
+            turn.schedule(.session(.ask(id)), after: milliseconds)
         case .answer:
             sessions[id].answerDeadline = turn.now + milliseconds
             if sessions[id].hasAnswerTimer { return }
             sessions[id].hasAnswerTimer = true
-            turn.schedule(.sessionFence(id, generation: Self.answerTimer), after: milliseconds)
+            turn.schedule(.session(.answer(id)), after: milliseconds)
         }
     }
 
@@ -184,9 +181,9 @@ extension Sessions {
     }
 
     /// A session's timer fired.
-    public mutating func timerFired(_ timer: SiteTimer, _ turn: Turn) {
+    public mutating func timerFired(_ timer: SessionTimer, _ turn: Turn) {
         switch timer {
-        case .sessionFence(let id, Self.askTimer):
+        case .ask(let id):
             guard sessions.contains(id) else { return }
             sessions[id].hasAskTimer = false
             guard sessions[id].wait == .ask else { return }
@@ -194,7 +191,7 @@ extension Sessions {
             if rest > 0 { return setTimer(.ask, of: id, after: rest, turn) }
             sessions[id].wait = .nothing
             requestAcknowledgement(id, turn)
-        case .sessionFence(let id, _):
+        case .answer(let id):
             guard sessions.contains(id) else { return }
             sessions[id].hasAnswerTimer = false
             guard sessions[id].wait == .answer else { return }
@@ -202,17 +199,13 @@ extension Sessions {
             if rest > 0 { return setTimer(.answer, of: id, after: rest, turn) }
             sessions[id].wait = .nothing
             answerIsMissing(id, turn)
-        case .sessionExpired(let id, let generation):
+        case .expired(let id, let generation):
             guard sessions.contains(id), sessions[id].detachment == generation, sessions[id].connection == nil else {
                 return
             }
             end(id, because: .expired, turn)
         case .peerPresence(let timer, let peer, let generation): peerTimerFired(timer, peer, generation, turn)
-        case .offices: officesDue(turn)
-        case .officesAgain(let id): officesDueAgain(id, turn)
-        case .officePushes(let generation): continueOfficePushes(generation, turn)
-        default:
-            break
+        case .sharedItems(let generation): continueSharedPushes(generation, turn)
         }
         endDoomed(turn)
     }

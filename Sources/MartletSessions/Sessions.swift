@@ -32,14 +32,10 @@ public struct Sessions {
     var peers: [PeerPresence] = []
     /// Look-up only.
     var peerByPair: [DomainPair: Int] = [:]
-    /// The offices as rosters show them.
-    var offices: [Office] = []
-    /// Roster pushes under way because that list changed.
-    var officePushes: OfficePushes?
-    /// Sessions that are to be told of offices, in order.
-    var officeQueue: Deque<SessionID> = []
-    /// The timer that takes from the queue is set.
-    var hasOfficesTimer = false
+    /// Roster items that no account owns.
+    var shared = SharedRoster()
+    /// Roster pushes under way because they changed.
+    var sharedPushes: SharedPushes?
 
     /// Sessions over their limit, to be ended before the turn is over.
     var doomed: [SessionID] = []

@@ -30,7 +30,6 @@ extension Site {
 
     /// False where no part has told or asked anything.
     private mutating func carryOver(_ turn: Turn) -> Bool {
-        for change in federation.takeChanges() { turn.notify(.linkChanged(change)) }
         let notices = turn.takeNotices()
         for notice in notices { tell(notice, turn) }
         let questions = turn.takeQuestions()
@@ -41,14 +40,21 @@ extension Site {
     /// Tells a fact to the parts that it concerns.
     private mutating func tell(_ notice: Notice, _ turn: Turn) {
         switch notice {
-        case .linkChanged(let change): sessions.linkChanged(change, turn)
+        case .linkChanged(let change):
+            sessions.linkChanged(change, turn)
+            if case .counted(let account) = change.kind { offices.counted(change.pair, of: account, turn) }
+        case .lineCut(let pair, let since): offices.lineCut(pair, since: since, turn)
+        case .sessionBecameReady(let id, let jid, let account, let isRestored):
+            offices.sessionBecameReady(id, jid, account, isRestored: isRestored, turn)
+        case .sessionLeft(let id): offices.sessionLeft(id)
+        case .contactRemoved(let account, let contact): offices.contactRemoved(account, contact, turn)
+        case .sharedItemsChanged(let source, let items): sessions.sharedItemsChanged(source, items, turn)
         case .clientAdmitted(let connection, let account, let generation):
             sessions.clientAdmitted(connection, account, generation: generation)
         case .passwordChanged(let account, let generation, let connection):
             sessions.passwordChanged(account, generation: generation, by: connection)
         case .accountRemoved(let account): sessions.accountRemoved(account, turn)
         case .requestReady(let stanza, let connection): sessions.requestReady(stanza, on: connection, turn)
-        case .lineCut, .sessionBecameReady, .sessionLeft, .contactsChanged, .sharedItemsChanged: break
         }
     }
 
@@ -68,6 +74,6 @@ extension Site {
 
     /// How much waits for each office is known: a session is told.
     mutating func answerWaiting(_ session: SessionID, _ waiting: [(pair: DomainPair, count: Int?)], _ turn: Turn) {
-        sessions.showOffices(session, waiting: waiting, turn)
+        offices.show(session, waiting: waiting, turn)
     }
 }

@@ -18,6 +18,7 @@ public struct Site {
     var accounts = Accounts()
     var sessions = Sessions()
     var federation = Federation()
+    var offices = Offices()
     var interceptors = Interceptors()
     /// In the order of their list, which is that of the catalogue.
     let services: [SiteService]
@@ -68,8 +69,8 @@ public struct Site {
 
     /// After a start: prepares a new store, or continues where the last commit left off.
     public mutating func boot(_ turn: Turn) {
-        if MetaTable.number(.schema, in: turn.store) == nil {
-            MetaTable.set(.schema, MetaTable.schemaVersion, in: turn.store)
+        if MetaTable.schema(in: turn.store) == nil {
+            MetaTable.setSchema(MetaTable.schemaVersion, in: turn.store)
             MetaTable.set(.secret, turn.random.bytes(32), in: turn.store)
         }
         if let noted = MetaTable.number(.wallTime, in: turn.store), turn.wall.milliseconds < noted {
@@ -78,6 +79,7 @@ public struct Site {
         markClock(turn)
         accounts.boot(turn)
         interceptors.boot(turn)
+        offices.policyChanged(turn)
         sessions.boot(turn)
         federation.boot(turn)
         settle(turn)
@@ -108,7 +110,7 @@ public struct Site {
             self.policy = policy
             turn.adopt(policy)
             interceptors.policyChanged(turn)
-            sessions.policyChanged(turn)
+            offices.policyChanged(turn)
             federation.policyChanged(turn)
         case .diskSampled(let freeBytes):
             sampleDisk(freeBytes, turn)
@@ -161,11 +163,11 @@ public struct Site {
     private mutating func fireTimers(_ turn: Turn) {
         while firedInBatch < Self.timersInBatch, let timer = timers.take(dueAt: turn.now) {
             firedInBatch += 1
-            if timer == .clockMark {
-                markClock(turn)
-            } else {
-                sessions.timerFired(timer, turn)
-                federation.timerFired(timer, turn)
+            switch timer {
+            case .session(let timer): sessions.timerFired(timer, turn)
+            case .link(let timer): federation.timerFired(timer, turn)
+            case .offices(let timer): offices.timerFired(timer, turn)
+            case .clockMark: markClock(turn)
             }
             settle(turn)
         }

@@ -32,11 +32,13 @@ public struct SiteDriver {
         site = Site(policy: policy)
     }
 
-    /// Reads the store. `monotonic` is in milliseconds from any origin.
+    /// Reads the store, which is brought to our schema before. `monotonic` is in milliseconds from any origin.
     public mutating func boot(monotonic: Int64, wall: WallTime) throws(StoreFailure) -> [Effect] {
         defer { setNextWake() }
+        let migrated = try StoreMigration.run(store)
         offset = Site.instantOfStart(begin(), wall: wall).milliseconds - monotonic
         let turn = makeTurn(monotonic, wall)
+        if let migrated { turn.note(.storeMigrated(fromSchema: migrated.schema, rows: migrated.rows)) }
         site.boot(turn)
         site.endBatch(turn)
         return try finish(turn, monotonic)

@@ -72,7 +72,7 @@ public enum EntryTable {
     /// Removes an entry and gives its stanza back to the log.
     public static func remove(_ lane: LaneEntries, _ number: UInt64, in store: some KeyValueTransaction) {
         guard let row = entry(lane, number, in: store) else { return }
-        if row.logSequence != 0 { StanzaLog.remove(row.logSequence, in: store) }
+        if row.logSequence != 0 { StanzaLog.release(row.logSequence, in: store) }
         let key = place(lane, number)
         store.delete(.entry, key.span)
     }
@@ -110,7 +110,7 @@ public enum EntryTable {
                 found.key.lexicographicallyPrecedes(end)
             else { return removed }
             let row = decode(found.value.span)
-            if row.logSequence != 0 { StanzaLog.remove(row.logSequence, in: store) }
+            if row.logSequence != 0 { StanzaLog.release(row.logSequence, in: store) }
             store.delete(.entry, found.key)
             next = found.key
         }

@@ -56,6 +56,10 @@ public protocol KeyValueTransaction: AnyObject {
     @discardableResult
     func delete(_ table: Table, _ key: Span<UInt8>) -> Bool
 
+    /// Removes the row with this key if `body`, which must not write (a precondition), says so of its value; nil if there is no such
+    /// row. It costs no more than ``delete(_:_:)``, and counts as a write where something was removed.
+    func delete(_ table: Table, _ key: Span<UInt8>, where body: (_ value: Span<UInt8>) -> Bool) -> Bool?
+
     /// The row with the least key that is not less than `key`. An empty `key` means the first row of the table.
     func firstEntry(_ table: Table, atOrAfter key: [UInt8]) -> KeyValueEntry?
 
@@ -77,6 +81,15 @@ public protocol KeyValueTransaction: AnyObject {
 
     /// The number of calls of put, append and delete since the transaction began. Zero means that a commit costs nothing.
     var writes: Int { get }
+}
+
+extension KeyValueTransaction {
+    /// For transactions that pass everything on to another: looks, then removes.
+    public func delete(_ table: Table, _ key: Span<UInt8>, where body: (_ value: Span<UInt8>) -> Bool) -> Bool? {
+        var isWanted = false
+        guard read(table, key, { isWanted = body($0) }) else { return nil }
+        return isWanted && delete(table, key)
+    }
 }
 
 /// The same with arrays, for rows that are not written for every message: each array is memory of its own.

@@ -57,7 +57,7 @@ public enum MailboxTable {
     /// Removes a row and gives its message back to the log.
     public static func remove(_ account: AddressNumber, _ sequence: UInt64, in store: some KeyValueTransaction) {
         let key = NumberKey.two(account.value, sequence)
-        if store.delete(.mailbox, key.span) { StanzaLog.remove(sequence, in: store) }
+        if store.delete(.mailbox, key.span) { StanzaLog.release(sequence, in: store) }
     }
 
     /// Calls `body` for the messages from `sequence` on, in order, until it returns false. `body` must not write.

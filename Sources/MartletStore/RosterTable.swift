@@ -35,6 +35,11 @@ public struct RosterRow: Sendable, Equatable {
 /// A second kind of row in the same table answers "which accounts have contacts at this domain": its key begins with the
 /// number that no account has. It is kept for contacts with a subscription only.
 public enum RosterTable {
+    /// Whether the account has put an address into its roster.
+    public static func hasContact(_ contact: JID, of account: AddressNumber, in store: some KeyValueTransaction) -> Bool {
+        AddressTable.number(of: contact, in: store).flatMap { row(account, $0, in: store) } != nil
+    }
+
     /// The contact's row in the account's roster.
     public static func row(
         _ account: AddressNumber, _ contact: AddressNumber, in store: some KeyValueTransaction

@@ -1,5 +1,4 @@
 import MartletPrimitives
-import XMPPAddress
 import XMPPStanzas
 
 /// A stanza as it stands in the log.
@@ -22,13 +21,22 @@ public struct LoggedStanza: Sendable, Equatable {
 /// The sequential log of stanzas: each is written to disk once, in order, which is ten times cheaper than at random
 /// keys; mailboxes, resumable sessions and link queues are small records that point at it by number.
 ///
-/// Each row belongs to exactly one such record, which removes it when it goes itself.
+/// Each such record is a *holder* of the row, which is there as long as it has one: whoever removes his record releases the row.
+/// A second table counts the holders beyond the first, and has a row only while there are any; a byte in the row of the log says
+/// whether to look there, so that a row with one holder costs nothing (`Docs/decisions/0006-the-log-has-several-owners.md`).
 public enum StanzaLog {
-    /// Appends a stanza; the number is greater than every number before.
-    public static func append(_ logged: LoggedStanza, in store: some KeyValueTransaction) -> UInt64 {
+    /// Appends a stanza with that many holders; the number is greater than every number before.
+    ///
+    /// Whoever knows of several holders says so here: a ``hold(_:in:)`` behind it writes the row a second time.
+    public static func append(_ logged: LoggedStanza, holders: Int = 1, in store: some KeyValueTransaction) -> UInt64 {
+        precondition(holders > 0, "a log entry that nobody holds")
         let sequence = (store.lastNumber(.log) ?? 0) + 1
         let key = NumberKey.one(sequence)
-        store.append(.log, key.span, encode(logged).span)
+        store.append(.log, key.span, encode(logged, holders == 1 ? alone : shared).span)
+        if holders > 1 {
+            let count = bytes(UInt32(clamping: holders - 1))
+            store.append(.logHolders, key.span, count.span)
+        }
         return sequence
     }
 
@@ -39,63 +47,92 @@ public enum StanzaLog {
         return store.read(.log, key.span) { value = Array($0) } ? decode(value) : nil
     }
 
-    /// Removes the stanza: the record that it belonged to is gone.
-    public static func remove(_ sequence: UInt64, in store: some KeyValueTransaction) {
+    /// One more record points at the stanza. Its row must be there (a precondition).
+    public static func hold(_ sequence: UInt64, in store: some KeyValueTransaction) {
         let key = NumberKey.one(sequence)
-        let existed = store.delete(.log, key.span)
-        precondition(existed, "log entry \(sequence) was removed twice")
+        let others = furtherHolders(sequence, in: store)
+        if others == 0 {
+            var row: [UInt8] = []
+            let exists = store.read(.log, key.span) { row = Array($0) }
+            precondition(exists, "log entry \(sequence) is held after it was removed")
+            if row[0] != shared {
+                row[0] = shared
+                store.put(.log, key.span, row.span)
+            }
+        }
+        precondition(others < UInt32.max, "log entry \(sequence) has too many holders")
+        let count = bytes(others + 1)
+        store.put(.logHolders, key.span, count.span)
     }
 
-    private static func encode(_ logged: LoggedStanza) -> [UInt8] {
-        let stanza = logged.stanza
-        var writer = ByteWriter(
-            capacity: 22 + size(of: stanza.from) + size(of: stanza.to) + ByteWriter.size(of: stanza.id)
-                + ByteWriter.size(of: stanza.type) + ByteWriter.size(of: stanza.lang) + stanza.content.count)
+    /// A record that pointed at the stanza is gone: the last one takes the row with it. It must be there (a precondition).
+    public static func release(_ sequence: UInt64, in store: some KeyValueTransaction) {
+        let key = NumberKey.one(sequence)
+        guard let wasAlone = store.delete(.log, key.span, where: { $0[0] == alone }) else {
+            preconditionFailure("log entry \(sequence) was removed twice")
+        }
+        if wasAlone { return }
+        var others: UInt32 = 0
+        let wasLastButOne = store.delete(.logHolders, key.span) { count in
+            others = number(count)
+            return others == 1
+        }
+        switch wasLastButOne {
+        case nil:
+            // It had others once.
+            store.delete(.log, key.span)
+        case true?:
+            break
+        case false?:
+            let count = bytes(others - 1)
+            store.put(.logHolders, key.span, count.span)
+        }
+    }
+
+    /// How many records point at the stanza; 0 once it was removed.
+    public static func holders(_ sequence: UInt64, in store: some KeyValueTransaction) -> Int {
+        let key = NumberKey.one(sequence)
+        guard store.read(.log, key.span, { _ in }) else { return 0 }
+        return Int(furtherHolders(sequence, in: store)) + 1
+    }
+
+    /// The first byte of a row: it has one holder, and no row in the second table.
+    static let alone: UInt8 = 0
+    /// The first byte of a row that has, or had, several holders.
+    static let shared: UInt8 = 1
+
+    private static func furtherHolders(_ sequence: UInt64, in store: some KeyValueTransaction) -> UInt32 {
+        let key = NumberKey.one(sequence)
+        var count: UInt32 = 0
+        _ = store.read(.logHolders, key.span) { count = number($0) }
+        return count
+    }
+
+    private static func number(_ bytes: Span<UInt8>) -> UInt32 {
+        precondition(bytes.count == 4, "a count of holders of \(bytes.count) bytes")
+        var count: UInt32 = 0
+        for index in 0..<4 { count = count << 8 | UInt32(bytes[index]) }
+        return count
+    }
+
+    private static func bytes(_ count: UInt32) -> InlineArray<4, UInt8> {
+        InlineArray { UInt8(truncatingIfNeeded: count >> UInt32(24 - 8 * $0)) }
+    }
+
+    private static func encode(_ logged: LoggedStanza, _ holders: UInt8) -> [UInt8] {
+        var writer = ByteWriter(capacity: 17 + StanzaCoding.size(of: logged.stanza))
+        writer.put(holders)
         writer.put(logged.acceptedAt.milliseconds)
         writer.put(logged.acceptedInstant.milliseconds)
-        writer.put(stanza.kind.rawValue)
-        writer.put(stanza.traits.rawValue)
-        put(stanza.from, to: &writer)
-        put(stanza.to, to: &writer)
-        writer.put(stanza.id)
-        writer.put(stanza.type)
-        writer.put(stanza.lang)
-        writer.put(stanza.content)
+        StanzaCoding.write(logged.stanza, to: &writer)
         return writer.bytes
     }
 
     private static func decode(_ bytes: [UInt8]) -> LoggedStanza {
-        var reader = ByteReader(bytes)
+        var reader = ByteReader(bytes, from: 1)
         let acceptedAt = WallTime(milliseconds: reader.take())
         let acceptedInstant = Instant(milliseconds: reader.take())
-        guard let kind = Stanza.Kind(rawValue: reader.take()) else { preconditionFailure("a log row of unknown kind") }
-        let traits = Stanza.Traits(rawValue: reader.take())
-        var stanza = Stanza(kind, from: takeAddress(&reader), to: takeAddress(&reader))
-        stanza.id = reader.takeOptionalString()
-        stanza.type = reader.takeOptionalString()
-        stanza.lang = reader.takeOptionalString()
-        stanza.content = reader.takeBytes()
-        stanza.traits = traits
-        return LoggedStanza(stanza: stanza, acceptedAt: acceptedAt, acceptedInstant: acceptedInstant)
-    }
-
-    private static func put(_ address: JID?, to writer: inout ByteWriter) {
-        writer.put(address?.localpart)
-        writer.put(address?.domainpart)
-        writer.put(address?.resourcepart)
-    }
-
-    private static func size(of address: JID?) -> Int {
-        ByteWriter.size(of: address?.localpart) + ByteWriter.size(of: address?.domainpart)
-            + ByteWriter.size(of: address?.resourcepart)
-    }
-
-    private static func takeAddress(_ reader: inout ByteReader) -> JID? {
-        let localpart = reader.takeOptionalString()
-        let domainpart = reader.takeOptionalString()
-        let resourcepart = reader.takeOptionalString()
-        return domainpart.map {
-            JID(preparedLocalpart: localpart, preparedDomainpart: $0, preparedResourcepart: resourcepart)
-        }
+        return LoggedStanza(
+            stanza: StanzaCoding.read(&reader), acceptedAt: acceptedAt, acceptedInstant: acceptedInstant)
     }
 }

@@ -1,16 +1,43 @@
-/// The tables of a site's store. The numbers are part of the format on disk.
+/// The tables of a site's store. The numbers are part of the format on disk: one once given out is never used again for something
+/// else, and those of tables that went stay here.
 ///
 /// All keys are fixed-width big-endian numbers, since LMDB keys end at 511 bytes and an address may have 3,071:
 /// addresses stand in ``AddressTable`` once, everywhere else as its 8-byte numbers.
+///
+/// Each owner has a block of numbers for tables to come, so that two who work at the same time never take the same one:
+///
+/// | Numbers | Owner |
+/// | --- | --- |
+/// | 0–20 | given out before there were blocks |
+/// | 21–31 | core: addresses, the log, what every part uses |
+/// | 32–63 | accounts and sessions: credentials, rosters, presence, mailboxes, stream management |
+/// | 64–79 | links: lanes, entries, peers |
+/// | 80–95 | archive |
+/// | 96–111 | publish-subscribe |
+/// | 112–143 | rooms |
+/// | 144–159 | uploads |
+/// | 160–175 | administration: journal, groups |
+/// | 176–255 | nobody yet |
+///
+/// A table that holds stanzas is known to ``StoreMigration``.
 extension Table {
+    // MARK: core, 0–3 and 21–31
+
     /// name → value: schema, store id, site time, counters. See ``MetaTable``.
     public static let meta = Table(rawValue: 0)
     /// SHA-256 of an address → its number. See ``AddressTable``.
     public static let addressByDigest = Table(rawValue: 1)
     /// number → address. See ``AddressTable``.
     public static let addressByNumber = Table(rawValue: 2)
+    /// The log of schema 1, empty since the migration. See ``StoreMigration``.
+    public static let logOfSchema1 = Table(rawValue: 3)
     /// logSeq → stanza. See ``StanzaLog``.
-    public static let log = Table(rawValue: 3)
+    public static let log = Table(rawValue: 21)
+    /// logSeq → the number of its holders beyond the first. See ``StanzaLog``.
+    public static let logHolders = Table(rawValue: 22)
+
+    // MARK: accounts and sessions, 4–11, 17 and 32–63
+
     /// account → credentials.
     public static let account = Table(rawValue: 4)
     /// account, contact → roster item.
@@ -27,6 +54,11 @@ extension Table {
     public static let clientSlot = Table(rawValue: 10)
     /// account, JID → directed presence.
     public static let directed = Table(rawValue: 11)
+    /// number → a message of a client taken over lately. See ``RecentMessageTable``.
+    public static let recentMessage = Table(rawValue: 17)
+
+    // MARK: links, 12–16, 18–20 and 64–79
+
     /// laneID → an outgoing lane. See ``LaneTable``.
     public static let lane = Table(rawValue: 12)
     /// local, peer, class → laneID.
@@ -37,8 +69,6 @@ extension Table {
     public static let have = Table(rawValue: 15)
     /// peer domain → what is remembered of it. See ``PeerTable``.
     public static let peer = Table(rawValue: 16)
-    /// number → a message of a client taken over lately. See ``RecentMessageTable``.
-    public static let recentMessage = Table(rawValue: 17)
     /// deadline, laneID, number: entries that expire early. See ``DeadlineTable``.
     public static let deadline = Table(rawValue: 18)
     /// place → an entry held for a human. See ``HeldTable``.
@@ -47,5 +77,5 @@ extension Table {
     public static let laneRules = Table(rawValue: 20)
 
     /// Every table, for the store to open.
-    public static let all: [Table] = (0...20).map { Table(rawValue: $0) }
+    public static let all: [Table] = (0...22).map { Table(rawValue: $0) }
 }

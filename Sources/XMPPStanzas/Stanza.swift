@@ -86,12 +86,12 @@ public struct Stanza: Hashable, Sendable {
     /// dozen hands, and a copy of its fields costs twenty retains, one of the box a single one.
     @usableFromInline var box: [Fields]
 
-    /// Kinds of children that decide how a message is handled.
+    /// Kinds of children that decide how a message is handled. The bits stand in the store: one once given out keeps its meaning.
     public struct Traits: OptionSet, Hashable, Sendable {
         /// One bit for each kind of child.
-        public let rawValue: UInt8
+        public let rawValue: UInt32
         /// The set of these bits.
-        public init(rawValue: UInt8) { self.rawValue = rawValue }
+        public init(rawValue: UInt32) { self.rawValue = rawValue }
         /// A `<body/>` of the content namespace.
         public static let body = Traits(rawValue: 1)
         /// An XEP-0085 chat state.

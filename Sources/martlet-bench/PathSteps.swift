@@ -147,7 +147,7 @@ struct PathSteps {
             let start = Reading()
             for _ in 0..<200 { rows.append(StanzaLog.append(logged, in: transaction)) }
             if !isCommitted {
-                for row in rows { StanzaLog.remove(row, in: transaction) }
+                for row in rows { StanzaLog.release(row, in: transaction) }
                 rows = []
                 spent.add(Cost(since: start))
             }
@@ -156,7 +156,7 @@ struct PathSteps {
             if isCommitted { spent.add(Cost(since: before)) }
         }
         let transaction = store.begin()
-        for row in rows { StanzaLog.remove(row, in: transaction) }
+        for row in rows { StanzaLog.release(row, in: transaction) }
         try store.commit()
         return Spent(spent, in: Self.repetitions)
     }

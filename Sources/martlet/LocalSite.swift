@@ -68,8 +68,10 @@ enum StoreOpening {
         umask(0o077)
         try Files.makeDirectory(configuration.dataDirectory)
         do {
-            return try LMDBStore(
+            let store = try LMDBStore(
                 directory: configuration.dataDirectory, mapSize: UInt64(configuration.limits.mapSize), tables: Table.all)
+            try StoreMigration.check(store)
+            return store
         } catch {
             switch error {
             case .inUse(let pid):

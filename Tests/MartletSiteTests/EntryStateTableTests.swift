@@ -207,12 +207,12 @@ extension StateTableTests {
         private static var desk: [StateTable<LaneSubject>.Input] {
             [
                 .init("its lifetime is over") { lane in
-                    lane.fire(.linkExpiry(LaneSubject.link, generation: 0), after: lane.harness.policy.entryLifetime + 1)
+                    lane.fire(.link(.expiry(LaneSubject.link)), after: lane.harness.policy.entryLifetime + 1)
                     return true
                 },
                 .init("it has waited for four hours") { lane in
                     lane.harness.policy.delayWarning = 4 * hours
-                    lane.fire(.delayWarning(LaneSubject.link), after: 4 * hours)
+                    lane.fire(.link(.delayWarning(LaneSubject.link)), after: 4 * hours)
                     for stanza in lane.harness.routed where !stanza.isError {
                         let text = stanza.payload("body", Namespaces.client)?.text ?? ""
                         lane.said.append("tells \(stanza.to?.localpart ?? ""): \(text.prefix { $0 != "." && $0 != "s" })s …")

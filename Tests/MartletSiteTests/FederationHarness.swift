@@ -26,6 +26,8 @@ struct FederationHarness {
     var effects: [Effect] = []
     /// Stanzas that went to the bus.
     var routed: [Stanza] = []
+    /// What the rest of the site was told of links.
+    private var changes: [LinkChange] = []
     var timers: [(SiteTimer, Int64)] = []
     /// The most rows that one batch has touched.
     var longestBatch = 0
@@ -52,6 +54,7 @@ struct FederationHarness {
         random = turn.random
         effects += turn.effects + turn.afterCommit
         routed += turn.outgoing.map(\.stanza)
+        for case .linkChanged(let change) in turn.takeNotices() { changes.append(change) }
         timers += turn.takeTimers().map { ($0.timer, $0.at.milliseconds) }
         #expect(throws: Never.self) { try store.commit() }
     }
@@ -62,7 +65,7 @@ struct FederationHarness {
         while let index = timers.indices.filter({ timers[$0].1 <= end }).min(by: { timers[$0].1 < timers[$1].1 }) {
             let (timer, at) = timers.remove(at: index)
             now = max(now, at)
-            step { $0.timerFired(timer, $1) }
+            step { if case .link(let timer) = timer { $0.timerFired(timer, $1) } }
         }
         now = end
     }
@@ -85,6 +88,12 @@ struct FederationHarness {
         let dials = effects.compactMap { if case .dial(let request) = $0 { request } else { nil } }
         effects.removeAll { if case .dial = $0 { true } else { false } }
         return dials
+    }
+
+    /// What the rest of the site was told of links since the last look.
+    mutating func takeChanges() -> [LinkChange] {
+        defer { changes = [] }
+        return changes
     }
 
     mutating func newConnection() -> ConnectionID {
@@ -145,4 +154,11 @@ struct FederationHarness {
     }
 
     var waiting: Int { federation.figures.waiting }
+}
+
+extension PeerLinks {
+    /// The link that was made so many links later than the first.
+    subscript(place: UInt32) -> PeerLink { self[LinkID(slot: place)] }
+
+    var first: PeerLink? { isEmpty ? nil : self[0] }
 }

@@ -40,11 +40,11 @@ struct FederationOwnTests {
         harness.accept(Harness.message("3", from: Self.carol))
         #expect(waiting(&harness, Harness.alice) == nil)
         harness.dialFails()
-        #expect(harness.federation.takeChanges().map(\.kind) == [.failing, .counted(nil)])
+        #expect(harness.takeChanges().map(\.kind) == [.failing, .counted(nil)])
         #expect(waiting(&harness, Harness.alice) == 2)
         #expect(waiting(&harness, Self.carol) == 1)
         harness.acceptMessage("4")
-        #expect(harness.federation.takeChanges().map(\.kind) == [.counted(Harness.alice.bare)])
+        #expect(harness.takeChanges().map(\.kind) == [.counted(Harness.alice.bare)])
         #expect(waiting(&harness, Harness.alice) == 3)
         harness.pass(5000)
         _ = try harness.dialSucceeds(relay: true)
@@ -117,14 +117,14 @@ struct FederationOwnTests {
         let connection = try harness.dialSucceeds(relay: true)
         harness.receive(.nonza(Harness.have(nil)), on: connection)
         _ = harness.takeSent(connection)
-        _ = harness.federation.takeChanges()
+        _ = harness.takeChanges()
         for _ in 0..<3 {
             harness.pass(harness.policy.silenceTimeout)
             #expect(harness.takeSent(connection).map(\.name) == ["ask"])
             harness.receive(.nonza(Harness.have(nil)), on: connection)
         }
         harness.pass(3 * harness.policy.silenceTimeout)
-        #expect(harness.federation.takeChanges().map(\.kind).first == .failing)
+        #expect(harness.takeChanges().map(\.kind).first == .failing)
     }
 
     @Test("XEP-0184: a receipt without a body is an entry and crosses an outage")

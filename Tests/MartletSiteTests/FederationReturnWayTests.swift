@@ -64,9 +64,9 @@ struct FederationReturnWayTests {
         let theirs = Self.opened(&harness)
         harness.dialFails()
         #expect(harness.takeSent(theirs).map(\.name) == ["ask"])
-        #expect(harness.federation.takeChanges().isEmpty)
+        #expect(harness.takeChanges().isEmpty)
         harness.receive(.nonza(Harness.have(nil)), on: theirs)
-        #expect(harness.federation.takeChanges() == [LinkChange(Harness.outgoing, .up(wantsRefresh: true))])
+        #expect(harness.takeChanges() == [LinkChange(Harness.outgoing, .up(wantsRefresh: true))])
         let sent = harness.takeSent(theirs)
         #expect(sent.map { $0["id"] } == ["a"])
         Self.confirm(sent, &harness, on: theirs)
@@ -138,7 +138,7 @@ struct FederationReturnWayTests {
         harness.dialFails(.noSuchDomain)
         #expect(harness.takeSent(theirs).map(\.name) == ["ask", "iq"])
         #expect(harness.routed.isEmpty)
-        #expect(!harness.federation.links[0].isStranger)
+        #expect(!harness.federation.links[0].reach.isStranger)
         harness.step { federation, turn in #expect(federation.peerRow(Harness.peer, turn).wasReached) }
     }
 
@@ -171,7 +171,7 @@ struct FederationReturnWayTests {
         #expect(harness.takeSent(theirs).map { $0["n"] } == ["1", "2", "2"])
         harness.receive(.closed("reset"), on: theirs)
         #expect(harness.federation.inbound.isEmpty)
-        #expect(harness.federation.linkByConnection.isEmpty)
+        #expect(harness.federation.links.byConnection.isEmpty)
         #expect(harness.federation.returnWays.isEmpty)
         #expect(harness.federation.relayStream.isEmpty)
         #expect(harness.waiting == 1)
@@ -182,11 +182,11 @@ struct FederationReturnWayTests {
     @Test("a stream that is silent is given up before anybody is told that the link is up, and is not used again")
     func deadStream() {
         var harness = Self.cut()
-        _ = harness.federation.takeChanges()
+        _ = harness.takeChanges()
         let theirs = Self.opened(&harness)
         harness.pass(Self.silence + 1)
         #expect(Self.aborts(harness, theirs))
-        #expect(harness.federation.takeChanges().allSatisfy { $0.kind != .up(wantsRefresh: true) })
+        #expect(harness.takeChanges().allSatisfy { $0.kind != .up(wantsRefresh: true) })
         harness.pass(10_000)
         #expect(harness.takeDials().count == 1)
         // What still comes on it is taken, as on any inbound stream.
@@ -214,7 +214,7 @@ struct FederationReturnWayTests {
         #expect(Harness.marks(second) == Harness.marks(first))
         Self.confirm(second, &harness, on: new)
         #expect(harness.waiting == 0)
-        #expect(harness.federation.linkByConnection[old] == nil)
+        #expect(harness.federation.links.id(on: old) == nil)
         #expect(harness.takeDials().isEmpty)
     }
 
@@ -225,7 +225,7 @@ struct FederationReturnWayTests {
         _ = harness.takeSent(dead)
         let new = Self.opened(&harness, .stanzas)
         #expect(harness.takeSent(new).map(\.name).contains("message"))
-        #expect(harness.federation.linkByConnection[dead] == nil)
+        #expect(harness.federation.links.id(on: dead) == nil)
         // The old one may bring what the peer wrote there.
         harness.receive(Self.incoming(1), on: dead)
         #expect(harness.routed.map(\.id) == ["m1"])
@@ -255,7 +255,7 @@ struct FederationReturnWayTests {
                 })
             harness.receive(.closed("closed by us"), on: connection)
         }
-        #expect(harness.federation.linkByConnection.isEmpty)
+        #expect(harness.federation.links.byConnection.isEmpty)
         #expect(harness.takeDials().isEmpty)
     }
 
@@ -269,10 +269,10 @@ struct FederationReturnWayTests {
         var sent = harness.takeSent(theirs)
         #expect(Set(sent.map(\.name)) == ["iq", "message", "enabled"])
         var id = try #require(sent.first { $0.name == "iq" }?["id"])
-        _ = harness.federation.takeChanges()
+        _ = harness.takeChanges()
         harness.receive(
             .stanza(Stanza(.iq, from: Harness.peer, to: Harness.local, id: id, type: "result")), on: theirs)
-        #expect(harness.federation.takeChanges() == [LinkChange(Harness.outgoing, .up(wantsRefresh: true))])
+        #expect(harness.takeChanges() == [LinkChange(Harness.outgoing, .up(wantsRefresh: true))])
         sent = harness.takeSent(theirs)
         if harness.waiting > 0 {
             id = try #require(sent.last?["id"])

@@ -255,7 +255,7 @@ import XMPPXML
         #expect(harness.waiting == 1)
         harness.pass(5000)
         _ = try harness.dialSucceeds(relay: true)
-        #expect(harness.federation.takeChanges().last == LinkChange(Harness.outgoing, .up(wantsRefresh: true)))
+        #expect(harness.takeChanges().last == LinkChange(Harness.outgoing, .up(wantsRefresh: true)))
     }
 
     @Test("§5: requests without an answer fail when the stream dies, answered ones do not")

@@ -281,7 +281,7 @@ import XMPPXML
             harness.receive(.nonza(Harness.have(marks.last)), on: connection)
             harness.acceptMessage("m\(number)")
         }
-        #expect(harness.timers.count { if case .linkExpiry = $0.0 { true } else { false } } == 1)
+        #expect(harness.timers.count { if case .link(.expiry) = $0.0 { true } else { false } } == 1)
         harness.receive(.closed("cut"), on: connection)
         harness.dialFails()
         harness.pass(2 * 3_600_000)

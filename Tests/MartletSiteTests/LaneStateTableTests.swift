@@ -68,17 +68,17 @@ extension StateTableTests {
                         return true
                     },
                     .init("the peer is silent", needs: "a stream on which the peer owes an answer") { lane in
-                        guard lane.harness.federation.links[0].owedSince != nil else { return false }
+                        guard lane.harness.federation.links[0].stream?.life.owedSince != nil else { return false }
                         for _ in 0..<2 {
                             let generation = lane.harness.federation.links[0].generation
                             lane.fire(
-                                .linkSilence(LaneSubject.link, generation: generation),
+                                .link(.silence(LaneSubject.link, generation: generation)),
                                 after: lane.harness.policy.silenceTimeout)
                         }
                         return true
                     },
                     .init("the lifetime is over") { lane in
-                        lane.fire(.linkExpiry(LaneSubject.link, generation: 0), after: lane.harness.policy.entryLifetime + 1)
+                        lane.fire(.link(.expiry(LaneSubject.link)), after: lane.harness.policy.entryLifetime + 1)
                         return true
                     },
                     .init("the operator purges what waits", needs: "a lane") { lane in

@@ -54,7 +54,7 @@ struct LaneSubject {
     /// Time passes and one timer fires, not those before it.
     mutating func fire(_ timer: SiteTimer, after milliseconds: Int64) {
         harness.now += milliseconds
-        harness.step { $0.timerFired(timer, $1) }
+        harness.step { if case .link(let timer) = timer { $0.timerFired(timer, $1) } }
     }
 
     static func accepted() -> LaneSubject {

@@ -5,6 +5,7 @@ import XMPPAddress
 import XMPPStanzas
 import XMPPXML
 
+@testable import MartletServices
 @testable import MartletSessions
 
 @Suite("Offices as contacts")
@@ -138,32 +139,32 @@ struct OfficeTests {
     func presence() {
         var site = site()
         let romeo = login(&site)
-        site.pass(SessionLimits.officeDelay)
+        site.pass(OfficeLimits.delay)
         #expect(site.take(romeo).map { $0["from"] } == ["brno.example", "zlin.example"])
         site.link(.failing)
         site.pass(site.policy.presenceGrace - 1)
         #expect(site.take(romeo) == [])
-        site.pass(1 + SessionLimits.officeDelay)
+        site.pass(1 + OfficeLimits.delay)
         var told = site.take(romeo)
         #expect(told.map { $0["from"] } == ["brno.example"])
         #expect(told.first?.first("show", Namespaces.client)?.text == "away")
         #expect(told.map(status) == ["cut off since 22:13"])
         site.waitingElsewhere[romeo.jid.bare] = 3
         site.link(.counted(nil))
-        site.pass(SessionLimits.officePause + 1000)
+        site.pass(OfficeLimits.pause + 1000)
         #expect(site.take(romeo).map(status) == ["cut off since 22:13, 3 of your messages waiting"])
         let phone = site.bind("romeo", "phone")
         site.send(phone, "<presence/>")
         _ = roster(&site, phone)
-        site.pass(SessionLimits.officeDelay)
+        site.pass(OfficeLimits.delay)
         #expect(
             site.take(phone).filter { $0["from"] == "brno.example" }.map(status) == [
                 "cut off since 22:13, 3 of your messages waiting"
             ])
         _ = site.take(romeo)
-        site.pass(SessionLimits.officePause)
+        site.pass(OfficeLimits.pause)
         site.link(.up(wantsRefresh: true))
-        site.pass(SessionLimits.officeDelay)
+        site.pass(OfficeLimits.delay)
         told = site.take(romeo)
         #expect(told.map { $0["from"] } == ["brno.example"])
         #expect(told.first?["type"] == nil)
@@ -175,14 +176,14 @@ struct OfficeTests {
         var site = site(["brno.example"])
         let romeo = login(&site)
         site.cut()
-        site.pass(SessionLimits.officePause)
+        site.pass(OfficeLimits.pause)
         _ = site.take(romeo)
         for count in 1...100 {
             site.waitingElsewhere[romeo.jid.bare] = count
             site.link(.counted(romeo.jid.bare))
             site.pass(100)
         }
-        site.pass(SessionLimits.officePause + 1000)
+        site.pass(OfficeLimits.pause + 1000)
         let told = site.take(romeo)
         #expect(told.count <= 3)
         #expect(told.last.flatMap(status) == "cut off since 22:13, 100 of your messages waiting")
@@ -193,18 +194,18 @@ struct OfficeTests {
         var site = site()
         let romeo = login(&site)
         site.cut()
-        site.pass(SessionLimits.officePause)
+        site.pass(OfficeLimits.pause)
         site.officeCounts = 0
         for count in 1...100 {
             site.waitingElsewhere[romeo.jid.bare] = count
             site.link(.counted(romeo.jid.bare))
             site.pass(100)
         }
-        site.pass(SessionLimits.officePause + 1000)
+        site.pass(OfficeLimits.pause + 1000)
         #expect(site.take(romeo).last.flatMap(status) == "cut off since 22:13, 100 of your messages waiting")
         #expect(site.officeCounts <= 3)
         site.officeCounts = 0
-        site.pass(10 * SessionLimits.officePause)
+        site.pass(10 * OfficeLimits.pause)
         #expect(site.officeCounts == 0)
     }
 

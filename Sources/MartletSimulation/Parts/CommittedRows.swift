@@ -3,11 +3,11 @@ import MartletStore
 /// The committed rows of the tables that checkers read, in the form of a transaction so that the tables' own codecs read
 /// them. Only look-ups by key.
 struct CommittedRows {
-    private var rows: [[[UInt8]: [UInt8]]] = Array(repeating: [:], count: 32)
+    private var rows: [[[UInt8]: [UInt8]]] = Array(repeating: [:], count: 256)
     private static let watched: Set<Table> = [
         .have, .lane, .laneByDomains, .clientSession, .addressByDigest, .addressByNumber, .entry,
     ]
-    private static let isWatched: [Bool] = (0..<32).map { watched.contains(Table(rawValue: $0)) }
+    private static let isWatched: [Bool] = (0...255).map { watched.contains(Table(rawValue: $0)) }
 
     func watches(_ table: Table) -> Bool { Self.isWatched[Int(table.rawValue)] }
 

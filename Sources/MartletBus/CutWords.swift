@@ -1,14 +1,14 @@
 import MartletPrimitives
 
 /// What people read about a line that is down.
-enum CutWords {
+public enum CutWords {
     /// `cut off since 10:32`, with the date if that was on another day.
-    static func status(since: WallTime, now: WallTime, utcOffset: Int64) -> String {
+    public static func status(since: WallTime, now: WallTime, utcOffset: Int64) -> String {
         "cut off since \(time(since, now: now, utcOffset: utcOffset))"
     }
 
     /// The same for the sender of `waiting` messages, where their number is known.
-    static func status(since: WallTime, now: WallTime, utcOffset: Int64, waiting: Int?) -> String {
+    public static func status(since: WallTime, now: WallTime, utcOffset: Int64, waiting: Int?) -> String {
         let status = status(since: since, now: now, utcOffset: utcOffset)
         switch waiting ?? 0 {
         case 0: return status
@@ -18,7 +18,7 @@ enum CutWords {
     }
 
     /// A contact did not answer.
-    static let unanswered = "no answer since the line is back"
+    public static let unanswered = "no answer since the line is back"
 
     private static func time(_ time: WallTime, now: WallTime, utcOffset: Int64) -> String {
         let local = WallTime(milliseconds: time.milliseconds + utcOffset * 1000).description

@@ -1,0 +1,68 @@
+/// Everything that fires later, by the part of the site that set it. Timers are data: a stale one meets a newer generation and does
+/// nothing.
+public enum SiteTimer: Sendable, Equatable {
+    /// Of sessions, rosters and presence.
+    case session(SessionTimer)
+    /// Of links and their queues.
+    case link(LinkTimer)
+    /// Of the offices as contacts.
+    case offices(OfficesTimer)
+    /// Site time is to be noted in the store.
+    case clockMark
+}
+
+/// What sessions wait for.
+public enum SessionTimer: Sendable, Equatable {
+    /// A detached session's time to resume is over.
+    case expired(SessionID, generation: UInt64)
+    /// A session is to be asked for an acknowledgement.
+    case ask(SessionID)
+    /// A session has not given the acknowledgement that it was asked for.
+    case answer(SessionID)
+    /// The presence of a peer's people: its grace is over, a slice is due, or answers should have come.
+    case peerPresence(PeerPresenceTimer, peer: Int, generation: UInt64)
+    /// The next slice of roster pushes after items that no account owns have changed.
+    case sharedItems(generation: UInt64)
+}
+
+/// What links wait for.
+public enum LinkTimer: Sendable, Equatable {
+    /// A link is to be dialled again.
+    case retry(LinkID, generation: UInt64)
+    /// A link's stream was silent for too long.
+    case silence(LinkID, generation: UInt64)
+    /// The first waiting entry of a link may have reached its deadline.
+    case expiry(LinkID)
+    /// An entry that expires before its link's lifetime is over has reached its deadline.
+    case earlyExpiry
+    /// Messages on a link have waited for so long that their senders are told.
+    case delayWarning(LinkID)
+    /// The next slice of work on the lanes of a link: something large was acknowledged or decided.
+    case work(LinkID)
+    /// A stranger's grace is over.
+    case strangerTimeout(LinkID)
+    /// A dialback verification took too long.
+    case dialbackTimeout(DialID)
+    /// A link that is up and idle is asked for a sign of life.
+    case keepAlive(LinkID, generation: UInt64)
+    /// The next slice of counting whose messages wait on a link.
+    case census(LinkID, generation: UInt64)
+}
+
+/// What the offices as contacts wait for.
+public enum OfficesTimer: Sendable, Equatable {
+    /// Sessions are to be shown the offices.
+    case due
+    /// A session may be shown the offices again.
+    case dueAgain(SessionID)
+}
+
+/// Why the presence of a peer's people is looked at.
+public enum PeerPresenceTimer: Sendable, Equatable {
+    /// The link was down for as long as nobody needs to know.
+    case grace
+    /// The next slice of a refresh or a sweep.
+    case slice
+    /// Whoever has not answered the probes of a refresh is not there.
+    case answers
+}

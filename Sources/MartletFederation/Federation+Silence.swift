@@ -1,0 +1,113 @@
+import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStanzas
+import XMPPStreams
+import XMPPXML
+
+/// Proofs and signs of life: foreign servers are asked to prove what they got, and a peer from which nothing is heard is
+/// asked, then given up (`Docs/relay-protocol.md` S4, §6). What follows then: `Federation+Failures.swift`.
+extension Federation {
+    /// At the end of a batch: foreign servers are asked to prove what they got (§6).
+    mutating func requestProof(_ slot: LinkID, _ turn: Turn) {
+        guard case .up(let connection) = links[slot].state, let question = links[slot].stream?.foreign?.batchEnded() else {
+            return
+        }
+        put(question, slot, connection, turn)
+    }
+
+    private mutating func put(
+        _ question: ForeignCarrier.Question, _ slot: LinkID, _ connection: ConnectionID, _ turn: Turn
+    ) {
+        switch question {
+        case .count: turn.perform(.send(StreamManagement.request), on: connection)
+        case .fence: raiseFence(slot, connection, turn)
+        }
+    }
+
+    /// XEP-0199 between the domains of this stream, with an unguessable id: the answer, on whichever stream it
+    /// returns, proves that everything before was parsed (rung 2).
+    private mutating func raiseFence(_ slot: LinkID, _ connection: ConnectionID, _ turn: Turn) {
+        let id = "fence-" + turn.random.identifier()
+        links[slot].stream?.foreign?.fenceRaised(id)
+        let pair = links[slot].pair
+        let ping = Stanza(
+            .iq, from: pair.local, to: pair.peer, id: id, type: "get", payloads: [Element("ping", Namespaces.ping)])
+        turn.perform(.send(ping.serialized()), on: connection)
+    }
+
+    /// From now on the peer owes a sign of life.
+    mutating func expectAnswer(_ slot: LinkID, _ turn: Turn) {
+        guard let look = links[slot].stream?.life.becameDue(at: turn.now, timeout: turn.policy.silenceTimeout) else { return }
+        scheduleSilence(slot, at: look, turn)
+    }
+
+    /// The peer gave a sign of life.
+    mutating func heard(_ slot: LinkID, _ turn: Turn) {
+        if links[slot].heard() { noteUp(slot, turn) }
+        // A lane that waits to be opened waits for its own `<have/>`: that of another lane says nothing about it.
+        if links[slot].lanes.contains(where: { $0.inFlight > 0 || $0.awaitsOpening }) { expectAnswer(slot, turn) }
+    }
+
+    private func scheduleSilence(_ slot: LinkID, at instant: Instant, _ turn: Turn) {
+        turn.schedule(.link(.silence(slot, generation: links[slot].generation)), at: instant)
+    }
+
+    /// The silence timer fired: ask once, then give the stream up (S4). TCP alone would wait for a quarter of an hour.
+    mutating func silenceNoticed(_ slot: LinkID, _ turn: Turn) {
+        switch links[slot].state {
+        case .closing(let connection):
+            turn.perform(.abort, on: connection)
+            streamLost(slot, "the peer did not close its stream", turn)
+        case .up(let connection):
+            switch links[slot].stream?.life.timerFired(at: turn.now, timeout: turn.policy.silenceTimeout) {
+            case nil, .nothingOwed:
+                break
+            case .tooShort(let end):
+                scheduleSilence(slot, at: end, turn)
+            case .ask(let end):
+                ask(slot, connection, turn)
+                scheduleSilence(slot, at: end, turn)
+            case .final:
+                peerIsSilent(slot, connection, turn)
+            }
+        case .idle, .dialling, .backingOff:
+            break
+        }
+    }
+
+    /// Asks for a sign of life on a stream that owes none, and begins to wait for it.
+    mutating func probe(_ slot: LinkID, _ turn: Turn) {
+        guard case .up(let connection) = links[slot].state, links[slot].stream?.life.owedSince == nil else { return }
+        ask(slot, connection, turn)
+        expectAnswer(slot, turn)
+    }
+
+    private mutating func ask(_ slot: LinkID, _ connection: ConnectionID, _ turn: Turn) {
+        if links[slot].isRelayed {
+            turn.perform(.send(relayNonza("ask", links[slot].pair, nil)), on: connection)
+        } else if let question = links[slot].stream?.foreign?.question {
+            put(question, slot, connection, turn)
+        }
+    }
+
+    /// Asked in vain. The ping fence of a stream that may be healthy is raised three times; then we close, since the peer's
+    /// closing tag after ours proves everything (rung 3). Every other stream is given up.
+    private mutating func peerIsSilent(_ slot: LinkID, _ connection: ConnectionID, _ turn: Turn) {
+        let timeout = turn.policy.silenceTimeout
+        if links[slot].stream?.foreign?.isManaged == false, !isProbablyDead(connection, of: slot) {
+            if let ignored = links[slot].stream?.foreign?.fenceIgnored(), ignored < 3 {
+                raiseFence(slot, connection, turn)
+                guard let end = links[slot].stream?.life.askedAgain(at: turn.now, timeout: timeout) else { return }
+                return scheduleSilence(slot, at: end, turn)
+            }
+            links[slot].closeBegan()
+            turn.perform(.close(nil), on: connection)
+            guard let end = links[slot].stream?.life.closeBegan(at: turn.now, timeout: timeout) else { return }
+            return scheduleSilence(slot, at: end, turn)
+        }
+        turn.perform(.abort, on: connection)
+        streamLost(slot, "no answer for \((timeout + 999) / 1000) seconds", turn)
+    }
+}

@@ -1,0 +1,55 @@
+import Collections
+import MartletBus
+
+/// What a link knows of the stream in use, and forgets with it. Owned by its ``PeerLink``.
+///
+/// It stands beside the link's state and not inside it: a stanza changes it in place.
+struct LinkStream {
+    /// Who opened a stream.
+    enum Opener: Equatable {
+        /// We did, for this link.
+        case us
+        /// The peer did, for itself; it carries our stanzas because the peer cannot be dialled (XEP-0288).
+        case peer
+    }
+
+    /// Who opened it.
+    let opener: Opener
+    /// What a foreign server has not proven (`Docs/relay-protocol.md` §6); nil on a stream to another Martlet, which says what
+    /// it has by `<have/>` (§3).
+    var foreign: ForeignCarrier?
+    /// What the stream may carry without acknowledgement.
+    var window = SendWindow()
+    /// What the peer owes on it.
+    var life = SignsOfLife()
+    /// Nobody was told that the link is up: nothing was heard on the stream yet, which may be as dead as the attempts to dial.
+    private(set) var isUntold: Bool
+
+    /// A stream that begins. One that answers a call is alive.
+    init(openedBy opener: Opener, foreign: ForeignCarrier?) {
+        self.opener = opener
+        self.foreign = foreign
+        isUntold = opener == .peer
+    }
+
+    /// The peer gave a sign of life, while `bytesInFlight` were not acknowledged; true if it was the first one that counts.
+    mutating func heard(bytesInFlight: Int) -> Bool {
+        life.heard(bytesInFlight: bytesInFlight)
+        defer { isUntold = false }
+        return isUntold
+    }
+
+    /// How the peer acknowledges, for the operator.
+    var acknowledgement: String {
+        let name = foreign?.name ?? "relay"
+        return opener == .peer ? name + ", on the peer's stream" : name
+    }
+}
+
+/// What a stream leaves behind when it is gone.
+struct LostStream {
+    /// The connection that it was on.
+    var connection: ConnectionID
+    /// Requests that nobody will answer any more.
+    var requests: Deque<PeerRequests.Request>
+}

@@ -1,0 +1,204 @@
+import Collections
+import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStanzas
+import XMPPStreams
+import XMPPXML
+
+/// The other offices as contacts: everybody sees whether the line to them is there, and what of the own waits for it.
+///
+/// Owned by the site. Offices are roster items that no account owns (``RosterSource/offices``): this part says which there are, the roster
+/// shows and pushes them. Here is what their presence needs: who can be shown it and what he was shown last. How much waits only
+/// federation knows; so a session that is to be told becomes a question.
+public struct Offices {
+    /// In force, in the order of the configuration.
+    private var offices: [SharedRosterItem] = []
+    /// Links that are cut, and since when. Look-up only.
+    private var cuts: [DomainPair: WallTime] = [:]
+    /// Sessions that can be shown offices, by their slot.
+    private var audience: [Listener?] = []
+    /// Those that are to be told, in order.
+    private var queue: Deque<SessionID> = []
+    /// The timer that takes from the queue is set.
+    private var hasTimer = false
+
+    /// A session that is available and has the roster.
+    private struct Listener {
+        let id: SessionID
+        let jid: JID
+        let account: AccountName
+        /// What it was last told of each office.
+        var shown: [Shown] = []
+        /// It stands in the queue.
+        var isQueued = false
+        /// It is told again when a timer fires.
+        var hasTimer = false
+    }
+
+    /// What a session was last told of an office.
+    private struct Shown {
+        let jid: JID
+        /// The words; nil while the office is available.
+        var status: String?
+        var at: Instant
+    }
+
+    /// No offices; ``policyChanged(_:)`` follows.
+    public init() {}
+
+    /// The policy was read, at the start or anew.
+    public mutating func policyChanged(_ turn: Turn) {
+        offices = turn.policy.offices
+        turn.notify(.sharedItemsChanged(.offices, offices))
+    }
+
+    // Who is shown offices
+
+    /// A session can be shown offices from now on, or has just got its roster again.
+    public mutating func sessionBecameReady(
+        _ id: SessionID, _ jid: JID, _ account: AccountName, isRestored: Bool, _ turn: Turn
+    ) {
+        let slot = Int(id.slot)
+        while audience.count <= slot { audience.append(nil) }
+        if audience[slot]?.id != id { audience[slot] = Listener(id: id, jid: jid, account: account) }
+        audience[slot]?.shown.removeAll { shown in !offices.contains { $0.jid == shown.jid } }
+        if !isRestored { want(slot, turn) }
+    }
+
+    /// A session is unavailable or gone.
+    public mutating func sessionLeft(_ id: SessionID) {
+        if listens(id) { audience[Int(id.slot)] = nil }
+    }
+
+    private func listens(_ id: SessionID) -> Bool {
+        Int(id.slot) < audience.count && audience[Int(id.slot)]?.id == id
+    }
+
+    // When
+
+    /// The line to a peer is cut, or is there again.
+    public mutating func lineCut(_ pair: DomainPair, since: WallTime?, _ turn: Turn) {
+        cuts[pair] = since
+        want(at: pair.local, of: nil, turn)
+    }
+
+    /// What waits for a peer was counted; of one account, or of all.
+    public mutating func counted(_ pair: DomainPair, of account: JID?, _ turn: Turn) {
+        want(at: pair.local, of: account, turn)
+    }
+
+    /// An account has given up a contact, who may be an office like any other now.
+    public mutating func contactRemoved(_ account: AccountName, _ contact: JID, _ turn: Turn) {
+        if offices.contains(where: { $0.jid == contact }) { want(at: account.jid.domain, of: account.jid, turn) }
+    }
+
+    /// Sessions of a domain, or of one account, are to be told, soon.
+    private mutating func want(at local: JID, of account: JID?, _ turn: Turn) {
+        guard !offices.isEmpty else { return }
+        for slot in audience.indices {
+            guard let jid = audience[slot]?.jid, jid.domainpart == local.domainpart else { continue }
+            if let account, !jid.hasSameBare(as: account) { continue }
+            want(slot, turn)
+        }
+    }
+
+    private mutating func want(_ slot: Int, _ turn: Turn) {
+        guard !offices.isEmpty, let id = audience[slot]?.id, audience[slot]?.isQueued == false else { return }
+        audience[slot]?.isQueued = true
+        queue.append(id)
+        setTimer(turn)
+    }
+
+    private mutating func setTimer(_ turn: Turn) {
+        guard !hasTimer else { return }
+        hasTimer = true
+        turn.schedule(.offices(.due), after: OfficeLimits.delay)
+    }
+
+    /// A timer fired.
+    public mutating func timerFired(_ timer: OfficesTimer, _ turn: Turn) {
+        switch timer {
+        case .due: tellNext(turn)
+        case .dueAgain(let id):
+            guard listens(id) else { return }
+            audience[Int(id.slot)]?.hasTimer = false
+            want(Int(id.slot), turn)
+        }
+    }
+
+    /// The next slice of sessions is told.
+    private mutating func tellNext(_ turn: Turn) {
+        hasTimer = false
+        for _ in 0..<max(1, OfficeLimits.slice / max(1, offices.count)) {
+            guard let id = queue.popFirst() else { return }
+            guard listens(id) else { continue }
+            audience[Int(id.slot)]?.isQueued = false
+            ask(Int(id.slot), turn)
+        }
+        if !queue.isEmpty { setTimer(turn) }
+    }
+
+    // What
+
+    /// Asks how much waits for the offices of which there is something to tell a session now. Of the others it is not asked: counting
+    /// what waits for them costs a row for each message.
+    private mutating func ask(_ slot: Int, _ turn: Turn) {
+        guard let listener = audience[slot] else { return }
+        var pairs: [DomainPair] = []
+        for office in offices where !RosterTable.hasContact(office.jid, of: listener.account.number, in: turn.store) {
+            let pair = DomainPair(local: listener.jid.domain, peer: office.jid)
+            if mayTell(slot, of: pair, turn) { pairs.append(pair) }
+        }
+        if !pairs.isEmpty { turn.ask(.waitingMessages(listener.id, of: listener.account.jid, on: pairs)) }
+    }
+
+    /// Whether a session may be told of an office now. Of one whose line is there as before there is nothing to say; and if the
+    /// last time was a moment ago, a timer asks again.
+    private mutating func mayTell(_ slot: Int, of pair: DomainPair, _ turn: Turn) -> Bool {
+        guard let listener = audience[slot], let shown = listener.shown.first(where: { $0.jid == pair.peer }) else {
+            return true
+        }
+        if shown.status == nil, cuts[pair] == nil { return false }
+        let next = shown.at + OfficeLimits.pause
+        guard next > turn.now else { return true }
+        if !listener.hasTimer { turn.schedule(.offices(.dueAgain(listener.id)), at: next) }
+        audience[slot]?.hasTimer = true
+        return false
+    }
+
+    /// Tells a session of the offices whose state has changed for it. `waiting` counts the account's own messages for each.
+    public mutating func show(_ id: SessionID, waiting: [(pair: DomainPair, count: Int?)], _ turn: Turn) {
+        guard listens(id) else { return }
+        let slot = Int(id.slot)
+        for (pair, count) in waiting {
+            let status = cuts[pair].map {
+                CutWords.status(since: $0, now: turn.wall, utcOffset: turn.policy.utcOffset, waiting: count)
+            }
+            let index = audience[slot]?.shown.firstIndex { $0.jid == pair.peer }
+            if let index, audience[slot]?.shown[index].status == status { continue }
+            let shown = Shown(jid: pair.peer, status: status, at: turn.now)
+            if let index { audience[slot]?.shown[index] = shown } else { audience[slot]?.shown.append(shown) }
+            if let jid = audience[slot]?.jid { turn.route(Self.presence(of: pair.peer, status, to: jid), from: .service) }
+        }
+    }
+
+    private static func presence(of office: JID, _ status: String?, to jid: JID) -> Stanza {
+        var presence = Stanza(.presence, from: office, to: jid)
+        guard let status else { return presence }
+        presence.append(Element("show", Namespaces.client, text: "away"))
+        presence.append(Element("status", Namespaces.client, text: status))
+        return presence
+    }
+}
+
+extension SitePolicy {
+    /// The offices in everybody's roster, in the order of the configuration: contacts whose address is a domain.
+    var offices: [SharedRosterItem] {
+        guard federates, !officesGroup.isEmpty else { return [] }
+        return knownPeers.filter { !serves($0.domainpart) && !blockedPeers.contains($0) }.map {
+            SharedRosterItem(jid: $0, name: officeNames[$0] ?? $0.domainpart, group: officesGroup)
+        }
+    }
+}

@@ -1,0 +1,16 @@
+// XEP-0198: Stream Management, version 1.6.3, the elements that both ends write
+
+/// The nonzas of stream management that are the same whoever writes them, a client's server or another server's.
+public enum StreamManagement {
+    /// `<enable/>` (§3): from here on we count what we receive.
+    public static let enable = Array("<enable xmlns='\(Namespaces.streamManagement)'/>".utf8)
+    /// `<enabled/>` (§3), without resumption.
+    public static let enabled = Array("<enabled xmlns='\(Namespaces.streamManagement)'/>".utf8)
+    /// `<r/>` (§4): the other end says how many stanzas it has handled.
+    public static let request = Array("<r xmlns='\(Namespaces.streamManagement)'/>".utf8)
+
+    /// `<a/>` (§4): `h` stanzas were handled, modulo 2³².
+    public static func acknowledgement(_ h: UInt32) -> [UInt8] {
+        Array("<a xmlns='\(Namespaces.streamManagement)' h='\(h)'/>".utf8)
+    }
+}

@@ -1,0 +1,58 @@
+import Testing
+import XMPPStanzas
+import XMPPStreams
+
+@testable import MartletFederation
+
+/// What follows when an attempt or a stream fails, as a table.
+@Suite struct FailureOutcomeTests {
+    private static let stranger = FailureCircumstances(isStranger: true, absences: 1)
+    private static let known = FailureCircumstances(isStranger: false, absences: 1)
+
+    private static func absent(_ times: Int, isStranger: Bool, hasProvenStream: Bool = false) -> FailureOutcome {
+        FailureOutcome(
+            of: .attempt(.noSuchDomain),
+            FailureCircumstances(isStranger: isStranger, absences: times, hasProvenStream: hasProvenStream))
+    }
+
+    @Test(
+        "what may pass is transient, for a stranger and for a peer that was reached before",
+        arguments: [DialFailure.unreachable("no route"), .refused("not authorized")])
+    func transient(_ failure: DialFailure) {
+        #expect(FailureOutcome(of: .attempt(failure), Self.stranger) == .backOff(answersBeside: true))
+        #expect(FailureOutcome(of: .attempt(failure), Self.known) == .backOff(answersBeside: true))
+    }
+
+    @Test("a stranger that says it offers no service does not exist; a peer that was reached is believed to come back")
+    func notOffered() {
+        let failure = LinkFailure.attempt(.serviceNotOffered)
+        #expect(FailureOutcome(of: failure, Self.stranger) == .giveUp(StanzaError(.remoteServerNotFound)))
+        #expect(FailureOutcome(of: failure, Self.known) == .backOff(answersBeside: true))
+    }
+
+    @Test("a stranger does not exist if DNS says so twice in a row; after the first time nobody is answered")
+    func absentStranger() {
+        #expect(Self.absent(1, isStranger: true) == .backOff(answersBeside: false))
+        #expect(Self.absent(2, isStranger: true) == .giveUp(StanzaError(.remoteServerNotFound)))
+        #expect(Self.absent(3, isStranger: true) == .giveUp(StanzaError(.remoteServerNotFound)))
+    }
+
+    @Test("DNS is not believed about a peer that was reached, or that has a stream to us")
+    func absentPeer() {
+        for times in 1...3 { #expect(Self.absent(times, isStranger: false) == .backOff(answersBeside: true)) }
+        #expect(Self.absent(1, isStranger: true, hasProvenStream: true) == .backOff(answersBeside: false))
+        #expect(Self.absent(2, isStranger: true, hasProvenStream: true) == .backOff(answersBeside: true))
+    }
+
+    @Test("a stream that somebody needs is followed by another one, any other by rest")
+    func stream() {
+        let unneeded = FailureCircumstances(isStranger: false, isNeeded: false)
+        #expect(FailureOutcome(of: .stream("cut"), Self.known) == .backOff(answersBeside: false))
+        #expect(FailureOutcome(of: .stream("cut"), unneeded) == .rest)
+    }
+
+    @Test("patience with a stranger ends with a time-out, not with the claim that it does not exist")
+    func patience() {
+        #expect(FailureOutcome(of: .patience, Self.stranger) == .giveUp(StanzaError(.remoteServerTimeout)))
+    }
+}
