@@ -138,8 +138,11 @@ async def test_a_domain_that_was_removed_is_served_until_a_restart(alone):
         await exchange(alice, carol)
     alone.stop()
     alone.start()
-    with pytest.raises(LoginFailed):
-        await Client(second, "carol").login(limit=5)
+    outsider = Client(second, "carol", stays=False)
+    with pytest.raises(TimeoutError):
+        await outsider.login(limit=3)
+    assert "host-unknown" in outsider.stream_errors
+    await outsider.go_away()
     assert second.jid("carol") in succeeds(alone.command("user", "list")), "the account stays in the store"
     rewrite(alone, [SECOND])
     succeeds(alone.command("reload"))
