@@ -78,6 +78,8 @@ public enum AdminAnswer: Codable, Sendable, Equatable {
 
     /// Figures of the node.
     public struct Status: Codable, Sendable, Equatable {
+        /// The domains whose people live here, the site's name first.
+        public var domains: [String]
         /// Accounts there are.
         public var accounts: Int
         /// Bound resources.
@@ -230,7 +232,8 @@ extension AdminAnswer {
         case .status(let row):
             self = .status(
                 Status(
-                    accounts: row.accounts, sessions: row.sessions, links: row.links, waitingEntries: row.waitingEntries))
+                    domains: row.domains, accounts: row.accounts, sessions: row.sessions, links: row.links,
+                    waitingEntries: row.waitingEntries))
         }
     }
 }

@@ -160,6 +160,8 @@ public struct LinkRow: Sendable, Equatable {
 
 /// Figures of a running site.
 public struct StatusRow: Sendable, Equatable {
+    /// The domains whose people live here, the site's name first.
+    public var domains: [String]
     /// Accounts that exist.
     public var accounts: Int
     /// Resources that are bound.
@@ -170,7 +172,8 @@ public struct StatusRow: Sendable, Equatable {
     public var waitingEntries: Int
 
     /// Those figures.
-    public init(accounts: Int, sessions: Int, links: Int, waitingEntries: Int) {
+    public init(domains: [String], accounts: Int, sessions: Int, links: Int, waitingEntries: Int) {
+        self.domains = domains
         self.accounts = accounts
         self.sessions = sessions
         self.links = links

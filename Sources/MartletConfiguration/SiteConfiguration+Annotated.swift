@@ -2,272 +2,281 @@ extension SiteConfiguration {
     /// The text of the annotated configuration file for a domain: `Config/martlet.toml`, which is this text for
     /// `pilsen.example` and is written from here (a test compares the two). What it says is what `defaults(domain:)` has.
     ///
-    /// The domain must be prepared: such a domain has no characters that would need escapes in TOML.
-    public static func annotated(domain: String) -> String {
-        #"""
-        # Martlet: the configuration of one site.
-        #
-        # Every key stands here with its default, so a key that is left out means the same as the key as it stands. Only
-        # `domain` must be set. A key that is not listed here is refused, and so is a value that makes no sense: the server says
-        # which line and what it expected there, and does not start.
-        #
-        # Durations are a number with a unit: ms, s, m (minutes), h, d. Sizes: B, KiB, MiB, GiB, TiB.
+    /// The domains must be prepared: such a domain has no characters that would need escapes in TOML.
+    public static func annotated(domain: String, moreDomains: [String] = []) -> String {
+        let further = moreDomains.map(\.inQuotes).joined(separator: ", ")
+        return #"""
+            # Martlet: the configuration of one site.
+            #
+            # Every key stands here with its default, so a key that is left out means the same as the key as it stands. Only
+            # `domain` must be set. A key that is not listed here is refused, and so is a value that makes no sense: the server says
+            # which line and what it expected there, and does not start.
+            #
+            # Durations are a number with a unit: ms, s, m (minutes), h, d. Sizes: B, KiB, MiB, GiB, TiB.
 
-        [site]
+            [site]
 
-        # The domain this site serves: the part of its people's addresses after the "@". No default.
-        domain = "\#(domain)"
+            # The domain this site serves: the part of its people's addresses after the "@". No default.
+            domain = "\#(domain)"
 
-        # The directory of the database. A relative path is relative to the directory of this file. Default ".": everything in
-        # one place, which is easy to find and to back up.
-        data_directory = "."
+            # Further domains whose people this site serves, such as that of a company that was bought. The certificate below must name
+            # them all. Default []: one domain.
+            more_domains = [\#(further)]
 
-        # Where people and the operators of other servers reach the administrator: a URI, "mailto:…" or "xmpp:…". Published
-        # (XEP-0157). Default "": nothing is published.
-        admin_contact = ""
+            # The directory of the database. A relative path is relative to the directory of this file. Default ".": everything in
+            # one place, which is easy to find and to back up.
+            data_directory = "."
 
-        # How many threads carry connections (TLS, XML), 1 to 64. Default 1: they and the site share one thread, which costs
-        # least, and one core is enough for thousands of people. With more the site has a thread of its own beside them.
-        threads = 1
+            # Where people and the operators of other servers reach the administrator: a URI, "mailto:…" or "xmpp:…". Published
+            # (XEP-0157). Default "": nothing is published.
+            admin_contact = ""
 
-        [tls]
+            # The rules that judge stanzas on their way, in this order. "repeated-messages" stops a message that a client sends again
+            # because it never heard that it had arrived. Default: all there are; [] is none.
+            interceptors = ["repeated-messages"]
 
-        # The PEM file with the site's certificate, followed by the chain above it. Relative to the directory of this file, like
-        # the two paths below. Default "certificate.pem".
-        certificate = "certificate.pem"
+            # How many threads carry connections (TLS, XML), 1 to 64. Default 1: they and the site share one thread, which costs
+            # least, and one core is enough for thousands of people. With more the site has a thread of its own beside them.
+            threads = 1
 
-        # The PEM file with the private key of that certificate. Default "key.pem".
-        key = "key.pem"
+            [tls]
 
-        # A PEM file with authorities that are trusted for other servers besides those of the system: the company's own
-        # authority for its sites. Default "": only those of the system.
-        peer_ca = ""
+            # The PEM file with the site's certificate, followed by the chain above it. Relative to the directory of this file, like
+            # the two paths below. Default "certificate.pem".
+            certificate = "certificate.pem"
 
-        # The oldest version of TLS that is spoken: "1.2" or "1.3". Default "1.2": older ones are forbidden (RFC 8996), newer
-        # ones are not yet spoken by every client and server.
-        minimum_version = "1.2"
+            # The PEM file with the private key of that certificate. Default "key.pem".
+            key = "key.pem"
 
-        # Sockets on which clients connect, each under its own [[listeners.client]]. Those below are the default; a file that
-        # has any has only its own.
-        #
-        #   address   An address of this machine; "[::]" (default) is all of them, IPv4 included.
-        #   port      The TCP port; no default.
-        #   security  "starttls" (default): begins in clear, upgraded before anything else happens (RFC 6120, port 5222).
-        #             "direct": TLS from the first byte (XEP-0368, port 5223).
-        #             "plain": no TLS at all. Only for networks that are secured otherwise, and for tests.
-        #   allow_plain_auth_without_tls
-        #             Whether clients may send their password in clear. Default false: whoever listens would have it.
+            # A PEM file with authorities that are trusted for other servers besides those of the system: the company's own
+            # authority for its sites. Default "": only those of the system.
+            peer_ca = ""
 
-        [[listeners.client]]
-        address = "[::]"
-        port = 5222
-        security = "starttls"
-        allow_plain_auth_without_tls = false
+            # The oldest version of TLS that is spoken: "1.2" or "1.3". Default "1.2": older ones are forbidden (RFC 8996), newer
+            # ones are not yet spoken by every client and server.
+            minimum_version = "1.2"
 
-        [[listeners.client]]
-        address = "[::]"
-        port = 5223
-        security = "direct"
-        allow_plain_auth_without_tls = false
+            # Sockets on which clients connect, each under its own [[listeners.client]]. Those below are the default; a file that
+            # has any has only its own.
+            #
+            #   address   An address of this machine; "[::]" (default) is all of them, IPv4 included.
+            #   port      The TCP port; no default.
+            #   security  "starttls" (default): begins in clear, upgraded before anything else happens (RFC 6120, port 5222).
+            #             "direct": TLS from the first byte (XEP-0368, port 5223).
+            #             "plain": no TLS at all. Only for networks that are secured otherwise, and for tests.
+            #   allow_plain_auth_without_tls
+            #             Whether clients may send their password in clear. Default false: whoever listens would have it.
 
-        # Sockets on which other servers connect, each under its own [[listeners.server]]: the same keys as above but for the
-        # last, without "plain" (see require_tls below). The ports are those which other servers try first.
+            [[listeners.client]]
+            address = "[::]"
+            port = 5222
+            security = "starttls"
+            allow_plain_auth_without_tls = false
 
-        [[listeners.server]]
-        address = "[::]"
-        port = 5269
-        security = "starttls"
+            [[listeners.client]]
+            address = "[::]"
+            port = 5223
+            security = "direct"
+            allow_plain_auth_without_tls = false
 
-        [[listeners.server]]
-        address = "[::]"
-        port = 5270
-        security = "direct"
+            # Sockets on which other servers connect, each under its own [[listeners.server]]: the same keys as above but for the
+            # last, without "plain" (see require_tls below). The ports are those which other servers try first.
 
-        [client]
+            [[listeners.server]]
+            address = "[::]"
+            port = 5269
+            security = "starttls"
 
-        # Whether strangers may create accounts with their client (XEP-0077). Default false: an open server is full of spammers
-        # within days.
-        in_band_registration = false
+            [[listeners.server]]
+            address = "[::]"
+            port = 5270
+            security = "direct"
 
-        # How many accounts may be created that way in a minute, on the whole site. Default 20: a class on its first day.
-        registrations_per_minute = 20
+            [client]
 
-        # How clients may authenticate (SASL mechanisms), the preferred first. Those ending in -PLUS also prove that nobody
-        # stands in the middle. Default: all that work with a password. PLAIN is offered under TLS only, unless a listener says
-        # otherwise.
-        sasl_mechanisms = [
-            "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "PLAIN",
-        ]
+            # Whether strangers may create accounts with their client (XEP-0077). Default false: an open server is full of spammers
+            # within days.
+            in_band_registration = false
 
-        # How long a session whose connection was lost waits to be resumed (XEP-0198); until then its owner does not seem to
-        # have left. 0s to 1d. Default "5m": a lift, a tunnel, a reboot.
-        resumption_timeout = "5m"
+            # How many accounts may be created that way in a minute, on the whole site. Default 20: a class on its first day.
+            registrations_per_minute = 20
 
-        # How many clients of one account may be online at a time. Default 16: people have fewer, runaway clients more.
-        resources_per_account = 16
+            # How clients may authenticate (SASL mechanisms), the preferred first. Those ending in -PLUS also prove that nobody
+            # stands in the middle. Default: all that work with a password. PLAIN is offered under TLS only, unless a listener says
+            # otherwise.
+            sasl_mechanisms = [
+                "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "PLAIN",
+            ]
 
-        [federation]
+            # How long a session whose connection was lost waits to be resumed (XEP-0198); until then its owner does not seem to
+            # have left. 0s to 1d. Default "5m": a lift, a tunnel, a reboot.
+            resumption_timeout = "5m"
 
-        # Whether this site exchanges anything with other domains. Default true.
-        enabled = true
+            # How many clients of one account may be online at a time. Default 16: people have fewer, runaway clients more.
+            resources_per_account = 16
 
-        # The DNS servers to ask, as "address" or "address@port". Default []: those of the system (resolv.conf).
-        dns_servers = []
+            [federation]
 
-        # The address of this machine from which other servers are called. Default "": the system chooses.
-        source_address = ""
+            # Whether this site exchanges anything with other domains. Default true.
+            enabled = true
 
-        # Whether streams to and from other servers must be encrypted. Default true: nearly every server in the world can.
-        require_tls = true
+            # The DNS servers to ask, as "address" or "address@port". Default []: those of the system (resolv.conf).
+            dns_servers = []
 
-        # Whether a server without valid certificate may prove its domain by dialback (XEP-0220): as safe as the DNS. Default
-        # true: many certificates in the world are not valid.
-        allow_dialback = true
+            # The address of this machine from which other servers are called. Default "": the system chooses.
+            source_address = ""
 
-        # Whether a stream may carry stanzas in both directions where both servers can (XEP-0288). Default true: it is the only way
-        # to a server that opens streams itself and cannot be called, because it is behind NAT or a firewall.
-        bidirectional = true
+            # Whether streams to and from other servers must be encrypted. Default true: nearly every server in the world can.
+            require_tls = true
 
-        # Domains that must have a valid certificate nevertheless. Default [].
-        require_certificate = []
+            # Whether a server without valid certificate may prove its domain by dialback (XEP-0220): as safe as the DNS. Default
+            # true: many certificates in the world are not valid.
+            allow_dialback = true
 
-        # Networks (as "address/prefix") in which other servers may be although they are loopback, link-local or private.
-        # Default []: else whoever controls some DNS record could make this server knock at doors inside the company. Known
-        # sites with addresses of their own (below) need no entry here.
-        allow_networks = []
+            # Whether a stream may carry stanzas in both directions where both servers can (XEP-0288). Default true: it is the only way
+            # to a server that opens streams itself and cannot be called, because it is behind NAT or a firewall.
+            bidirectional = true
 
-        # Domains with which nothing is exchanged, in either direction. Default [].
-        blocked_domains = []
+            # Domains that must have a valid certificate nevertheless. Default [].
+            require_certificate = []
 
-        # Accounts and domains (as "account" with its domain, or a domain) whose messages to and from other domains go before all
-        # others when a line is slow or much has waited, and those whose messages give way: an alarm should not stand behind the
-        # newsletter. What is said of one end of a conversation holds for both. Defaults [] and [].
-        urgent_addresses = []
-        bulk_addresses = []
+            # Networks (as "address/prefix") in which other servers may be although they are loopback, link-local or private.
+            # Default []: else whoever controls some DNS record could make this server knock at doors inside the company. Known
+            # sites with addresses of their own (below) need no entry here.
+            allow_networks = []
 
-        # How long a message waits for a server that cannot be reached before it is returned to its sender. Default "5d": a long
-        # weekend, as with e-mail.
-        entry_lifetime = "5d"
+            # Domains with which nothing is exchanged, in either direction. Default [].
+            blocked_domains = []
 
-        # After how long a sender is told that a message is still waiting. Default "4h": before one goes home. "0s": never.
-        delay_warning = "4h"
+            # Accounts and domains (as "account" with its domain, or a domain) whose messages to and from other domains go before all
+            # others when a line is slow or much has waited, and those whose messages give way: an alarm should not stand behind the
+            # newsletter. What is said of one end of a conversation holds for both. Defaults [] and [].
+            urgent_addresses = []
+            bulk_addresses = []
 
-        # How long to wait between attempts to connect: at first, and at most; it doubles in between. Defaults "1s" and "60s": a
-        # line that returns is used within a minute, and a server that is gone is not pestered.
-        retry_minimum = "1s"
-        retry_maximum = "60s"
+            # How long a message waits for a server that cannot be reached before it is returned to its sender. Default "5d": a long
+            # weekend, as with e-mail.
+            entry_lifetime = "5d"
 
-        # How long another server may leave unacknowledged what it was sent before the stream is given up as dead. Default
-        # "30s": longer than any round trip, shorter than anyone's patience.
-        ack_timeout = "30s"
+            # After how long a sender is told that a message is still waiting. Default "4h": before one goes home. "0s": never.
+            delay_warning = "4h"
 
-        # How long the link to another server may be down before its people are shown as unavailable ("cut off since 10:32"), 0s
-        # to 1d. Default "30s": nobody needs to see a router or a server restart.
-        presence_grace = "30s"
+            # How long to wait between attempts to connect: at first, and at most; it doubles in between. Defaults "1s" and "60s": a
+            # line that returns is used within a minute, and a server that is gone is not pestered.
+            retry_minimum = "1s"
+            retry_maximum = "60s"
 
-        # The group of everybody's contact list in which the company's other sites (below) appear as contacts: available while
-        # the link is up, away with the reason and the number of one's own waiting messages while it is not. "" for none.
-        offices_group = "Offices"
+            # How long another server may leave unacknowledged what it was sent before the stream is given up as dead. Default
+            # "30s": longer than any round trip, shorter than anyone's patience.
+            ack_timeout = "30s"
 
-        # What happens when another office's records show that one of the two stores was restored from a backup or lost. Default
-        # "stop": nothing is sent to it until somebody has decided with `martlet link resync`. "continue": what waits is sent at
-        # once, with an alarm in the log; people may get something twice.
-        rollback = "stop"
+            # How long the link to another server may be down before its people are shown as unavailable ("cut off since 10:32"), 0s
+            # to 1d. Default "30s": nobody needs to see a router or a server restart.
+            presence_grace = "30s"
 
-        [federation.strangers]
+            # The group of everybody's contact list in which the company's other sites (below) appear as contacts: available while
+            # the link is up, away with the reason and the number of one's own waiting messages while it is not. "" for none.
+            offices_group = "Offices"
 
-        # To how many domains one account may write in an hour if this site never exchanged anything with them. Default 20: more
-        # than people do, less than spammers need.
-        new_domains_per_account_per_hour = 20
+            # What happens when another office's records show that one of the two stores was restored from a backup or lost. Default
+            # "stop": nothing is sent to it until somebody has decided with `martlet link resync`. "continue": what waits is sent at
+            # once, with an alarm in the log; people may get something twice.
+            rollback = "stop"
 
-        # How long a message to such a domain waits before it is returned. Default "10m": whoever mistyped a domain should hear
-        # of it today, not in five days.
-        timeout = "10m"
+            [federation.strangers]
 
-        # Other sites of the company, each under its own [[federation.sites]]: they are no strangers, and the link to them is kept
-        # up. Default: none.
-        #
-        #   domain     The site's domain; no default.
-        #   addresses  Where to connect, as "host:port", tried in order; the DNS is not asked then, and need not work.
-        #              Default []: ask the DNS.
-        #   name       What people call it, for their contact lists. Default "": its domain.
-        #   entry_lifetime
-        #              How long a message waits for this site. Default: entry_lifetime above.
-        #
-        # [[federation.sites]]
-        # domain = "brno.example"
-        # addresses = ["192.0.2.10:5269", "[2001:db8::10]:5269"]
-        # name = "Brno"
+            # To how many domains one account may write in an hour if this site never exchanged anything with them. Default 20: more
+            # than people do, less than spammers need.
+            new_domains_per_account_per_hour = 20
 
-        [limits]
+            # How long a message to such a domain waits before it is returned. Default "10m": whoever mistyped a domain should hear
+            # of it today, not in five days.
+            timeout = "10m"
 
-        # The most bytes of one stanza from a client and from another server. At least 10,000 (RFC 6120 section 13.12). Defaults
-        # "256KiB" and "512KiB": an avatar fits, and what a client of ours may send, others accept with what is added on the
-        # way.
-        client_stanza_bytes = "256KiB"
-        server_stanza_bytes = "512KiB"
+            # Other sites of the company, each under its own [[federation.sites]]: they are no strangers, and the link to them is kept
+            # up. Default: none.
+            #
+            #   domain     The site's domain; no default.
+            #   addresses  Where to connect, as "host:port", tried in order; the DNS is not asked then, and need not work.
+            #              Default []: ask the DNS.
+            #   name       What people call it, for their contact lists. Default "": its domain.
+            #   entry_lifetime
+            #              How long a message waits for this site. Default: entry_lifetime above.
+            #
+            # [[federation.sites]]
+            # domain = "brno.example"
+            # addresses = ["192.0.2.10:5269", "[2001:db8::10]:5269"]
+            # name = "Brno"
 
-        # The most elements that may be open within each other. Default 64: real stanzas have about 12.
-        stanza_depth = 64
+            [limits]
 
-        # The most attributes of one element. Default 64: real elements have about 8.
-        attributes_per_element = 64
+            # The most bytes of one stanza from a client and from another server. At least 10,000 (RFC 6120 section 13.12). Defaults
+            # "256KiB" and "512KiB": an avatar fits, and what a client of ours may send, others accept with what is added on the
+            # way.
+            client_stanza_bytes = "256KiB"
+            server_stanza_bytes = "512KiB"
 
-        # What a connection may send, and how long it may take, before it is authenticated. Defaults "16KiB" and "30s": a login
-        # has 2 KiB with a certificate, and a slow line takes seconds.
-        preauth_bytes = "16KiB"
-        preauth_time = "30s"
+            # The most elements that may be open within each other. Default 64: real stanzas have about 12.
+            stanza_depth = 64
 
-        # The most connections from one IPv4 address, or one /64 of IPv6. Default 100: an office behind one address. A larger
-        # one needs more.
-        connections_per_address = 100
+            # The most attributes of one element. Default 64: real elements have about 8.
+            attributes_per_element = 64
 
-        # The most failed logins to one account, and from one IPv4 address or one /64 of IPv6, within a time; beyond it logins
-        # are refused without looking. Defaults 10 and 50 in "5m": a guesser gets 3,000 guesses a day at an account.
-        failed_logins_per_account = 10
-        failed_logins_per_address = 50
-        failed_login_window = "5m"
+            # What a connection may send, and how long it may take, before it is authenticated. Defaults "16KiB" and "30s": a login
+            # has 2 KiB with a certificate, and a slow line takes seconds.
+            preauth_bytes = "16KiB"
+            preauth_time = "30s"
 
-        # The most stanzas of one connection that wait to be handled; then its socket is not read. Default 64: enough to keep
-        # the server busy, too little for one client to keep others waiting.
-        unhandled_stanzas_per_connection = 64
+            # The most connections from one IPv4 address, or one /64 of IPv6. Default 100: an office behind one address. A larger
+            # one needs more.
+            connections_per_address = 100
 
-        # The most bytes that wait for a connection that reads too slowly; then it is closed and its session waits for
-        # resumption. Default "1MiB": a second of a slow mobile line.
-        outbound_bytes_per_connection = "1MiB"
+            # The most failed logins to one account, and from one IPv4 address or one /64 of IPv6, within a time; beyond it logins
+            # are refused without looking. Defaults 10 and 50 in "5m": a guesser gets 3,000 guesses a day at an account.
+            failed_logins_per_account = 10
+            failed_logins_per_address = 50
+            failed_login_window = "5m"
 
-        # The free disk space below which nothing new is taken over (senders are told). Default "512MiB": what is under way can
-        # still be finished, and an administrator still has room to act.
-        disk_reserve = "512MiB"
+            # The most stanzas of one connection that wait to be handled; then its socket is not read. Default 64: enough to keep
+            # the server busy, too little for one client to keep others waiting.
+            unhandled_stanzas_per_connection = 64
 
-        # The most the database can grow to. It takes address space, not disk space. Default "256GiB": more than the disk of a
-        # branch office.
-        map_size = "256GiB"
+            # The most bytes that wait for a connection that reads too slowly; then it is closed and its session waits for
+            # resumption. Default "1MiB": a second of a slow mobile line.
+            outbound_bytes_per_connection = "1MiB"
 
-        # The most contacts of one account. Default 1000.
-        roster_items = 1000
+            # The free disk space below which nothing new is taken over (senders are told). Default "512MiB": what is under way can
+            # still be finished, and an administrator still has room to act.
+            disk_reserve = "512MiB"
 
-        # The most messages kept for one account while it is offline; beyond it senders are told. Default 1000: a month of
-        # holidays.
-        offline_messages_per_account = 1000
+            # The most the database can grow to. It takes address space, not disk space. Default "256GiB": more than the disk of a
+            # branch office.
+            map_size = "256GiB"
 
-        # The most dialback requests (XEP-0220) that may wait for an answer, of one stream and of one address. Defaults 16 and
-        # 64: each costs a connection to somewhere, which a stranger chooses.
-        pending_dialbacks_per_stream = 16
-        pending_dialbacks_per_address = 64
+            # The most contacts of one account. Default 1000.
+            roster_items = 1000
 
-        [log]
+            # The most messages kept for one account while it is offline; beyond it senders are told. Default 1000: a month of
+            # holidays.
+            offline_messages_per_account = 1000
 
-        # The least severe messages that are logged: "trace", "debug", "info", "notice", "warning", "error" or "critical".
-        # Default "info".
-        level = "info"
+            # The most dialback requests (XEP-0220) that may wait for an answer, of one stream and of one address. Defaults 16 and
+            # 64: each costs a connection to somewhere, which a stranger chooses.
+            pending_dialbacks_per_stream = 16
+            pending_dialbacks_per_address = 64
 
-        [control]
+            [log]
 
-        # The socket on which the commands of `martlet` reach the running server; who may open the file may do anything.
-        # Relative to data_directory. Default "martlet.sock".
-        socket = "martlet.sock"
+            # The least severe messages that are logged: "trace", "debug", "info", "notice", "warning", "error" or "critical".
+            # Default "info".
+            level = "info"
 
-        """#
+            [control]
+
+            # The socket on which the commands of `martlet` reach the running server; who may open the file may do anything.
+            # Relative to data_directory. Default "martlet.sock".
+            socket = "martlet.sock"
+
+            """#
     }
 }

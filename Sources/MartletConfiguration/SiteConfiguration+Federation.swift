@@ -102,7 +102,7 @@ extension SiteConfiguration {
         /// The defaults.
         public init() {}
 
-        init(reading section: inout Section, ownDomain: String?) {
+        init(reading section: inout Section, ownDomains: [String]) {
             isEnabled = section.value("enabled", .boolean, default: isEnabled)
             dnsServers = section.list("dns_servers", of: .dnsServer, default: dnsServers)
             sourceAddress = section.optional("source_address", .ipAddress)
@@ -112,6 +112,9 @@ extension SiteConfiguration {
             certificateRequired = section.list("require_certificate", of: .domain, default: certificateRequired)
             allowedNetworks = section.list("allow_networks", of: .network, default: allowedNetworks)
             blockedDomains = section.list("blocked_domains", of: .domain, default: blockedDomains)
+            for domain in blockedDomains where ownDomains.contains(domain) {
+                section.refuse("blocked_domains", "\(domain) is the site itself")
+            }
             urgentAddresses = section.list("urgent_addresses", of: .bareAddress, default: [])
             bulkAddresses = section.list("bulk_addresses", of: .bareAddress, default: [])
             entryLifetime = section.value(
@@ -131,7 +134,7 @@ extension SiteConfiguration {
             strangers = section.section("strangers") { Strangers(reading: &$0) }
             sites = section.sections("sites", default: sites) { KnownSite(reading: &$0) }
             for (index, site) in sites.enumerated() {
-                if site.domain == ownDomain { section.refuse("sites", "\(site.domain) is the site itself") }
+                if ownDomains.contains(site.domain) { section.refuse("sites", "\(site.domain) is the site itself") }
                 if sites[..<index].contains(where: { $0.domain == site.domain }) {
                     section.refuse("sites", "\(site.domain) twice")
                 }

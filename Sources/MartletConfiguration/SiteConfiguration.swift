@@ -4,8 +4,12 @@
 /// The annotated default file (`annotated(domain:)`, `Config/martlet.toml`) explains every key; the property of a key bears
 /// its name. Relative paths have been resolved.
 public struct SiteConfiguration: Equatable, Sendable {
-    /// The site's domain, prepared (RFC 7622 §3.2).
+    /// The site's domain, prepared (RFC 7622 §3.2): its name.
     public var domain: String
+    /// Further domains whose people live here. Prepared.
+    public var moreDomains: [String] = []
+    /// The rules that judge stanzas on their way, by their names and in this order.
+    public var interceptors = SiteConfiguration.knownInterceptors
     /// The directory of the database; relative in the file to the file itself.
     public var dataDirectory: String = "."
     /// Where the site's people and other sites' operators reach its administrator: a URI such as `mailto:…`.
@@ -36,6 +40,21 @@ public struct SiteConfiguration: Equatable, Sendable {
     /// The severities of log messages.
     public enum LogLevel: String, CaseIterable, Sendable { case trace, debug, info, notice, warning, error, critical }
 
+    /// Every rule that a server of this version has. The bus knows what they do; that both have the same names is tested.
+    public static let knownInterceptors = ["repeated-messages"]
+
+    /// Every domain whose people live here, the site's name first.
+    public var domains: [String] { [domain] + moreDomains }
+
+    /// This configuration as a node can obey it that runs with another one: domains that are new come to those that it serves,
+    /// and none of those goes before it is started anew. Their sessions and streams would have to end in the middle of a word.
+    public func keepingDomains(of running: SiteConfiguration) -> SiteConfiguration {
+        var result = self
+        result.domain = running.domain
+        result.moreDomains = running.moreDomains + domains.filter { !running.domains.contains($0) }
+        return result
+    }
+
     /// A configuration in which everything is as the annotated file says. The domain must be prepared.
     public static func defaults(domain: String) -> SiteConfiguration { SiteConfiguration(domain: domain) }
 
@@ -49,14 +68,17 @@ public struct SiteConfiguration: Equatable, Sendable {
         let directory = FilePath.directory(of: fileName)
         return try Document.read(text, file: fileName) { root in
             var result = SiteConfiguration(domain: "")
-            let domain = root.section("site") { site in
+            let domain: String? = root.section("site") { site in
                 result.dataDirectory = FilePath.join(
                     directory, site.value("data_directory", .path, default: result.dataDirectory))
                 result.adminContact = site.optional("admin_contact", .contact)
+                result.interceptors = site.list(
+                    "interceptors", of: .oneOf(Self.knownInterceptors), default: result.interceptors)
+                Self.refuseDoubles(result.interceptors, "interceptors", &site)
                 result.threads = site.value("threads", .integer(1...64), default: result.threads)
-                return site.required("domain", .domain)
+                result.readDomains(&site)
+                return result.domain.isEmpty ? nil : result.domain
             }
-            result.domain = domain ?? ""
             result.tls = root.section("tls") { TLS(reading: &$0, directory: directory) }
             root.section("listeners") { listeners in
                 result.clientListeners = listeners.sections("client", default: result.clientListeners) {
@@ -68,13 +90,26 @@ public struct SiteConfiguration: Equatable, Sendable {
                 result.refuseDoubleListeners(&listeners)
             }
             result.client = root.section("client") { Client(reading: &$0) }
-            result.federation = root.section("federation") { Federation(reading: &$0, ownDomain: domain) }
+            result.federation = root.section("federation") { Federation(reading: &$0, ownDomains: result.domains) }
             result.limits = root.section("limits") { Limits(reading: &$0) }
             result.logLevel = root.section("log") { $0.value("level", .word, default: result.logLevel) }
             result.controlSocket = root.section("control") { control in
                 FilePath.join(result.dataDirectory, control.value("socket", .path, default: result.controlSocket))
             }
             return domain == nil ? nil : result
+        }
+    }
+
+    private mutating func readDomains(_ site: inout Section) {
+        moreDomains = site.list("more_domains", of: .domain, default: moreDomains)
+        domain = site.required("domain", .domain) ?? ""
+        Self.refuseDoubles(moreDomains, "more_domains", &site)
+        if moreDomains.contains(domain) { site.refuse("more_domains", "\(domain) is the site's domain already") }
+    }
+
+    private static func refuseDoubles(_ values: [String], _ key: String, _ section: inout Section) {
+        for (index, value) in values.enumerated() where values[..<index].contains(value) {
+            section.refuse(key, "\(value) twice")
         }
     }
 

@@ -12,6 +12,8 @@ extension Federation {
         let stanza = envelope.stanza
         guard let from = stanza.from, let to = stanza.to else { return }
         let pair = DomainPair(local: from.domain, peer: to.domain)
+        // Nobody here speaks for others: this is what is left of a domain that is not served any more.
+        guard turn.policy.serves(pair.local.domainpart) else { return }
         guard turn.policy.federates, !turn.policy.blockedPeers.contains(pair.peer) else {
             return turn.bounce(stanza, StanzaError(.remoteServerNotFound))
         }

@@ -30,7 +30,7 @@ struct NetworkSettings: Sendable {
 
     private let configuration: SiteConfiguration
     private let secret: DialbackSecret
-    private let domain: JID
+    private let domains: [JID]
     let listeners: [Listener]
     let addressPolicy: AddressPolicy
 
@@ -38,7 +38,9 @@ struct NetworkSettings: Sendable {
     init(_ configuration: SiteConfiguration, dialbackSecret: [UInt8]) {
         self.configuration = configuration
         secret = DialbackSecret(dialbackSecret)
-        domain = JID(preparedLocalpart: nil, preparedDomainpart: configuration.domain, preparedResourcepart: nil)
+        domains = configuration.domains.map {
+            JID(preparedLocalpart: nil, preparedDomainpart: $0, preparedResourcepart: nil)
+        }
         listeners = Self.listeners(configuration)
         addressPolicy = AddressPolicy(
             allowed: configuration.federation.allowedNetworks.compactMap { IPNetwork($0.description) },
@@ -90,7 +92,7 @@ struct NetworkSettings: Sendable {
 
     private var common: StreamConfiguration {
         let limits = configuration.limits
-        var result = StreamConfiguration(domains: [domain], dialbackSecret: secret)
+        var result = StreamConfiguration(domains: domains, dialbackSecret: secret)
         result.allowsDialback = configuration.federation.allowsDialback
         result.offersBidi = configuration.federation.isBidirectional
         result.pendingDialbacksPerStream = limits.pendingDialbacksPerStream

@@ -14,8 +14,8 @@ extension Site {
             let figures = federation.figures
             return .status(
                 StatusRow(
-                    accounts: accounts.count, sessions: sessions.sessionCount, links: figures.links,
-                    waitingEntries: figures.waiting))
+                    domains: policy.peoplesDomains.map(\.domainpart), accounts: accounts.count,
+                    sessions: sessions.sessionCount, links: figures.links, waitingEntries: figures.waiting))
         case .drain(let otherHost):
             sessions.drain(to: otherHost, turn)
             return .done("clients were told to reconnect at \(otherHost)")

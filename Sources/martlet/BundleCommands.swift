@@ -142,11 +142,12 @@ enum Bundles {
         } catch {
             throw CommandFailure("\(path) is not usable: \(error)")
         }
-        guard bundle.destination == configuration.domain else {
+        guard configuration.domains.contains(bundle.destination) else {
             throw CommandFailure(
-                "\(path) is for \(TextTable.printable(bundle.destination)), this site is \(configuration.domain)")
+                "\(path) is for \(TextTable.printable(bundle.destination)), this site is \(listed(configuration.domains))")
         }
-        guard let origin = try? Domainpart.prepare(bundle.origin), origin == bundle.origin, origin != configuration.domain
+        guard let origin = try? Domainpart.prepare(bundle.origin), origin == bundle.origin,
+            !configuration.domains.contains(origin)
         else { throw CommandFailure("\(path) is not usable: it names no other domain as its origin") }
         do {
             guard try FileSignature.isValid(signature, over: signed, certificatePEM: bundle.certificatePEM) else {

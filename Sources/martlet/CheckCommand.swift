@@ -87,7 +87,8 @@ enum Checks {
     static func certificate(_ configuration: SiteConfiguration, _ report: inout CheckReport) {
         do {
             _ = try TLSIdentity(certificateFile: configuration.tls.certificate, keyFile: configuration.tls.key)
-            let description = try CertificateFile.describe(pem: Files.read(configuration.tls.certificate))
+            let check = try CertificateCheck(configuration)
+            let description = check.description
             let days = (description.notAfter - Int64(time(nil))) / 86_400
             if days < 0 {
                 report.bad("certificate", "expired \(-days) days ago: put a new one in \(configuration.tls.certificate)")
@@ -96,13 +97,10 @@ enum Checks {
             } else {
                 report.good("certificate", "valid for \(days) more days")
             }
-            let ascii = (try? Domainpart.asciiForm(configuration.domain)) ?? configuration.domain
-            if description.names.matches(domain: ascii, unicodeName: configuration.domain, service: .client) {
-                report.good("certificate", "names \(configuration.domain)")
-            } else {
+            if !check.named.isEmpty { report.good("certificate", "names \(listed(check.named))") }
+            for domain in check.missing {
                 report.bad(
-                    "certificate",
-                    "names \(description.names.summary), not \(configuration.domain): clients and servers will refuse it")
+                    "certificate", "names \(description.names.summary), not \(domain): clients and servers will refuse it")
             }
             if description.isSelfSigned {
                 report.doubtful("certificate", "signed by itself: clients will ask, servers will fall back to dialback")
@@ -133,27 +131,30 @@ enum Checks {
 
     static func dns(_ configuration: SiteConfiguration, _ report: inout CheckReport) {
         guard configuration.federation.isEnabled else { return }
-        guard configuration.domain.contains("."), let ascii = try? Domainpart.asciiForm(configuration.domain) else {
-            report.doubtful("dns", "\(configuration.domain) is no name of the DNS: other servers cannot find this site")
-            return
-        }
         do {
             let resolver = try UnboundResolver(servers: configuration.federation.dnsServers.map(\.description))
             defer { resolver.shutdown() }
-            switch resolution(of: ascii, resolver) {
-            case .connect(let endpoints):
-                let where_ = endpoints.prefix(3).map(\.description).joined(separator: ", ")
-                report.good("dns", "other servers find \(configuration.domain) at \(where_)")
-            case .noSuchDomain, .notOffered:
-                report.doubtful(
-                    "dns",
-                    "other servers cannot find \(configuration.domain): add the record "
-                        + "_xmpp-server._tcp.\(ascii). SRV 0 5 \(configuration.serverListeners.first?.port ?? 5269) HOST.")
-            case .failed(let words): report.doubtful("dns", "\(words): look at federation.dns_servers or /etc/resolv.conf")
-            case .wait, .ask: break
-            }
+            let port = configuration.serverListeners.first?.port ?? 5269
+            for domain in configuration.domains { dns(domain, port, resolver, &report) }
         } catch {
             report.bad("dns", "\(error)")
+        }
+    }
+
+    private static func dns(_ domain: String, _ port: UInt16, _ resolver: UnboundResolver, _ report: inout CheckReport) {
+        guard domain.contains("."), let ascii = try? Domainpart.asciiForm(domain) else {
+            return report.doubtful("dns", "\(domain) is no name of the DNS: other servers cannot find this site")
+        }
+        switch resolution(of: ascii, resolver) {
+        case .connect(let endpoints):
+            let where_ = endpoints.prefix(3).map(\.description).joined(separator: ", ")
+            report.good("dns", "other servers find \(domain) at \(where_)")
+        case .noSuchDomain, .notOffered:
+            report.doubtful(
+                "dns",
+                "other servers cannot find \(domain): add the record _xmpp-server._tcp.\(ascii). SRV 0 5 \(port) HOST.")
+        case .failed(let words): report.doubtful("dns", "\(words): look at federation.dns_servers or /etc/resolv.conf")
+        case .wait, .ask: break
         }
     }
 

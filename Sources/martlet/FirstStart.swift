@@ -14,38 +14,42 @@ struct FirstStart {
     }
 
     let directory: String
-    let domain: String
+    /// The domains to serve, the site's name first.
+    let domains: [String]
 
     var configurationPath: String { directory + "/martlet.toml" }
 
     /// Whether there is nothing to do.
     var isDone: Bool { access(configurationPath, F_OK) == 0 }
 
-    /// The domain to serve: what was asked for, else the host's full name, else `localhost`.
-    static func domain(asked: String?) throws -> String {
-        if let asked {
+    /// The domains to serve: what was asked for, each once, else the host's full name, else `localhost`.
+    static func domains(asked: [String]) throws -> [String] {
+        var domains: [String] = []
+        for text in asked {
             do {
-                return try Domainpart.prepare(asked)
+                let domain = try Domainpart.prepare(text)
+                if !domains.contains(domain) { domains.append(domain) }
             } catch {
-                throw CommandFailure("\(asked) is not a domain: \(error)")
+                throw CommandFailure("\(text) is not a domain: \(error)")
             }
         }
+        if !domains.isEmpty { return domains }
         guard let host = ProcessLimits.hostName(), host.contains("."), let prepared = try? Domainpart.prepare(host) else {
-            return "localhost"
+            return ["localhost"]
         }
-        return prepared
+        return [prepared]
     }
 
     /// Makes what is missing. `nil` where the site existed already.
     func perform(withAccount: Bool) throws -> Account? {
         guard !isDone else { return nil }
         try Files.makeDirectory(directory)
-        let text = SiteConfiguration.annotated(domain: domain) + "\n"
+        let text = SiteConfiguration.annotated(domain: domains[0], moreDomains: Array(domains.dropFirst())) + "\n"
         let configuration: SiteConfiguration
         do {
             configuration = try SiteConfiguration.parse(text, fileName: configurationPath)
         } catch {
-            preconditionFailure("the annotated default configuration is valid for any prepared domain: \(error)")
+            preconditionFailure("the annotated default configuration is valid for any prepared domains: \(error)")
         }
         try makeCertificate(configuration)
         let account = withAccount ? try makeAccount(configuration) : nil
@@ -53,14 +57,15 @@ struct FirstStart {
         return account
     }
 
-    /// A certificate of our own for the domain and its components, for ten years: clients ask once whether to trust it.
+    /// A certificate of our own for the domains and their components, for ten years: clients ask once whether to trust it.
     private func makeCertificate(_ configuration: SiteConfiguration) throws {
         if access(configuration.tls.certificate, F_OK) == 0, access(configuration.tls.key, F_OK) == 0 { return }
-        let ascii = (try? Domainpart.asciiForm(domain)) ?? domain
-        let components = Self.components.map { "\($0).\(ascii)" }
+        let ascii = configuration.domains.map { (try? Domainpart.asciiForm($0)) ?? $0 }
+        let components = ascii.flatMap { domain in Self.components.map { "\($0).\(domain)" } }
         let issued: IssuedCertificate
         do {
-            issued = try SelfSignedCertificate.make(domain: ascii, components: components, days: 3650)
+            issued = try SelfSignedCertificate.make(
+                domain: ascii[0], components: ascii.dropFirst() + components, days: 3650)
         } catch {
             throw CommandFailure("no certificate could be made: \(error)")
         }
@@ -68,16 +73,16 @@ struct FirstStart {
         try Files.write(Array(issued.certificatePEM.utf8), to: configuration.tls.certificate)
     }
 
-    /// The services that get domains of their own below the site's.
+    /// The services that get domains of their own below each of the site's.
     private static let components = ["conference", "upload", "pubsub", "proxy"]
 
     private func makeAccount(_ configuration: SiteConfiguration) throws -> Account {
         let password = Passwords.generated()
         let account: JID
         do {
-            account = try JID(localpart: "admin", domainpart: domain)
+            account = try JID(localpart: "admin", domainpart: domains[0])
         } catch {
-            throw CommandFailure("\(domain) cannot have accounts: \(error)")
+            throw CommandFailure("\(domains[0]) cannot have accounts: \(error)")
         }
         let keys = try Passwords.keys(for: password)
         let site = try LocalSite(configuration)

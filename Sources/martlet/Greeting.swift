@@ -9,7 +9,7 @@ struct Greeting {
 
     func say() throws {
         let host = configuration.domain == "localhost" ? "localhost" : ProcessLimits.hostName() ?? configuration.domain
-        var lines = ["", "Martlet serves \(configuration.domain). In a client, enter:"]
+        var lines = ["", "Martlet serves \(listed(configuration.domains)). In a client, enter:"]
         if let account {
             lines += try words(for: account)
         } else {

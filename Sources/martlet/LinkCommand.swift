@@ -27,9 +27,12 @@ struct LinkCommand: ParsableCommand {
             if json { return try JSONOutput.say(rows) }
             var table = TextTable(
                 ["PEER", "STATE", "ACKNOWLEDGED BY", "WAITING", "HELD", "OLDEST", "NEXT TRY", "LAST ERROR"], numeric: [3, 4])
+            // A site of several domains has a link of each to the same peer.
+            let namesBoth = rows.contains { $0.local != rows[0].local }
             for row in rows {
                 table.add([
-                    row.peer, row.state, row.acknowledgement, "\(row.waiting)", "\(row.held)",
+                    namesBoth ? "\(row.local) → \(row.peer)" : row.peer, row.state, row.acknowledgement, "\(row.waiting)",
+                    "\(row.held)",
                     row.oldestAge > 0 ? words(milliseconds: row.oldestAge) : "",
                     row.nextAttempt > 0 ? words(milliseconds: row.nextAttempt) : "", row.lastError,
                 ])

@@ -67,9 +67,10 @@ final class Node {
         logger.notice(
             "serving",
             metadata: [
-                "domain": "\(configuration.domain)", "version": "\(ProductVersion.number)", "pid": "\(getpid())",
-                "descriptors": "\(descriptors)",
+                "domains": "\(configuration.domains.joined(separator: ", "))", "version": "\(ProductVersion.number)",
+                "pid": "\(getpid())", "descriptors": "\(descriptors)",
             ])
+        _ = CertificateCheck.warn(configuration, logger)
     }
 
     private let box: AdminBox

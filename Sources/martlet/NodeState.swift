@@ -35,13 +35,16 @@ final class NodeState: Sendable {
             // Taken first: a file that changes while it is read is read again.
             let attempted = Self.stamps(reading.configuration)
             do {
-                let new = try ConfigurationFile.load(path)
+                let wanted = try ConfigurationFile.load(path)
+                let new = wanted.keepingDomains(of: reading.configuration)
                 let stamps = Self.stamps(new)
                 let contexts = try TLSContexts(new)
                 var later = network.reload(new, contexts)
                 loop.post(.policyChanged(SitePolicy(new)))
                 log.level = new.logLevel
-                if new.domain != reading.configuration.domain { later.append("site.domain") }
+                if wanted.domain != new.domain { later.append("site.domain") }
+                let kept = new.domains.filter { !wanted.domains.contains($0) }
+                if !kept.isEmpty { later.append("site.more_domains (\(listed(kept)) served until then)") }
                 if new.dataDirectory != reading.configuration.dataDirectory { later.append("site.data_directory") }
                 if new.controlSocket != reading.configuration.controlSocket { later.append("control.socket") }
                 reading = Reading(configuration: new, stamps: stamps)
@@ -49,7 +52,9 @@ final class NodeState: Sendable {
                 logger.notice(
                     "configuration and certificates read anew",
                     metadata: later.isEmpty ? nil : ["restart_needed_for": "\(rest)"])
-                return .done(words: "read anew" + (later.isEmpty ? "" : "; needs a restart to take effect: \(rest)"))
+                var words = "read anew" + (later.isEmpty ? "" : "; needs a restart to take effect: \(rest)")
+                if let missing = CertificateCheck.warn(new, logger) { words += "; \(missing)" }
+                return .done(words: words)
             } catch {
                 reading.stamps = attempted
                 logger.error("nothing was changed: a file is not usable", metadata: ["reason": "\(error)"])

@@ -13,17 +13,19 @@ struct RunCommand: ParsableCommand {
             A later start takes what is there.
             """)
     @Option(help: "The site's directory.") var directory = "var"
-    @Option(help: "The domain to serve. Default: the host's full name, else localhost. Counts on the first start only.")
-    var domain: String?
+    @Option(
+        help: ArgumentHelp(
+            "A domain to serve, at the first start; several may be named. Default: the host's full name, else localhost."))
+    var domain: [String] = []
 
     func run() throws {
         try Serving.prepare()
-        let start = FirstStart(directory: directory, domain: try FirstStart.domain(asked: domain))
+        let start = FirstStart(directory: directory, domains: try FirstStart.domains(asked: domain))
         let account = try start.perform(withAccount: true)
         let configuration = try ConfigurationFile.load(start.configurationPath)
-        if let domain, try FirstStart.domain(asked: domain) != configuration.domain {
+        if !domain.isEmpty, start.domains != configuration.domains {
             Terminal.warn(
-                "\(start.configurationPath) says that this site serves \(configuration.domain): --domain is ignored. "
+                "\(start.configurationPath) says that this site serves \(listed(configuration.domains)): --domain is ignored. "
                     + "Use another --directory for another site")
         }
         let greeting = Greeting(configuration: configuration, directory: directory, account: account)
@@ -49,16 +51,17 @@ struct InitCommand: ParsableCommand {
             Then look at martlet.toml, put your own certificate in its place, and: martlet check, martlet serve.
             """)
     @Option(help: "The site's directory.") var directory = "var"
-    @Option(help: "The domain to serve. Default: the host's full name, else localhost.") var domain: String?
+    @Option(help: "A domain to serve; several may be named. Default: the host's full name, else localhost.")
+    var domain: [String] = []
 
     func run() throws {
         umask(0o077)
-        let start = FirstStart(directory: directory, domain: try FirstStart.domain(asked: domain))
+        let start = FirstStart(directory: directory, domains: try FirstStart.domains(asked: domain))
         if start.isDone { throw CommandFailure("\(start.configurationPath) exists already: nothing was changed") }
         _ = try start.perform(withAccount: false)
         Terminal.say(
             """
-            \(start.configurationPath) is made, for the domain \(start.domain).
+            \(start.configurationPath) is made, for \(listed(start.domains)).
             Add people:   martlet user add NAME --config \(start.configurationPath)
             Look it over: martlet check --config \(start.configurationPath)
             Serve it:     martlet serve --config \(start.configurationPath)

@@ -7,10 +7,11 @@ import XMPPAddress
 extension SitePolicy {
     /// The policy that a configuration asks for: every key of the file that the site itself obeys, in one place.
     init(_ configuration: SiteConfiguration) {
-        self.init(domains: [Self.domain(configuration.domain)])
+        self.init(hosts: configuration.domains.map { Host(Self.domain($0), .people) })
         let client = configuration.client
         let federation = configuration.federation
         let limits = configuration.limits
+        interceptors = configuration.interceptors.compactMap(InterceptorKind.init(rawValue:))
         softwareVersion = ProductVersion.number
         adminContact = configuration.adminContact
 

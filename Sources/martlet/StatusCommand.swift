@@ -15,7 +15,7 @@ struct StatusCommand: ParsableCommand {
         if json { return try JSONOutput.say(status) }
         Terminal.say(
             """
-            \(configuration.domain): \(isRunning ? "running" : "stopped")
+            \(listed(status.domains)): \(isRunning ? "running" : "stopped")
             accounts         \(status.accounts)
             sessions         \(status.sessions)
             links            \(status.links)

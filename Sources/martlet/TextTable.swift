@@ -47,3 +47,9 @@ func words(milliseconds: Int64) -> String {
     default: return "\(seconds / 86_400) d \(seconds / 3600 % 24) h"
     }
 }
+
+/// Names in a sentence: "a", "a and b", "a, b and c".
+func listed(_ names: [String]) -> String {
+    guard let last = names.last, names.count > 1 else { return names.first ?? "" }
+    return names.dropLast().joined(separator: ", ") + " and " + last
+}

@@ -17,11 +17,11 @@ struct UserCommand: ParsableCommand {
                   pwgen -s 20 1 | martlet user add anna@office.example
                 """)
         @OptionGroup var file: ConfigurationOption
-        @Argument(help: "The address: name@domain, or the name alone.") var account: String
+        @Argument(help: "The address: name@domain, or the name alone at the first domain.") var account: String
 
         func run() throws {
             let configuration = try file.load()
-            let account = try Accounts.address(account, domain: configuration.domain)
+            let account = try Accounts.address(account, at: configuration.domains)
             let keys = try Passwords.keys(for: Terminal.newPassword(for: account))
             try Asking(configuration: configuration).perform(.addUser(account: account, keys: AdminKeys(keys)))
         }
@@ -35,11 +35,11 @@ struct UserCommand: ParsableCommand {
                   martlet user passwd anna@office.example
                 """)
         @OptionGroup var file: ConfigurationOption
-        @Argument(help: "The address: name@domain, or the name alone.") var account: String
+        @Argument(help: "The address: name@domain, or the name alone at the first domain.") var account: String
 
         func run() throws {
             let configuration = try file.load()
-            let account = try Accounts.address(account, domain: configuration.domain)
+            let account = try Accounts.address(account, at: configuration.domains)
             let keys = try Passwords.keys(for: Terminal.newPassword(for: account))
             try Asking(configuration: configuration).perform(.changePassword(account: account, keys: AdminKeys(keys)))
         }
@@ -50,11 +50,12 @@ struct UserCommand: ParsableCommand {
             commandName: "remove", abstract: "Removes an account with its roster and waiting messages.",
             discussion: "  martlet user remove anna@office.example")
         @OptionGroup var file: ConfigurationOption
-        @Argument(help: "The address: name@domain, or the name alone.") var account: String
+        @Argument(help: "The address: name@domain, or the name alone at the first domain.") var account: String
 
         func run() throws {
             let configuration = try file.load()
-            let account = try Accounts.address(account, domain: configuration.domain)
+            // Accounts of a domain that is not served any more can be removed too.
+            let account = try Accounts.address(account, default: configuration.domain)
             try Asking(configuration: configuration).perform(.removeUser(account: account))
         }
     }
@@ -76,13 +77,25 @@ struct UserCommand: ParsableCommand {
 
 /// Addresses as people type them.
 enum Accounts {
-    /// `name` or `name@domain`, prepared.
-    static func address(_ text: String, domain: String) throws -> String {
+    /// `name`, which is at the first of the domains, or `name@domain` with one of them; prepared.
+    static func address(_ text: String, at domains: [String]) throws -> String {
+        let account = try jid(text, default: domains[0])
+        guard domains.contains(account.domainpart) else {
+            throw CommandFailure("this site serves \(listed(domains)), not \(account.domainpart)")
+        }
+        return account.description
+    }
+
+    /// `name` or `name@domain`, prepared; the domain may be any.
+    static func address(_ text: String, default domain: String) throws -> String {
+        try jid(text, default: domain).description
+    }
+
+    private static func jid(_ text: String, default domain: String) throws -> JID {
         do {
             let jid = try text.contains("@") ? JID(text) : JID(localpart: text, domainpart: domain)
             guard jid.localpart != nil, jid.isBare else { throw CommandFailure("\(text) is not of the form name@domain") }
-            guard jid.domainpart == domain else { throw CommandFailure("this site serves \(domain), not \(jid.domainpart)") }
-            return jid.description
+            return jid
         } catch let error as JIDError {
             throw CommandFailure("\(text) is not an address: \(error)")
         }

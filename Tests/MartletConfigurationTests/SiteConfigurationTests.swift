@@ -65,6 +65,8 @@ struct SiteConfigurationTests {
         let text = """
             [site]
             domain = "Plzeň.Example."
+            more_domains = ["Brno.example", "ostrava.example"]
+            interceptors = []
             data_directory = "data"
             admin_contact = "mailto:admin@pilsen.example"
             threads = 3
@@ -95,7 +97,7 @@ struct SiteConfigurationTests {
             rollback = "continue"
             strangers.timeout = "1h"
             [[federation.sites]]
-            domain = "brno.example"
+            domain = "zlin.example"
             addresses = ["127.0.0.3:15269", "[::1]:15269", "brno.example:5269"]
             [limits]
             map_size = "1GiB"
@@ -106,6 +108,9 @@ struct SiteConfigurationTests {
             """
         let configuration = try SiteConfiguration.parse(text, fileName: "/srv/martlet/martlet.toml")
         #expect(configuration.domain == "plze\u{148}.example")
+        #expect(configuration.moreDomains == ["brno.example", "ostrava.example"])
+        #expect(configuration.domains == ["plze\u{148}.example", "brno.example", "ostrava.example"])
+        #expect(configuration.interceptors == [])
         #expect(configuration.dataDirectory == "/srv/martlet/data")
         #expect(configuration.adminContact == "mailto:admin@pilsen.example")
         #expect(configuration.threads == 3)
@@ -134,7 +139,7 @@ struct SiteConfigurationTests {
         #expect(
             configuration.federation.sites == [
                 .init(
-                    domain: "brno.example",
+                    domain: "zlin.example",
                     addresses: [
                         Endpoint(host: "127.0.0.3", port: 15269), Endpoint(host: "::1", port: 15269),
                         Endpoint(host: "brno.example", port: 5269),
@@ -175,7 +180,8 @@ struct SiteConfigurationTests {
         let found = problems(text)
         let expected = [
             "martlet.toml:2: site.domain: expected a domain such as \"pilsen.example\"; found \"a b\"",
-            "martlet.toml:3: site.colour: unknown key; expected one of: data_directory, admin_contact, threads, domain",
+            "martlet.toml:3: site.colour: unknown key; expected one of: data_directory, admin_contact, "
+                + "interceptors, threads, more_domains, domain",
             "martlet.toml:5: tls.minimum_version: expected one of \"1.2\", \"1.3\"; found a floating-point number",
             "martlet.toml:9: listeners.client[1].port: expected a port from 1 to 65535; found 99999",
             "martlet.toml:10: listeners.client[1].security: expected one of \"starttls\", \"direct\", \"plain\"; found \"none\"",
@@ -228,6 +234,34 @@ struct SiteConfigurationTests {
             (
                 "[site]\ndomain = 'a.example'\n[[federation.sites]]\ndomain = 'A.example'\n",
                 "3: federation.sites: a.example is the site itself"
+            ),
+            (
+                "[site]\ndomain = 'a.example'\nmore_domains = ['b.example']\n[[federation.sites]]\ndomain = 'B.example'\n",
+                "4: federation.sites: b.example is the site itself"
+            ),
+            (
+                "[site]\ndomain = 'a.example'\nmore_domains = ['b.example']\n[federation]\nblocked_domains = ['B.example']\n",
+                "5: federation.blocked_domains: b.example is the site itself"
+            ),
+            (
+                "[site]\ndomain = 'a.example'\nmore_domains = ['b.example', 'A.example']\n",
+                "3: site.more_domains: a.example is the site's domain already"
+            ),
+            (
+                "[site]\ndomain = 'a.example'\nmore_domains = ['b.example', 'B.example']\n",
+                "3: site.more_domains: b.example twice"
+            ),
+            (
+                "[site]\ndomain = 'a.example'\nmore_domains = [\n'b.example',\n'-']\n",
+                "5: site.more_domains[1]: expected a domain such as"
+            ),
+            (
+                "[site]\ndomain = 'a.example'\ninterceptors = ['repeated-messages', 'repeated-messages']\n",
+                "3: site.interceptors: repeated-messages twice"
+            ),
+            (
+                "[site]\ndomain = 'a.example'\ninterceptors = ['greylisting']\n",
+                "3: site.interceptors[0]: expected one of \"repeated-messages\"; found \"greylisting\""
             ),
             (
                 "[site]\ndomain = 'a.example'\n[tls]\npeer_ca = 1\n",

@@ -54,7 +54,7 @@ import XMPPAddress
         try withServer { command in
             switch command {
             case .listUsers: .users([UserRow(account: "a@b", sessions: 1, waiting: 2)])
-            case .status: .status(StatusRow(accounts: 1, sessions: 2, links: 3, waitingEntries: 4))
+            case .status: .status(StatusRow(domains: ["a", "b"], accounts: 1, sessions: 2, links: 3, waitingEntries: 4))
             default: .refused("no")
             }
         } _: { path in
@@ -62,7 +62,7 @@ import XMPPAddress
             let users = try client.ask(.listUsers)
             #expect(users == .users(rows: [.init(account: "a@b", sessions: 1, waiting: 2)]))
             let status = try client.ask(.status)
-            #expect(status == .status(.init(accounts: 1, sessions: 2, links: 3, waitingEntries: 4)))
+            #expect(status == .status(.init(domains: ["a", "b"], accounts: 1, sessions: 2, links: 3, waitingEntries: 4)))
             let links = try client.ask(.listLinks)
             #expect(links == .refused(words: "no"))
         }

@@ -36,6 +36,24 @@ import XMPPXML
         #expect(harness.store.count(.log) == 0)
     }
 
+    @Test("a domain that is not served any more is not spoken for, and what waits from it waits until its end")
+    func domainGivenUp() throws {
+        var harness = Harness(known: false)
+        harness.acceptMessage("before")
+        #expect(harness.waiting == 1)
+        harness.policy = SitePolicy(domains: [try JID("plzen.example")])
+        harness.federation = Federation()
+        harness.effects = []
+        harness.step { $0.boot($1) }
+        harness.acceptMessage("after")
+        #expect(harness.waiting == 1)
+        #expect(!harness.effects.contains { if case .dial = $0 { true } else { false } })
+        harness.policy = SitePolicy(domains: [Harness.local])
+        harness.federation = Federation()
+        harness.step { $0.boot($1) }
+        #expect(harness.effects.contains { if case .dial = $0 { true } else { false } })
+    }
+
     @Test("S3: on a live link a stanza leaves with its commit and without a delay")
     func live() throws {
         var harness = Harness()

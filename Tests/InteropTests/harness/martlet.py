@@ -16,6 +16,11 @@ def binary():
     return pathlib.Path(os.environ.get("MARTLET", ROOT / ".build" / "debug" / "martlet")).resolve()
 
 
+def run(*words, cwd, limit=processes.LIMIT):
+    """Runs the command in a directory, without a node of ours."""
+    return subprocess.run([binary(), *words], capture_output=True, text=True, timeout=limit, cwd=cwd)
+
+
 class Martlet(Server):
     """One office. Ports beside those of every server: direct TLS between servers, and clients without TLS (for tests
     that look at the bare stream)."""
@@ -73,6 +78,7 @@ class Martlet(Server):
         return f"""\
 [site]
 domain = "{self.domain}"
+more_domains = {_toml(self.more_domains)}
 data_directory = "data"
 threads = {self.threads}
 

@@ -1,5 +1,6 @@
 """What all servers of the tests have in common: a domain, an address, accounts, a name server, a life."""
 
+import copy
 import pathlib
 
 from . import ports, processes
@@ -17,6 +18,8 @@ class Server:
 
     def __init__(self, domain, address, view, directory, certificate, authority=None, mode=DIALBACK, users=("alice",)):
         self.domain = domain
+        #: Further domains whose people it serves.
+        self.more_domains = []
         self.address = address
         self.view = view
         self.directory = pathlib.Path(directory)
@@ -37,6 +40,13 @@ class Server:
 
     def jid(self, user):
         return f"{user}@{self.domain}"
+
+    def at(self, domain):
+        """The same server as the people of another of its domains see it, who are others than those of the first."""
+        there = copy.copy(self)
+        there.domain = domain
+        there.passwords = {}
+        return there
 
     def prepare(self):
         """Writes the configuration."""

@@ -25,17 +25,18 @@ class World:
         self._addresses = {}
         self._relay_runs = False
 
-    def add(self, domain, kind, mode=server.DIALBACK, usage=certificates.BOTH_WAYS, **named):
-        """A server of class `kind` for `domain`, with a certificate that fits `mode`."""
+    def add(self, domain, kind, mode=server.DIALBACK, usage=certificates.BOTH_WAYS, more_domains=(), **named):
+        """A server of class `kind` for `domain` and `more_domains`, with a certificate that fits `mode`."""
         directory = self.directory / domain
         view = dns.View("dns", self.network.address(), directory / "dns")
         if mode == server.EXTERNAL:
-            certificate = self.authority.issue(domain, usage)
+            certificate = self.authority.issue(domain, usage, names=more_domains)
         else:
-            certificate = certificates.self_signed(directory, domain)
+            certificate = certificates.self_signed(directory, domain, names=more_domains)
         site = kind(
             domain, self.network.address(), view, directory, certificate, authority=self.authority, mode=mode, **named
         )
+        site.more_domains = list(more_domains)
         self.sites[domain] = site
         return site
 
@@ -62,7 +63,8 @@ class World:
         """Name servers, then all servers at once. Without `starttls` DNS names the ports for direct TLS between servers alone."""
         for caller, called in itertools.product(self.sites.values(), repeat=2):
             address = self._addresses.get((caller.domain, called.domain), called.address)
-            caller.view.put(called.domain, address, called.server_port if starttls else None, called.server_tls_port)
+            for domain in (called.domain, *called.more_domains):
+                caller.view.put(domain, address, called.server_port if starttls else None, called.server_tls_port)
         for site in self.sites.values():
             site.view.start()
         for site in self.sites.values():
