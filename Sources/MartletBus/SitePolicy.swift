@@ -1,107 +1,27 @@
 import MartletStore
 import XMPPAddress
 
-/// What the operator decides about a site's behaviour, and every limit of its core with the reason for its number.
-/// Re-read without a restart.
+/// What the operator decides about a site's behaviour, and every limit of its core with the reason for its number: in the shape of the
+/// configuration file. Re-read without a restart.
 public struct SitePolicy: Sendable, Equatable {
     /// The domains this site serves and what lives there; the first is its name.
     public var hosts: [Host]
     /// The rules that judge stanzas on their way, in this order.
     public var interceptors = InterceptorKind.allCases
-    /// Our other offices: they wait for days where strangers wait for minutes.
-    public var knownPeers: [JID] = []
-    /// Names of offices, for rosters; the others are called by their domain. Look-up only.
-    public var officeNames: [JID: String] = [:]
-    /// The roster group in which everybody sees the other offices; empty where nobody does.
-    public var officesGroup = "Offices"
-    /// Local time minus UTC in seconds, for times of day that people read.
-    public var utcOffset: Int64 = 0
-    /// Peers that must show a certificate that verifies.
-    public var certificateRequired: [JID] = []
-    /// Peers that are refused.
-    public var blockedPeers: [JID] = []
-    /// Whether other servers may be proven by XEP-0220 alone.
-    public var allowsDialback = true
-    /// XEP-0077 before authentication.
-    public var allowsRegistration = false
-    /// Whether s2s is on at all.
-    public var federates = true
     /// Where the administrator is reached (XEP-0157), a URI; nil where nothing is published.
     public var adminContact: String?
     /// The XEP-0092 answer.
     public var softwareVersion = "0.1"
-
-    // Sessions
-
-    /// How long a detached session can be resumed, milliseconds. Five minutes cover a change of network.
-    public var resumptionTimeout: Int64 = 300_000
-    /// Bound resources per account: a person has a handful of devices, a runaway script does not get thousands.
-    public var resourcesPerAccount = 32
-    /// Stanzas kept for a detached session before it is given up: 1,000 is a long meeting's worth.
-    public var unacknowledgedStanzas = 1000
-    /// Messages waiting in an account's mailbox; beyond it `service-unavailable` (RFC 6121 §8.5.2.2.1).
-    public var mailboxMessages = 10_000
-    /// Roster items per account: the largest office directory with room to spare.
-    public var rosterItems = 5000
-    /// Subscription requests waiting for an account.
-    public var pendingSubscriptions = 1000
-    /// Failed logins per account within the window; then `temporary-auth-failure`. A person mistypes a few times.
-    public var failedLoginsPerAccount = 10
-    /// Failed logins per network address within the window: an office behind one address.
-    public var failedLoginsPerAddress = 50
-    /// The window, milliseconds.
-    public var failedLoginWindow: Int64 = 300_000
-    /// Accounts made by XEP-0077 in a minute, on the whole site.
-    public var registrationsPerMinute = 20
-    /// A client is asked for a proof (`<r/>`, or a ping without stream management) this long after a message, milliseconds:
-    /// what is said meanwhile shares the question. Whoever breaks off before may see these messages again.
-    public var fenceDelay: Int64 = 4000
-    /// A session that answers no ping is believed after this long without a socket error, milliseconds.
-    public var fenceTimeout: Int64 = 30_000
-
-    // Links
-
-    /// The lifetime of an entry, milliseconds: five days, as mail does.
-    public var entryLifetime: Int64 = 5 * 86_400_000
-    /// Peers whose entries have another lifetime, milliseconds. Look-up only.
-    public var entryLifetimes: [JID: Int64] = [:]
-    /// Senders are told about messages that have waited for so long, milliseconds: before they go home. 0: never.
-    public var delayWarning: Int64 = 4 * 3_600_000
-    /// The first pause before another attempt, milliseconds.
-    public var retryMinimum: Int64 = 1000
-    /// The longest pause for a peer that worked before or is known, milliseconds.
-    public var retryMaximum: Int64 = 60_000
-    /// How long a stranger that never answered keeps stanzas waiting, milliseconds.
-    public var strangerTimeout: Int64 = 600_000
-    /// New stranger domains per account and hour: a person writes to a few, a worm to thousands.
-    public var newStrangersPerHour = 20
-    /// Silence on a link that owes us an answer before it is dead, milliseconds.
-    public var silenceTimeout: Int64 = 20_000
-    /// How long a link may be down before the people behind it become unavailable, milliseconds. Half a minute covers the
-    /// restart of a server or a router.
-    public var presenceGrace: Int64 = 30_000
-    /// A lane that stopped because a store went back in time goes on by itself, with an alarm, and sends what waits; people
-    /// may get something twice. Off: an operator decides.
-    public var continuesAfterRollback = false
-    /// Which conversations with other domains go before others, and which give way.
-    public var laneRules = LaneRules()
+    /// Local time minus UTC in seconds, for times of day that people read.
+    public var utcOffset: Int64 = 0
     /// What becomes of every single entry is noted for the log, at both ends.
     public var tracesEntries = false
-    /// Entries sent and not yet acknowledged per lane: what does not fit waits on disk, is read again and is called late.
-    public var windowEntries = 1024
-    /// Bytes sent and not yet acknowledged per link, where its line is fast.
-    public var windowBytes = 1 << 20
-    /// Dialback verifications under way at the same time, per inbound stream and per address.
-    public var pendingDialbacksPerStream = 16
-    /// Dialback verifications under way at the same time, per network address.
-    public var pendingDialbacksPerAddress = 64
-    /// An attempt to verify a dialback key ends after this long, milliseconds.
-    public var dialbackTimeout: Int64 = 30_000
-
-    // The store
-
-    /// Free bytes under the store below which new durable stanzas are refused with `resource-constraint`.
-    public var diskReserve: Int64 = 512 << 20
+    /// Clients and their sessions.
+    public var client = ClientPolicy()
+    /// Other servers.
+    public var federation = FederationPolicy()
+    /// How much of everything.
+    public var limits = LimitsPolicy()
 
     /// The defaults for a site that serves these hosts.
     public init(hosts: [Host]) {
@@ -114,7 +34,114 @@ public struct SitePolicy: Sendable, Equatable {
 
     /// The site's name: its first domain.
     public var name: JID { hosts[0].domain }
+}
+
+/// What clients may do, and how their sessions are looked after.
+public struct ClientPolicy: Sendable, Equatable {
+    /// XEP-0077 before authentication.
+    public var allowsRegistration = false
+    /// Accounts made by XEP-0077 in a minute, on the whole site.
+    public var registrationsPerMinute = 20
+    /// How long a detached session can be resumed, milliseconds. Five minutes cover a change of network.
+    public var resumptionTimeout: Int64 = 300_000
+    /// Bound resources per account: a person has a handful of devices, a runaway script does not get thousands.
+    public var resourcesPerAccount = 32
+    /// Stanzas kept for a detached session before it is given up: 1,000 is a long meeting's worth.
+    public var unacknowledgedStanzas = 1000
+    /// A client is asked for a proof (`<r/>`, or a ping without stream management) this long after a message, milliseconds:
+    /// what is said meanwhile shares the question. Whoever breaks off before may see these messages again.
+    public var fenceDelay: Int64 = 4000
+    /// A session that answers no ping is believed after this long without a socket error, milliseconds.
+    public var fenceTimeout: Int64 = 30_000
+
+    /// The defaults.
+    public init() {}
+}
+
+/// How the site deals with other servers.
+public struct FederationPolicy: Sendable, Equatable {
+    /// Whether s2s is on at all.
+    public var isEnabled = true
+    /// Our other offices: they wait for days where strangers wait for minutes.
+    public var knownPeers: [JID] = []
+    /// Names of offices, for rosters; the others are called by their domain. Look-up only.
+    public var officeNames: [JID: String] = [:]
+    /// The roster group in which everybody sees the other offices; empty where nobody does.
+    public var officesGroup = "Offices"
+    /// Peers that must show a certificate that verifies.
+    public var certificateRequired: [JID] = []
+    /// Peers that are refused.
+    public var blockedPeers: [JID] = []
+    /// Whether other servers may be proven by XEP-0220 alone.
+    public var allowsDialback = true
+    /// The lifetime of an entry, milliseconds: five days, as mail does.
+    public var entryLifetime: Int64 = 5 * 86_400_000
+    /// Peers whose entries have another lifetime, milliseconds. Look-up only.
+    public var entryLifetimes: [JID: Int64] = [:]
+    /// Senders are told about messages that have waited for so long, milliseconds: before they go home. 0: never.
+    public var delayWarning: Int64 = 4 * 3_600_000
+    /// The first pause before another attempt, milliseconds.
+    public var retryMinimum: Int64 = 1000
+    /// The longest pause for a peer that worked before or is known, milliseconds.
+    public var retryMaximum: Int64 = 60_000
+    /// Silence on a link that owes us an answer before it is dead, milliseconds.
+    public var silenceTimeout: Int64 = 20_000
+    /// How long a link may be down before the people behind it become unavailable, milliseconds. Half a minute covers the
+    /// restart of a server or a router.
+    public var presenceGrace: Int64 = 30_000
+    /// A lane that stopped because a store went back in time goes on by itself, with an alarm, and sends what waits; people
+    /// may get something twice. Off: an operator decides.
+    public var continuesAfterRollback = false
+    /// Which conversations with other domains go before others, and which give way.
+    public var laneRules = LaneRules()
+    /// Entries sent and not yet acknowledged per lane: what does not fit waits on disk, is read again and is called late.
+    public var windowEntries = 1024
+    /// Bytes sent and not yet acknowledged per link, where its line is fast.
+    public var windowBytes = 1 << 20
+    /// An attempt to verify a dialback key ends after this long, milliseconds.
+    public var dialbackTimeout: Int64 = 30_000
+    /// Domains with which nothing was ever exchanged.
+    public var strangers = StrangersPolicy()
+
+    /// The defaults.
+    public init() {}
 
     /// The lifetime of entries to a peer, milliseconds.
     public func entryLifetime(of peer: JID) -> Int64 { entryLifetimes[peer] ?? entryLifetime }
+}
+
+/// What accounts may do with domains with which nothing was ever exchanged.
+public struct StrangersPolicy: Sendable, Equatable {
+    /// How long a stranger that never answered keeps stanzas waiting, milliseconds.
+    public var timeout: Int64 = 600_000
+    /// New stranger domains per account and hour: a person writes to a few, a worm to thousands.
+    public var newDomainsPerHour = 20
+
+    /// The defaults.
+    public init() {}
+}
+
+/// How much of everything one account, one address or the disk may take.
+public struct LimitsPolicy: Sendable, Equatable {
+    /// Messages waiting in an account's mailbox; beyond it `service-unavailable` (RFC 6121 §8.5.2.2.1).
+    public var mailboxMessages = 10_000
+    /// Roster items per account: the largest office directory with room to spare.
+    public var rosterItems = 5000
+    /// Subscription requests waiting for an account.
+    public var pendingSubscriptions = 1000
+    /// Failed logins per account within the window; then `temporary-auth-failure`. A person mistypes a few times.
+    public var failedLoginsPerAccount = 10
+    /// Failed logins per network address within the window: an office behind one address.
+    public var failedLoginsPerAddress = 50
+    /// The window, milliseconds.
+    public var failedLoginWindow: Int64 = 300_000
+    /// Dialback verifications under way at the same time, per inbound stream and per address.
+    public var pendingDialbacksPerStream = 16
+    /// Dialback verifications under way at the same time, per network address.
+    public var pendingDialbacksPerAddress = 64
+    /// Free bytes under the store below which new durable stanzas are refused with `resource-constraint`.
+    public var diskReserve: Int64 = 512 << 20
+
+    /// The defaults.
+    public init() {}
 }

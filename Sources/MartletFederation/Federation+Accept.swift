@@ -14,7 +14,7 @@ extension Federation {
         let pair = DomainPair(local: from.domain, peer: to.domain)
         // Nobody here speaks for others: this is what is left of a domain that is not served any more.
         guard turn.policy.serves(pair.local.domainpart) else { return }
-        guard turn.policy.federates, !turn.policy.blockedPeers.contains(pair.peer) else {
+        guard turn.policy.federation.isEnabled, !turn.policy.federation.blockedPeers.contains(pair.peer) else {
             return turn.bounce(stanza, StanzaError(.remoteServerNotFound))
         }
         if links.id(of: pair) == nil, !admitsStranger(pair.peer, from: from, turn) {
@@ -33,8 +33,8 @@ extension Federation {
 
     /// New domains are limited per account and hour; known ones never.
     private mutating func admitsStranger(_ peer: JID, from: JID, _ turn: Turn) -> Bool {
-        if turn.policy.knownPeers.contains(peer) || peerRow(peer, turn).wasReached { return true }
-        return strangers.admits(from.bare, now: turn.now, perHour: turn.policy.newStrangersPerHour)
+        if turn.policy.federation.knownPeers.contains(peer) || peerRow(peer, turn).wasReached { return true }
+        return strangers.admits(from.bare, now: turn.now, perHour: turn.policy.federation.strangers.newDomainsPerHour)
     }
 
     /// S1: log, number, entry and lane in one transaction with the client's counter.
@@ -74,11 +74,11 @@ extension Federation {
     /// The lane of a message. Rules that have changed wait until nothing else does: a pair of people whose class is another now
     /// would overtake what it has written before.
     private mutating func laneClass(of stanza: Stanza, _ slot: LinkID, _ turn: Turn) -> LaneClass {
-        if links[slot].laneRules != turn.policy.laneRules, links[slot].waiting == 0 {
-            links[slot].laneRules = turn.policy.laneRules
+        if links[slot].laneRules != turn.policy.federation.laneRules, links[slot].waiting == 0 {
+            links[slot].laneRules = turn.policy.federation.laneRules
             let local = AddressTable.makeNumber(of: links[slot].pair.local, in: turn.store)
             let peer = AddressTable.makeNumber(of: links[slot].pair.peer, in: turn.store)
-            LaneRulesTable.update(turn.policy.laneRules, local: local, peer: peer, in: turn.store)
+            LaneRulesTable.update(turn.policy.federation.laneRules, local: local, peer: peer, in: turn.store)
         }
         guard let from = stanza.from, let to = stanza.to else { return .chat }
         return links[slot].laneRules.laneClass(from, to)
@@ -86,7 +86,7 @@ extension Federation {
 
     /// When an entry expires: with its link's lifetime, or earlier if the message says so.
     private func deadline(of logged: LoggedStanza, _ slot: LinkID, _ turn: Turn) -> (at: Instant, isEarly: Bool) {
-        let lifetime = turn.policy.entryLifetime(of: links[slot].pair.peer)
+        let lifetime = turn.policy.federation.entryLifetime(of: links[slot].pair.peer)
         guard let expiry = MessageExpiry(of: logged.stanza, acceptedAt: turn.wall) else { return (turn.now + lifetime, false) }
         let left = max(0, expiry.at.milliseconds - turn.wall.milliseconds)
         return left < lifetime ? (turn.now + left, true) : (turn.now + lifetime, false)
@@ -123,7 +123,7 @@ extension Federation {
         scheduleExpiry(slot, turn)
         scheduleWarning(slot, turn)
         if links[slot].reach.isStranger {
-            turn.schedule(.link(.strangerTimeout(slot)), after: turn.policy.strangerTimeout)
+            turn.schedule(.link(.strangerTimeout(slot)), after: turn.policy.federation.strangers.timeout)
         }
     }
 

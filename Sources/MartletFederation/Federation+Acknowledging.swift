@@ -61,7 +61,7 @@ extension Federation {
             LaneTable.update(id, row, in: turn.store)
         }
         turn.note(.laneStopped(links[slot].pair, lane: links[slot].lanes[index].laneClass.name, reason: stop.reason))
-        if turn.policy.continuesAfterRollback { resync(slot, index, .resend, turn) }
+        if turn.policy.federation.continuesAfterRollback { resync(slot, index, .resend, turn) }
     }
 
     /// XEP-0198 §4: the peer has handled `h` stanzas of this stream (rung 1).
@@ -128,7 +128,8 @@ extension Federation {
             let isWanted = links[slot].lanes.contains { $0.hasUnsent }
             if let carried = links[slot].lanes[index].acknowledged(upTo: number, tag: tag) {
                 links[slot].stream?.window.acknowledged(
-                    carried.bytes, after: turn.now - carried.writtenAt, isWanted: isWanted, limit: turn.policy.windowBytes)
+                    carried.bytes, after: turn.now - carried.writtenAt, isWanted: isWanted,
+                    limit: turn.policy.federation.windowBytes)
             }
             if proof != .have { links[slot].lanes[index].row?.provenOtherwise = true }
             links[slot].lanes[index].row?.proven[proof] += number - row.acked

@@ -8,7 +8,7 @@ extension Federation {
     mutating func noteUp(_ slot: LinkID, _ turn: Turn) {
         turn.note(.linkUp(links[slot].pair, acknowledgement: links[slot].acknowledgement))
         turn.notify(.linkChanged(LinkChange(links[slot].pair, .up(wantsRefresh: links[slot].upTold()))))
-        guard turn.policy.knownPeers.contains(links[slot].pair.peer) else { return }
+        guard turn.policy.federation.knownPeers.contains(links[slot].pair.peer) else { return }
         scheduleKeepAlive(slot, turn)
     }
 
@@ -21,7 +21,7 @@ extension Federation {
 
     /// Begins an attempt if none is under way: somebody wants to know who is there.
     public mutating func reach(_ pair: DomainPair, _ turn: Turn) {
-        guard turn.policy.federates, !turn.policy.blockedPeers.contains(pair.peer) else { return }
+        guard turn.policy.federation.isEnabled, !turn.policy.federation.blockedPeers.contains(pair.peer) else { return }
         let slot = slot(of: pair, turn)
         links[slot].refreshWanted()
         dialIfResting(slot, turn)
@@ -37,6 +37,6 @@ extension Federation {
 
     private func scheduleKeepAlive(_ slot: LinkID, _ turn: Turn) {
         let timer = SiteTimer.link(.keepAlive(slot, generation: links[slot].generation))
-        turn.schedule(timer, after: turn.policy.silenceTimeout)
+        turn.schedule(timer, after: turn.policy.federation.silenceTimeout)
     }
 }

@@ -26,7 +26,9 @@ extension Federation {
         }
         let pendingHere = inbound[connection]?.pendingDialbacks ?? 0
         let pendingThere = dialbacksByAddress[address] ?? 0
-        guard pendingHere < turn.policy.pendingDialbacksPerStream, pendingThere < turn.policy.pendingDialbacksPerAddress else {
+        guard pendingHere < turn.policy.limits.pendingDialbacksPerStream,
+            pendingThere < turn.policy.limits.pendingDialbacksPerAddress
+        else {
             let reason = "too many verifications under way"
             return turn.perform(.dialbackVerdict(pair, .error(.resourceConstraint, words: reason)), on: connection)
         }
@@ -34,7 +36,7 @@ extension Federation {
         dialbacksByAddress[address] = pendingThere + 1
         let id = newDial(.verify(connection, pair, address))
         turn.perform(.dial(request(id, pair, .verify(key: key, streamID: streamID), turn)))
-        turn.schedule(.link(.dialbackTimeout(id)), after: turn.policy.dialbackTimeout)
+        turn.schedule(.link(.dialbackTimeout(id)), after: turn.policy.federation.dialbackTimeout)
     }
 
     /// The authoritative server answered, or could not be asked.

@@ -55,7 +55,8 @@ extension Federation {
     /// Whether a peer may not prove itself by dialback: configuration says so, or it has shown a certificate before, which is
     /// then never given up for less.
     func requiresCertificate(_ peer: JID, _ row: PeerRow, _ turn: Turn) -> Bool {
-        !turn.policy.allowsDialback || row.showedCertificate || turn.policy.certificateRequired.contains(peer)
+        !turn.policy.federation.allowsDialback || row.showedCertificate
+            || turn.policy.federation.certificateRequired.contains(peer)
     }
 
     /// An attempt succeeded.

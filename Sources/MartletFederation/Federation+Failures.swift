@@ -104,7 +104,7 @@ extension Federation {
     mutating func strangerTimedOut(_ slot: LinkID, _ turn: Turn) {
         guard links.contains(slot), links[slot].reach.isStranger, !links[slot].isUp, links[slot].waiting > 0 else { return }
         let oldest = oldestAcceptance(slot, turn) ?? turn.now
-        guard turn.now - oldest >= turn.policy.strangerTimeout else { return }
+        guard turn.now - oldest >= turn.policy.federation.strangers.timeout else { return }
         follow(.patience, slot, turn)
     }
 
@@ -131,13 +131,13 @@ extension Federation {
         return FailureCircumstances(
             isStranger: links[slot].reach.isStranger, absences: links[slot].reach.absences,
             hasProvenStream: provenStreams[pair] != nil,
-            isNeeded: links[slot].waiting > 0 || turn.policy.knownPeers.contains(pair.peer))
+            isNeeded: links[slot].waiting > 0 || turn.policy.federation.knownPeers.contains(pair.peer))
     }
 
     /// Waits with jitter (``Reach/pause(from:upTo:draw:)``).
     private mutating func backOff(_ slot: LinkID, _ reason: String, _ turn: Turn) {
         let pause = links[slot].reach.pause(
-            from: turn.policy.retryMinimum, upTo: turn.policy.retryMaximum, draw: turn.random.next())
+            from: turn.policy.federation.retryMinimum, upTo: turn.policy.federation.retryMaximum, draw: turn.random.next())
         links[slot].pauseBegan(until: turn.now + pause, after: reason)
         turn.schedule(.link(.retry(slot, generation: links[slot].generation)), after: pause)
         turn.note(.linkDown(links[slot].pair, reason: reason, retryAfter: pause))

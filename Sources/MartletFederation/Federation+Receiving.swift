@@ -75,10 +75,10 @@ extension Federation {
 
     /// Why a peer is not let in; nil where it is.
     func refusal(of pair: DomainPair, _ turn: Turn) -> String? {
-        if !turn.policy.federates { return "federation is off" }
+        if !turn.policy.federation.isEnabled { return "federation is off" }
         if !turn.policy.serves(pair.local.domainpart) { return "\(pair.local) is not served here" }
         if turn.policy.serves(pair.peer.domainpart) { return "\(pair.peer) is our own domain" }
-        if turn.policy.blockedPeers.contains(pair.peer) { return "\(pair.peer) is blocked" }
+        if turn.policy.federation.blockedPeers.contains(pair.peer) { return "\(pair.peer) is blocked" }
         return nil
     }
 

@@ -14,8 +14,8 @@ extension Federation {
         if links[slot].isDoubtful { return lanes.allSatisfy { $0.inFlight == 0 } }
         if lanes[index].inFlight == 0 { return true }
         let bytes = lanes[...index].reduce(0) { $0 + $1.bytesInFlight }
-        return lanes[index].inFlight < turn.policy.windowEntries
-            && bytes < min(links[slot].stream?.window.bytes ?? 0, turn.policy.windowBytes)
+        return lanes[index].inFlight < turn.policy.federation.windowEntries
+            && bytes < min(links[slot].stream?.window.bytes ?? 0, turn.policy.federation.windowBytes)
     }
 
     /// As many entries are noted as offered with one row. What is noted and not written is taken for written if the stream
@@ -25,7 +25,7 @@ extension Federation {
     /// Entries up to `number` are about to be written, which is noted durably before, for many at once.
     private mutating func offer(_ number: UInt64, _ slot: LinkID, _ index: Int, _ turn: Turn) {
         guard let id = links[slot].lanes[index].id, var row = links[slot].lanes[index].row, number > row.offered else { return }
-        row.offered = min(row.assigned, number + UInt64(min(Self.offeredAtOnce, turn.policy.windowEntries)) - 1)
+        row.offered = min(row.assigned, number + UInt64(min(Self.offeredAtOnce, turn.policy.federation.windowEntries)) - 1)
         LaneTable.update(id, row, in: turn.store)
         links[slot].lanes[index].row = row
     }

@@ -39,7 +39,9 @@ extension Federation {
 
     /// From now on the peer owes a sign of life.
     mutating func expectAnswer(_ slot: LinkID, _ turn: Turn) {
-        guard let look = links[slot].stream?.life.becameDue(at: turn.now, timeout: turn.policy.silenceTimeout) else { return }
+        guard let look = links[slot].stream?.life.becameDue(at: turn.now, timeout: turn.policy.federation.silenceTimeout) else {
+            return
+        }
         scheduleSilence(slot, at: look, turn)
     }
 
@@ -61,7 +63,7 @@ extension Federation {
             turn.perform(.abort, on: connection)
             streamLost(slot, "the peer did not close its stream", turn)
         case .up(let connection):
-            switch links[slot].stream?.life.timerFired(at: turn.now, timeout: turn.policy.silenceTimeout) {
+            switch links[slot].stream?.life.timerFired(at: turn.now, timeout: turn.policy.federation.silenceTimeout) {
             case nil, .nothingOwed:
                 break
             case .tooShort(let end):
@@ -95,7 +97,7 @@ extension Federation {
     /// Asked in vain. The ping fence of a stream that may be healthy is raised three times; then we close, since the peer's
     /// closing tag after ours proves everything (rung 3). Every other stream is given up.
     private mutating func peerIsSilent(_ slot: LinkID, _ connection: ConnectionID, _ turn: Turn) {
-        let timeout = turn.policy.silenceTimeout
+        let timeout = turn.policy.federation.silenceTimeout
         if links[slot].stream?.foreign?.isManaged == false, !isProbablyDead(connection, of: slot) {
             if let ignored = links[slot].stream?.foreign?.fenceIgnored(), ignored < 3 {
                 raiseFence(slot, connection, turn)

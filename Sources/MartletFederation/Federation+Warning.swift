@@ -58,10 +58,10 @@ extension Federation {
 
     /// Sets the timer for the first message whose sender was not told yet.
     mutating func scheduleWarning(_ slot: LinkID, _ turn: Turn) {
-        guard turn.policy.delayWarning > 0, !links[slot].timers.warning,
+        guard turn.policy.federation.delayWarning > 0, !links[slot].timers.warning,
             let oldest = links[slot].lanes.compactMap({ firstUnwarned($0, turn) }).min()
         else { return }
-        armWarning(slot, at: max(oldest + turn.policy.delayWarning, turn.now + 1), turn)
+        armWarning(slot, at: max(oldest + turn.policy.federation.delayWarning, turn.now + 1), turn)
     }
 
     private mutating func armWarning(_ slot: LinkID, at instant: Instant, _ turn: Turn) {
@@ -92,7 +92,7 @@ extension Federation {
     mutating func warnSenders(_ slot: LinkID, _ turn: Turn) {
         guard links.contains(slot) else { return }
         links[slot].timers.warning = false
-        guard turn.policy.delayWarning > 0 else { return links[slot].warnings = nil }
+        guard turn.policy.federation.delayWarning > 0 else { return links[slot].warnings = nil }
         var round = links[slot].warnings ?? WarningRound(links[slot].lanes)
         links[slot].warnings = nil
         if round.told == 0, collect(&round, slot, turn) {
@@ -112,7 +112,7 @@ extension Federation {
             armWarning(slot, at: turn.now + Self.warningPause, turn)
         } else if !round.warnings.isEmpty {
             // What comes from now on is told together, not one by one.
-            armWarning(slot, at: turn.now + turn.policy.delayWarning, turn)
+            armWarning(slot, at: turn.now + turn.policy.federation.delayWarning, turn)
         } else {
             scheduleWarning(slot, turn)
         }
@@ -132,7 +132,9 @@ extension Federation {
                 }
                 looked += 1
                 if entry.state == .waiting, let logged = StanzaLog.stanza(entry.logSequence, in: turn.store) {
-                    guard turn.now - logged.acceptedInstant >= turn.policy.delayWarning, !round.isFull else { return false }
+                    guard turn.now - logged.acceptedInstant >= turn.policy.federation.delayWarning, !round.isFull else {
+                        return false
+                    }
                     // Nobody is told about the fate of an error, nor about a subscription request, which may take days anyway.
                     if logged.stanza.kind == .message, logged.stanza.messageType != .error,
                         let sender = logged.stanza.from?.bare
@@ -161,7 +163,7 @@ extension Federation {
 
     private func warn(_ warning: WarningRound.Warning, _ slot: LinkID, _ turn: Turn) {
         let pair = links[slot].pair
-        let lifetime = turn.policy.entryLifetime(of: pair.peer)
+        let lifetime = turn.policy.federation.entryLifetime(of: pair.peer)
         let end = WallTime(milliseconds: warning.since.milliseconds + lifetime)
         let what =
             warning.count == 1 ? "Your message to \(pair.peer) has" : "\(warning.count) of your messages to \(pair.peer) have"

@@ -156,7 +156,7 @@ public struct Federation {
     /// The link of a pair, made if there is none.
     mutating func slot(of pair: DomainPair, _ turn: Turn) -> LinkID {
         if let slot = links.id(of: pair) { return slot }
-        let isStranger = !turn.policy.knownPeers.contains(pair.peer) && !peerRow(pair.peer, turn).wasReached
+        let isStranger = !turn.policy.federation.knownPeers.contains(pair.peer) && !peerRow(pair.peer, turn).wasReached
         return links.added(PeerLink(pair, isStranger: isStranger))
     }
 
@@ -167,9 +167,9 @@ public struct Federation {
     }
 
     private mutating func dialKnownPeers(_ turn: Turn) {
-        guard turn.policy.federates else { return }
+        guard turn.policy.federation.isEnabled else { return }
         for local in turn.policy.peoplesDomains {
-            for peer in turn.policy.knownPeers where !turn.policy.serves(peer.domainpart) {
+            for peer in turn.policy.federation.knownPeers where !turn.policy.serves(peer.domainpart) {
                 let slot = slot(of: DomainPair(local: local, peer: peer), turn)
                 links[slot].becameKnown()
                 dialIfResting(slot, turn)

@@ -8,12 +8,12 @@ import XMPPXML
 public enum AdHocCommands {
     /// For people's domains.
     public static let declaration = ServiceDeclaration(
-        "AdHocCommands", features: [.init(Namespaces.commands, of: [.host(.people)], when: \.federates)],
+        "AdHocCommands", features: [.init(Namespaces.commands, of: [.host(.people)], when: \.federation.isEnabled)],
         requests: [.init("command", Namespaces.commands, [.set], to: .host)])
 
     /// A request of somebody.
     public static func answer(_ request: Request, _ turn: Turn) -> Answer {
-        guard request.payload["node"] == QueueCommand.node, turn.policy.federates else {
+        guard request.payload["node"] == QueueCommand.node, turn.policy.federation.isEnabled else {
             return .error(StanzaError(.itemNotFound))
         }
         return QueueCommand.answer(request, turn)
@@ -21,7 +21,7 @@ public enum AdHocCommands {
 
     /// XEP-0050 §2.2, §2.3: what service discovery says of the list of commands, and of each command.
     static func info(_ node: String, at host: Host, _ turn: Turn) -> Element? {
-        guard turn.policy.federates, host.kind == .people else { return nil }
+        guard turn.policy.federation.isEnabled, host.kind == .people else { return nil }
         let (type, name): (String, String)
         switch node {
         case Namespaces.commands: (type, name) = ("command-list", "Commands")
@@ -39,7 +39,7 @@ public enum AdHocCommands {
 
     /// XEP-0050 §2.2: the list. Commands are for our own people.
     static func items(_ node: String, _ request: Request, _ turn: Turn) -> [Element] {
-        guard node == Namespaces.commands, request.session != nil, turn.policy.federates, let host = request.host,
+        guard node == Namespaces.commands, request.session != nil, turn.policy.federation.isEnabled, let host = request.host,
             host.kind == .people
         else { return [] }
         let command = [("jid", host.domain.description), ("node", QueueCommand.node), ("name", QueueCommand.name)]

@@ -11,7 +11,7 @@ extension Sessions {
     public func userRow(_ account: AccountName, _ turn: Turn) -> UserRow {
         let waiting =
             mailboxCounts[account.number]
-            ?? MailboxTable.count(of: account.number, upTo: turn.policy.mailboxMessages, in: turn.store)
+            ?? MailboxTable.count(of: account.number, upTo: turn.policy.limits.mailboxMessages, in: turn.store)
         return UserRow(
             account: account.jid.description,
             sessions: online.place(of: account.jid).map { online[$0].sessions.count } ?? 0,

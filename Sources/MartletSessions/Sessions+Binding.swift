@@ -79,7 +79,7 @@ extension Sessions {
             // RFC 6120 §7.7.2.2: the newer session wins, since the older one is most often a dead connection.
             end(older, because: .conflict, turn)
         } else if let place = online.place(of: account),
-            online[place].sessions.count >= turn.policy.resourcesPerAccount
+            online[place].sessions.count >= turn.policy.client.resourcesPerAccount
         {
             return refuse(StanzaError(.resourceConstraint, .wait))  // RFC 6120 §7.6.2.1
         }

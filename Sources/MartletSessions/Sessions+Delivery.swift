@@ -123,7 +123,7 @@ extension Sessions {
         if let place { logKept(of: place, but: nil, turn) }
         // An error has no sender who could be told: the reserve is there for it.
         if turn.isBelowReserve, !stanza.isError { return turn.bounce(stanza, StanzaError(.resourceConstraint)) }
-        guard mailboxCount(number, turn) < turn.policy.mailboxMessages else {
+        guard mailboxCount(number, turn) < turn.policy.limits.mailboxMessages else {
             return turn.bounce(stanza, StanzaError(.serviceUnavailable))  // XEP-0160 §4
         }
         var sequence: UInt64 = 0

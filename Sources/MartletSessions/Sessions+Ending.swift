@@ -79,7 +79,7 @@ extension Sessions {
         sessions[id].wait = .nothing
         sessions[id].detachment += 1
         turn.schedule(
-            .session(.expired(id, generation: sessions[id].detachment)), after: turn.policy.resumptionTimeout)
+            .session(.expired(id, generation: sessions[id].detachment)), after: turn.policy.client.resumptionTimeout)
     }
 
     /// Ends a session: contacts see it go, what it did not acknowledge goes elsewhere.

@@ -69,11 +69,11 @@ extension Sessions {
             peers[peer].awaitsAnswers = false
             // Whatever was said in this very millisecond was said before.
             peers[peer].staleBefore = turn.now + 1
-            schedule(.grace, peer, after: turn.policy.presenceGrace, turn)
+            schedule(.grace, peer, after: turn.policy.federation.presenceGrace, turn)
         case .down(let since, let wall, false) where isTried:
             peers[peer].line = .down(since: since, wall, isTried: true)
             // It was tried because the grace was over.
-            if turn.now - since >= turn.policy.presenceGrace { graceEnded(peer, turn) }
+            if turn.now - since >= turn.policy.federation.presenceGrace { graceEnded(peer, turn) }
         case .down, .cut:
             break
         }

@@ -14,7 +14,7 @@ extension Sessions {
     /// How many messages an account has in its mailbox. Counted once after the start, then kept.
     mutating func mailboxCount(_ account: AddressNumber, _ turn: Turn) -> Int {
         if let count = mailboxCounts[account] { return count }
-        let count = MailboxTable.count(of: account, upTo: turn.policy.mailboxMessages, in: turn.store)
+        let count = MailboxTable.count(of: account, upTo: turn.policy.limits.mailboxMessages, in: turn.store)
         mailboxCounts[account] = count
         return count
     }

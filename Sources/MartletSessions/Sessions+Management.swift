@@ -62,7 +62,7 @@ extension Sessions {
             }
             enabled["id"] = token
             enabled["resume"] = "true"
-            enabled["max"] = String(turn.policy.resumptionTimeout / 1000)
+            enabled["max"] = String(turn.policy.client.resumptionTimeout / 1000)
         } else {
             sessions[id].management = Session.Management(isResumable: false, token: "")
         }

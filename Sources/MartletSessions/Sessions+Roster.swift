@@ -58,7 +58,7 @@ extension Sessions {
         if let item = shared.item(item.jid, for: account, in: turn.store) { throw refuseChange(of: item, by: id, turn) }
         let known = AddressTable.number(of: item.jid, in: turn.store).flatMap { RosterTable.row(account, $0, in: turn.store) }
         if known == nil {
-            let limit = turn.policy.rosterItems
+            let limit = turn.policy.limits.rosterItems
             guard RosterTable.count(of: account, upTo: limit, in: turn.store) < limit else {
                 throw StanzaError(.resourceConstraint)
             }

@@ -27,7 +27,7 @@ extension Sessions {
         if state != before {
             if row == nil, state.flags != [],
                 RosterTable.count(
-                    of: number, upTo: turn.policy.rosterItems, in: turn.store) >= turn.policy.rosterItems
+                    of: number, upTo: turn.policy.limits.rosterItems, in: turn.store) >= turn.policy.limits.rosterItems
             {
                 if let reply = stanza.errorReply(StanzaError(.resourceConstraint)) { send(reply, to: id, turn) }
                 return
@@ -62,7 +62,7 @@ extension Sessions {
             if !before.from, let place { sendPresence(place, to: contact, turn) }
         case .deliver:
             if state.pendingIn, !before.pendingIn {
-                let limit = turn.policy.pendingSubscriptions
+                let limit = turn.policy.limits.pendingSubscriptions
                 guard PendingSubscriptionTable.count(of: number, upTo: limit, in: turn.store) < limit else {
                     return turn.bounce(stanza, StanzaError(.resourceConstraint))
                 }

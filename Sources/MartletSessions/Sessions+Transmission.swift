@@ -81,7 +81,7 @@ extension Sessions {
 
     /// A session must not keep without end what it does not acknowledge.
     private mutating func checkLimit(_ id: SessionID, _ turn: Turn) {
-        let excess = sessions[id].outbox.count - turn.policy.unacknowledgedStanzas
+        let excess = sessions[id].outbox.count - turn.policy.client.unacknowledgedStanzas
         guard excess > 0 else { return }
         if sessions[id].management != nil {
             if doomed.last != id { doomed.append(id) }
@@ -108,7 +108,7 @@ extension Sessions {
             requestAcknowledgement(id, turn)
         } else if sessions[id].wait == .nothing {
             let full = SessionLimits.askTogether
-            let due = ((turn.now + turn.policy.fenceDelay).milliseconds + full - 1) / full * full
+            let due = ((turn.now + turn.policy.client.fenceDelay).milliseconds + full - 1) / full * full
             setTimer(.ask, of: id, after: due - turn.now.milliseconds, turn)
         }
     }
@@ -130,7 +130,7 @@ extension Sessions {
             let last = sessions[id].outbox.last
             sessions[id].fence = Session.Fence(id: ping.id ?? "", upTo: last)
             turn.perform(.send(ping.serialized()), on: connection)
-            setTimer(.answer, of: id, after: turn.policy.fenceTimeout, turn)
+            setTimer(.answer, of: id, after: turn.policy.client.fenceTimeout, turn)
         }
     }
 

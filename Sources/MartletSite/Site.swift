@@ -184,7 +184,7 @@ public struct Site {
 
     /// Admission instead of repair: a full disk is never met (relay protocol R4, S1).
     private mutating func sampleDisk(_ freeBytes: Int64, _ turn: Turn) {
-        let below = freeBytes < policy.diskReserve
+        let below = freeBytes < policy.limits.diskReserve
         guard below != isBelowReserve else { return }
         isBelowReserve = below
         turn.setBelowReserve(below)

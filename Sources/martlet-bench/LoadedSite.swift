@@ -66,10 +66,12 @@ struct LoadedSite {
     /// Opens the store in `directory` and boots; `peers` are known offices, all cut off at first.
     init(directory: String, peers: [String]) throws {
         var policy = SitePolicy(domains: [Self.domain])
-        policy.knownPeers = peers.map { JID(preparedLocalpart: nil, preparedDomainpart: $0, preparedResourcepart: nil) }
+        policy.federation.knownPeers = peers.map {
+            JID(preparedLocalpart: nil, preparedDomainpart: $0, preparedResourcepart: nil)
+        }
         self.policy = policy
         self.directory = directory
-        self.peers = policy.knownPeers.map { Peer(jid: $0, isReachable: false) }
+        self.peers = policy.federation.knownPeers.map { Peer(jid: $0, isReachable: false) }
         let opened = try LMDBStore(directory: directory, tables: Table.all)
         store = opened
         driver = SiteDriver(store: opened, policy: policy, random: RandomStream(seed: 7))

@@ -20,7 +20,9 @@ enum QueueAlone {
         var number = 0
         while number < entries {
             let messages = (number..<min(number + batch, entries)).map(message)
-            if let peer = messages.first?.to?.domain, policy.knownPeers.isEmpty { policy.knownPeers = [peer] }
+            if let peer = messages.first?.to?.domain, policy.federation.knownPeers.isEmpty {
+                policy.federation.knownPeers = [peer]
+            }
             number += messages.count
             let now = Meter.wall / 1_000_000
             let start = Reading()

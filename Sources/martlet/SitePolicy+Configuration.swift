@@ -15,43 +15,47 @@ extension SitePolicy {
         softwareVersion = ProductVersion.number
         adminContact = configuration.adminContact
 
-        allowsRegistration = client.allowsInBandRegistration
-        resumptionTimeout = client.resumptionTimeout.milliseconds
-        resourcesPerAccount = client.resourcesPerAccount
-        mailboxMessages = limits.offlineMessagesPerAccount
-        rosterItems = limits.rosterItems
-        registrationsPerMinute = client.registrationsPerMinute
-        failedLoginsPerAccount = limits.failedLoginsPerAccount
-        failedLoginsPerAddress = limits.failedLoginsPerAddress
-        failedLoginWindow = limits.failedLoginWindow.milliseconds
+        self.client.allowsRegistration = client.allowsInBandRegistration
+        self.client.resumptionTimeout = client.resumptionTimeout.milliseconds
+        self.client.resourcesPerAccount = client.resourcesPerAccount
+        self.limits.mailboxMessages = limits.offlineMessagesPerAccount
+        self.limits.rosterItems = limits.rosterItems
+        self.client.registrationsPerMinute = client.registrationsPerMinute
+        self.limits.failedLoginsPerAccount = limits.failedLoginsPerAccount
+        self.limits.failedLoginsPerAddress = limits.failedLoginsPerAddress
+        self.limits.failedLoginWindow = limits.failedLoginWindow.milliseconds
 
-        federates = federation.isEnabled
-        allowsDialback = federation.allowsDialback
-        knownPeers = federation.sites.map { Self.domain($0.domain) }
-        for site in federation.sites where !site.name.isEmpty { officeNames[Self.domain(site.domain)] = site.name }
-        officesGroup = federation.officesGroup
+        self.federation.isEnabled = federation.isEnabled
+        self.federation.allowsDialback = federation.allowsDialback
+        self.federation.knownPeers = federation.sites.map { Self.domain($0.domain) }
+        for site in federation.sites where !site.name.isEmpty {
+            self.federation.officeNames[Self.domain(site.domain)] = site.name
+        }
+        self.federation.officesGroup = federation.officesGroup
         // Read again with the configuration; a change of summer time shows then.
         utcOffset = Self.localOffset
-        presenceGrace = federation.presenceGrace.milliseconds
-        certificateRequired = federation.certificateRequired.map(Self.domain)
-        blockedPeers = federation.blockedDomains.map(Self.domain)
-        entryLifetime = federation.entryLifetime.milliseconds
-        delayWarning = federation.delayWarning.milliseconds
+        self.federation.presenceGrace = federation.presenceGrace.milliseconds
+        self.federation.certificateRequired = federation.certificateRequired.map(Self.domain)
+        self.federation.blockedPeers = federation.blockedDomains.map(Self.domain)
+        self.federation.entryLifetime = federation.entryLifetime.milliseconds
+        self.federation.delayWarning = federation.delayWarning.milliseconds
         for site in federation.sites {
-            if let lifetime = site.entryLifetime { entryLifetimes[Self.domain(site.domain)] = lifetime.milliseconds }
+            if let lifetime = site.entryLifetime {
+                self.federation.entryLifetimes[Self.domain(site.domain)] = lifetime.milliseconds
+            }
         }
-        laneRules = LaneRules(urgent: federation.urgentAddresses, bulk: federation.bulkAddresses)
-        retryMinimum = federation.retryMinimum.milliseconds
-        retryMaximum = federation.retryMaximum.milliseconds
-        silenceTimeout = federation.ackTimeout.milliseconds
-        continuesAfterRollback = federation.rollback == .continue
-        strangerTimeout = federation.strangers.timeout.milliseconds
-        newStrangersPerHour = federation.strangers.newDomainsPerAccountPerHour
-        pendingDialbacksPerStream = limits.pendingDialbacksPerStream
-        pendingDialbacksPerAddress = limits.pendingDialbacksPerAddress
+        self.federation.laneRules = LaneRules(urgent: federation.urgentAddresses, bulk: federation.bulkAddresses)
+        self.federation.retryMinimum = federation.retryMinimum.milliseconds
+        self.federation.retryMaximum = federation.retryMaximum.milliseconds
+        self.federation.silenceTimeout = federation.ackTimeout.milliseconds
+        self.federation.continuesAfterRollback = federation.rollback == .continue
+        self.federation.strangers.timeout = federation.strangers.timeout.milliseconds
+        self.federation.strangers.newDomainsPerHour = federation.strangers.newDomainsPerAccountPerHour
+        self.limits.pendingDialbacksPerStream = limits.pendingDialbacksPerStream
+        self.limits.pendingDialbacksPerAddress = limits.pendingDialbacksPerAddress
 
         tracesEntries = [.trace, .debug].contains(configuration.logLevel)
-        diskReserve = Int64(limits.diskReserve)
+        self.limits.diskReserve = Int64(limits.diskReserve)
     }
 
     /// Local time minus UTC in seconds, as the machine has it now.

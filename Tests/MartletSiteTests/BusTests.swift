@@ -127,7 +127,7 @@ struct BusTests {
         var policy = SitePolicy(hosts: [
             Host(SessionsHarness.domain), Host(Self.domain("lab.example")), Host(Self.domain("rooms.example"), .rooms),
         ])
-        policy.knownPeers = [Self.domain("brno.example")]
+        policy.federation.knownPeers = [Self.domain("brno.example")]
         let turn = Turn(
             now: Instant(milliseconds: 0), wall: WallTime(milliseconds: 1_700_000_000_000), random: RandomStream(seed: 1),
             store: MemoryStore().begin(), policy: policy)
@@ -186,7 +186,7 @@ struct BusTests {
     @Test("an account that its owner removes: the answer leaves before the stream is closed, and nothing of it is left")
     func removal() {
         var site = harness()
-        site.policy.allowsRegistration = true
+        site.policy.client.allowsRegistration = true
         let romeo = site.login("romeo", "desk")
         site.send(romeo, "<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>")
         site.send(romeo, "<iq type='set' id='s'><query xmlns='jabber:iq:roster'><item jid='a@x.example'/></query></iq>")

@@ -207,11 +207,11 @@ extension StateTableTests {
         private static var desk: [StateTable<LaneSubject>.Input] {
             [
                 .init("its lifetime is over") { lane in
-                    lane.fire(.link(.expiry(LaneSubject.link)), after: lane.harness.policy.entryLifetime + 1)
+                    lane.fire(.link(.expiry(LaneSubject.link)), after: lane.harness.policy.federation.entryLifetime + 1)
                     return true
                 },
                 .init("it has waited for four hours") { lane in
-                    lane.harness.policy.delayWarning = 4 * hours
+                    lane.harness.policy.federation.delayWarning = 4 * hours
                     lane.fire(.link(.delayWarning(LaneSubject.link)), after: 4 * hours)
                     for stanza in lane.harness.routed where !stanza.isError {
                         let text = stanza.payload("body", Namespaces.client)?.text ?? ""

@@ -102,7 +102,7 @@ import XMPPXML
     @Test("the way back brings what the other side has; it acknowledges that and never more")
     func wayBack() throws {
         var two = TwoFederations()
-        two.brno.policy.knownPeers = [Harness.local]
+        two.brno.policy.federation.knownPeers = [Harness.local]
         for number in 1...3 { two.pilsen.acceptMessage("m\(number)") }
         two.pilsen.dialFails()
         let out = try export(&two.pilsen)

@@ -51,7 +51,7 @@ import XMPPXML
     @Test("held entries survive a restart, are counted, and keep what was left of their lifetime")
     func heldAcrossRestart() throws {
         var harness = Harness()
-        harness.policy.entryLifetime = 3_600_000
+        harness.policy.federation.entryLifetime = 3_600_000
         harness.acceptMessage("a")
         harness.dialFails()
         #expect(harness.deskHold(harness.rows()).done == 1)
@@ -212,7 +212,7 @@ import XMPPXML
     @Test("the table of ages counts each entry once, in its column")
     func ages() throws {
         var harness = Harness()
-        harness.policy.retryMaximum = 100_000_000
+        harness.policy.federation.retryMaximum = 100_000_000
         harness.acceptMessage("oldest")
         harness.dialFails()
         harness.pass(2 * 86_400_000)

@@ -84,7 +84,7 @@ import XMPPXML
         var harness = Harness()
         harness.acceptMessage("a")
         let connection = try harness.dialSucceeds(relay: false)
-        harness.pass(harness.policy.silenceTimeout * 3 + 5000)
+        harness.pass(harness.policy.federation.silenceTimeout * 3 + 5000)
         #expect(harness.effects.contains(.stream(connection, .close(nil))))
         #expect(harness.waiting == 1)
         harness.receive(.streamEnded, on: connection)
@@ -164,13 +164,14 @@ import XMPPXML
             let to = JID(preparedLocalpart: "x", preparedDomainpart: "d\(number).example", preparedResourcepart: nil)
             harness.acceptMessage("m", to: to)
         }
-        #expect(harness.waiting == harness.policy.newStrangersPerHour)
+        #expect(harness.waiting == harness.policy.federation.strangers.newDomainsPerHour)
         #expect(harness.routed.count == 5)
         harness.pass(3_600_001)
         harness.acceptMessage(
             "m", to: JID(preparedLocalpart: "x", preparedDomainpart: "late.example", preparedResourcepart: nil))
         #expect(
-            harness.routed.last?.to != Harness.alice || harness.federation.links.count == harness.policy.newStrangersPerHour + 1
+            harness.routed.last?.to != Harness.alice
+                || harness.federation.links.count == harness.policy.federation.strangers.newDomainsPerHour + 1
         )
     }
 }

@@ -37,7 +37,7 @@ struct FederationHarness {
 
     init(known: Bool = true) {
         policy = SitePolicy(domains: [Self.local])
-        if known { policy.knownPeers = [Self.peer] }
+        if known { policy.federation.knownPeers = [Self.peer] }
     }
 
     /// One batch of one step.

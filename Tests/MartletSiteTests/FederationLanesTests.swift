@@ -17,7 +17,7 @@ import XMPPXML
 
     private static func harness() -> Harness {
         var harness = Harness()
-        harness.policy.laneRules = LaneRules(urgent: [siren], bulk: [news.bare])
+        harness.policy.federation.laneRules = LaneRules(urgent: [siren], bulk: [news.bare])
         return harness
     }
 
@@ -97,7 +97,7 @@ import XMPPXML
     func rulesChange() throws {
         var harness = Self.harness()
         Self.accept("first", to: Self.siren, &harness)
-        harness.policy.laneRules = LaneRules(bulk: [Self.siren])
+        harness.policy.federation.laneRules = LaneRules(bulk: [Self.siren])
         Self.accept("second", to: Self.siren, &harness)
         harness.restart()
         Self.accept("third", to: Self.siren, &harness)
@@ -122,7 +122,7 @@ import XMPPXML
         harness.receive(.nonza(Self.have(Harness.marks(sent).last, lane: .urgent)), on: connection)
         #expect(harness.waiting == 1)
         #expect(harness.federation.links[0].isUp)
-        harness.pass(2 * harness.policy.silenceTimeout)
+        harness.pass(2 * harness.policy.federation.silenceTimeout)
         #expect(harness.takeSent(connection).contains { $0.is("ask", Namespaces.relay) })
         #expect(!harness.takeDials().isEmpty, "the silent stream was given up for another")
     }

@@ -21,7 +21,7 @@ import XMPPXML
     /// A store in which 10,000 messages wait, made once.
     private static let snapshot: MemoryStore.Snapshot = {
         var harness = Harness()
-        harness.policy.delayWarning = 0
+        harness.policy.federation.delayWarning = 0
         fill(&harness, 1...count)
         return harness.store.snapshot()
     }()
@@ -44,7 +44,7 @@ import XMPPXML
     private func started(_ policy: (inout SitePolicy) -> Void = { _ in }) -> Harness {
         var harness = Harness()
         harness.store.restore(Self.snapshot)
-        harness.policy.delayWarning = 0
+        harness.policy.federation.delayWarning = 0
         policy(&harness.policy)
         harness.restart()
         return harness
@@ -57,8 +57,8 @@ import XMPPXML
         while true {
             let sent = harness.takeSent(connection).filter { $0.name != "ask" && $0.name != "r" }
             guard let mark = sent.last.flatMap({ RelayMark($0.first("seq", Namespaces.relay) ?? $0) }) else { break }
-            #expect(sent.count <= harness.policy.windowEntries)
-            #expect(harness.federation.links[0].lanes[1].inFlight <= harness.policy.windowEntries)
+            #expect(sent.count <= harness.policy.federation.windowEntries)
+            #expect(harness.federation.links[0].lanes[1].inFlight <= harness.policy.federation.windowEntries)
             names += sent.map(\.name)
             numbers += sent.compactMap { RelayMark($0.first("seq", Namespaces.relay) ?? $0)?.number }
             harness.receive(.nonza(Harness.have(mark)), on: connection)
@@ -113,7 +113,7 @@ import XMPPXML
     @Test("S5: 10,000 entries expire in slices, each is answered once, and the voids before the others cost nobody anything")
     func expiry() throws {
         var harness = started()
-        harness.pass(harness.policy.entryLifetime - 1000)
+        harness.pass(harness.policy.federation.entryLifetime - 1000)
         #expect(harness.routed.isEmpty)
         harness.routed = []
         harness.pass(3_600_000)
@@ -141,7 +141,7 @@ import XMPPXML
 
     @Test("voids that a foreign server need not see are passed over in slices")
     func foreignVoids() throws {
-        var harness = started { $0.entryLifetime = 1 }
+        var harness = started { $0.federation.entryLifetime = 1 }
         var cursor: EntryName?
         repeat {
             var page = QueuePage()
@@ -185,7 +185,7 @@ import XMPPXML
 
     @Test("each sender is told once that messages wait, however many slices that takes, and once more after a crash at most")
     func warnings() {
-        var harness = started { $0.delayWarning = 4 * 3_600_000 }
+        var harness = started { $0.federation.delayWarning = 4 * 3_600_000 }
         harness.pass(4 * 3_600_000 + 60_000)
         let told = harness.routed.compactMap { $0.to?.localpart }
         #expect(told.count == Self.senders)
@@ -236,9 +236,9 @@ import XMPPXML
 
     @Test("a queue that was accepted for an office stays when the office is none any more")
     func formerOffice() throws {
-        var harness = started { $0.knownPeers = [] }
+        var harness = started { $0.federation.knownPeers = [] }
         harness.dialFails(.serviceNotOffered)
-        harness.pass(harness.policy.strangerTimeout + 1000)
+        harness.pass(harness.policy.federation.strangers.timeout + 1000)
         #expect(harness.waiting == Self.count)
         #expect(harness.routed.isEmpty)
         expectShortTurns(harness)

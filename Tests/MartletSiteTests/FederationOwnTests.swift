@@ -119,11 +119,11 @@ struct FederationOwnTests {
         _ = harness.takeSent(connection)
         _ = harness.takeChanges()
         for _ in 0..<3 {
-            harness.pass(harness.policy.silenceTimeout)
+            harness.pass(harness.policy.federation.silenceTimeout)
             #expect(harness.takeSent(connection).map(\.name) == ["ask"])
             harness.receive(.nonza(Harness.have(nil)), on: connection)
         }
-        harness.pass(3 * harness.policy.silenceTimeout)
+        harness.pass(3 * harness.policy.federation.silenceTimeout)
         #expect(harness.takeChanges().map(\.kind).first == .failing)
     }
 

@@ -209,7 +209,7 @@ import XMPPXML
         #expect(harness.store.bytes == 0)
         #expect(harness.federation.links.isEmpty)
         let dials = harness.takeDials()
-        let streams = harness.policy.pendingDialbacksPerStream
+        let streams = harness.policy.limits.pendingDialbacksPerStream
         // The first key of a stream is counted with the stream itself.
         #expect(dials.count <= streams + 1 && dials.count >= streams)
         #expect(dials.allSatisfy { $0.purpose == .verify(key: "k", streamID: "s") })

@@ -20,7 +20,7 @@ struct TwoFederations {
 
     init() {
         brno.policy = SitePolicy(domains: [Harness.peer])
-        brno.policy.knownPeers = [Harness.local]
+        brno.policy.federation.knownPeers = [Harness.local]
     }
 
     /// The attempt under way succeeds, and everything that can be said is said.
@@ -181,7 +181,7 @@ struct TwoFederations {
             let places: [QueueRow] = two.pilsen.rows()
             #expect(places.map(\.state) == [.sent, .sent, .waiting])
             #expect(two.pilsen.deskHold([places[0]]).refused.count == 1)
-            two.pilsen.pass(two.pilsen.policy.entryLifetime + 3_600_000)
+            two.pilsen.pass(two.pilsen.policy.federation.entryLifetime + 3_600_000)
             let texts = two.pilsen.routed.filter(\.isError).compactMap {
                 $0.payload("error", Namespaces.client)?.first("text", Namespaces.stanzaErrors)?.text
             }
@@ -297,7 +297,7 @@ struct TwoFederations {
     @Test("federation.rollback = continue: the lane goes on by itself, with an alarm")
     func continues() throws {
         var two = TwoFederations()
-        two.pilsen.policy.continuesAfterRollback = true
+        two.pilsen.policy.federation.continuesAfterRollback = true
         two.pilsen.acceptMessage("a")
         try two.connect()
         two.cut()

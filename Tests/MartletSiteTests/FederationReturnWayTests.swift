@@ -12,7 +12,7 @@ import XMPPXML
 @Suite("XEP-0288: the streams of peers that cannot be dialled")
 struct FederationReturnWayTests {
     typealias Harness = FederationHarness
-    private static let silence = SitePolicy(domains: [Harness.local]).silenceTimeout
+    private static let silence = SitePolicy(domains: [Harness.local]).federation.silenceTimeout
 
     /// The peer opens a stream that may carry stanzas back.
     private static func opened(
@@ -112,7 +112,7 @@ struct FederationReturnWayTests {
     @Test("where a certificate is required dialback is not enough", arguments: [PeerProof.dialback, .certificate])
     func requiredCertificate(proof: PeerProof) {
         var harness = Harness()
-        harness.policy.certificateRequired = [Harness.peer]
+        harness.policy.federation.certificateRequired = [Harness.peer]
         harness.acceptMessage("a")
         harness.dialFails()
         let theirs = Self.opened(&harness, .relay, proof)
@@ -125,7 +125,7 @@ struct FederationReturnWayTests {
         var harness = Harness()
         harness.acceptMessage("a")
         let theirs = Self.opened(&harness)
-        harness.policy.blockedPeers = [Harness.peer]
+        harness.policy.federation.blockedPeers = [Harness.peer]
         harness.dialFails()
         #expect(harness.takeSent(theirs).isEmpty)
     }

@@ -95,10 +95,10 @@ import XMPPXML
         let connection = try harness.dialSucceeds(relay: true)
         harness.receive(.nonza(Harness.have(nil)), on: connection)
         _ = harness.takeSent(connection)
-        harness.pass(harness.policy.silenceTimeout / 2 + 2000)
+        harness.pass(harness.policy.federation.silenceTimeout / 2 + 2000)
         #expect(harness.takeSent(connection).map(\.name) == ["ask"])
         #expect(!harness.effects.contains(.stream(connection, .abort)))
-        harness.pass(harness.policy.silenceTimeout)
+        harness.pass(harness.policy.federation.silenceTimeout)
         #expect(harness.effects.contains(.stream(connection, .abort)))
         #expect(harness.waiting == 1)
     }
@@ -178,7 +178,7 @@ import XMPPXML
     @Test("each entry names the one before, over windows, voids, streams and restarts")
     func after() throws {
         var harness = Harness()
-        harness.policy.windowEntries = 2
+        harness.policy.federation.windowEntries = 2
         for number in 1...5 { harness.acceptMessage("m\(number)") }
         var connection = try harness.dialSucceeds(relay: true)
         harness.receive(.nonza(Harness.have(nil)), on: connection)
@@ -208,8 +208,8 @@ import XMPPXML
     @Test("S5: past its lifetime an entry is a void on the wire, and its sender's bare address hears of it")
     func expiry() throws {
         var harness = Harness()
-        harness.policy.entryLifetime = 3_600_000
-        harness.policy.retryMaximum = 600_000
+        harness.policy.federation.entryLifetime = 3_600_000
+        harness.policy.federation.retryMaximum = 600_000
         harness.acceptMessage("old")
         harness.dialFails()
         harness.pass(3_000_000)

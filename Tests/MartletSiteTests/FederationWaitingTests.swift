@@ -39,7 +39,7 @@ import XMPPXML
     @Test("XEP-0079: what expires while it waits becomes a void; its sender hears of it unless it said drop")
     func advancedMessageProcessing() throws {
         var harness = Harness()
-        harness.policy.retryMaximum = 3_600_000
+        harness.policy.federation.retryMaximum = 3_600_000
         harness.accept(expiring("dropped", after: 60, action: "drop"))
         harness.accept(expiring("told", after: 120, action: "error"))
         harness.accept(expiring("wanted", after: 60, action: "notify"))
@@ -61,7 +61,7 @@ import XMPPXML
     @Test("XEP-0131: a TTL ends waiting, counted from Created if that is there; nonsense changes nothing")
     func timeToLive() {
         var harness = Harness()
-        harness.policy.retryMaximum = 3_600_000
+        harness.policy.federation.retryMaximum = 3_600_000
         func headers(_ pairs: [(String, String)]) -> Element {
             Element(
                 "headers", Namespaces.stanzaHeaders,
@@ -98,8 +98,8 @@ import XMPPXML
     @Test("S5: only what was written to a stream may have arrived, also after a restart")
     func mayHaveArrived() throws {
         var harness = Harness()
-        harness.policy.windowEntries = 1
-        harness.policy.entryLifetime = 3_600_000
+        harness.policy.federation.windowEntries = 1
+        harness.policy.federation.entryLifetime = 3_600_000
         harness.acceptMessage("sent")
         harness.acceptMessage("kept")
         let connection = try harness.dialSucceeds(relay: true)
@@ -107,7 +107,7 @@ import XMPPXML
         #expect(Harness.marks(harness.takeSent(connection)).map(\.number) == [1])
         harness.restart()
         harness.dialFails()
-        harness.policy.retryMaximum = 4 * 3_600_000
+        harness.policy.federation.retryMaximum = 4 * 3_600_000
         harness.pass(3_700_000)
         #expect(errors(harness) == ["sent", "kept"])
         #expect(words(harness.routed.first { $0.id == "sent" }).contains("may have arrived"))
@@ -117,7 +117,7 @@ import XMPPXML
     @Test("a link may have a lifetime of its own")
     func lifetime() {
         var harness = Harness()
-        harness.policy.entryLifetimes[Harness.peer] = 60_000
+        harness.policy.federation.entryLifetimes[Harness.peer] = 60_000
         harness.acceptMessage("short")
         harness.dialFails()
         harness.pass(62_000)
@@ -128,11 +128,11 @@ import XMPPXML
     func warning() throws {
         var harness = Harness()
         let carol = JID(preparedLocalpart: "carol", preparedDomainpart: "pilsen.example", preparedResourcepart: "desk")
-        harness.policy.retryMaximum = 86_400_000
+        harness.policy.federation.retryMaximum = 86_400_000
         for number in 1...600 { harness.accept(Harness.message("m\(number)")) }
         harness.accept(Harness.message("c", from: carol))
         harness.dialFails()
-        harness.pass(harness.policy.delayWarning - 10)
+        harness.pass(harness.policy.federation.delayWarning - 10)
         #expect(harness.routed.isEmpty)
         harness.restart()
         harness.dialFails()
@@ -143,17 +143,17 @@ import XMPPXML
         #expect(bodies.reduce(0) { $0 + (Int($1.prefix { $0.isNumber }) ?? 0) } == 600)
         #expect(bodies.allSatisfy { $0.contains("brno.example") && $0.contains("2023-11-14 22:13 UTC") })
         #expect(harness.routed.count { $0.to == carol.bare } == 1)
-        harness.pass(harness.policy.delayWarning + 60_000)
+        harness.pass(harness.policy.federation.delayWarning + 60_000)
         #expect(harness.routed.count { $0.to == carol.bare } == 1)
         harness.accept(Harness.message("another"))
-        harness.pass(harness.policy.delayWarning + 60_000)
+        harness.pass(harness.policy.federation.delayWarning + 60_000)
         #expect(harness.routed.last?.payload("body", Namespaces.client)?.text.hasPrefix("Your message to") == true)
     }
 
     @Test("no warning where it is switched off, and none for errors and subscription requests")
     func silence() {
         var harness = Harness()
-        harness.policy.delayWarning = 0
+        harness.policy.federation.delayWarning = 0
         harness.acceptMessage("m")
         harness.dialFails()
         harness.pass(86_400_000)
@@ -194,7 +194,7 @@ import XMPPXML
         harness.receive(.nonza(Harness.have(marks.last)), on: connection)
         harness.receive(.peerVerified(Harness.outgoing, .certificate), on: harness.newConnection())
         #expect(harness.takeSent(connection).map(\.name) == ["ask"])
-        harness.pass(harness.policy.silenceTimeout + 1000)
+        harness.pass(harness.policy.federation.silenceTimeout + 1000)
         #expect(harness.effects.contains(.stream(connection, .abort)))
     }
 
@@ -271,8 +271,8 @@ import XMPPXML
     @Test("one expiry timer for a link, however often its queue runs empty; and one where only voids waited at the start")
     func expiryTimers() throws {
         var harness = Harness()
-        harness.policy.entryLifetime = 3_600_000
-        harness.policy.retryMaximum = 86_400_000
+        harness.policy.federation.entryLifetime = 3_600_000
+        harness.policy.federation.retryMaximum = 86_400_000
         harness.acceptMessage("first")
         let connection = try harness.dialSucceeds(relay: true)
         harness.receive(.nonza(Harness.have(nil)), on: connection)
@@ -298,7 +298,7 @@ import XMPPXML
         var harness = Harness()
         harness.acceptMessage("a")
         let connection = try harness.dialSucceeds(relay: false)
-        for _ in 0..<8 { harness.pass(harness.policy.silenceTimeout + 1000) }
+        for _ in 0..<8 { harness.pass(harness.policy.federation.silenceTimeout + 1000) }
         #expect(harness.effects.contains(.stream(connection, .close(nil))))
         #expect(harness.effects.contains(.stream(connection, .abort)))
         harness.pass(120_000)

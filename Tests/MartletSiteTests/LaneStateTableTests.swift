@@ -73,12 +73,12 @@ extension StateTableTests {
                             let generation = lane.harness.federation.links[0].generation
                             lane.fire(
                                 .link(.silence(LaneSubject.link, generation: generation)),
-                                after: lane.harness.policy.silenceTimeout)
+                                after: lane.harness.policy.federation.silenceTimeout)
                         }
                         return true
                     },
                     .init("the lifetime is over") { lane in
-                        lane.fire(.link(.expiry(LaneSubject.link)), after: lane.harness.policy.entryLifetime + 1)
+                        lane.fire(.link(.expiry(LaneSubject.link)), after: lane.harness.policy.federation.entryLifetime + 1)
                         return true
                     },
                     .init("the operator purges what waits", needs: "a lane") { lane in

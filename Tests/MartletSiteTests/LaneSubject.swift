@@ -21,8 +21,8 @@ struct LaneSubject {
     static let link = LinkID(slot: 0)
 
     init() {
-        harness.policy.delayWarning = 0
-        harness.policy.retryMinimum = 1000
+        harness.policy.federation.delayWarning = 0
+        harness.policy.federation.retryMinimum = 1000
         harness.step { $0.boot($1) }
     }
 

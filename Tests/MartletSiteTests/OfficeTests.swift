@@ -23,8 +23,8 @@ struct OfficeTests {
     }
 
     private func configure(_ site: inout Site, _ offices: [String]) {
-        site.policy.knownPeers = offices.map(Self.domain)
-        site.policy.officeNames[Self.domain("brno.example")] = "Brno"
+        site.policy.federation.knownPeers = offices.map(Self.domain)
+        site.policy.federation.officeNames[Self.domain("brno.example")] = "Brno"
         site.handle(.policyChanged(site.policy))
     }
 
@@ -62,7 +62,7 @@ struct OfficeTests {
         #expect(items(roster(&site, romeo, version: version)) == [])
         configure(&site, ["brno.example"])
         #expect(items(roster(&site, romeo, version: version)).count == 1)
-        site.policy.officesGroup = ""
+        site.policy.federation.officesGroup = ""
         site.handle(.policyChanged(site.policy))
         let none = roster(&site, romeo, version: version)
         #expect(none?.first("query", Namespaces.roster) != nil)
@@ -142,7 +142,7 @@ struct OfficeTests {
         site.pass(OfficeLimits.delay)
         #expect(site.take(romeo).map { $0["from"] } == ["brno.example", "zlin.example"])
         site.link(.failing)
-        site.pass(site.policy.presenceGrace - 1)
+        site.pass(site.policy.federation.presenceGrace - 1)
         #expect(site.take(romeo) == [])
         site.pass(1 + OfficeLimits.delay)
         var told = site.take(romeo)
@@ -217,7 +217,7 @@ struct OfficeTests {
         _ = roster(&site, romeo)
         site.send(romeo, "<presence/>")
         site.flush()
-        site.policy.knownPeers = [Self.domain("brno.example")]
+        site.policy.federation.knownPeers = [Self.domain("brno.example")]
         site.crash()
         let resumed = site.resume(romeo, h: 2)
         let pushed = site.take(resumed).filter { $0.name == "iq" }.flatMap { items($0) }

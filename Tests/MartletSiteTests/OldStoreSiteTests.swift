@@ -30,7 +30,7 @@ private struct OldOffice {
         start = MetaTable.number(.wallTime, in: rows.begin()) ?? 0
         rows.abort()
         var policy = SitePolicy(domains: [Self.domain])
-        policy.knownPeers = [Self.peer]
+        policy.federation.knownPeers = [Self.peer]
         driver = SiteDriver(store: store, policy: policy, random: RandomStream(seed: 7))
         effects += try driver.boot(monotonic: 0, wall: WallTime(milliseconds: start + 1000))
     }

@@ -16,7 +16,7 @@ struct PresenceTruthTests {
     /// A site whose user sees each of the contacts and is seen by them, without a word from them yet.
     private func site(_ contacts: [String], users: [String] = ["romeo", "juliet"]) -> Site {
         var site = Site(users: users)
-        site.policy.rosterItems = 10_000
+        site.policy.limits.rosterItems = 10_000
         site.subscribe("romeo", to: contacts)
         return site
     }
@@ -42,7 +42,7 @@ struct PresenceTruthTests {
         _ = (site.take(desk), site.take(phone))
         site.link(.up(wantsRefresh: false))
         site.link(.failing)
-        site.pass(site.policy.presenceGrace - 1)
+        site.pass(site.policy.federation.presenceGrace - 1)
         #expect(site.take(desk) == [])
         site.pass(1)
         for client in [desk, phone] {
@@ -59,7 +59,7 @@ struct PresenceTruthTests {
     func words() {
         var site = site(["x@brno.example"])
         site.policy.utcOffset = 7200
-        site.policy.presenceGrace = 86_400_000
+        site.policy.federation.presenceGrace = 86_400_000
         let desk = site.login("romeo", "desk")
         site.receive(available("x@brno.example/a"))
         _ = site.take(desk)
@@ -75,7 +75,7 @@ struct PresenceTruthTests {
         site.receive(available("x@brno.example/a"))
         _ = (site.take(desk), site.takeRemote())
         site.link(.failing)
-        site.pass(site.policy.presenceGrace - 1)
+        site.pass(site.policy.federation.presenceGrace - 1)
         site.link(.up(wantsRefresh: true))
         #expect(site.takeRemote().map(\.type) == [nil, "probe"])
         site.receive(available("x@brno.example/a"))
@@ -268,7 +268,7 @@ struct PresenceTruthTests {
         _ = site.take(desk)
         site.wantedLinks = []
         site.link(.lost)
-        site.pass(site.policy.presenceGrace)
+        site.pass(site.policy.federation.presenceGrace)
         #expect(site.take(desk) == [])
         #expect(site.wantedLinks.map(\.peer.domainpart) == ["brno.example"])
         site.link(.failing)

@@ -140,7 +140,7 @@ struct SessionSubject {
 
     static func expired() -> SessionSubject {
         var subject = detached()
-        subject.harness.pass(subject.harness.policy.resumptionTimeout + 1)
+        subject.harness.pass(subject.harness.policy.client.resumptionTimeout + 1)
         return subject
     }
 
@@ -253,7 +253,7 @@ extension StateTableTests {
                 {
                     subject in
                     guard subject.hasConnection else { return false }
-                    subject.harness.pass(subject.harness.policy.fenceDelay)
+                    subject.harness.pass(subject.harness.policy.client.fenceDelay)
                     let pings = subject.harness.takeAll(subject.client).filter { $0.first("ping", Namespaces.ping) != nil }
                     guard let ping = pings.first, let id = ping["id"], let from = ping["from"] else { return false }
                     return subject.send("<iq type='result' id='\(id)' to='\(from)'/>")
@@ -322,7 +322,7 @@ extension StateTableTests {
                     return true
                 },
                 .init("the time to resume passes") { subject in
-                    subject.harness.pass(subject.harness.policy.resumptionTimeout + 1000)
+                    subject.harness.pass(subject.harness.policy.client.resumptionTimeout + 1000)
                     return true
                 },
                 .init("the server starts anew") { subject in

@@ -47,7 +47,7 @@ struct SessionsAccountTests {
         var site = SessionsHarness()
         let verona = try JID("verona.example")
         site.policy.hosts.append(Host(verona))
-        site.policy.allowsRegistration = true
+        site.policy.client.allowsRegistration = true
         #expect(ask(&site, "romeo")?.isDecoy == false)
         let decoy = ask(&site, "romeo", domain: verona)
         #expect(decoy?.isDecoy == true, "nobody of that name is there")
@@ -58,7 +58,7 @@ struct SessionsAccountTests {
         #expect(ask(&site, "romeo", domain: verona)?.isDecoy == false)
         #expect(site.site.accounts.count == 3)
         // What is tried against the one does not lock the other out.
-        site.policy.failedLoginsPerAccount = 1
+        site.policy.limits.failedLoginsPerAccount = 1
         let address = RemoteAddress("198.51.100.1")
         site.client(connection, .authenticationFailed(localpart: "romeo", domain: verona, address: address))
         #expect(ask(&site, "romeo", domain: verona) == nil)
@@ -69,8 +69,8 @@ struct SessionsAccountTests {
     @Test("failed logins are counted per account and per address for five minutes")
     func failures() {
         var site = SessionsHarness()
-        site.policy.failedLoginsPerAccount = 3
-        site.policy.failedLoginsPerAddress = 3
+        site.policy.limits.failedLoginsPerAccount = 3
+        site.policy.limits.failedLoginsPerAddress = 3
         for number in 0..<3 {
             site.client(connection, .failure("Romeo", RemoteAddress("198.51.100.\(number)")))
         }
@@ -82,7 +82,7 @@ struct SessionsAccountTests {
         }
         _ = ask(&site, "juliet")
         #expect(site.commands[connection]?.last == .refuseCredentials)
-        site.pass(site.policy.failedLoginWindow)
+        site.pass(site.policy.limits.failedLoginWindow)
         #expect(ask(&site, "romeo")?.isDecoy == false)
     }
 
@@ -95,7 +95,8 @@ struct SessionsAccountTests {
         }
         #expect(failures.entries == AccountLimits.loginFailureEntries)
         failures.failed(
-            account: nil, address: RemoteAddress("x"), policy: policy, now: Instant(milliseconds: policy.failedLoginWindow))
+            account: nil, address: RemoteAddress("x"), policy: policy,
+            now: Instant(milliseconds: policy.limits.failedLoginWindow))
         #expect(failures.entries == 1)
     }
 
@@ -135,7 +136,7 @@ struct SessionsAccountTests {
             #expect(site.sessions.sessionCount == 0)
         }
         var site = SessionsHarness()
-        site.policy.allowsRegistration = true
+        site.policy.client.allowsRegistration = true
         site.now += 1
         let client = SessionsHarness.Client(connection: site.authenticate("romeo"), jid: romeo)
         site.send(
@@ -149,7 +150,7 @@ struct SessionsAccountTests {
     @Test("RFC 6120 §7: resources are requested or given; the newer session wins a conflict; there is an end")
     func binding() {
         var site = SessionsHarness()
-        site.policy.resourcesPerAccount = 2
+        site.policy.client.resourcesPerAccount = 2
         let first = site.bind("romeo", "orchard")
         #expect(first.jid.description == "romeo@pilsen.example/orchard")
         let given = site.bind("romeo", "")
@@ -286,7 +287,7 @@ struct SessionsAccountTests {
     @Test("XEP-0077: where allowed, accounts are made, get another password, and are cancelled by their owners")
     func registration() {
         var site = SessionsHarness()
-        site.policy.allowsRegistration = true
+        site.policy.client.allowsRegistration = true
         register(&site, "Mercutio", "secret")
         #expect(site.inboxes[connection]?.last?["type"] == "result")
         let credentials = ask(&site, "mercutio", .scramSHA256)
@@ -311,7 +312,7 @@ struct SessionsAccountTests {
         #expect(site.take(mercutio).map { $0["type"] } == ["result"])
         #expect(site.closed[mercutio.connection] == .some(StreamError(.notAuthorized)))
         #expect(site.site.accounts.count == 2)
-        for number in 0..<site.policy.registrationsPerMinute { register(&site, "r\(number)", "x") }
+        for number in 0..<site.policy.client.registrationsPerMinute { register(&site, "r\(number)", "x") }
         #expect(site.inboxes[connection]?.last?.condition == "resource-constraint")
     }
 
@@ -332,7 +333,7 @@ struct SessionsAccountTests {
     @Test("XEP-0077: keys are derived elsewhere, nothing is answered before, and what has changed meanwhile counts")
     func keysDerivedElsewhere() {
         var site = SessionsHarness()
-        site.policy.allowsRegistration = true
+        site.policy.client.allowsRegistration = true
         site.derivesKeysAtOnce = false
         register(&site, "mercutio", "first")
         register(&site, "mercutio", "second")
@@ -369,7 +370,7 @@ struct SessionsAccountTests {
     @Test("XEP-0198 §4: another password is counted when it is there, and not before")
     func passwordIsCounted() {
         var site = SessionsHarness()
-        site.policy.allowsRegistration = true
+        site.policy.client.allowsRegistration = true
         site.derivesKeysAtOnce = false
         let romeo = site.bind("romeo", "orchard")
         _ = site.enable(romeo)
@@ -402,8 +403,8 @@ struct SessionsAccountTests {
     @Test("XEP-0077: where too much waits, a password is refused with resource-constraint, and stays what it was")
     func keysRefused() {
         var site = SessionsHarness()
-        site.policy.allowsRegistration = true
-        site.policy.registrationsPerMinute = 3
+        site.policy.client.allowsRegistration = true
+        site.policy.client.registrationsPerMinute = 3
         site.derivesKeysAtOnce = false
         register(&site, "mercutio", "secret")
         let romeo = site.bind("romeo", "orchard")
@@ -431,7 +432,7 @@ struct SessionsAccountTests {
     @Test("XEP-0077: a connection that has bound nothing survives its own change of the password, and nobody else's")
     func unboundChange() {
         var site = SessionsHarness()
-        site.policy.allowsRegistration = true
+        site.policy.client.allowsRegistration = true
         site.derivesKeysAtOnce = false
         let bind = "<iq type='set' id='b'><bind xmlns='\(Namespaces.bind)'/></iq>"
         let first = SessionsHarness.Client(connection: site.authenticate("romeo"), jid: SessionsHarness.account("romeo"))

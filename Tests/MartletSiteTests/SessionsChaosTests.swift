@@ -115,7 +115,7 @@ private struct Devices {
     private mutating func passLong() {
         for step in 0..<40 {
             for index in devices.indices where devices[index]?.isManaged == false { read(index) }
-            site.pass(step == 0 ? site.policy.fenceDelay : site.policy.resumptionTimeout / 39 + 1)
+            site.pass(step == 0 ? site.policy.client.fenceDelay : site.policy.client.resumptionTimeout / 39 + 1)
         }
     }
 
@@ -144,7 +144,7 @@ private struct Devices {
     /// Everybody goes, and one new device reads what is left.
     mutating func finish() {
         for index in devices.indices { leave(index) }
-        site.pass(site.policy.resumptionTimeout)
+        site.pass(site.policy.client.resumptionTimeout)
         devices = [nil, nil, nil]
         var last = site.bind("juliet", "last")
         last.token = site.enable(last)

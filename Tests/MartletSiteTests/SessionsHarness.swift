@@ -111,9 +111,9 @@ struct SessionsHarness {
         if let hosts { policy = SitePolicy(hosts: hosts) }
         more = services
         // Nobody answers there, and nothing there comes to an end meanwhile.
-        policy.newStrangersPerHour = .max
-        policy.strangerTimeout = 1 << 50
-        policy.delayWarning = 0
+        policy.federation.strangers.newDomainsPerHour = .max
+        policy.federation.strangers.timeout = 1 << 50
+        policy.federation.delayWarning = 0
         site = Self.site(policy, elsewhere, services)
         step { $0.boot($1) }
         let keys = PasswordKeys.Keys(salt: [1], iterations: 4096, storedKey: [2], serverKey: [3])
@@ -232,7 +232,7 @@ struct SessionsHarness {
 
     /// Lets time pass until clients are asked for what was sent until now.
     mutating func passToFence() {
-        pass(policy.fenceDelay + SessionLimits.askTogether - 1)
+        pass(policy.client.fenceDelay + SessionLimits.askTogether - 1)
     }
 
     /// Federation says what became of the link to `peer`.
@@ -244,7 +244,7 @@ struct SessionsHarness {
     /// Lets the link be down until everybody knows.
     mutating func cut(_ peer: String = "brno.example") {
         link(.failing, to: peer)
-        pass(policy.presenceGrace)
+        pass(policy.federation.presenceGrace)
     }
 
     /// The process dies: what was not committed is gone, and a new one starts from the store.

@@ -109,7 +109,7 @@ struct SessionsManagementTests {
         let juliet = site.loginResumable("juliet", "balcony")
         _ = site.take(chamber)
         site.lose(juliet)
-        site.pass(site.policy.resumptionTimeout - 1)
+        site.pass(site.policy.client.resumptionTimeout - 1)
         #expect(site.take(chamber) == [])
         site.pass(1)
         #expect(site.take(chamber).map { $0["type"] } == ["unavailable"])
@@ -122,7 +122,7 @@ struct SessionsManagementTests {
         let juliet = site.loginResumable("juliet", "balcony")
         site.send(juliet, chat("romeo@pilsen.example", "1"))
         site.lose(juliet)
-        site.pass(site.policy.resumptionTimeout)
+        site.pass(site.policy.client.resumptionTimeout)
         let again = site.resume(juliet, h: 0)
         let failed = site.take(again).first
         #expect(failed?.name == "failed")
@@ -154,15 +154,15 @@ struct SessionsManagementTests {
         #expect(site.takeBodies(chamber) == ["1", "2"])
         site.acknowledge(chamber, 3)
         #expect(site.waiting("juliet") == 1)
-        site.pass(site.policy.resumptionTimeout)
+        site.pass(site.policy.client.resumptionTimeout)
         #expect(site.takeBodies(chamber) == [])
         site.lose(chamber)
-        site.pass(site.policy.resumptionTimeout)
+        site.pass(site.policy.client.resumptionTimeout)
         #expect(site.waiting("juliet") == 1)
         let again = site.bind("juliet", "orchard")
         site.send(again, "<presence/>")
         #expect(site.takeBodies(again) == ["2"])
-        site.pass(site.policy.fenceDelay + site.policy.fenceTimeout)
+        site.pass(site.policy.client.fenceDelay + site.policy.client.fenceTimeout)
         #expect(site.store.count(.log) == 0)
         #expect(site.store.count(.mailbox) == 0)
     }
@@ -213,7 +213,7 @@ struct SessionsManagementTests {
     @Test("a session that acknowledges nothing ends, and its messages go back to the mailbox")
     func limit() {
         var site = SessionsHarness()
-        site.policy.unacknowledgedStanzas = 10
+        site.policy.client.unacknowledgedStanzas = 10
         let romeo = site.login("romeo", "orchard")
         let juliet = site.loginResumable("juliet", "balcony")
         for number in 0..<11 { site.send(romeo, chat("juliet@pilsen.example", String(number))) }
@@ -253,7 +253,7 @@ struct SessionsManagementTests {
         let romeo = site.login("romeo", "orchard")
         let juliet = site.loginResumable("juliet", "balcony")
         site.send(romeo, chat("juliet@pilsen.example", "1"))
-        site.pass(site.policy.fenceDelay + SessionLimits.acknowledgementTimeout)
+        site.pass(site.policy.client.fenceDelay + SessionLimits.acknowledgementTimeout)
         #expect(site.closed[juliet.connection]??.condition == .connectionTimeout)
         #expect(site.sessions.sessionCount == 2)
     }
@@ -272,7 +272,7 @@ struct SessionsManagementTests {
     @Test("of a contact that comes and goes while a session waits only the last state is kept")
     func coalesced() {
         var site = SessionsHarness()
-        site.policy.unacknowledgedStanzas = 10
+        site.policy.client.unacknowledgedStanzas = 10
         let juliet = site.loginResumable("juliet", "balcony")
         site.lose(juliet)
         for number in 0..<50 {
@@ -317,7 +317,7 @@ struct SessionsHandoverTests {
     @Test("many messages of an ended session go to the others in windows, and end none of them")
     func windows() {
         var site = SessionsHarness()
-        site.policy.unacknowledgedStanzas = 300
+        site.policy.client.unacknowledgedStanzas = 300
         let romeo = site.login("romeo", "orchard")
         let chamber = site.loginResumable("juliet", "chamber")
         let balcony = site.loginResumable("juliet", "balcony")
@@ -325,7 +325,7 @@ struct SessionsHandoverTests {
         _ = site.take(chamber)
         site.lose(balcony)
         for number in 0..<290 { site.send(romeo, chat("juliet@pilsen.example/balcony", String(number))) }
-        site.pass(site.policy.resumptionTimeout)
+        site.pass(site.policy.client.resumptionTimeout)
         site.send(romeo, chat("juliet@pilsen.example", "290"))
         var handled: UInt32 = 2
         var bodies: [String] = []
@@ -358,7 +358,7 @@ struct SessionsTimerTests {
             site.acknowledge(juliet, handled)
         }
         #expect(site.timerCount <= 4)
-        site.pass(SessionLimits.acknowledgementTimeout + site.policy.fenceTimeout)
+        site.pass(SessionLimits.acknowledgementTimeout + site.policy.client.fenceTimeout)
         #expect(site.timerCount == 0)
         #expect(site.closed.isEmpty)
     }

@@ -146,7 +146,7 @@ struct SessionsMessageTests {
         let juliet = site.login("juliet", "balcony")
         site.send(romeo, chat("juliet@pilsen.example", "1"))
         site.passToFence()
-        site.pass(site.policy.fenceTimeout - SessionLimits.askTogether)
+        site.pass(site.policy.client.fenceTimeout - SessionLimits.askTogether)
         #expect(site.waiting("juliet") == 1)
         #expect(site.takeAll(juliet).filter { $0.name == "iq" }.count == 1)
         site.pass(SessionLimits.askTogether)
@@ -220,7 +220,7 @@ struct SessionsMessageTests {
     @Test("RFC 6121 §8.5.2.2.1: a full mailbox answers service-unavailable; below the disk's reserve it is resource-constraint")
     func limits() {
         var site = SessionsHarness()
-        site.policy.mailboxMessages = 2
+        site.policy.limits.mailboxMessages = 2
         let romeo = site.login("romeo", "orchard")
         for body in ["1", "2", "3"] { site.send(romeo, chat("juliet@pilsen.example", body)) }
         #expect(site.take(romeo).map(\.condition) == ["service-unavailable"])

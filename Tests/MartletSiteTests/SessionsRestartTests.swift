@@ -167,7 +167,7 @@ struct SessionsRestartTests {
         site.flush()
         site.crash()
         #expect(site.takeRemote().filter { $0.type == "unavailable" } == [])
-        site.pass(site.policy.resumptionTimeout)
+        site.pass(site.policy.client.resumptionTimeout)
         #expect(site.takeRemote().map { $0.to?.description } == ["room@rooms.example/romeo"])
         #expect(site.store.count(.directed) == 0)
     }

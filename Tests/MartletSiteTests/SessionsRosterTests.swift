@@ -121,7 +121,7 @@ struct SessionsRosterTests {
     @Test("a roster has an end")
     func limit() {
         var site = SessionsHarness()
-        site.policy.rosterItems = 2
+        site.policy.limits.rosterItems = 2
         let romeo = site.login("romeo", "orchard")
         for name in ["a", "b", "c"] { site.send(romeo, set("<item jid='\(name)@x'/>")) }
         #expect(site.take(romeo).map(\.condition) == [nil, nil, "resource-constraint"])

@@ -20,7 +20,7 @@ struct SiteHarness {
 
     init(users: [String] = ["alice", "carol"]) {
         var policy = SitePolicy(domains: [Self.domain])
-        policy.knownPeers = [Self.peer]
+        policy.federation.knownPeers = [Self.peer]
         driver = SiteDriver(store: MemoryStore(), policy: policy, random: RandomStream(seed: 7))
         #expect(throws: Never.self) { effects += try driver.boot(monotonic: now, wall: wall) }
         let keys = PasswordKeys.Keys(salt: [1], iterations: 4096, storedKey: [2], serverKey: [3])

@@ -11,7 +11,7 @@ import XMPPXML
 extension Accounts {
     /// For the own account, by a session, on a connection without session, or by way of the server.
     public static let registration = ServiceDeclaration(
-        "Registration", features: [.init(Namespaces.register, of: [.host(.people)], when: \.allowsRegistration)],
+        "Registration", features: [.init(Namespaces.register, of: [.host(.people)], when: \.client.allowsRegistration)],
         requests: [.init("query", Namespaces.register, [.get, .set], to: [.ownAccount, .login, .host])])
 
     /// A request on a stream that waits for the answer: of somebody who has not logged in (`isStranger`), or for another password.
@@ -20,8 +20,8 @@ extension Accounts {
         _ stanza: Stanza, _ domain: JID, isStranger: Bool, on connection: ConnectionID, _ turn: Turn
     ) {
         let awaited = AwaitedKeys(request: stanza, domain: domain, connection: connection, isStranger: isStranger)
-        guard turn.policy.allowsRegistration, let password = stanza.chosenPassword,
-            registrations.take(limit: turn.policy.registrationsPerMinute, now: turn.now)
+        guard turn.policy.client.allowsRegistration, let password = stanza.chosenPassword,
+            registrations.take(limit: turn.policy.client.registrationsPerMinute, now: turn.now)
         else { return handle(awaited, turn) }
         keysRequests += 1
         let id = WorkID(keysRequests)
@@ -66,7 +66,7 @@ extension Accounts {
         guard let query = stanza.payload("query", Namespaces.register), let type = stanza.iqType, type.isRequest else {
             return stanza.errorReply(StanzaError(.badRequest))
         }
-        guard turn.policy.allowsRegistration, turn.policy.hasPeople(at: domain.domainpart) else {
+        guard turn.policy.client.allowsRegistration, turn.policy.hasPeople(at: domain.domainpart) else {
             return stanza.errorReply(StanzaError(.notAllowed))
         }
         if type == .get {
@@ -106,7 +106,7 @@ extension Accounts {
                         Element("password", Namespaces.register),
                     ]))
         }
-        guard turn.policy.allowsRegistration else { return .error(StanzaError(.notAllowed)) }
+        guard turn.policy.client.allowsRegistration else { return .error(StanzaError(.notAllowed)) }
         if query.first("remove", Namespaces.register) != nil {
             guard query.elements.count == 1 else { return .error(StanzaError(.badRequest)) }
             remove(account, turn)

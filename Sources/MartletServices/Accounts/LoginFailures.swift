@@ -26,8 +26,8 @@ struct LoginFailures {
 
     /// Whether either has reached its limit.
     func isBlocked(account: JID?, address: RemoteAddress, policy: SitePolicy, now: Instant) -> Bool {
-        count(.address(address), now) >= policy.failedLoginsPerAddress
-            || (account.map { count(.account($0), now) >= policy.failedLoginsPerAccount } ?? false)
+        count(.address(address), now) >= policy.limits.failedLoginsPerAddress
+            || (account.map { count(.account($0), now) >= policy.limits.failedLoginsPerAccount } ?? false)
     }
 
     /// Counts a failure.
@@ -52,7 +52,7 @@ struct LoginFailures {
         if windows[subject] != nil {
             windows[subject]?.count += 1
         } else {
-            let end = now + policy.failedLoginWindow
+            let end = now + policy.limits.failedLoginWindow
             windows[subject] = Window(count: 1, end: end)
             order.append((subject, end))
         }

@@ -196,9 +196,9 @@ public struct Offices {
 extension SitePolicy {
     /// The offices in everybody's roster, in the order of the configuration: contacts whose address is a domain.
     var offices: [SharedRosterItem] {
-        guard federates, !officesGroup.isEmpty else { return [] }
-        return knownPeers.filter { !serves($0.domainpart) && !blockedPeers.contains($0) }.map {
-            SharedRosterItem(jid: $0, name: officeNames[$0] ?? $0.domainpart, group: officesGroup)
+        guard federation.isEnabled, !federation.officesGroup.isEmpty else { return [] }
+        return federation.knownPeers.filter { !serves($0.domainpart) && !federation.blockedPeers.contains($0) }.map {
+            SharedRosterItem(jid: $0, name: federation.officeNames[$0] ?? $0.domainpart, group: federation.officesGroup)
         }
     }
 }

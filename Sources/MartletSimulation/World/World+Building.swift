@@ -12,10 +12,10 @@ extension World {
             bulk: topology.sites.flatMap { site in site.bulkUsers.map { Self.account($0, site.domain) } })
         for (index, site) in topology.sites.enumerated() {
             var policy = SitePolicy(domains: [domains[index]])
-            policy.knownPeers = domains.filter { $0 != domains[index] }
-            policy.laneRules = rules
-            if let lifetime = site.entryLifetime { policy.entryLifetime = lifetime.milliseconds }
-            if mutation == .bounceToDevice { policy.resumptionTimeout = 10_000 }
+            policy.federation.knownPeers = domains.filter { $0 != domains[index] }
+            policy.federation.laneRules = rules
+            if let lifetime = site.entryLifetime { policy.federation.entryLifetime = lifetime.milliseconds }
+            if mutation == .bounceToDevice { policy.client.resumptionTimeout = 10_000 }
             sites.append(SimulatedSite(name: site.name, domain: domains[index], policy: policy, mutation: mutation))
             sites[index].isBehindNAT = site.isBehindNAT
             environments.append(nil)

@@ -24,7 +24,8 @@ extension World {
         var policy = sites[site].policy
         // The administrator has changed his mind: what waits must not be overtaken by what is written from now on.
         if sites[site].incarnation % 2 == 0 {
-            policy.laneRules = LaneRules(urgent: policy.laneRules.bulk, bulk: policy.laneRules.urgent)
+            policy.federation.laneRules = LaneRules(
+                urgent: policy.federation.laneRules.bulk, bulk: policy.federation.laneRules.urgent)
         }
         var driver = SiteDriver(store: sites[site].store, policy: policy, random: RandomStream(key: key))
         guard let effects = try? driver.boot(monotonic: schedule.now, wall: wall(site)) else { return }
