@@ -37,6 +37,14 @@ def either(node, request):
     return node
 
 
+def test_the_way_of_a_stanza_is_explained(either):
+    said = succeeds(either.command("explain", "alice@office.example", "bob@office.example"))
+    assert "from client: repeated-messages looks at it" in said
+    assert "bob@office.example is an account here" in said
+    assert "away.example" in succeeds(either.command("explain", "alice@office.example", "bob@away.example"))
+    assert "is not an address" in fails(either.command("explain", "alice@office.example", "@"))
+
+
 def succeeds(done):
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -208,6 +208,20 @@ struct BusTests {
         #expect(site.take(romeo).map { $0["from"] } == ["romeo@pilsen.example"])
     }
 
+    @Test("a client's answer goes to whoever asked, a domain among them; to our own domains and accounts it goes nowhere")
+    func answersOfClients() {
+        var site = harness()
+        let romeo = site.login("romeo", "desk")
+        for to in ["brno.example", "a@brno.example/x", "pilsen.example", "romeo@pilsen.example", "juliet@pilsen.example"] {
+            site.send(romeo, "<iq type='result' id='1' to='\(to)'/><iq type='error' id='2' to='\(to)'/>")
+        }
+        #expect(
+            site.takeRemote().compactMap { $0.to?.description } == [
+                "brno.example", "brno.example", "a@brno.example/x", "a@brno.example/x",
+            ])
+        #expect(site.take(romeo) == [])
+    }
+
     // Interceptors
 
     @Test("the configuration says which rules are in force; the operator sees which would act and what they have stopped")

@@ -381,6 +381,28 @@ struct SessionsMessageTests {
         #expect(site.waiting("juliet") == 2)
     }
 
+    @Test("what is sent again after a resumption names its place like everything else: TCP's word counts for it too")
+    func arrivedAfterResumption() {
+        var site = SessionsHarness()
+        let romeo = site.loginResumable("romeo", "orchard")
+        let juliet = site.loginResumable("juliet", "balcony")
+        for body in ["1", "2"] { site.send(romeo, chat("juliet@pilsen.example", body)) }
+        site.lose(juliet)
+        site.send(romeo, chat("juliet@pilsen.example", "3"))
+        let again = site.resume(juliet, h: 1)
+        #expect(site.takeBodies(again) == ["1", "2", "3"])
+        var marks: [UInt64] = []
+        for case .mark(let place) in site.commands[again.connection] ?? [] { marks.append(place) }
+        #expect(marks.count == 3)
+        #expect(marks == marks.sorted())
+        site.client(again.connection, .arrived(marks[1]))
+        site.logout(again)
+        site.flush()
+        let third = site.bind("juliet", "balcony")
+        site.send(third, "<presence/>")
+        #expect(site.takeBodies(third) == ["3"])
+    }
+
     @Test("a place that was named before stream management was enabled proves nothing of what is counted since")
     func arrivedBeforeEnabling() {
         var site = SessionsHarness(users: ["romeo", "juliet"])
