@@ -20,7 +20,7 @@ public enum SessionTimer: Sendable, Equatable {
     /// A session has not given the acknowledgement that it was asked for.
     case answer(SessionID)
     /// The presence of a peer's people: its grace is over, a slice is due, or answers should have come.
-    case peerPresence(PeerPresenceTimer, peer: Int, generation: UInt64)
+    case peerPresence(PeerPresenceTimer, peer: PeerPlace, generation: UInt64)
     /// The next slice of roster pushes after items that no account owns have changed.
     case sharedItems(generation: UInt64)
 }
@@ -55,6 +55,15 @@ public enum OfficesTimer: Sendable, Equatable {
     case due
     /// A session may be shown the offices again.
     case dueAgain(SessionID)
+}
+
+/// Where sessions keep what they know of the people of one peer domain.
+public struct PeerPlace: Hashable, Sendable {
+    /// The place in their list.
+    public var slot: UInt32
+
+    /// The place `slot`.
+    public init(slot: UInt32) { self.slot = slot }
 }
 
 /// Why the presence of a peer's people is looked at.

@@ -26,14 +26,14 @@ struct PeerPresence {
         /// Whoever was sent directed presence is told of it again, session by session of each account.
         case directed(DirectedPlace)
         /// Whoever was not confirmed becomes unavailable, account by account.
-        case sweep(place: Int)
+        case sweep(place: OnlinePlace)
         /// Sessions older than this process are told of contacts that nobody has confirmed.
         case absentees(after: RosterTable.Pair?)
     }
 
     /// Where the work on directed presence stands.
     struct DirectedPlace: Equatable {
-        var account = 0
+        var account = OnlinePlace.first
         /// Among all addresses of the account's sessions.
         var offset = 0
     }

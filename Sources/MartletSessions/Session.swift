@@ -44,7 +44,7 @@ struct Session {
 
     let jid: JID
     /// The account's place in ``Sessions/online``.
-    let account: Int
+    let account: OnlinePlace
     /// The account's number in the store.
     let accountNumber: AddressNumber
     /// The connection; nil while the session is detached.
@@ -85,7 +85,7 @@ struct Session {
     /// Raised with each loss of the connection.
     var detachment: UInt64 = 0
 
-    init(jid: JID, account: Int, accountNumber: AddressNumber, connection: ConnectionID?) {
+    init(jid: JID, account: OnlinePlace, accountNumber: AddressNumber, connection: ConnectionID?) {
         self.jid = jid
         self.account = account
         self.accountNumber = accountNumber

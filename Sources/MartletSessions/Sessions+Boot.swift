@@ -37,19 +37,19 @@ extension Sessions {
     /// `Docs/relay-protocol.md` R5: sessions that are there again believe what was true before the start, so the peers of
     /// their contacts are reached, which refreshes presence with them.
     private mutating func wantLinksOfRestored(_ turn: Turn) {
-        var place = online.place(from: 0)
+        var place = online.place(from: .first)
         while let current = place {
             let account = online[current]
             if account.sessions.contains(where: { sessions[$0].isAvailable }) {
                 for contact in RosterTable.contacts(of: account.number, with: .to, in: turn.store) {
                     let peer = AddressTable.address(contact, in: turn.store).domain
                     let pair = DomainPair(local: account.jid.domain, peer: peer)
-                    if turn.policy.serves(peer.domainpart) || peerByPair[pair] != nil { continue }
-                    _ = self.peer(of: pair)
+                    if turn.policy.serves(peer.domainpart) || peers.place(of: pair) != nil { continue }
+                    _ = peers.makePlace(of: pair)
                     turn.ask(.reachPeer(pair))
                 }
             }
-            place = online.place(from: current + 1)
+            place = online.place(after: current)
         }
     }
 

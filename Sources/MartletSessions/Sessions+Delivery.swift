@@ -42,7 +42,7 @@ extension Sessions {
     }
 
     private mutating func deliverMessage(
-        _ stanza: Stanza, to session: SessionID?, _ number: AddressNumber, _ place: Int?, _ origin: Origin, _ turn: Turn
+        _ stanza: Stanza, to session: SessionID?, _ number: AddressNumber, _ place: OnlinePlace?, _ origin: Origin, _ turn: Turn
     ) {
         let type = stanza.messageType
         if let session {
@@ -94,7 +94,7 @@ extension Sessions {
 
     /// The sessions that get messages to the bare JID, in the order in which they were bound: all that are available with
     /// a priority that is not negative (RFC 6121 §8.5.2.1.1 leaves the choice between all and the most available).
-    func recipients(_ place: Int) -> [SessionID] {
+    func recipients(_ place: OnlinePlace) -> [SessionID] {
         let all = online[place].sessions
         // Nearly always, and then no list is made for the message.
         if all.allSatisfy({ sessions[$0].takesMessages }) { return all }
@@ -103,7 +103,7 @@ extension Sessions {
 
     /// A message for the account, to these sessions of it.
     private mutating func deliver(
-        _ stanza: Stanza, to recipients: [SessionID], _ number: AddressNumber, _ place: Int?, _ origin: Origin, _ turn: Turn
+        _ stanza: Stanza, to recipients: [SessionID], _ number: AddressNumber, _ place: OnlinePlace?, _ origin: Origin, _ turn: Turn
     ) {
         guard stanza.isDurableMessage else {
             // XEP-0160 §3, XEP-0334 §4.2: never stored; something that was said must not vanish without a word.

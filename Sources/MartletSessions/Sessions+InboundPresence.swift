@@ -8,7 +8,7 @@ import XMPPStanzas
 extension Sessions {
     /// Presence to a bare or full JID of an account that exists.
     mutating func deliverPresence(
-        _ stanza: Stanza, to session: SessionID?, _ number: AddressNumber, _ place: Int?, _ origin: Origin, _ turn: Turn
+        _ stanza: Stanza, to session: SessionID?, _ number: AddressNumber, _ place: OnlinePlace?, _ origin: Origin, _ turn: Turn
     ) {
         guard let type = stanza.presenceType, let to = stanza.to else { return }
         switch type {
@@ -37,7 +37,7 @@ extension Sessions {
 
     /// RFC 6121 §4.3.2.
     private mutating func answerProbe(
-        _ stanza: Stanza, to session: SessionID?, _ number: AddressNumber, _ place: Int?, _ origin: Origin, _ turn: Turn
+        _ stanza: Stanza, to session: SessionID?, _ number: AddressNumber, _ place: OnlinePlace?, _ origin: Origin, _ turn: Turn
     ) {
         guard let from = stanza.from, let to = stanza.to else { return }
         let bare = to.bare

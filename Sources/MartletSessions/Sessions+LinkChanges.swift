@@ -9,7 +9,7 @@ extension Sessions {
     /// Federation says what became of a link.
     public mutating func linkChanged(_ change: LinkChange, _ turn: Turn) {
         if case .counted = change.kind { return }
-        let peer = peer(of: change.pair)
+        let peer = peers.makePlace(of: change.pair)
         switch change.kind {
         case .up(let wantsRefresh): linkCameUp(peer, wantsRefresh: wantsRefresh, turn)
         case .lost: linkWentDown(peer, isTried: false, turn)
@@ -20,27 +20,19 @@ extension Sessions {
     }
 
     /// A timer of a peer fired.
-    mutating func peerTimerFired(_ timer: PeerPresenceTimer, _ peer: Int, _ generation: UInt64, _ turn: Turn) {
-        guard peer < peers.count, peers[peer].generation == generation else { return }
+    mutating func peerTimerFired(_ timer: PeerPresenceTimer, _ peer: PeerPlace, _ generation: UInt64, _ turn: Turn) {
+        guard peers.contains(peer), peers[peer].generation == generation else { return }
         switch timer {
         case .grace: graceEnded(peer, turn)
         case .slice: continueWork(peer, turn)
         case .answers:
             peers[peer].awaitsAnswers = false
-            peers[peer].work = .sweep(place: 0)
+            peers[peer].work = .sweep(place: .first)
             continueWork(peer, turn)
         }
     }
 
-    /// The slot of a pair of domains, made if there is none.
-    mutating func peer(of pair: DomainPair) -> Int {
-        if let peer = peerByPair[pair] { return peer }
-        peers.append(PeerPresence(pair))
-        peerByPair[pair] = peers.count - 1
-        return peers.count - 1
-    }
-
-    private mutating func linkCameUp(_ peer: Int, wantsRefresh: Bool, _ turn: Turn) {
+    private mutating func linkCameUp(_ peer: PeerPlace, wantsRefresh: Bool, _ turn: Turn) {
         let before = peers[peer].line
         peers[peer].line = .up
         peers[peer].generation += 1
@@ -60,7 +52,7 @@ extension Sessions {
         turn.notify(.lineCut(peers[peer].pair, since: nil))
     }
 
-    private mutating func linkWentDown(_ peer: Int, isTried: Bool, _ turn: Turn) {
+    private mutating func linkWentDown(_ peer: PeerPlace, isTried: Bool, _ turn: Turn) {
         switch peers[peer].line {
         case .unknown, .up:
             peers[peer].line = .down(since: turn.now, turn.wall, isTried: isTried)
@@ -79,11 +71,11 @@ extension Sessions {
         }
     }
 
-    private mutating func graceEnded(_ peer: Int, _ turn: Turn) {
+    private mutating func graceEnded(_ peer: PeerPlace, _ turn: Turn) {
         guard case .down(_, let wall, let isTried) = peers[peer].line else { return }
         if isTried {
             peers[peer].line = .cut(since: wall)
-            peers[peer].work = .sweep(place: 0)
+            peers[peer].work = .sweep(place: .first)
             continueWork(peer, turn)
             turn.notify(.lineCut(peers[peer].pair, since: wall))
         } else if isAnybodySeen(at: peers[peer].pair) {
@@ -95,23 +87,23 @@ extension Sessions {
     }
 
     private func isAnybodySeen(at pair: DomainPair) -> Bool {
-        var place = online.place(from: 0)
+        var place = online.place(from: .first)
         while let current = place {
             if online[current].jid.domainpart == pair.local.domainpart, online[current].seen.contains(domain: pair.peer) {
                 return true
             }
-            place = online.place(from: current + 1)
+            place = online.place(after: current)
         }
         return false
     }
 
-    func schedule(_ timer: PeerPresenceTimer, _ peer: Int, after milliseconds: Int64, _ turn: Turn) {
+    func schedule(_ timer: PeerPresenceTimer, _ peer: PeerPlace, after milliseconds: Int64, _ turn: Turn) {
         turn.schedule(.session(.peerPresence(timer, peer: peer, generation: peers[peer].generation)), after: milliseconds)
     }
 
     /// One slice of the work under way; the next one follows by a timer (one turn is short, and a slow line takes one slice
     /// at a time).
-    private mutating func continueWork(_ peer: Int, _ turn: Turn) {
+    private mutating func continueWork(_ peer: PeerPlace, _ turn: Turn) {
         guard let work = peers[peer].work else { return }
         switch work {
         case .refresh(let after):
@@ -133,13 +125,13 @@ extension Sessions {
         if peers[peer].work != nil { schedule(.slice, peer, after: SessionLimits.presencePause, turn) }
     }
 
-    private mutating func continueDirected(_ peer: Int, _ place: PeerPresence.DirectedPlace, _ turn: Turn) {
+    private mutating func continueDirected(_ peer: PeerPlace, _ place: PeerPresence.DirectedPlace, _ turn: Turn) {
         let rest = refreshDirected(peer, from: place, turn)
         peers[peer].work = rest.map { .directed($0) }
         if rest == nil { refreshEnded(peer, turn) }
     }
 
-    private mutating func refreshEnded(_ peer: Int, _ turn: Turn) {
+    private mutating func refreshEnded(_ peer: PeerPlace, _ turn: Turn) {
         peers[peer].lastRefresh = peers[peer].refreshBegan
         peers[peer].awaitsAnswers = true
         schedule(.answers, peer, after: SessionLimits.probeAnswerTime, turn)

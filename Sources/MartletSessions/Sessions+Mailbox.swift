@@ -56,7 +56,7 @@ extension Sessions {
 
     /// The same for the sessions of an account, but for one: only one at a time keeps messages, so that what is written is in the
     /// order in which it came.
-    mutating func logKept(of place: Int, but except: SessionID?, _ turn: Turn) {
+    mutating func logKept(of place: OnlinePlace, but except: SessionID?, _ turn: Turn) {
         for id in online[place].sessions where id != except { logKept(id, turn) }
     }
 
@@ -148,7 +148,7 @@ extension Sessions {
 
     /// Messages that an ended session had in hand and nobody acknowledged: other sessions that take messages get them
     /// now, like a mailbox; without any they are offline again.
-    mutating func redeliver(_ leftovers: [UInt64], at place: Int, _ turn: Turn) {
+    mutating func redeliver(_ leftovers: [UInt64], at place: OnlinePlace, _ turn: Turn) {
         let recipients = recipients(place)
         if recipients.isEmpty { return }
         var inHand: Set<UInt64> = []

@@ -10,7 +10,7 @@ import XMPPXML
 extension Sessions {
     /// Availability is not kept in queues, so both sides are told anew how things are: one current state for each contact
     /// there that sees an account of ours, and a probe for each contact there that one of ours sees.
-    mutating func refresh(_ peer: Int, after: RosterTable.Pair?, _ turn: Turn) -> RosterTable.Pair? {
+    mutating func refresh(_ peer: PeerPlace, after: RosterTable.Pair?, _ turn: Turn) -> RosterTable.Pair? {
         forEachPair(peer, after: after, turn) { sessions, account, contact, row, budget in
             let jid = AddressTable.address(account, in: turn.store)
             guard jid.domainpart == sessions.peers[peer].pair.local.domainpart else { return true }
@@ -43,7 +43,7 @@ extension Sessions {
     /// is now, after those who have gone meanwhile. Without the wish to enter: who is no occupant any more learns it from the
     /// room's error.
     mutating func refreshDirected(
-        _ peer: Int, from first: PeerPresence.DirectedPlace, _ turn: Turn
+        _ peer: PeerPlace, from first: PeerPresence.DirectedPlace, _ turn: Turn
     ) -> PeerPresence.DirectedPlace? {
         let pair = peers[peer].pair
         var budget = SessionLimits.presenceSlice
@@ -77,14 +77,14 @@ extension Sessions {
                 }
             }
             offset = 0
-            place = online.place(from: current + 1)
+            place = online.place(after: current)
         }
         return nil
     }
 
     /// Directed presence to `to` was taken back: behind a dead line it has to be said again later.
     mutating func noteFarewell(from: JID, to: JID) {
-        guard let peer = peerByPair[DomainPair(local: from.domain, peer: to.domain)] else { return }
+        guard let peer = peers.place(of: DomainPair(local: from.domain, peer: to.domain)) else { return }
         switch peers[peer].line {
         case .unknown, .up: return
         case .down, .cut: break
@@ -95,12 +95,12 @@ extension Sessions {
 
     /// It was sent again: there is nothing to take back.
     mutating func forgetFarewell(from: JID, to: JID) {
-        guard let peer = peerByPair[DomainPair(local: from.domain, peer: to.domain)] else { return }
+        guard let peer = peers.place(of: DomainPair(local: from.domain, peer: to.domain)) else { return }
         peers[peer].farewells.removeAll { $0 == PeerPresence.Farewell(from: from, to: to) }
     }
 
     /// Whoever was believed to be available and was not confirmed becomes unavailable, once, with the reason.
-    mutating func sweep(_ peer: Int, from first: Int, _ turn: Turn) -> Int? {
+    mutating func sweep(_ peer: PeerPlace, from first: OnlinePlace, _ turn: Turn) -> OnlinePlace? {
         let pair = peers[peer].pair
         let cutSince = peers[peer].cutSince
         let words =
@@ -131,7 +131,7 @@ extension Sessions {
                 budget -= stale.count * cost
                 if stale.count == limit { return current }
             }
-            place = online.place(from: current + 1)
+            place = online.place(after: current)
         }
         return nil
     }
@@ -144,7 +144,7 @@ extension Sessions {
 
     /// Sessions that were resumed from the store may show contacts of whom this process never heard. Their resources are not
     /// known, so the bare address is unavailable: clients take it for all of them.
-    mutating func tellAbsentees(_ peer: Int, after: RosterTable.Pair?, _ turn: Turn) -> RosterTable.Pair? {
+    mutating func tellAbsentees(_ peer: PeerPlace, after: RosterTable.Pair?, _ turn: Turn) -> RosterTable.Pair? {
         forEachPair(peer, after: after, turn) { sessions, account, contact, row, budget in
             guard row.flags.contains(.to) else { return true }
             let jid = AddressTable.address(account, in: turn.store)
@@ -161,7 +161,7 @@ extension Sessions {
 
     /// Visits pairs of account and contact behind `after` until `body` returns false or the slice is full.
     private mutating func forEachPair(
-        _ peer: Int, after: RosterTable.Pair?, _ turn: Turn,
+        _ peer: PeerPlace, after: RosterTable.Pair?, _ turn: Turn,
         _ body: (inout Sessions, AddressNumber, AddressNumber, RosterRow, inout Int) -> Bool
     ) -> RosterTable.Pair? {
         guard let domain = AddressTable.number(of: peers[peer].pair.peer, in: turn.store) else { return nil }

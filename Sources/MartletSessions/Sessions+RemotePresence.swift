@@ -8,7 +8,7 @@ import XMPPStreams
 extension Sessions {
     /// Available or unavailable presence from a peer, to a bare or full JID.
     mutating func deliverRemoteAvailability(
-        _ stanza: Stanza, _ type: PresenceType, to session: SessionID?, _ place: Int?, _ turn: Turn
+        _ stanza: Stanza, _ type: PresenceType, to session: SessionID?, _ place: OnlinePlace?, _ turn: Turn
     ) {
         guard let place, let from = stanza.from, let to = stanza.to else { return }
         let listeners = to.isFull ? session.map { [$0] } ?? [] : online[place].sessions.filter { sessions[$0].isAvailable }
@@ -29,7 +29,7 @@ extension Sessions {
 
     /// Nobody of a contact is available any more: clients know resources, so each of them goes.
     private mutating func contactIsGone(
-        _ stanza: Stanza, _ from: JID, to: JID, _ listeners: [SessionID], _ place: Int, _ turn: Turn
+        _ stanza: Stanza, _ from: JID, to: JID, _ listeners: [SessionID], _ place: OnlinePlace, _ turn: Turn
     ) {
         let known = online[place].seen.removeAll(of: from)
         for entry in known {
@@ -44,7 +44,7 @@ extension Sessions {
     }
 
     /// Sends presence to all who were told of somebody before.
-    mutating func tell(_ stanza: Stanza, of entry: SeenPresence.Entry, at place: Int, _ turn: Turn) {
+    mutating func tell(_ stanza: Stanza, of entry: SeenPresence.Entry, at place: OnlinePlace, _ turn: Turn) {
         var copy = stanza
         for id in online[place].sessions where entry.session.map({ $0 == id }) ?? sessions[id].isAvailable {
             copy.to = sessions[id].jid
@@ -53,17 +53,17 @@ extension Sessions {
     }
 
     /// After a cut a peer tells everything of its own accord, and again in answer to our probes.
-    private func isRepetition(_ from: JID, _ digest: UInt64, at place: Int) -> Bool {
+    private func isRepetition(_ from: JID, _ digest: UInt64, at place: OnlinePlace) -> Bool {
         guard hearsRepetitions(from, at: place), let known = online[place].seen[from], known.session == nil,
             known.digest == digest, known.confirmedAt > online[place].lastArrival,
-            let peer = peerByPair[DomainPair(local: online[place].jid.domain, peer: from.domain)]
+            let peer = peers.place(of: DomainPair(local: online[place].jid.domain, peer: from.domain))
         else { return false }
         return known.confirmedAt >= peers[peer].staleBefore
     }
 
-    private func hearsRepetitions(_ from: JID, at place: Int) -> Bool {
+    private func hearsRepetitions(_ from: JID, at place: OnlinePlace) -> Bool {
         let pair = DomainPair(local: online[place].jid.domain, peer: from.domain)
-        return peerByPair[pair].map { peers[$0].hearsRepetitions } ?? false
+        return peers.place(of: pair).map { peers[$0].hearsRepetitions } ?? false
     }
 
     /// A session became available: what was said before, it has not heard.

@@ -96,7 +96,7 @@ extension Sessions {
 
     /// Stores a contact and pushes it.
     mutating func saveRow(
-        _ row: RosterRow, _ contact: JID, _ number: AddressNumber, _ account: AddressNumber, _ place: Int?, _ turn: Turn
+        _ row: RosterRow, _ contact: JID, _ number: AddressNumber, _ account: AddressNumber, _ place: OnlinePlace?, _ turn: Turn
     ) {
         let domain = AddressTable.makeNumber(of: contact.domain, in: turn.store)
         RosterTable.put(account, number, domain: domain, row, in: turn.store)
@@ -105,7 +105,7 @@ extension Sessions {
 
     /// A roster push to every interested resource (RFC 6121 §2.1.6), under a new version.
     private mutating func push(
-        _ item: Element, _ contact: AddressNumber, _ account: AddressNumber, _ place: Int?, _ turn: Turn
+        _ item: Element, _ contact: AddressNumber, _ account: AddressNumber, _ place: OnlinePlace?, _ turn: Turn
     ) {
         let tag = UInt32(truncatingIfNeeded: turn.random.next())
         RosterTable.changeVersion(of: account, tag: tag, contact: contact, at: turn.now, in: turn.store)

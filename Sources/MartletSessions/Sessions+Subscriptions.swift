@@ -41,7 +41,7 @@ extension Sessions {
 
     /// A contact's stanza arrived.
     mutating func receivedSubscription(
-        _ stanza: Stanza, _ type: PresenceType, _ number: AddressNumber, _ place: Int?, _ turn: Turn
+        _ stanza: Stanza, _ type: PresenceType, _ number: AddressNumber, _ place: OnlinePlace?, _ turn: Turn
     ) {
         guard let contact = stanza.from?.bare, let account = stanza.to?.bare, contact != account else { return }
         let known = AddressTable.number(of: contact, in: turn.store)
@@ -85,7 +85,7 @@ extension Sessions {
     /// Stores a state that changed, and pushes what clients see of it.
     private mutating func save(
         _ state: SubscriptionState, before: SubscriptionState, _ row: RosterRow?, _ contact: JID, _ account: AddressNumber,
-        _ place: Int?, _ turn: Turn
+        _ place: OnlinePlace?, _ turn: Turn
     ) {
         let number = AddressTable.makeNumber(of: contact, in: turn.store)
         if before.pendingIn, !state.pendingIn { PendingSubscriptionTable.remove(account, number, in: turn.store) }
@@ -96,7 +96,7 @@ extension Sessions {
     }
 
     /// RFC 6121 §3.1.5: a contact that may see the account now gets to see it.
-    private func sendPresence(_ place: Int, to contact: JID, _ turn: Turn) {
+    private func sendPresence(_ place: OnlinePlace, to contact: JID, _ turn: Turn) {
         for id in online[place].sessions {
             guard var presence = sessions[id].presence else { continue }
             presence.to = contact
@@ -105,7 +105,7 @@ extension Sessions {
     }
 
     /// RFC 6121 §3.2.1: a contact that may not see the account any more sees it leave.
-    func sendUnavailable(_ place: Int?, to contact: JID, _ turn: Turn) {
+    func sendUnavailable(_ place: OnlinePlace?, to contact: JID, _ turn: Turn) {
         guard let place else { return }
         for id in online[place].sessions where sessions[id].isAvailable {
             turn.route(Stanza(.presence, from: sessions[id].jid, to: contact, type: "unavailable"), from: origin(of: id))

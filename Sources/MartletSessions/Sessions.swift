@@ -30,9 +30,7 @@ public struct Sessions {
     /// When accounts became unavailable, for those that are. Look-up only.
     var departures: [AddressNumber: Instant] = [:]
     /// Peer domains whose links were up or tried since the start.
-    var peers: [PeerPresence] = []
-    /// Look-up only.
-    var peerByPair: [DomainPair: Int] = [:]
+    var peers = Peers()
     /// Roster items that no account owns.
     var shared = SharedRoster()
     /// Roster pushes under way because they changed.
@@ -90,7 +88,7 @@ public struct Sessions {
     }
 
     /// The session of a full JID.
-    func session(of jid: JID, at place: Int) -> SessionID? {
+    func session(of jid: JID, at place: OnlinePlace) -> SessionID? {
         online[place].sessions.first { sessions[$0].jid.resourcepart == jid.resourcepart }
     }
 }
