@@ -103,7 +103,8 @@ extension Sessions {
 
     /// A message for the account, to these sessions of it.
     private mutating func deliver(
-        _ stanza: Stanza, to recipients: [SessionID], _ number: AddressNumber, _ place: OnlinePlace?, _ origin: Origin, _ turn: Turn
+        _ stanza: Stanza, to recipients: [SessionID], _ number: AddressNumber, _ place: OnlinePlace?, _ origin: Origin,
+        _ turn: Turn
     ) {
         guard stanza.isDurableMessage else {
             // XEP-0160 §3, XEP-0334 §4.2: never stored; something that was said must not vanish without a word.
