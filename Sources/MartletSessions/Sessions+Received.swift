@@ -15,15 +15,13 @@ extension Sessions {
             guard isCurrent(account.number, generation, on: connection, turn) else { return }
             receivedUnbound(stanza, account, on: connection, turn)
         case .bound(let id):
-            received(stanza, by: id, on: connection, turn)
+            received(stanza, by: id, turn)
         case nil:
             break  // sent before the client knew that we closed
         }
     }
 
-    private mutating func received(
-        _ stanza: consuming Stanza, by id: SessionID, on connection: ConnectionID, _ turn: Turn
-    ) {
+    private mutating func received(_ stanza: consuming Stanza, by id: SessionID, _ turn: Turn) {
         let jid = sessions[id].jid
         // RFC 6120 §8.1.2.1
         if let from = stanza.from, from != jid, !(from.isBare && from.hasSameBare(as: jid)) {
