@@ -1,3 +1,4 @@
+// XEP-0082: XMPP Date and Time Profiles, version 1.1.1, DateTime (§3.2)
 /// A point in calendar time (UTC), in milliseconds since 1970-01-01T00:00:00Z.
 public struct WallTime: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// Milliseconds since 1970-01-01T00:00:00Z, without leap seconds.

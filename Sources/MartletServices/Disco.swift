@@ -1,4 +1,5 @@
 // XEP-0030: Service Discovery, version 2.5.0, complete for a server and its accounts
+// XEP-0128: Service Discovery Extensions, version 1.0.1, complete
 import MartletBus
 import XMPPAddress
 import XMPPStanzas

@@ -1,3 +1,4 @@
+// XEP-0334: Message Processing Hints, version 1.0.0, no-store and store; there are neither archives nor carbons for the others
 import XMPPAddress
 import XMPPXML
 

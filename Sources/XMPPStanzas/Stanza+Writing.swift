@@ -1,3 +1,4 @@
+// XEP-0203: Delayed Delivery, version 2.0, for messages that are sent later than they were accepted
 import MartletPrimitives
 import XMPPAddress
 import XMPPXML

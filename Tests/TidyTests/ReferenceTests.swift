@@ -1,45 +1,65 @@
 import Foundation
 import Testing
 
-/// The public list of XEPs lives in the sources: each implementing file begins with
-/// `// XEP-0199: XMPP Ping, version 2.0.1, complete`. `Docs/reference/xeps.md` is made from these lines.
+/// What is generated from the sources, and what is written about them by hand, agrees with them.
 @Suite struct ReferenceTests {
-    private static var table: String {
-        var rows: [String] = []
-        for file in SourceTree.files(in: "Sources") {
-            for line in file.lines where line.hasPrefix("// XEP-") {
-                let text = line.dropFirst(3)
-                guard let colon = text.firstIndex(of: ":") else { continue }
-                let rest = text[text.index(colon, offsetBy: 2)...].components(separatedBy: ", ")
-                guard let version = rest.firstIndex(where: { $0.hasPrefix("version ") }), version > 0 else {
-                    Issue.record("\(file.path): `\(line)` has no version")
-                    continue
-                }
-                let name = rest[..<version].joined(separator: ", ")
-                let what = rest[(version + 1)...].joined(separator: ", ")
-                rows.append("| \(text[..<colon]) | \(name) | \(rest[version].dropFirst(8)) | \(what) | `\(file.path)` |")
-            }
+    /// Compares a generated file with what it should be, and writes it first if that was asked for.
+    private static func check(_ path: String, is text: String) throws {
+        let url = SourceTree.root.appending(path: path)
+        if ProcessInfo.processInfo.environment["MARTLET_WRITE_DOCS"] != nil {
+            try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+            try text.write(to: url, atomically: true, encoding: .utf8)
         }
-        return """
-            # XEPs
-
-            Made from the first lines of the sources by `MARTLET_WRITE_DOCS=1 swift test --filter ReferenceTests`.
-
-            | XEP | Name | Version | How much | Where |
-            | --- | --- | --- | --- | --- |
-
-            """ + Set(rows).sorted().joined(separator: "\n") + "\n"
+        let written = try String(contentsOf: url, encoding: .utf8)
+        #expect(written == text, "\(path) is stale: run MARTLET_WRITE_DOCS=1 swift test --filter ReferenceTests")
     }
 
     @Test("Docs/reference/xeps.md is what the sources say")
     func xeps() throws {
-        let url = SourceTree.root.appending(path: "Docs/reference/xeps.md")
-        if ProcessInfo.processInfo.environment["MARTLET_WRITE_DOCS"] != nil {
-            try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
-            try Self.table.write(to: url, atomically: true, encoding: .utf8)
+        try Self.check("Docs/reference/xeps.md", is: XEPHeader.table(of: SourceTree.files(in: "Sources")))
+    }
+
+    @Test("Docs/martlet.doap is what the sources say")
+    func doap() throws {
+        try Self.check("Docs/martlet.doap", is: XEPHeader.doap(of: SourceTree.files(in: "Sources")))
+    }
+
+    @Test("XEP-0453: the DOAP file is XML with one entry for each XEP, and tells nothing about the machine that made it")
+    func doapForm() throws {
+        let files = SourceTree.files(in: "Sources")
+        let text = XEPHeader.doap(of: files)
+        let reader = try #require(DOAPReader(text), "not well-formed")
+        #expect(reader.xeps == Set(XEPHeader.headers(of: files).map(\.number)).sorted())
+        #expect(Set(reader.statuses).isSubset(of: ["complete", "partial"]))
+        #expect(!text.contains(SourceTree.root.path))
+        #expect(DOAPReader(text.replacing("</xmpp:note>", with: "")) == nil)
+        #expect(DOAPReader(text.replacing("</rdf:RDF>", with: "")) == nil)
+        #expect(DOAPReader(text.replacing(" version ", with: " & ").replacing("Martlet", with: "&")) == nil)
+    }
+
+    @Test("a file whose first line names a XEP is in both lists; two files of one XEP are one entry for programs")
+    func pretendFile() throws {
+        func file(_ name: String, _ text: String) -> SourceTree.File {
+            SourceTree.File(path: "Sources/MartletServices/\(name).swift", target: "MartletServices", text: text)
         }
-        let written = try String(contentsOf: url, encoding: .utf8)
-        #expect(written == Self.table, "stale: run MARTLET_WRITE_DOCS=1 swift test --filter ReferenceTests")
+        let files = [
+            file("Words", "// XEP-0999: Words, Sent & Lost, version 0.9.1, what <lost/> says\nenum Words {}\n"),
+            file("Waiting", "import XMPPXML\n// XEP-0997: Not in the First Line, version 1.0, complete\n"),
+        ]
+        #expect(
+            XEPHeader.table(of: files).hasSuffix(
+                "| XEP-0999 | Words, Sent & Lost | 0.9.1 | what <lost/> says | `Sources/MartletServices/Words.swift` |\n"))
+        let reader = try #require(DOAPReader(XEPHeader.doap(of: files)))
+        #expect(reader.xeps == ["0999"])
+        #expect(reader.statuses == ["partial"])
+        #expect(reader.versions == ["0.9.1"])
+        #expect(reader.notes == ["Words, Sent & Lost: what <lost/> says"])
+
+        let more = files + [file("AllWords", "// XEP-0999: Words, Sent & Lost, version 0.9.1, complete for a server\n")]
+        let both = try #require(DOAPReader(XEPHeader.doap(of: more)))
+        #expect(both.xeps == ["0999"])
+        #expect(both.statuses == ["complete"])
+        #expect(both.notes == ["Words, Sent & Lost: complete for a server; what <lost/> says"])
     }
 
     @Test("every target is explained in Docs/architecture.md")

@@ -2,15 +2,20 @@ import Foundation
 
 /// The files of this checkout, for rules that the compiler does not enforce.
 struct SourceTree {
-    /// A Swift file.
+    /// A file of text, Swift unless other kinds were asked for.
     struct File {
         /// Relative to the checkout.
         var path: String
-        /// The first folder below `Sources`.
+        /// The first folder below `Sources` or `Tests`.
         var target: String
         var text: String
 
         var lines: [Substring] { text.split(separator: "\n", omittingEmptySubsequences: false) }
+
+        /// The text without its comments, roughly: a `//` inside a string ends a line as well.
+        var code: String {
+            lines.map { $0.prefix(upTo: $0.firstRange(of: "//")?.lowerBound ?? $0.endIndex) }.joined(separator: "\n")
+        }
 
         /// Modules that the file imports.
         var imports: [String] {
@@ -26,12 +31,12 @@ struct SourceTree {
     static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
 
-    /// Every Swift file below `folder`.
-    static func files(in folder: String) -> [File] {
+    /// Every file below `folder` with one of these endings.
+    static func files(in folder: String, endingIn endings: Set<String> = ["swift"]) -> [File] {
         let base = root.appending(path: folder)
         guard let walk = FileManager.default.enumerator(at: base, includingPropertiesForKeys: nil) else { return [] }
         var files: [File] = []
-        for case let url as URL in walk where url.pathExtension == "swift" {
+        for case let url as URL in walk where endings.contains(url.pathExtension) {
             guard let text = try? String(contentsOf: url, encoding: .utf8) else { continue }
             let path = url.path.replacingOccurrences(of: root.path + "/", with: "")
             let parts = path.split(separator: "/")

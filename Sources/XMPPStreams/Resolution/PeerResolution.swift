@@ -1,3 +1,4 @@
+// XEP-0368: SRV records for XMPP over TLS, version 1.1.0, complete
 /// Finds the addresses of the servers of a peer domain: one attempt, from the domain's name to a list to connect to.
 ///
 /// RFC 6120 §3.2 with XEP-0368: the SRV records of `_xmpps-server._tcp` and `_xmpp-server._tcp` are asked for together and
