@@ -61,6 +61,28 @@ import Testing
         }
     }
 
+    /// The parts of a site, and what belongs to each alone: its timers and commands, by type and as `.session(.expired(...))`.
+    private static let own: [String: [String]] = [
+        "MartletSessions": ["MartletSessions", "SessionTimer", "PeerPresenceTimer", ".session(."],
+        "MartletFederation": ["MartletFederation", "LinkTimer", "LinkCommand", ".link(.", ".links(."],
+        "MartletServices": ["MartletServices", "OfficesTimer", "AccountCommand", ".offices(.", ".accounts(."],
+    ]
+
+    @Test("parts do not know one another: none imports another, or names another's timers and commands")
+    func parts() {
+        let files = SourceTree.files(in: "Sources").map { (path: $0.path, target: $0.target, code: $0.code) }
+        for (part, words) in Self.own {
+            for other in Self.own.keys where other != part {
+                #expect(Self.allowed[part]?.contains(other) == false, "the table lets \(part) import \(other)")
+                for file in files where file.target == other {
+                    for word in words where file.code.contains(word) { Issue.record("\(file.path) names \(word) of \(part)") }
+                }
+            }
+            // A name that nobody uses any more would guard nothing.
+            for word in words { #expect(files.contains { $0.code.contains(word) }, "\(word) is nowhere") }
+        }
+    }
+
     @Test("cores are deterministic: no clocks, no ambient randomness, no concurrency, no hash order")
     func determinism() {
         let banned = [
