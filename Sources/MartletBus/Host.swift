@@ -66,8 +66,10 @@ extension SitePolicy {
 
     /// Who decides about stanzas to `address`.
     public func owner(of address: JID) -> Owner {
-        guard let host = host(address.domainpart) else { return .peer }
-        guard host.kind == .people, address.localpart != nil else { return .host(host) }
-        return address.isFull ? .session : .account
+        for index in hosts.indices where hosts[index].domain.domainpart == address.domainpart {
+            guard hosts[index].kind == .people, address.localpart != nil else { return .host(hosts[index]) }
+            return address.isFull ? .session : .account
+        }
+        return .peer
     }
 }

@@ -47,6 +47,8 @@ public final class Turn {
     public private(set) var afterCommit: [Effect] = []
     /// Stanzas to be routed, in order.
     public private(set) var outgoing: [Envelope] = []
+    /// Whether parts of the site have told or asked anything.
+    public private(set) var hasNews = false
     /// What parts of the site have told the others, in order.
     public private(set) var notices: [Notice] = []
     /// What parts of the site want of others, in order.
@@ -109,11 +111,13 @@ public final class Turn {
 
     /// Tells the other parts of the site a fact.
     public func notify(_ notice: Notice) {
+        hasNews = true
         notices.append(notice)
     }
 
     /// Asks whoever can answer.
     public func ask(_ question: Question) {
+        hasNews = true
         questions.append(question)
     }
 
@@ -162,7 +166,7 @@ extension Turn {
 
     /// For the site: the facts that were told.
     public func takeNotices() -> [Notice] {
-        if notices.isEmpty { return [] }
+        hasNews = false
         var taken: [Notice] = []
         swap(&taken, &notices)
         return taken
@@ -170,7 +174,6 @@ extension Turn {
 
     /// For the site: what was asked.
     public func takeQuestions() -> [Question] {
-        if questions.isEmpty { return [] }
         var taken: [Question] = []
         swap(&taken, &questions)
         return taken

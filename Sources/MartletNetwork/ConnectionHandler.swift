@@ -136,7 +136,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     /// The site wants something.
     func perform(_ command: StreamCommand) {
-        if let action = engine.onlyAction(of: command) { return perform(action) }
+        if let action = StreamEngine.onlyAction(of: command, whileWriting: engine.writesAtOnce) { return perform(action) }
         tell { $0.perform(command, into: &$1) }
         readOn()
     }

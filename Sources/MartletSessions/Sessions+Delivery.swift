@@ -8,19 +8,26 @@ import XMPPStanzas
 extension Sessions {
     /// A stanza to a bare or full JID of an account, but for requests to the account itself.
     public mutating func deliver(_ envelope: Envelope, _ turn: Turn) {
-        let (stanza, origin) = (envelope.stanza, envelope.origin)
+        let stanza = envelope.stanza
         guard let to = stanza.to, to.localpart != nil else { return }
         let bare = to.bare
+        // Without closures, which would copy all sessions to look at them.
         let place = online.place(of: bare)
-        guard let number = place.map({ online[$0].number }) ?? accountNumber(of: bare, turn) else {
+        let number: AddressNumber
+        if let place {
+            number = online[place].number
+        } else if let stored = AccountTable.number(of: bare, in: turn.store) {
+            number = stored
+        } else {
             return deliverToNobody(stanza, turn)
         }
-        let session = to.isFull ? place.flatMap { self.session(of: to, at: $0) } : nil
+        var session: SessionID?
+        if let place, to.isFull { session = self.session(of: to, at: place) }
         switch stanza.kind {
         case .message:
-            deliverMessage(stanza, to: session, number, place, origin, turn)
+            deliverMessage(stanza, to: session, number, place, envelope.origin, turn)
         case .presence:
-            deliverPresence(stanza, to: session, number, place, origin, turn)
+            deliverPresence(stanza, to: session, number, place, envelope.origin, turn)
         case .iq:
             // RFC 6121 §8.5.3; requests to the account itself go to services.
             if let session { send(stanza, to: session, turn) } else { turn.bounce(stanza, StanzaError(.serviceUnavailable)) }

@@ -15,14 +15,16 @@ extension Site {
         for hop in 0...Self.hopLimit {
             turn.takeOutgoing(&outgoing)
             if outgoing.isEmpty, !carryOver(turn) { break }
-            for envelope in outgoing {
+            // Taken out, so that nobody else holds what is changed on its way.
+            outgoing.reverse()
+            while let envelope = outgoing.popLast() {
                 if hop == Self.hopLimit {
                     turn.note(.routingLoop(envelope.stanza.to ?? policy.name))
                 } else {
                     route(envelope, turn)
                 }
             }
-            outgoing.removeAll(keepingCapacity: outgoing.count <= Self.keptRoom)
+            if outgoing.capacity > Self.keptRoom { outgoing = [] }
         }
         swap(&outgoing, &routed)
         for (timer, instant) in turn.takeTimers() { timers.add(timer, at: instant) }
@@ -30,6 +32,7 @@ extension Site {
 
     /// False where no part has told or asked anything.
     private mutating func carryOver(_ turn: Turn) -> Bool {
+        guard turn.hasNews else { return false }
         let notices = turn.takeNotices()
         for notice in notices { tell(notice, turn) }
         let questions = turn.takeQuestions()

@@ -559,14 +559,28 @@ struct ClientConversationTests {
     func onlyAction() {
         var talk = Self.authenticated()
         let presence = StreamCommand.send(Array("<presence/>".utf8))
-        guard case .write(let bytes) = talk.engine.onlyAction(of: presence) else {
+        guard case .write(let bytes) = StreamEngine.onlyAction(of: presence, whileWriting: talk.engine.writesAtOnce) else {
             Issue.record("bytes are to be written at once")
             return
         }
         #expect(presence == .send(bytes))
-        #expect({ if case nil = talk.engine.onlyAction(of: .abort) { true } else { false } }())
+        #expect(
+            {
+                if case nil = StreamEngine.onlyAction(of: .abort, whileWriting: talk.engine.writesAtOnce) {
+                    true
+                } else {
+                    false
+                }
+            }())
         talk.perform(.close(nil))
-        #expect({ if case nil = talk.engine.onlyAction(of: presence) { true } else { false } }())
+        #expect(
+            {
+                if case nil = StreamEngine.onlyAction(of: presence, whileWriting: talk.engine.writesAtOnce) {
+                    true
+                } else {
+                    false
+                }
+            }())
         talk.play("< </stream:stream>")
     }
 

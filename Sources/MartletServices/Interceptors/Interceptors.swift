@@ -31,10 +31,10 @@ public struct Interceptors {
 
     /// The verdict of all rules together; what one has replaced the next ones see.
     public mutating func judge(_ envelope: borrowing Envelope, at checkpoint: Checkpoint, _ turn: Turn) -> Verdict {
-        let rules = inForce[checkpoint.index]
-        if rules.isEmpty { return .pass }
+        let place = checkpoint.index
         var replaced: Envelope?
-        for rule in rules {
+        for index in 0..<inForce[place].count {
+            let rule = inForce[place][index]
             let verdict =
                 if let replaced { judge(rule, replaced, at: checkpoint, turn) } else {
                     judge(rule, envelope, at: checkpoint, turn)

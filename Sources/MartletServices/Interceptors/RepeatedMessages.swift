@@ -50,20 +50,20 @@ public struct RepeatedMessages {
     /// A message of a client may be one that came before; an error says that one did not arrive. Who has no stream management was
     /// never told what was taken over, and sends nothing again.
     mutating func judge(_ envelope: borrowing Envelope, at checkpoint: Checkpoint, _ turn: Turn) -> Verdict {
-        let stanza = envelope.stanza
-        guard stanza.kind == .message else { return .pass }
-        switch (checkpoint, envelope.origin) {
-        case (.fromClient, .session(let origin)) where origin.isManaged && stanza.isDurableMessage && !turn.isBelowReserve:
-            guard isRepeated(stanza, of: origin.account, now: turn.now, in: turn.store) else { return .pass }
-            if let from = stanza.from { turn.note(.repeatedMessageIgnored(from)) }
+        guard envelope.stanza.kind == .message else { return .pass }
+        if checkpoint == .fromClient {
+            guard case .session(let origin) = envelope.origin, origin.isManaged, envelope.stanza.isDurableMessage,
+                !turn.isBelowReserve, isRepeated(envelope.stanza, of: origin.account, now: turn.now, in: turn.store)
+            else { return .pass }
+            if let from = envelope.stanza.from { turn.note(.repeatedMessageIgnored(from)) }
             return .drop(.repeated)
-        case (.toAccount, _) where stanza.messageType == .error:
-            if let id = stanza.id, let to = stanza.to, let account = AddressTable.number(of: to.bare, in: turn.store) {
-                failed(id, of: account, in: turn.store)
-            }
-            return .pass
-        default: return .pass
         }
+        if envelope.stanza.isError, let id = envelope.stanza.id, let to = envelope.stanza.to,
+            let account = AddressTable.number(of: to.bare, in: turn.store)
+        {
+            failed(id, of: account, in: turn.store)
+        }
+        return .pass
     }
 
     /// Whether the message was taken over before; if not, it is remembered in the transaction that takes it over, which

@@ -62,7 +62,7 @@ public struct StreamEngine {
 
     /// The site wants something.
     public mutating func perform(_ command: StreamCommand, into actions: inout [StreamAction]) {
-        if let action = onlyAction(of: command) { return actions.append(action) }
+        if let action = Self.onlyAction(of: command, whileWriting: writesAtOnce) { return actions.append(action) }
         stream.begin(&actions)
         defer { finish(&actions) }
         switch command {
@@ -80,12 +80,15 @@ public struct StreamEngine {
         pump()
     }
 
-    /// The action of a command that comes to one action and leaves the stream as it is: bytes, while stanzas flow and nothing is
-    /// awaited. Nil for what ``perform(_:into:)`` has to do. Whoever has the socket asks this first, with every delivery: it
-    /// costs no list.
-    public func onlyAction(of command: StreamCommand) -> StreamAction? {
+    /// Stanzas flow and nothing is awaited: what is to be sent is written as it is.
+    public var writesAtOnce: Bool { stream.isAuthenticated && !stream.isPaused && stream.isWritable }
+
+    /// The action of a command that comes to one action and leaves the stream as it is: bytes, while the engine ``writesAtOnce``. Nil
+    /// for what ``perform(_:into:)`` has to do. Whoever has the socket asks this first, with every delivery: it costs no list.
+    /// Static, since asking an engine that belongs to a class copies the whole engine.
+    public static func onlyAction(of command: StreamCommand, whileWriting writesAtOnce: Bool) -> StreamAction? {
         switch command {
-        case .send(let bytes): stream.isAuthenticated && !stream.isPaused && stream.isWritable ? .write(bytes) : nil
+        case .send(let bytes): writesAtOnce ? .write(bytes) : nil
         case .mark(let place): .place(place)
         case .close, .abort, .credentials, .refuseCredentials, .admit, .refuse, .registrationHandled, .dialbackVerdict: nil
         }
