@@ -238,7 +238,8 @@ extension Federation {
         }
     }
 
-    private mutating func inboundClosed(_ connection: ConnectionID) {
+    /// A stream of the peer's is gone, or is not listened to any more.
+    mutating func inboundClosed(_ connection: ConnectionID) {
         forgetReturnWays(connection)
         guard let stream = inbound.removeValue(forKey: connection) else { return }
         for pair in stream.pairs where relayStream[pair] == connection { relayStream[pair] = nil }

@@ -82,9 +82,33 @@ public struct Federation {
         scheduleEarlyExpiry(turn)
     }
 
-    /// The policy changed: newly named offices are dialled.
+    /// The policy changed: who would not be let in any more is sent away, newly named offices are dialled.
     public mutating func policyChanged(_ turn: Turn) {
+        endRefused(turn)
         dialKnownPeers(turn)
+    }
+
+    /// Ends streams for pairs that the policy refuses now: a domain that is ours from now on must not be spoken for by the server that it
+    /// was on.
+    private mutating func endRefused(_ turn: Turn) {
+        let streams = inbound.keys.sorted { ($0.loop, $0.slot, $0.generation) < ($1.loop, $1.slot, $1.generation) }
+        for connection in streams {
+            guard let reason = inbound[connection]?.pairs.compactMap({ refusal(of: $0, turn) }).first else { continue }
+            for pair in inbound[connection]?.pairs ?? [] { turn.note(.peerRefused(pair, reason: reason)) }
+            turn.perform(.close(StreamError(.policyViolation)), on: connection)
+            inboundClosed(connection)
+            if let slot = links.id(on: connection) { streamLost(slot, reason, turn) }
+        }
+        for slot in links.ids {
+            guard let reason = objection(to: links[slot].pair, turn) else { continue }
+            if let connection = links[slot].connection {
+                turn.perform(.close(nil), on: connection)
+                streamLost(slot, reason, turn)
+            } else if case .dialling(let dial) = links[slot].state {
+                turn.perform(.cancelDial(dial))
+                dialFailed(dial, .refused(reason), turn)
+            }
+        }
     }
 
     /// The end of a batch: haves are sent, windows filled, acknowledgements asked for.

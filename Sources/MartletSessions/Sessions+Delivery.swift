@@ -67,7 +67,7 @@ extension Sessions {
         switch type {
         case .normal, .chat:
             // RFC 6121 §8.5.3.2.1: a resource that does not exist is the same as none named.
-            deliver(stanza, to: place.map(recipients) ?? [], number, place, origin, turn)
+            deliver(stanza, to: recipients(at: place), number, place, origin, turn)
         case .headline:
             // RFC 6121 §8.5.2.1.1, §8.5.3.2.1: to whoever is there, or to nobody.
             if isBare, let place { for id in recipients(place) { send(stanza, to: id, turn) } }
@@ -76,7 +76,7 @@ extension Sessions {
         case .error:
             // RFC 6121 would drop it. But a bounce after days goes to the bare JID, since the resource is long gone
             // (`Docs/relay-protocol.md` §5), and the sender has to know.
-            if isBare, !origin.isSession { deliver(stanza, to: place.map(recipients) ?? [], number, place, origin, turn) }
+            if isBare, !origin.isSession { deliver(stanza, to: recipients(at: place), number, place, origin, turn) }
         }
     }
 
@@ -106,6 +106,11 @@ extension Sessions {
         // Nearly always, and then no list is made for the message.
         if all.allSatisfy({ sessions[$0].takesMessages }) { return all }
         return all.filter { sessions[$0].takesMessages }
+    }
+
+    private func recipients(at place: OnlinePlace?) -> [SessionID] {
+        guard let place else { return [] }
+        return recipients(place)
     }
 
     /// A message for the account, to these sessions of it.

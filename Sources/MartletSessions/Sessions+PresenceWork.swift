@@ -148,6 +148,7 @@ extension Sessions {
         forEachPair(peer, after: after, turn) { sessions, account, contact, row, budget in
             guard row.flags.contains(.to) else { return true }
             let jid = AddressTable.address(account, in: turn.store)
+            guard jid.domainpart == sessions.peers[peer].pair.local.domainpart else { return true }
             guard let place = sessions.online.place(of: jid) else { return true }
             let old = sessions.online[place].sessions.filter { sessions.sessions[$0].isRestored }
             let from = AddressTable.address(contact, in: turn.store)

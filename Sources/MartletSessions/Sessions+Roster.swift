@@ -7,10 +7,11 @@ import XMPPXML
 
 /// The roster (RFC 6121 §2).
 extension Sessions {
-    /// For the own account; whoever asks for somebody else's roster is told that it is none of his (RFC 6121 §2.3.3).
+    /// For the own account; a contact is told that somebody else's roster is none of his (RFC 6121 §2.3.3). To a stranger it is as if
+    /// there were no account.
     public static let roster = ServiceDeclaration(
         "Roster",
-        requests: [.init("query", Namespaces.roster, [.get, .set], to: [.ownAccount, .contact, .stranger])])
+        requests: [.init("query", Namespaces.roster, [.get, .set], to: [.ownAccount, .contact])])
 
     /// A roster get or set.
     public mutating func answerRoster(_ request: Request, _ turn: Turn) -> Answer {

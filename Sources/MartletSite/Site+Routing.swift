@@ -41,7 +41,7 @@ extension Site {
         case .pass: break
         case .replace(let stanza): envelope.stanza = stanza
         case .reject(let error):
-            turn.bounce(envelope.stanza, error)
+            refuse(envelope, error, turn)
             return false
         case .drop: return false
         }
@@ -62,16 +62,16 @@ extension Site {
 
     private mutating func deliverIQ(_ envelope: borrowing Envelope, to host: Host, _ turn: Turn) {
         let stanza = envelope.stanza
-        guard let type = stanza.iqType else { return turn.bounce(stanza, StanzaError(.badRequest)) }
+        guard let type = stanza.iqType else { return refuse(envelope, StanzaError(.badRequest), turn) }
         // Answers to what we never asked end here.
         guard type.isRequest else { return }
         var scope = RequestScope.host
         var account: AccountName?
         if case .login(_, let own) = envelope.origin { (scope, account) = (.login, own) }
         guard let request = Request(copy envelope, scope: scope, account: account, host: host) else {
-            return turn.bounce(stanza, StanzaError(.badRequest))  // RFC 6120 §8.2.3
+            return refuse(envelope, StanzaError(.badRequest), turn)  // RFC 6120 §8.2.3
         }
-        guard stanza.to?.isDomain != false else { return turn.bounce(stanza, StanzaError(.serviceUnavailable)) }
+        guard stanza.to?.isDomain != false else { return refuse(envelope, StanzaError(.serviceUnavailable), turn) }
         answer(request, turn)
     }
 
@@ -81,12 +81,12 @@ extension Site {
         let stanza = envelope.stanza
         guard stanza.iqType?.isRequest == true else { return }
         guard let number = sessions.accountNumber(of: jid, turn) else {
-            return turn.bounce(stanza, StanzaError(.serviceUnavailable))
+            return refuse(envelope, StanzaError(.serviceUnavailable), turn)
         }
         let scope = scope(of: envelope, to: jid, number, turn)
         guard let request = Request(copy envelope, scope: scope, account: AccountName(jid, number), host: nil) else {
             let isOwn = scope == .ownAccount || scope == .login
-            return turn.bounce(stanza, StanzaError(isOwn ? .badRequest : .serviceUnavailable))
+            return refuse(envelope, StanzaError(isOwn ? .badRequest : .serviceUnavailable), turn)
         }
         answer(request, turn)
     }
@@ -94,9 +94,24 @@ extension Site {
     private func scope(
         of envelope: borrowing Envelope, to jid: JID, _ number: AddressNumber, _ turn: Turn
     ) -> RequestScope {
-        if case .login = envelope.origin { return .login }
-        guard let from = envelope.stanza.from else { return .stranger }
-        if from.hasSameBare(as: jid) { return .ownAccount }
-        return sessions.isSubscribed(from, to: number, turn) ? .contact : .stranger
+        // Whose own it is stands in the origin, which we know, not in `from`, which somebody has written.
+        switch envelope.origin {
+        case .login: return .login
+        case .session(let origin) where origin.account == number: return .ownAccount
+        case .session, .account, .peer, .bundle, .service, .site:
+            guard let from = envelope.stanza.from, !from.hasSameBare(as: jid) else { return .stranger }
+            return sessions.isSubscribed(from, to: number, turn) ? .contact : .stranger
+        }
+    }
+
+    /// An error goes back to whoever sent the stanza: over the bus, but to a connection without session on that connection, since it has
+    /// no address yet.
+    func refuse(_ envelope: borrowing Envelope, _ error: StanzaError, _ turn: Turn) {
+        guard let reply = envelope.stanza.errorReply(error) else { return }
+        if case .login(let connection, _) = envelope.origin {
+            turn.perform(.send(reply.serialized()), on: connection)
+        } else {
+            turn.route(reply, from: .site)
+        }
     }
 }

@@ -15,6 +15,8 @@ extension Site {
         for hop in 0...Self.hopLimit {
             turn.takeOutgoing(&outgoing)
             if outgoing.isEmpty, !carryOver(turn) { break }
+            // A fact must not be lost with a loop of stanzas.
+            if hop == Self.hopLimit { _ = carryOver(turn) }
             // Taken out, so that nobody else holds what is changed on its way.
             outgoing.reverse()
             while let envelope = outgoing.popLast() {

@@ -146,6 +146,8 @@ public struct Site {
         switch consume event {
         case .credentialsWanted(let localpart, let domain, let mechanism, let address):
             accounts.credentialsWanted(localpart, domain, mechanism, address, on: connection, turn)
+        case .authenticated where sessions.hasLoggedIn(connection):
+            turn.perform(.refuse(.notAuthorized), on: connection)
         case .authenticated(let client):
             accounts.clientAuthenticated(client, on: connection, turn)
         case .authenticationFailed(let localpart, let domain, let address):

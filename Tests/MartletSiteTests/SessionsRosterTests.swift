@@ -89,11 +89,15 @@ struct SessionsRosterTests {
         #expect(site.store.count(.roster) == 0)
     }
 
-    @Test("RFC 6121 §2.3.3: another account's roster is forbidden")
+    @Test("RFC 6121 §2.3.3, XEP-0030 §8: a contact's roster is forbidden; a stranger's account is like none")
     func foreign() {
         var site = SessionsHarness()
         let romeo = site.login("romeo", "orchard")
-        site.send(romeo, "<iq type='get' id='g' to='juliet@pilsen.example'><query xmlns='jabber:iq:roster'/></iq>")
+        let get = "<iq type='get' id='g' to='juliet@pilsen.example'><query xmlns='jabber:iq:roster'/></iq>"
+        site.send(romeo, get + get.replacing("juliet", with: "nobody"))
+        #expect(site.take(romeo).map(\.condition) == ["service-unavailable", "service-unavailable"])
+        site.subscribe("juliet", to: ["romeo@pilsen.example"])
+        site.send(romeo, get)
         #expect(site.take(romeo).map(\.condition) == ["forbidden"])
     }
 

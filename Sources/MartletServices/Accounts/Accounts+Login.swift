@@ -39,7 +39,9 @@ extension Accounts {
     private func decoy(_ localpart: String, _ account: JID, _ mechanism: SASLMechanism, _ turn: Turn) -> StoredCredentials {
         let secret = MetaTable.bytes(.secret, in: turn.store) ?? []
         let named = mechanism.digest == .sha1 ? "sha1:" : "sha256:"
-        let whom = (account.localpart ?? localpart) + "@" + account.domainpart
+        let name = account.localpart ?? localpart
+        // In the first domain as it was when sites had one: what was asked before must be answered the same.
+        let whom = account.domainpart == turn.policy.name.domainpart ? name : name + "@" + account.domainpart
         let salt = HMAC.authenticate(.sha256, key: secret, (named + whom).utf8)
         let algorithm = mechanism.digest
         return StoredCredentials(

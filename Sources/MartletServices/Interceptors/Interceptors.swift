@@ -31,13 +31,14 @@ public struct Interceptors {
 
     /// The verdict of all rules together; what one has replaced the next ones see.
     public mutating func judge(_ envelope: borrowing Envelope, at checkpoint: Checkpoint, _ turn: Turn) -> Verdict {
+        if checkpoint == .toAccount, envelope.stanza.isError { repeatedMessages.noteFailure(envelope, turn) }
         let place = checkpoint.index
         var replaced: Envelope?
         for index in 0..<inForce[place].count {
             let rule = inForce[place][index]
             let verdict =
-                if let replaced { judge(rule, replaced, at: checkpoint, turn) } else {
-                    judge(rule, envelope, at: checkpoint, turn)
+                if let replaced { judge(rule, replaced, turn) } else {
+                    judge(rule, envelope, turn)
                 }
             switch verdict {
             case .pass: continue
@@ -50,11 +51,9 @@ public struct Interceptors {
         return replaced.map { .replace($0.stanza) } ?? .pass
     }
 
-    private mutating func judge(
-        _ rule: InterceptorKind, _ envelope: borrowing Envelope, at checkpoint: Checkpoint, _ turn: Turn
-    ) -> Verdict {
+    private mutating func judge(_ rule: InterceptorKind, _ envelope: borrowing Envelope, _ turn: Turn) -> Verdict {
         switch rule {
-        case .repeatedMessages: repeatedMessages.judge(envelope, at: checkpoint, turn)
+        case .repeatedMessages: repeatedMessages.judge(envelope, turn)
         }
     }
 

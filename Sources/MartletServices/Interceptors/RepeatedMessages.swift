@@ -45,25 +45,26 @@ public struct RepeatedMessages {
     }
 
     /// Where it looks.
-    static let checkpoints: [Checkpoint] = [.fromClient, .toAccount]
+    static let checkpoints: [Checkpoint] = [.fromClient]
 
-    /// A message of a client may be one that came before; an error says that one did not arrive. Who has no stream management was
-    /// never told what was taken over, and sends nothing again.
-    mutating func judge(_ envelope: borrowing Envelope, at checkpoint: Checkpoint, _ turn: Turn) -> Verdict {
-        guard envelope.stanza.kind == .message else { return .pass }
-        if checkpoint == .fromClient {
-            guard case .session(let origin) = envelope.origin, origin.isManaged, envelope.stanza.isDurableMessage,
-                !turn.isBelowReserve, isRepeated(envelope.stanza, of: origin.account, now: turn.now, in: turn.store)
-            else { return .pass }
-            if let from = envelope.stanza.from { turn.note(.repeatedMessageIgnored(from)) }
-            return .drop(.repeated)
-        }
-        if envelope.stanza.isError, let id = envelope.stanza.id, let to = envelope.stanza.to,
+    /// A message of a client may be one that came before. Who has no stream management was never told what was taken over, and sends
+    /// nothing again.
+    mutating func judge(_ envelope: borrowing Envelope, _ turn: Turn) -> Verdict {
+        guard envelope.stanza.kind == .message, case .session(let origin) = envelope.origin, origin.isManaged,
+            envelope.stanza.isDurableMessage, !turn.isBelowReserve,
+            isRepeated(envelope.stanza, of: origin.account, now: turn.now, in: turn.store)
+        else { return .pass }
+        if let from = envelope.stanza.from { turn.note(.repeatedMessageIgnored(from)) }
+        return .drop(.repeated)
+    }
+
+    /// Something goes to an account. An error says that a message of the account did not arrive: who sends it again knows that. Told
+    /// whether or not the rule is in force, since it may be so again.
+    mutating func noteFailure(_ envelope: borrowing Envelope, _ turn: Turn) {
+        guard envelope.stanza.kind == .message, let id = envelope.stanza.id, let to = envelope.stanza.to,
             let account = AddressTable.number(of: to.bare, in: turn.store)
-        {
-            failed(id, of: account, in: turn.store)
-        }
-        return .pass
+        else { return }
+        failed(id, of: account, in: turn.store)
     }
 
     /// Whether the message was taken over before; if not, it is remembered in the transaction that takes it over, which

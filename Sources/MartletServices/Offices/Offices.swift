@@ -19,6 +19,8 @@ public struct Offices {
     private var cuts: [DomainPair: WallTime] = [:]
     /// Sessions that can be shown offices, by their slot.
     private var audience: [Listener?] = []
+    /// The slots of an account's sessions. Look-up only.
+    private var slotsByAccount: [JID: [Int]] = [:]
     /// Those that are to be told, in order.
     private var queue: Deque<SessionID> = []
     /// The timer that takes from the queue is set.
@@ -62,14 +64,25 @@ public struct Offices {
     ) {
         let slot = Int(id.slot)
         while audience.count <= slot { audience.append(nil) }
-        if audience[slot]?.id != id { audience[slot] = Listener(id: id, jid: jid, account: account) }
+        if audience[slot]?.id != id {
+            leave(slot)
+            audience[slot] = Listener(id: id, jid: jid, account: account)
+            slotsByAccount[account.jid, default: []].append(slot)
+        }
         audience[slot]?.shown.removeAll { shown in !offices.contains { $0.jid == shown.jid } }
         if !isRestored { want(slot, turn) }
     }
 
     /// A session is unavailable or gone.
     public mutating func sessionLeft(_ id: SessionID) {
-        if listens(id) { audience[Int(id.slot)] = nil }
+        if listens(id) { leave(Int(id.slot)) }
+    }
+
+    private mutating func leave(_ slot: Int) {
+        guard let account = audience[slot]?.account.jid else { return }
+        audience[slot] = nil
+        slotsByAccount[account]?.removeAll { $0 == slot }
+        if slotsByAccount[account]?.isEmpty == true { slotsByAccount[account] = nil }
     }
 
     private func listens(_ id: SessionID) -> Bool {
@@ -97,10 +110,11 @@ public struct Offices {
     /// Sessions of a domain, or of one account, are to be told, soon.
     private mutating func want(at local: JID, of account: JID?, _ turn: Turn) {
         guard !offices.isEmpty else { return }
-        for slot in audience.indices {
-            guard let jid = audience[slot]?.jid, jid.domainpart == local.domainpart else { continue }
-            if let account, !jid.hasSameBare(as: account) { continue }
-            want(slot, turn)
+        if let account {
+            // With each message that waits: whoever else is here must not cost anything.
+            for slot in slotsByAccount[account] ?? [] { want(slot, turn) }
+        } else {
+            for slot in audience.indices where audience[slot]?.jid.domainpart == local.domainpart { want(slot, turn) }
         }
     }
 
