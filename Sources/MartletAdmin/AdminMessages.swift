@@ -8,7 +8,7 @@ public enum AdminRequest: Codable, Sendable, Equatable {
     case removeUser(account: String)
     case listUsers
     case listLinks
-    case showLink(peer: String)
+    case showLink(peer: String, from: String? = nil)
     case retryLinks(peer: String?)
     case listQueue(filter: AdminFilter, after: String?)
     case listAges(after: String?)
@@ -17,7 +17,7 @@ public enum AdminRequest: Codable, Sendable, Equatable {
     case purgeEntries(entries: [AdminClaim])
     case planResync(peer: String)
     case resync(peer: String, uncertain: String?)
-    case exportEntries(peer: String, after: String?)
+    case exportEntries(peer: String, from: String? = nil, after: String?)
     /// Of a bundle whose signature was checked by whoever asks.
     case importRecords(records: [String], origin: String, destination: String)
     case status
@@ -160,7 +160,7 @@ extension AdminRequest {
     private func linkCommand() throws(AdminFailure) -> LinkCommand? {
         switch self {
         case .listLinks: .listLinks
-        case .showLink(let peer): .showLink(try AdminDesk.domain(peer))
+        case .showLink(let peer, let local): .showLink(try AdminDesk.domain(peer), from: try Self.ours(local))
         case .retryLinks(nil): .retryLinks(nil)
         case .retryLinks(let peer?): .retryLinks(try AdminDesk.domain(peer))
         case .listQueue(let filter, let after): .listQueue(try filter.filter(), after: try Self.cursor(after))
@@ -172,12 +172,17 @@ extension AdminRequest {
         case .resync(let peer, nil): .resync(try AdminDesk.domain(peer), uncertain: nil)
         case .resync(let peer, let choice?):
             .resync(try AdminDesk.domain(peer), uncertain: try AdminDesk.choice(choice))
-        case .exportEntries(let peer, let after):
-            .exportEntries(try AdminDesk.domain(peer), after: try Self.cursor(after))
+        case .exportEntries(let peer, let local, let after):
+            .exportEntries(try AdminDesk.domain(peer), from: try Self.ours(local), after: try Self.cursor(after))
         case .importRecords(let records, let origin, let destination):
             try AdminDesk.carried(records, origin: origin, destination: destination)
         case .addUser, .changePassword, .removeUser, .listUsers, .status, .drain, .explain, .reload: nil
         }
+    }
+
+    private static func ours(_ domain: String?) throws(AdminFailure) -> JID? {
+        guard let domain else { return nil }
+        return try AdminDesk.domain(domain)
     }
 
     private static func cursor(_ text: String?) throws(AdminFailure) -> EntryName? {

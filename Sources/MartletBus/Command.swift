@@ -60,8 +60,8 @@ public enum AccountCommand: Sendable, Equatable {
 /// What an administrator asks of links and their queues.
 public enum LinkCommand: Sendable, Equatable {
     case listLinks
-    /// All about one peer.
-    case showLink(JID)
+    /// All about the link to one peer, from that domain of ours where several have one.
+    case showLink(JID, from: JID?)
     /// Dial now: the peer, or every peer that waits for its next attempt.
     case retryLinks(JID?)
     /// A part of the queues, behind `after`.
@@ -78,8 +78,8 @@ public enum LinkCommand: Sendable, Equatable {
     case planResync(JID)
     /// Begins the stopped lanes with a peer anew.
     case resync(JID, uncertain: UncertainChoice?)
-    /// A part of what waits for a peer, for a bundle.
-    case exportEntries(JID, after: EntryName?)
+    /// A part of what waits for a peer, for a bundle; from that domain of ours where several have a link with it.
+    case exportEntries(JID, from: JID?, after: EntryName?)
     /// Records of a bundle from `origin` to one of our domains, whose signature was checked.
     case importRecords([CarriedRecord], origin: JID, destination: JID)
 }

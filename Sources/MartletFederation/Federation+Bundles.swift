@@ -14,10 +14,15 @@ extension Federation {
     /// Entries in one part.
     private static let partEntries = 256
 
-    /// What waits for `peer` behind `cursor`. From now on it may have arrived, whatever becomes of the stick.
-    public mutating func exportPart(_ peer: JID, after cursor: EntryName?, _ turn: Turn) -> CommandAnswer {
-        guard let slot = links.first(to: peer) else {
-            return .refused("there is no link to \(peer)")
+    /// What waits for `peer` behind `cursor`, from `local` where several domains of ours have a link with it and something waits on more
+    /// than one. From now on it may have arrived, whatever becomes of the stick.
+    public mutating func exportPart(
+        _ peer: JID, from local: JID? = nil, after cursor: EntryName?, _ turn: Turn
+    ) -> CommandAnswer {
+        let slot: LinkID
+        switch chosen(peer, from: local, among: { $0.waiting > 0 }) {
+        case .success(let link): slot = link
+        case .failure(let unknown): return .refused(unknown.words)
         }
         let pair = links[slot].pair
         var part = BundlePart(origin: pair.local.description, destination: pair.peer.description)

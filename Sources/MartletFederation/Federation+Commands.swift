@@ -14,7 +14,7 @@ extension Federation {
     public mutating func handle(_ command: LinkCommand, _ turn: Turn) -> CommandAnswer {
         switch command {
         case .listLinks: .links(linkRows(turn))
-        case .showLink(let peer): linkDetails(peer, turn).map { .link($0) } ?? .refused("there is no link to \(peer)")
+        case .showLink(let peer, let local): showLink(peer, from: local, turn)
         case .retryLinks(let peer): retry(peer, turn)
         case .listQueue(let filter, let cursor): .queue(queuePage(filter, after: cursor, turn))
         case .listAges(let cursor): .ages(queueAges(after: cursor, turn))
@@ -23,7 +23,7 @@ extension Federation {
         case .purgeEntries(let claims): .desk(purge(claims, turn))
         case .planResync(let peer): .resync(resyncRows(peer, turn))
         case .resync(let peer, let choice): resync(peer, uncertain: choice, turn)
-        case .exportEntries(let peer, let cursor): exportPart(peer, after: cursor, turn)
+        case .exportEntries(let peer, let local, let cursor): exportPart(peer, from: local, after: cursor, turn)
         case .importRecords(let records, let origin, let destination):
             importRecords(records, DomainPair(local: destination, peer: origin), turn)
         }
@@ -55,9 +55,37 @@ extension Federation {
         }
     }
 
-    /// Everything about the link to `peer`; nil where there is none.
-    public func linkDetails(_ peer: JID, _ turn: Turn) -> LinkDetails? {
-        guard let slot = links.first(to: peer) else { return nil }
+    /// A link by its peer, and by our domain where several of ours have one with it; or why it is not known which is meant.
+    func chosen(_ peer: JID, from local: JID?, among isMeant: (PeerLink) -> Bool = { _ in true }) -> Result<LinkID, LinkUnknown>
+    {
+        if let local {
+            let link = links.id(of: DomainPair(local: local, peer: peer))
+            return link.map { .success($0) } ?? .failure(LinkUnknown(words: "there is no link from \(local) to \(peer)"))
+        }
+        let all = links.ids.filter { links[$0].pair.peer == peer }
+        if all.isEmpty { return .failure(LinkUnknown(words: "there is no link to \(peer)")) }
+        let meant = all.count == 1 ? all : all.filter { isMeant(links[$0]) }
+        if meant.count == 1 { return .success(meant[0]) }
+        let ours = all.map { links[$0].pair.local.description }.sorted().joined(separator: ", ")
+        return .failure(LinkUnknown(words: "several domains have a link to \(peer): say which with --from (\(ours))"))
+    }
+
+    /// Why it is not known which link is meant, in words for the operator.
+    struct LinkUnknown: Error {
+        /// The words.
+        var words: String
+    }
+
+    private func showLink(_ peer: JID, from local: JID?, _ turn: Turn) -> CommandAnswer {
+        switch chosen(peer, from: local) {
+        case .success(let slot): .link(linkDetails(slot, turn))
+        case .failure(let unknown): .refused(unknown.words)
+        }
+    }
+
+    /// Everything about a link.
+    func linkDetails(_ slot: LinkID, _ turn: Turn) -> LinkDetails {
+        let peer = links[slot].pair.peer
         var details = LinkDetails(link: linkRow(slot, turn))
         for lane in links[slot].lanes {
             guard let id = lane.id, let row = lane.row else { continue }

@@ -47,11 +47,6 @@ struct PeerLinks {
     /// The link that a stream carries.
     func id(on connection: ConnectionID) -> LinkID? { byConnection[connection] }
 
-    /// The first link to a peer, whichever of our domains it is for.
-    func first(to peer: JID) -> LinkID? {
-        list.firstIndex { $0.pair.peer == peer }.map { LinkID(slot: UInt32($0)) }
-    }
-
     /// A link was made; its pair has none yet.
     mutating func added(_ link: PeerLink) -> LinkID {
         precondition(byPair[link.pair] == nil, "\(link.pair.peer) has a link already")

@@ -20,6 +20,7 @@ extension QueueCommand {
                 """)
         @OptionGroup var file: ConfigurationOption
         @Option(help: ArgumentHelp("The domain.", valueName: "domain")) var peer: String
+        @Option(help: ArgumentHelp("Our domain, where messages of several wait for it.", valueName: "domain")) var from: String?
         @Argument(help: "The file to write; one that is there is replaced.") var path: String
 
         func run() throws {
@@ -32,7 +33,7 @@ extension QueueCommand {
             var stanzas = 0
             var cursor: String?
             repeat {
-                guard case .bundle(let part) = try asking.ask(.exportEntries(peer: peer, after: cursor)) else {
+                guard case .bundle(let part) = try asking.ask(.exportEntries(peer: peer, from: from, after: cursor)) else {
                     throw Desk.unexpected
                 }
                 bundle =

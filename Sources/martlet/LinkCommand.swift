@@ -47,10 +47,11 @@ struct LinkCommand: ParsableCommand {
             discussion: "  martlet link show brno.example.com")
         @OptionGroup var file: ConfigurationOption
         @Argument(help: "The other domain.") var peer: String
+        @Option(help: ArgumentHelp("Our domain, where several have a link with it.", valueName: "domain")) var from: String?
         @Flag(help: "Print JSON for programs instead of lines for people.") var json = false
 
         func run() throws {
-            guard case .link(let details) = try Asking(configuration: file.load()).ask(.showLink(peer: peer)) else {
+            guard case .link(let details) = try Asking(configuration: file.load()).ask(.showLink(peer: peer, from: from)) else {
                 throw Desk.unexpected
             }
             if json { return try JSONOutput.say(details) }

@@ -183,4 +183,34 @@ struct BusEdgeTests {
         site.pass(600_000)
         #expect(site.take(romeo).contains { $0["from"] == "dora@lab.example/x" && $0["type"] == "unavailable" })
     }
+
+    @Test("what waits for a peer goes into a bundle from each of our domains, which is named where there are several")
+    func bundleOfSeveralDomains() throws {
+        typealias Harness = FederationHarness
+        var harness = Harness()
+        harness.policy = SitePolicy(domains: [Harness.local, Self.domain])
+        harness.policy.federation.knownPeers = [Harness.peer]
+        let dora = try JID("dora@lab.example")
+        func exported(_ local: JID?) -> CommandAnswer {
+            var answer = CommandAnswer.refused("")
+            harness.step { answer = $0.exportPart(Harness.peer, from: local, after: nil, $1) }
+            return answer
+        }
+        harness.acceptMessage("from pilsen")
+        guard case .bundle(let only) = exported(nil) else {
+            Issue.record("one link, and no bundle")
+            return
+        }
+        #expect(only.origin == "pilsen.example")
+        harness.accept(Harness.message("from the lab", from: dora))
+        #expect(
+            exported(nil)
+                == .refused("several domains have a link to brno.example: say which with --from (lab.example, pilsen.example)"))
+        guard case .bundle(let lab) = exported(Self.domain) else {
+            Issue.record("no bundle of the second domain")
+            return
+        }
+        #expect((lab.origin, lab.stanzas) == ("lab.example", 1))
+        #expect(exported(try JID("x.example")) == .refused("there is no link from x.example to brno.example"))
+    }
 }
