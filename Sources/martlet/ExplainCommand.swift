@@ -7,8 +7,8 @@ struct ExplainCommand: ParsableCommand {
         commandName: "explain",
         abstract: "Says which rules would judge a stanza from one address to another, and who would get it.",
         discussion: """
-            The rules are those that the configuration names (interceptors in [site]); beside each stands how many stanzas it has
-            stopped since the start. Nothing is sent.
+            The rules are those that the configuration names (interceptors in [site]);
+            beside each stands what it has stopped since the start. Nothing is sent.
 
               martlet explain anna@office.example bob@other.example
             """)
