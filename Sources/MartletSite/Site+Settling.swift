@@ -14,9 +14,9 @@ extension Site {
         swap(&outgoing, &routed)
         for hop in 0...Self.hopLimit {
             turn.takeOutgoing(&outgoing)
-            if outgoing.isEmpty, !carryOver(turn) { break }
+            if outgoing.isEmpty, !carryNews(turn) { break }
             // A fact must not be lost with a loop of stanzas.
-            if hop == Self.hopLimit { _ = carryOver(turn) }
+            if hop == Self.hopLimit { _ = carryNews(turn) }
             // Taken out, so that nobody else holds what is changed on its way.
             outgoing.reverse()
             while let envelope = outgoing.popLast() {
@@ -33,7 +33,7 @@ extension Site {
     }
 
     /// False where no part has told or asked anything.
-    private mutating func carryOver(_ turn: Turn) -> Bool {
+    private mutating func carryNews(_ turn: Turn) -> Bool {
         guard turn.hasNews else { return false }
         let notices = turn.takeNotices()
         for notice in notices { tell(notice, turn) }
