@@ -19,7 +19,7 @@ extension Site {
         case .drain(let otherHost):
             sessions.drain(to: otherHost, turn)
             return .done("clients were told to reconnect at \(otherHost)")
-        case .explain(let from, let to): return .explanation(explanation(from: from, to: to))
+        case .explain(let from, let to): return .explanation(explanation(from: from, to: to, turn))
         }
     }
 
@@ -31,20 +31,38 @@ extension Site {
     }
 
     /// The way of a stanza in words, one step a line.
-    private func explanation(from: JID, to: JID) -> [String] {
+    private func explanation(from: JID, to: JID, _ turn: Turn) -> [String] {
         let isOurs = policy.serves(from.domainpart)
         var lines = ["\(from) \(isOurs ? "is at this site" : "is at another server")"]
+        if !isOurs, let objection = objection(to: from) { return lines + ["\(objection): nothing of it is let in"] }
         lines += explanation(at: isOurs ? .fromClient : .fromPeer)
         let owner = policy.owner(of: to)
         lines += explanation(at: owner == .peer ? .toPeer : .toAccount)
         switch owner {
-        case .session: lines.append("\(to) is a session of an account here, which gets it")
-        case .account:
-            lines.append("\(to) is an account here: its sessions get it, its mailbox keeps it, services answer for it")
+        case .session, .account:
+            guard let number = sessions.accountNumber(of: to.bare, turn) else {
+                return lines + ["\(to.bare) has no account here: the sender gets an error"]
+            }
+            let count = sessions.userRow(AccountName(to.bare, number), turn).sessions
+            let whose = "\(to.bare) has an account here and \(count) \(count == 1 ? "session" : "sessions")"
+            lines.append(
+                owner == .account
+                    ? "\(whose): they get it, its mailbox keeps it, services answer for it"
+                    : "\(whose): the one of that resource gets it; if there is none, a message is for the account")
         case .host(let host): lines.append("\(to) is a host of this site (\(host.kind.rawValue)): services answer for it")
-        case .peer: lines.append("\(to) is at another server: it goes over the link to \(to.domain)")
+        case .peer:
+            lines.append(
+                objection(to: to).map { "\($0): the sender gets an error" }
+                    ?? "\(to) is at another server: it goes over the link to \(to.domain)")
         }
         return lines
+    }
+
+    /// Why nothing is exchanged with a domain.
+    private func objection(to peer: JID) -> String? {
+        if !policy.federation.isEnabled { return "this site exchanges nothing with other servers (federation.enabled)" }
+        return policy.federation.blockedPeers.contains(peer.domain)
+            ? "\(peer.domain) is blocked (federation.blocked_domains)" : nil
     }
 
     private func explanation(at checkpoint: Checkpoint) -> [String] {

@@ -104,14 +104,17 @@ extension Site {
         }
     }
 
-    /// An error goes back to whoever sent the stanza: over the bus, but to a connection without session on that connection, since it has
-    /// no address yet.
-    func refuse(_ envelope: borrowing Envelope, _ error: StanzaError, _ turn: Turn) {
-        guard let reply = envelope.stanza.errorReply(error) else { return }
-        if case .login(let connection, _) = envelope.origin {
+    /// An error goes back to whoever sent the stanza.
+    private func refuse(_ envelope: borrowing Envelope, _ error: StanzaError, _ turn: Turn) {
+        if let reply = envelope.stanza.errorReply(error) { send(reply, backTo: envelope.origin, from: .site, turn) }
+    }
+
+    /// An answer goes over the bus; but to a connection without session on that connection, since it has no address yet.
+    func send(_ reply: Stanza, backTo asker: Origin, from origin: Origin, _ turn: Turn) {
+        if case .login(let connection, _) = asker {
             turn.perform(.send(reply.serialized()), on: connection)
         } else {
-            turn.route(reply, from: .site)
+            turn.route(reply, from: origin)
         }
     }
 }

@@ -64,14 +64,8 @@ extension Site {
         }
     }
 
-    /// Who has bound no resource has no address to which an answer could be routed.
     private func reply(_ request: Request, _ reply: Stanza?, _ turn: Turn) {
-        guard let reply else { return }
-        if case .login(let connection, _) = request.envelope.origin {
-            turn.perform(.send(reply.serialized()), on: connection)
-        } else {
-            turn.route(reply, from: .service)
-        }
+        if let reply { send(reply, backTo: request.envelope.origin, from: .service, turn) }
     }
 
     /// Shows a stanza to the services that look on at a place.

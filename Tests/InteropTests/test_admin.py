@@ -40,7 +40,9 @@ def either(node, request):
 def test_the_way_of_a_stanza_is_explained(either):
     said = succeeds(either.command("explain", "alice@office.example", "bob@office.example"))
     assert "from client: repeated-messages looks at it" in said
-    assert "bob@office.example is an account here" in said
+    assert "bob@office.example has an account here and 0 sessions" in said
+    nobody = succeeds(either.command("explain", "alice@office.example", "nobody@office.example"))
+    assert "nobody@office.example has no account here" in nobody
     assert "away.example" in succeeds(either.command("explain", "alice@office.example", "bob@away.example"))
     assert "is not an address" in fails(either.command("explain", "alice@office.example", "@"))
 

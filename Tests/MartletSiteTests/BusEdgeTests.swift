@@ -213,4 +213,20 @@ struct BusEdgeTests {
         #expect((lab.origin, lab.stanzas) == ("lab.example", 1))
         #expect(exported(try JID("x.example")) == .refused("there is no link from x.example to brno.example"))
     }
+
+    @Test("a reload that blocks a server ends the streams that it has opened, and takes nothing from them any more")
+    func blockedByReload() {
+        var harness = FederationHarness()
+        let connection = harness.newConnection()
+        harness.receive(.peerVerified(FederationHarness.outgoing, .certificate), on: connection)
+        harness.receive(
+            .stanza(FederationHarness.message("1", from: FederationHarness.bob, to: FederationHarness.alice)), on: connection)
+        #expect(harness.routed.map(\.id) == ["1"])
+        harness.policy.federation.blockedPeers = [FederationHarness.peer]
+        harness.step { $0.policyChanged($1) }
+        #expect(harness.effects.contains(.stream(connection, .close(StreamError(.policyViolation)))))
+        harness.receive(
+            .stanza(FederationHarness.message("2", from: FederationHarness.bob, to: FederationHarness.alice)), on: connection)
+        #expect(harness.routed.map(\.id) == ["1"])
+    }
 }

@@ -239,10 +239,37 @@ struct BusTests {
             return
         }
         #expect(lines.contains("from client: repeated-messages looks at it (has stopped 1 since the start)"))
-        #expect(lines.last?.hasPrefix("juliet@pilsen.example is an account here") == true)
+        #expect(lines.last?.hasPrefix("juliet@pilsen.example has an account here and 0 sessions: they get it") == true)
         site.policy.interceptors = []
         site.handle(.policyChanged(site.policy))
         site.send(romeo, message)
         #expect(site.waiting("juliet") == 2)
+    }
+
+    @Test("what is said of a stanza's way is true: no account, another resource, a blocked domain, federation off")
+    func explanations() throws {
+        var site = harness()
+        let romeo = site.login("romeo", "desk")
+        func last(_ from: String, _ to: String) throws -> String {
+            guard case .explanation(let lines) = site.command(.explain(from: try JID(from), to: try JID(to))) else { return "" }
+            return lines.last ?? ""
+        }
+        #expect(
+            try last("a@x.example", "nobody@pilsen.example")
+                == "nobody@pilsen.example has no account here: the sender gets an error")
+        #expect(
+            try last("a@x.example", "\(romeo.jid)").hasPrefix(
+                "romeo@pilsen.example has an account here and 1 session: the one of"))
+        #expect(try last("\(romeo.jid)", "rooms.example").hasSuffix("is a host of this site (rooms): services answer for it"))
+        #expect(try last("\(romeo.jid)", "bob@brno.example").hasSuffix("it goes over the link to brno.example"))
+        site.policy.federation.blockedPeers = [Self.domain("brno.example")]
+        #expect(
+            try last("\(romeo.jid)", "bob@brno.example")
+                == "brno.example is blocked (federation.blocked_domains): the sender gets an error")
+        #expect(
+            try last("bob@brno.example", "\(romeo.jid)")
+                == "brno.example is blocked (federation.blocked_domains): nothing of it is let in")
+        site.policy.federation.isEnabled = false
+        #expect(try last("\(romeo.jid)", "a@x.example").contains("federation.enabled"))
     }
 }
