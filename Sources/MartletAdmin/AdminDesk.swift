@@ -60,7 +60,7 @@ enum AdminDesk {
         do {
             return try JID(text)
         } catch {
-            throw AdminFailure("\(text) is not an address: \(error)")
+            throw AdminFailure("\(text) is not an address: give name@domain, a domain, or name@domain/resource")
         }
     }
 

@@ -194,7 +194,7 @@ extension AdminRequest {
         do {
             return try JID(text)
         } catch {
-            throw AdminFailure("\(text) is not an address: \(error)")
+            throw AdminFailure("\(text) is not an address: give name@domain, a domain, or name@domain/resource")
         }
     }
 
@@ -206,7 +206,7 @@ extension AdminRequest {
         } catch let failure as AdminFailure {
             throw failure
         } catch {
-            throw AdminFailure("\(text) is not an address: \(error)")
+            throw AdminFailure("\(text) is not an address: it is of the form name@domain")
         }
     }
 

@@ -96,8 +96,8 @@ enum Accounts {
             let jid = try text.contains("@") ? JID(text) : JID(localpart: text, domainpart: domain)
             guard jid.localpart != nil, jid.isBare else { throw CommandFailure("\(text) is not of the form name@domain") }
             return jid
-        } catch let error as JIDError {
-            throw CommandFailure("\(text) is not an address: \(error)")
+        } catch is JIDError {
+            throw CommandFailure("\(text) is not an address: give name@domain, or the name alone")
         }
     }
 }
