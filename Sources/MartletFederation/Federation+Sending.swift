@@ -71,10 +71,11 @@ extension Federation {
         let pair = links[slot].pair
         var bytes: [UInt8] = []
         bytes.reserveCapacity(logged.stanza.content.count + 400)
-        let delay = isLate ? (from: pair.local, stamp: logged.acceptedAt) : nil
+        let delay = isLate && !logged.stanza.isStamped(by: pair.local) ? (from: pair.local, stamp: logged.acceptedAt) : nil
         if links[slot].isRelayed {
             let mark = RelayMark(
-                lane: row.laneClass, epoch: row.epoch, number: number, tag: entry.tag, after: links[slot].lanes[index].after)
+                lane: row.laneClass, epoch: row.epoch, number: number, tag: entry.tag, after: links[slot].lanes[index].after,
+                acceptedAt: isLate ? nil : logged.acceptedAt)
             logged.stanza.write(to: &bytes, relayMark: mark, delay: delay)
         } else {
             logged.stanza.write(to: &bytes, relayMark: nil, delay: delay)
@@ -127,5 +128,13 @@ extension Federation {
         var element = Element(name, Namespaces.relay, [("from", pair.local.description), ("to", pair.peer.description)])
         for (attribute, value) in mark?.attributes ?? [] { element[attribute] = value }
         return element.serialized(within: Namespaces.client)
+    }
+
+    /// `<ask/>`: what do you have, or: are you there. It says what time it is here, by which the peer tells what is late (S6).
+    func askNonza(_ pair: DomainPair, _ turn: Turn) -> [UInt8] {
+        let ask = Element(
+            "ask", Namespaces.relay,
+            [("from", pair.local.description), ("to", pair.peer.description), ("at", String(turn.wall.milliseconds))])
+        return ask.serialized(within: Namespaces.client)
     }
 }

@@ -91,7 +91,7 @@ extension Federation {
 
     private mutating func ask(_ slot: LinkID, _ connection: ConnectionID, _ turn: Turn) {
         if links[slot].isRelayed {
-            turn.perform(.send(relayNonza("ask", links[slot].pair, nil)), on: connection)
+            turn.perform(.send(askNonza(links[slot].pair, turn)), on: connection)
         } else if let question = links[slot].stream?.foreign?.question {
             put(question, slot, connection, turn)
         }
