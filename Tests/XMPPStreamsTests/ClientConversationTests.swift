@@ -435,6 +435,20 @@ struct ClientConversationTests {
     }
 
     @Test(
+        "XEP-0198 §3, §5: stream management before authentication is refused, and the client may still log in",
+        arguments: ["<enable xmlns='urn:xmpp:sm:3' resume='true'/>", "<resume xmlns='urn:xmpp:sm:3' previd='1-x' h='2'/>"])
+    func managementBeforeAuthentication(element: String) {
+        var talk = Self.secured()
+        talk.play(
+            """
+            > \(element)
+            < <failed xmlns='urn:xmpp:sm:3'><unexpected-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>
+            > <auth \(Self.sasl) mechanism='PLAIN'>AGp1bGlldAByMG0zMG15cjBtMzA=</auth>
+            ! credentials wanted juliet@im.example.com PLAIN 192.0.2.7
+            """)
+    }
+
+    @Test(
         "RFC 6120 §4.9.3.24: what nobody knows is unsupported-stanza-type",
         arguments: [
             "<foo/>", "<a xmlns='urn:other'/>", "<auth \(sasl)/>", "<starttls \(tls)/>", "<message xmlns='jabber:server'/>",

@@ -96,6 +96,9 @@ struct ClientNegotiation: Negotiation {
             saslReceived(tape, &stream)
         case Namespaces.streamManagement where account != nil:
             stream.act(.client(.nonza(tape.element())))
+        case Namespaces.streamManagement where ["enable", "resume"].contains(tape.name()):
+            // XEP-0198 §3, §5: refused, and the client may go on to log in.
+            stream.write(StreamManagement.failed(.unexpectedRequest))
         default:
             // RFC 6120 §4.9.3.24, and §4.9.3.12 for who says too much too early.
             stream.fail(StreamError(account == nil ? .notAuthorized : .unsupportedStanzaType))
