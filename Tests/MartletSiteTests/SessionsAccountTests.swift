@@ -163,6 +163,28 @@ struct SessionsAccountTests {
         #expect(site.sessions.sessionCount == 2)
     }
 
+    @Test(
+        "RFC 6120 §7.7.2.1: what is no resourcepart is made one that conforms, as like it as can be; the login is not refused",
+        arguments: [
+            ("Gajim \u{2764}\u{FE0F}", "Gajim \u{2764}"), ("\u{1F469}\u{200D}\u{1F4BB}", "\u{1F469}\u{1F4BB}"),
+            ("a\u{200B}b", "ab"), ("a\tb\n", "ab"), ("l\u{B7}x", "lx"), (String(repeating: "x", count: 1024), nil),
+            (String(repeating: "\u{E9}", count: 600), nil), ("\u{200B}", nil), ("\u{FE0F}\u{200D}", nil),
+            (String(repeating: "\u{1F9D1}\u{200D}", count: 2000), nil),
+        ])
+    func nonconformingResource(wanted: String, expected: String?) {
+        var site = SessionsHarness()
+        let romeo = site.bind("romeo", wanted)
+        let resource = romeo.jid.resourcepart ?? ""
+        if let expected {
+            #expect(resource == expected)
+        } else {
+            #expect((16...JID.maximumPartBytes).contains(resource.utf8.count))
+            let scalars = Array(wanted.unicodeScalars)
+            #expect(scalars.count < 100 || resource.unicodeScalars.first == scalars[0])
+        }
+        #expect(site.sessions.sessionCount == 1)
+    }
+
     @Test("RFC 6120 §7.1: a stanza for somebody else before binding ends the stream with not-authorized")
     func unbound() {
         var site = SessionsHarness()
