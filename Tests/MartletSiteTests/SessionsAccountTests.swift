@@ -203,6 +203,40 @@ struct SessionsAccountTests {
         #expect(site.take(romeo).map { $0["type"] } == ["result"])
     }
 
+    @Test(
+        "XEP-0030 §8: of somebody else's account a stranger learns what he learns of one that does not exist; a node is mirrored"
+    )
+    func foreignDisco() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        func ask(_ user: String, _ kind: String, _ node: String = "") -> Element? {
+            let namespace = "http://jabber.org/protocol/disco#\(kind)"
+            site.send(romeo, "<iq type='get' id='d' to='\(user)@pilsen.example'><query xmlns='\(namespace)'\(node)/></iq>")
+            return site.take(romeo).first
+        }
+        for user in ["juliet", "nobody"] {
+            for (node, mirrored) in [("", nil), (" node='x'", "x")] {
+                let info = ask(user, "info", node)
+                #expect(info?.condition == "service-unavailable")
+                #expect(info?.first("query", Namespaces.discoInfo)?["node"] == mirrored)
+                let items = ask(user, "items", node)
+                #expect(items?["type"] == "result")
+                #expect(items?.first("query", Namespaces.discoItems)?.elements == [])
+                #expect(items?.first("query", Namespaces.discoItems)?["node"] == mirrored)
+            }
+        }
+        site.subscribe("juliet", to: ["romeo@pilsen.example"])
+        for user in ["juliet", "romeo"] {
+            #expect(ask(user, "info")?.first("query", Namespaces.discoInfo)?.elements.isEmpty == false)
+            #expect(ask(user, "items")?["type"] == "result")
+            for (kind, namespace) in [("info", Namespaces.discoInfo), ("items", Namespaces.discoItems)] {
+                let unknown = ask(user, kind, " node='x'")
+                #expect(unknown?.condition == "item-not-found")
+                #expect(unknown?.first("query", namespace)?["node"] == "x")
+            }
+        }
+    }
+
     @Test("RFC 6121 §8.5.2.1.3: IQ to the bare JID is answered for the account, unknown requests with service-unavailable")
     func ownAccount() {
         var site = SessionsHarness()
