@@ -186,6 +186,28 @@ struct SessionsAccountTests {
         #expect(site.sessions.sessionCount == 2)
     }
 
+    @Test(
+        "RFC 6120 §7.7.2.1: what is no resourcepart is made one that conforms, as like it as can be; the login is not refused",
+        arguments: [
+            ("Gajim \u{2764}\u{FE0F}", "Gajim \u{2764}"), ("\u{1F469}\u{200D}\u{1F4BB}", "\u{1F469}\u{1F4BB}"),
+            ("a\u{200B}b", "ab"), ("a\tb\n", "ab"), ("l\u{B7}x", "lx"), (String(repeating: "x", count: 1024), nil),
+            (String(repeating: "\u{E9}", count: 600), nil), ("\u{200B}", nil), ("\u{FE0F}\u{200D}", nil),
+            (String(repeating: "\u{1F9D1}\u{200D}", count: 2000), nil),
+        ])
+    func nonconformingResource(wanted: String, expected: String?) {
+        var site = SessionsHarness()
+        let romeo = site.bind("romeo", wanted)
+        let resource = romeo.jid.resourcepart ?? ""
+        if let expected {
+            #expect(resource == expected)
+        } else {
+            #expect((16...JID.maximumPartBytes).contains(resource.utf8.count))
+            let scalars = Array(wanted.unicodeScalars)
+            #expect(scalars.count < 100 || resource.unicodeScalars.first == scalars[0])
+        }
+        #expect(site.sessions.sessionCount == 1)
+    }
+
     @Test("RFC 6120 §7.1: a stanza for somebody else before binding ends the stream with not-authorized")
     func unbound() {
         var site = SessionsHarness()
@@ -202,6 +224,40 @@ struct SessionsAccountTests {
         let romeo = site.bind("romeo", "orchard")
         site.send(romeo, "<iq type='set' id='s'><session xmlns='\(Namespaces.session)'/></iq>")
         #expect(site.take(romeo).map { $0["type"] } == ["result"])
+    }
+
+    @Test(
+        "XEP-0030 §8: of somebody else's account a stranger learns what he learns of one that does not exist; a node is mirrored"
+    )
+    func foreignDisco() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        func ask(_ user: String, _ kind: String, _ node: String = "") -> Element? {
+            let namespace = "http://jabber.org/protocol/disco#\(kind)"
+            site.send(romeo, "<iq type='get' id='d' to='\(user)@pilsen.example'><query xmlns='\(namespace)'\(node)/></iq>")
+            return site.take(romeo).first
+        }
+        for user in ["juliet", "nobody"] {
+            for (node, mirrored) in [("", nil), (" node='x'", "x")] {
+                let info = ask(user, "info", node)
+                #expect(info?.condition == "service-unavailable")
+                #expect(info?.first("query", Namespaces.discoInfo)?["node"] == mirrored)
+                let items = ask(user, "items", node)
+                #expect(items?["type"] == "result")
+                #expect(items?.first("query", Namespaces.discoItems)?.elements == [])
+                #expect(items?.first("query", Namespaces.discoItems)?["node"] == mirrored)
+            }
+        }
+        site.subscribe("juliet", to: ["romeo@pilsen.example"])
+        for user in ["juliet", "romeo"] {
+            #expect(ask(user, "info")?.first("query", Namespaces.discoInfo)?.elements.isEmpty == false)
+            #expect(ask(user, "items")?["type"] == "result")
+            for (kind, namespace) in [("info", Namespaces.discoInfo), ("items", Namespaces.discoItems)] {
+                let unknown = ask(user, kind, " node='x'")
+                #expect(unknown?.condition == "item-not-found")
+                #expect(unknown?.first("query", namespace)?["node"] == "x")
+            }
+        }
     }
 
     @Test("RFC 6121 §8.5.2.1.3: IQ to the bare JID is answered for the account, unknown requests with service-unavailable")
