@@ -145,6 +145,10 @@ struct BusEdgeTests {
         let again = SessionsHarness.Client(connection: login(2), jid: client.jid, token: client.token)
         site.send(again, "<resume xmlns='urn:xmpp:sm:3' previd='\(client.token)' h='1'/>")
         #expect(site.takeAll(again).contains { $0.name == "resumed" })
+        let brno = JID(preparedLocalpart: nil, preparedDomainpart: "brno.example", preparedResourcepart: nil)
+        site.step { _, turn in
+            turn.notify(.linkChanged(LinkChange(DomainPair(local: Self.domain, peer: brno), .up(wantsRefresh: false))))
+        }
         // The line of pilsen.example, not that of lab.example.
         site.cut("brno.example")
         site.pass(5000)
