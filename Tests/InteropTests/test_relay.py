@@ -191,3 +191,16 @@ def test_small_passes_only_what_fits_unless_small_segments_were_asked_for(line):
     forward.mode(relay.PASS)
     connection.settimeout(10)
     assert connection.recv(1) == b"y"
+
+
+def test_forgotten_connections_stay_dead_and_new_ones_work(line):
+    listen, forward, echo = line
+    connection = dial(listen)
+    assert echoes(connection, b"hello")
+    forward.forget()
+    connection.sendall(b"into the dark")
+    connection.settimeout(1)
+    with pytest.raises(TimeoutError):
+        connection.recv(1)
+    assert echoes(dial(listen), b"again")
+    assert echo.ends == []

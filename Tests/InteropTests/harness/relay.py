@@ -120,6 +120,10 @@ class Forward:
     def mode(self, mode):
         self._relay.ask(command="mode", name=self.name, mode=mode)
 
+    def forget(self):
+        """The connections of now are dead for ever, and nobody is told; new ones work."""
+        self._relay.ask(command="forget", name=self.name)
+
     def slow(self, delay=0.0, rate=0, loss=0.0):
         """From now on every byte takes `delay` seconds more; at most `rate` bytes a second each way (0: no limit); a part
         of the segments is lost (0 to 1)."""
@@ -143,6 +147,10 @@ class Line:
 
     def heal(self):
         self.cut(PASS)
+
+    def forget(self):
+        for forward in self.forwards:
+            forward.forget()
 
     def lose_from(self, domain):
         """From now on what `domain` sends vanishes; what is sent to it arrives."""
@@ -389,6 +397,11 @@ class _Forward:
                 side.reset()
                 side.peer.reset()
 
+    def forget(self):
+        """What either end writes is read and thrown away."""
+        for side in self.sides:
+            side.is_dead = True
+
     def halve(self):
         """The far ends are reset; the dialling ends go on without knowing."""
         for side in list(self.sides):
@@ -466,6 +479,8 @@ class _Control(asyncio.Protocol):
         forward = self.forwards[name]
         if command == "mode":
             forward.set_mode(request["mode"])
+        elif command == "forget":
+            forward.forget()
         elif command == "slow":
             forward.delay, forward.rate, forward.loss = request["delay"], request["rate"], request["loss"]
         elif command == "statistics":

@@ -58,9 +58,9 @@ async def _half_open(cell):
 
 
 async def _forgotten(cell):
-    """Of both; new ones work at once: the fault ends as soon as it has begun, and what remains is to find it out."""
-    cell.line.cut(relay.HALF_OPEN)
-    cell.line.heal()
+    """The fault ends when what was on its way has arrived; what remains is to find it out."""
+    cell.line.forget()
+    await asyncio.sleep(1)
 
 
 def _one_way(role):
@@ -173,7 +173,9 @@ FAULTS = {
     ),
     "half-open": Fault("the sender's connections half-open for 50 s", _half_open),
     "half-open-both": Fault("the connections of both half-open for 50 s", _line(relay.HALF_OPEN)),
-    "forgotten": Fault("all connections half-open for ever, new ones work at once (a NAT that restarts)", _forgotten),
+    "forgotten": Fault(
+        "all connections dead and nobody told, new ones work at once (a NAT that restarts)", _forgotten, packets=True
+    ),
     "refused": Fault("connections refused for 50 s", _line(relay.REFUSE)),
     "lost-to": Fault("what the sending server sends vanishes for 50 s", _one_way(SENDER), packets=True),
     "lost-back": Fault("what the receiving server sends vanishes for 50 s", _one_way(RECEIVER), packets=True),

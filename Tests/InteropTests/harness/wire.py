@@ -24,7 +24,7 @@ _SMALL = 1280
 # Instructions of the classic packet filter (linux/bpf_common.h), and where things stand in a frame.
 _LOAD_WORD, _LOAD_HALF, _RETURN = 0x20, 0x28, 0x06
 _IF_EQUAL, _IF_GREATER = 0x15, 0x25
-_SOURCE, _TARGET, _LENGTH = 26, 30, 16
+_SOURCE, _TARGET, _LENGTH, _SOURCE_PORT, _TARGET_PORT = 26, 30, 16, 34, 36
 #: A random number instead of a place.
 _RANDOM = 0xFFFFF000 + 56
 # What becomes of the packet (linux/pkt_cls.h); the first asks the next filter.
@@ -57,6 +57,7 @@ class Wire:
         self._loss = 0.0
         self._lost = []
         self._over = 0
+        self._forgotten = []
 
     def cut(self, mode):
         if mode not in (relay.PASS, relay.BLACK_HOLE, relay.SMALL):
@@ -73,6 +74,15 @@ class Wire:
         self._lost = [pair for pair in self._both if pair[0] == self._addresses[domain]]
         self._apply()
 
+    def forget(self):
+        """The connections of now are dead for ever, and nobody is told; new ones work."""
+        for source, target in self._both:
+            listed = _run("ss", "--tcp", "--numeric", "--no-header", f"src {source} and dst {target}")
+            for line in listed.splitlines():
+                ports = [int(end.rsplit(":", 1)[1]) for end in line.split()[3:5]]
+                self._forgotten.append((source, target, *ports))
+        self._apply()
+
     def slow(self, delay=0.0, rate=0, loss=0.0):
         if delay or rate:
             raise ValueError("a wire cannot delay: take a line through the relay")
@@ -81,19 +91,24 @@ class Wire:
 
     def _apply(self):
         program = []
+        for *pair, port, other in self._forgotten:
+            ports = [(_LOAD_HALF, _SOURCE_PORT, _IF_EQUAL, port), (_LOAD_HALF, _TARGET_PORT, _IF_EQUAL, other)]
+            program += _dropping(*pair, ports)
         for pair in self._lost:
             program += _dropping(*pair, [(_LOAD_HALF, _LENGTH, _IF_GREATER, self._over)] if self._over else [])
         for pair in self._both if self._loss else ():
             program += _dropping(*pair, [(_LOAD_WORD, _RANDOM, _IF_GREATER, int((1 - self._loss) * 0xFFFFFFFF))])
         program.append((_RETURN, 0, 0, _GO_ON))
         words = ",".join(" ".join(map(str, instruction)) for instruction in program)
-        done = subprocess.run(
-            ["tc", "filter", "replace", "dev", "lo", "egress", "prio", str(self._preference), "handle", "1", "bpf",
-             "direct-action", "bytecode", f"{len(program)},{words}"],
-            capture_output=True, text=True, env={**os.environ, "PATH": processes.PATH},
-        )  # fmt: skip
-        if done.returncode != 0:
-            raise RuntimeError(f"tc: {done.stderr}")
+        _run("tc", "filter", "replace", "dev", "lo", "egress", "prio", str(self._preference), "handle", "1", "bpf",
+             "direct-action", "bytecode", f"{len(program)},{words}")  # fmt: skip
+
+
+def _run(*words):
+    done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "PATH": processes.PATH})
+    if done.returncode != 0:
+        raise RuntimeError(f"{words[0]}: {done.stderr}")
+    return done.stdout
 
 
 def _dropping(source, target, conditions):
