@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What becomes of 200 messages across each kind of fault, between two Martlets and with real Prosody and ejabberd.
 
-usage: faults.py [--write] [--jobs 2] [--long] [--only PAIR[/FAULT]]... [--json FILE]
+usage: faults.py [--write] [--jobs 4] [--long] [--only PAIR[/FAULT]]... [--json FILE]
 $MARTLET is the command to run (default: the debug build). `--write` puts the table into Docs/guarantees.md. `--json` keeps what
 was measured, with the time of each message; what the file has already is not measured again.
 
@@ -289,7 +289,7 @@ async def measure(cells, jobs, directory, kept):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--write", action="store_true", help="put the table into Docs/guarantees.md")
-    parser.add_argument("--jobs", type=int, default=2, help="how many at the same time")
+    parser.add_argument("--jobs", type=int, default=4, help="how many at the same time")
     parser.add_argument("--long", action="store_true", help="also the faults of ten minutes")
     keeps = "a file that keeps what was measured; what it has is not measured again"
     parser.add_argument("--json", type=pathlib.Path, help=keeps)
