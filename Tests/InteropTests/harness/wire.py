@@ -99,8 +99,9 @@ class Wire:
         for pair in self._both if self._loss else ():
             program += _dropping(*pair, [(_LOAD_WORD, _RANDOM, _IF_GREATER, int((1 - self._loss) * 0xFFFFFFFF))])
         program.append((_RETURN, 0, 0, _GO_ON))
+        # Where they arrive: who drops what is about to leave tells TCP of it, which then gives up within seconds.
         words = ",".join(" ".join(map(str, instruction)) for instruction in program)
-        _run("tc", "filter", "replace", "dev", "lo", "egress", "prio", str(self._preference), "handle", "1", "bpf",
+        _run("tc", "filter", "replace", "dev", "lo", "ingress", "prio", str(self._preference), "handle", "1", "bpf",
              "direct-action", "bytecode", f"{len(program)},{words}")  # fmt: skip
 
 
