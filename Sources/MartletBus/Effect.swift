@@ -44,6 +44,9 @@ public struct DialRequest: Sendable, Equatable {
     public var remembered: [RememberedEndpoint]
     /// Milliseconds since they worked, for the operator.
     public var rememberedAge: Int64 = 0
+    /// How long the attempt may hang, milliseconds: so long without a connection to any of the addresses, or five times as long
+    /// without a word from the server that was reached, and it has failed. nil: as long as any.
+    public var patience: Int64?
     /// Dialback is not acceptable: configured, or this peer once showed a verified certificate.
     public var requiresCertificate: Bool
 

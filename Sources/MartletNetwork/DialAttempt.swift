@@ -25,7 +25,12 @@ final class DialAttempt {
     /// The last thing a peer that answered said against us.
     private var refusal: String?
     private var isOver = false
+    /// When the attempt got on last: an address was tried or reached, or the server there said something.
+    private var movedAt = NIODeadline.now()
 
+    /// How many times the patience of an attempt a server may be silent that was reached: its certificates have to cross a slow line
+    /// behind ours, the connection to it did not.
+    private static let patienceWhenReached: Int64 = 5
     /// RFC 8305 §5: long enough for a working line, short enough that nobody notices.
     private static let stagger = TimeAmount.milliseconds(250)
     private static let connectingLimit = 4
@@ -183,7 +188,23 @@ final class DialAttempt {
             return false
         }
         untried = allowed[...]
+        moved()
+        watch()
         next()
+    }
+
+    /// Something was heard.
+    func moved() { movedAt = .now() }
+
+    /// Fails when nothing has moved for as long as the request allows.
+    private func watch() {
+        guard let patience = request.patience, !isOver else { return }
+        let end = movedAt + .milliseconds(negotiating == nil ? patience : patience * Self.patienceWhenReached)
+        guard NIODeadline.now() < end else {
+            failures.append(negotiating.map { "\($0.endpoint): no word in time" } ?? "no answer in time")
+            return fail(.unreachable(([detour].compactMap { $0 } + failures.suffix(4)).joined(separator: "; ")))
+        }
+        eventLoop.assumeIsolated().scheduleTask(deadline: end) { self.watch() }
     }
 
     private static func ownAddresses() -> [IPAddress] {
@@ -229,6 +250,7 @@ final class DialAttempt {
         let address = channel.remoteAddress?.remoteAddress ?? RemoteAddress(endpoint.address.description)
         let connection = dialer.loop.open(role, to: address, directTLS: endpoint.directTLS, for: self)
         negotiating = (connection, endpoint)
+        moved()
         do {
             try channel.pipeline.syncOperations.addHandler(connection)
             try channel.syncOptions?.setOption(.autoRead, value: true)
@@ -272,6 +294,7 @@ final class DialAttempt {
     private func failed(_ words: String) {
         guard let endpoint = negotiating?.endpoint else { return }
         negotiating = nil
+        moved()
         failed(endpoint, words)
     }
 

@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import MartletBus
 import NIOCore
@@ -66,6 +67,7 @@ final class Dialer {
             .channelOption(.autoRead, value: false)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.socketOption(.so_keepalive), value: 1)
+            .channelOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: loop.settings.unacknowledgedTime)
             .channelOption(.writeBufferWaterMark, value: loop.settings.waterMark)
         guard let source = loop.settings.sourceAddress, source.contains(":") == isV6,
             let address = try? SocketAddress(ipAddress: source, port: 0)

@@ -131,6 +131,10 @@ struct NetworkSettings: Sendable {
 
     // MARK: peers
 
+    /// How long another server's machine may leave bytes unacknowledged before the kernel gives its connection up, milliseconds:
+    /// twice what we bear ourselves, since a slow line may have our whole window queueing on it. For what we do not watch, such as
+    /// the streams that others opened: the kernel alone would go on for a quarter of an hour.
+    var unacknowledgedTime: Int { Int(2 * configuration.federation.ackTimeout.wholeMilliseconds) }
     /// The address to call from.
     var sourceAddress: String? { configuration.federation.sourceAddress?.description }
     /// DNS servers, as libunbound wants them.
