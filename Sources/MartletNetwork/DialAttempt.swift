@@ -93,19 +93,27 @@ final class DialAttempt {
         case .connect(let endpoints):
             connect(to: endpoints, configured: false)
         case .noSuchDomain:
-            confirmAbsence()
+            if !useRemembered(because: "the domain does not exist", configured: false) { confirmAbsence() }
+        case .noAddress:
+            if !useRemembered(because: "the domain has neither services nor an address", configured: false) {
+                fail(.serviceNotOffered)
+            }
         case .notOffered:
             fail(.serviceNotOffered)
         case .failed(let words):
-            // A failure is not an absence: what worked before is still the best guess.
-            let remembered = request.remembered.compactMap(Endpoint.init)
-            if remembered.isEmpty {
-                fail(.unreachable("DNS: \(words)"))
-            } else {
-                detour = "DNS: \(words), using the address that worked \(NetworkWords.ago(milliseconds: request.rememberedAge))"
-                connect(to: remembered, configured: false)
-            }
+            if !useRemembered(because: words, configured: false) { fail(.unreachable("DNS: \(words)")) }
         }
+    }
+
+    /// What worked less than a day ago is a better guess than a resolver that fails, or denies what it knew: a portal in front of
+    /// the line, a zone that was emptied by mistake. Who answers there has to prove that he is the peer, as ever. False where nothing
+    /// is remembered: a domain that was never reached is believed not to exist.
+    private func useRemembered(because words: String, configured: Bool) -> Bool {
+        let remembered = request.remembered.compactMap(Endpoint.init)
+        if remembered.isEmpty { return false }
+        detour = "DNS: \(words), using the address that worked \(NetworkWords.ago(milliseconds: request.rememberedAge))"
+        connect(to: remembered, configured: configured)
+        return true
     }
 
     /// A resolver that denies every name proves nothing about this one (a portal in front of the line, a forwarder that
@@ -146,10 +154,13 @@ final class DialAttempt {
     private func resolve(configured: [(host: String, port: UInt16)]) {
         var found = [[Endpoint]](repeating: [], count: configured.count)
         var outstanding = 1
+        let names = configured.map(\.host).joined(separator: ", ")
         func answered(_ attempt: DialAttempt) {
             outstanding -= 1
             guard outstanding == 0, !attempt.isOver else { return }
-            attempt.connect(to: found.flatMap { $0 }, configured: true)
+            let endpoints = found.flatMap { $0 }
+            if endpoints.isEmpty, attempt.useRemembered(because: "no address of \(names)", configured: true) { return }
+            attempt.connect(to: endpoints, configured: true)
         }
         for (index, (host, port)) in configured.enumerated() {
             if let address = IPAddress(host) {
