@@ -25,6 +25,9 @@ struct LinkStream {
     /// Nobody was told that the link is up: nothing was heard on the stream yet, which may be as dead as the attempts to dial.
     private(set) var isUntold: Bool
 
+    /// What was written to it is suspected of its end already.
+    var isBlamed = false
+
     /// A stream that begins. One that answers a call is alive.
     init(openedBy opener: Opener, foreign: ForeignCarrier?) {
         self.opener = opener
