@@ -45,6 +45,8 @@ public struct DialRequest: Sendable, Equatable {
     public var remembered: [RememberedEndpoint]
     /// Milliseconds since they worked, for the operator.
     public var rememberedAge: Int64 = 0
+    /// Milliseconds for the whole attempt; nil for as long as the network finds right.
+    public var patience: Int64?
     /// Dialback is not acceptable: configured, or this peer once showed a verified certificate.
     public var requiresCertificate: Bool
 

@@ -230,6 +230,50 @@ import XMPPStreams
         try await server.close()
     }
 
+    @Test("two servers that accept connections and say nothing hide the third for seconds only, and are let go")
+    func silentServers() async throws {
+        let contexts = try TestContexts.make()
+        let group = MultiThreadedEventLoopGroup.singleton
+        let greeted = group.next().makePromise(of: String.self)
+        // Longer than two negotiations may take one after the other.
+        group.next().scheduleTask(in: .seconds(90)) { greeted.fail(ChannelError.connectTimeout(.seconds(90))) }
+        var silent: [any Channel] = []
+        for _ in 0..<2 { silent.append(try await ServerBootstrap(group: group).bind(host: "127.0.0.1", port: 0).get()) }
+        let good = try await ServerBootstrap(group: group)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let tls = try TLSEngine(accepting: contexts.accepting)
+                    try channel.pipeline.syncOperations.addHandler(Accepting(tls, greeted))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let remembered = try (silent + [good]).map {
+            RememberedEndpoint(
+                address: "127.0.0.1", port: UInt16(try #require($0.localAddress?.port)), directTLS: true)
+        }
+        let recorder = Recorder()
+        try await loop(recorder, [:], allowing: "[\"127.0.0.0/8\"]").post([.dial(try request(1, remembered: remembered))])
+        #expect(try await greeted.futureResult.get().contains("to='brno.example'"))
+        for server in silent + [good] { try await server.close() }
+    }
+
+    @Test("an attempt with little patience is over in time, and says who was silent")
+    func patience() async throws {
+        let silent = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton).bind(host: "127.0.0.1", port: 0)
+            .get()
+        let port = UInt16(try #require(silent.localAddress?.port))
+        let recorder = Recorder()
+        var request = try request(1, remembered: [RememberedEndpoint(address: "127.0.0.1", port: port, directTLS: false)])
+        request.patience = 1000
+        try await loop(recorder, [:], allowing: "[\"127.0.0.0/8\"]").post([.dial(request)])
+        guard case .unreachable(let words) = await failure(1, recorder) else {
+            Issue.record("nobody answers there")
+            return
+        }
+        #expect(words.hasSuffix("no answer in time from 127.0.0.1:\(port)"), "\(words)")
+        try await silent.close()
+    }
+
     @Test("a cancelled attempt says nothing any more")
     func cancelled() async throws {
         let recorder = Recorder()
