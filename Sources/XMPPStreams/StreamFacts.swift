@@ -68,12 +68,15 @@ public struct AuthenticatedClient: Sendable, Equatable {
     public let generation: UInt64
     /// Whether the stream is protected by TLS.
     public let isSecure: Bool
+    /// Where the client is.
+    public let address: RemoteAddress
 
     /// Called by the SASL exchange at its successful end, and by simulations.
-    public init(account: JID, generation: UInt64, isSecure: Bool) {
+    public init(account: JID, generation: UInt64, isSecure: Bool, address: RemoteAddress) {
         self.account = account
         self.generation = generation
         self.isSecure = isSecure
+        self.address = address
     }
 }
 
@@ -173,4 +176,9 @@ public enum DialFailure: Error, Sendable, Equatable {
         case .unreachable(let words), .refused(let words): words
         }
     }
+}
+
+extension DialFailure: CustomStringConvertible {
+    /// One line for a person.
+    public var description: String { words }
 }

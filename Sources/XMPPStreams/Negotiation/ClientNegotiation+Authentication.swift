@@ -1,3 +1,4 @@
+import MartletPrimitives
 import MartletCrypto
 import XMPPAddress
 import XMPPStanzas
@@ -39,7 +40,7 @@ extension ClientNegotiation {
             try firstMessage(data, mechanism, isPlus: isPlus, &stream)
         case (.response(let data), .challenged(let scram)):
             let additionalData = try scram.finish(clientFinal: data)
-            guard let credentials = scram.credentials else { preconditionFailure("an exchange ended without keys") }
+            guard let credentials = scram.credentials else { ourFault("an exchange ended without keys") }
             succeed(credentials, additionalData, &stream)
         case (.abort, _):
             throw .aborted
@@ -69,7 +70,7 @@ extension ClientNegotiation {
     private mutating func firstMessage(
         _ data: [UInt8], _ mechanism: SASLMechanism, isPlus: Bool, _ stream: inout XMLStream
     ) throws(SASLFailure) {
-        guard let domain else { preconditionFailure("SASL came before the stream header") }
+        guard let domain else { ourFault("SASL came before the stream header") }
         let pending: PendingExchange
         switch mechanism {
         case .plain:
@@ -146,7 +147,8 @@ extension ClientNegotiation {
         _ credentials: StoredCredentials, _ additionalData: [UInt8]?, _ stream: inout XMLStream
     ) {
         let client = AuthenticatedClient(
-            account: credentials.account.bare, generation: credentials.generation, isSecure: stream.tls != nil)
+            account: credentials.account.bare, generation: credentials.generation, isSecure: stream.tls != nil,
+            address: stream.address)
         exchange = .awaitingAdmission(client, additionalData: additionalData)
         stream.pause()
         stream.act(.client(.authenticated(client)))
