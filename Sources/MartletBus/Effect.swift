@@ -40,7 +40,8 @@ public struct DialRequest: Sendable, Equatable {
     public var pair: DomainPair
     /// What the stream is for.
     public var purpose: Purpose
-    /// Used when the resolver fails (never when it says that the domain does not exist).
+    /// Used when the resolver fails or denies the domain, of which it is known then that it existed; not when the domain itself says
+    /// that it offers no service.
     public var remembered: [RememberedEndpoint]
     /// Milliseconds since they worked, for the operator.
     public var rememberedAge: Int64 = 0

@@ -72,6 +72,7 @@ extension Federation {
         let before = links[slot].stream?.foreign?.unprovenCount
         guard let entries = links[slot].stream?.foreign?.counted(h) else {
             let error = StreamError(.undefinedCondition, text: "You acknowledged more stanzas than were sent")
+            streamEnds(.objection("it acknowledged more stanzas than were sent"), slot, turn)
             return turn.perform(.close(error), on: connection)
         }
         for (laneClass, number) in entries { acknowledge(slot, laneClass, upTo: number, by: .count, turn) }

@@ -9,6 +9,8 @@ import XMPPXML
 extension Federation {
     /// Addresses that worked are believed for a day when DNS is dead.
     private static let endpointLifetime: Int64 = 86_400_000
+    /// How often it is written down that they still work, milliseconds: an hour is little of a day, and a row an hour costs nothing.
+    private static let endpointNotice: Int64 = 3_600_000
 
     /// Begins an attempt unless one is under way or due.
     mutating func dialIfResting(_ slot: LinkID, _ turn: Turn) {
@@ -135,6 +137,18 @@ extension Federation {
         row.endpoints = endpoints.map {
             PeerRow.Endpoint(address: $0.address, port: $0.port, directTLS: $0.directTLS)
         }
+        row.endpointsSeen = turn.now
+        turn.lazily { PeerTable.update(number, row, in: turn.store) }
+    }
+
+    /// A stream that we opened was in use until now: the addresses that led to it are good from now on, not since it began, which may
+    /// be long ago.
+    mutating func addressesWorked(_ slot: LinkID, _ turn: Turn) {
+        guard links[slot].stream?.opener == .us, !links[slot].isUpUntold,
+            let number = AddressTable.number(of: links[slot].pair.peer, in: turn.store)
+        else { return }
+        var row = PeerTable.row(number, in: turn.store)
+        guard !row.endpoints.isEmpty, turn.now - row.endpointsSeen >= Self.endpointNotice else { return }
         row.endpointsSeen = turn.now
         turn.lazily { PeerTable.update(number, row, in: turn.store) }
     }

@@ -99,6 +99,7 @@ extension Federation {
     /// The stream that carried the link is gone; no repair exists but another stream (S4). What it carried in lanes is sent
     /// again there; the requests beside them are answered now. A site that is closing its streams goes no further.
     mutating func streamLost(_ slot: LinkID, _ reason: String, _ turn: Turn) {
+        addressesWorked(slot, turn)
         guard let lost = links.streamLost(slot) else { return }
         forgetReturnWays(lost.connection)
         for request in lost.requests {

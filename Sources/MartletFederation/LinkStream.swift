@@ -30,6 +30,9 @@ struct LinkStream {
     /// The peer gave a sign of life on it, or was given up for want of one.
     private(set) var isSettled = false
 
+    /// What was written to it is suspected of its end already.
+    var isBlamed = false
+
     /// A stream that begins. One that answers a call is alive.
     init(openedBy opener: Opener, at now: Instant, foreign: ForeignCarrier?, window: SendWindow) {
         self.opener = opener

@@ -314,7 +314,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         switch event {
         case .stanza, .stanzaRefused, .nonza:
             loop.site.post(.server(id, event), reporting: countUnhandled())
-        case .dialbackKeyReceived, .peerVerified, .errorReceived, .streamEnded, .closed, .congested:
+        case .dialbackKeyReceived, .peerVerified, .errorReceived, .errorSent, .streamEnded, .closed, .congested:
             loop.site.post(.server(id, event))
         }
     }

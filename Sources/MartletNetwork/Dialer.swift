@@ -1,8 +1,10 @@
 import Glibc
 import Logging
 import MartletBus
+import MartletPrimitives
 import NIOCore
 import NIOPosix
+import Synchronization
 import XMPPStreams
 
 /// Performs the site's wishes to reach other servers, on one event loop and confined to it.
@@ -11,13 +13,29 @@ final class Dialer {
     static let attemptsLimit = 512
 
     let resolver: any NameResolver
+    /// Which addresses were silent lately; one memory for all loops.
+    private let memory: SharedTargetMemory
     /// Held until the loop is told to stop, because attempts may outlive everything else.
     let loop: ConnectionLoop
     private var attempts: [DialID: DialAttempt] = [:]
 
-    init(loop: ConnectionLoop, resolver: any NameResolver) {
+    init(loop: ConnectionLoop, resolver: any NameResolver, memory: SharedTargetMemory = SharedTargetMemory()) {
         self.loop = loop
         self.resolver = resolver
+        self.memory = memory
+    }
+
+    /// The time by a clock that does not go back.
+    static var now: Instant { Instant(milliseconds: Int64(NIODeadline.now().uptimeNanoseconds / 1_000_000)) }
+
+    /// Addresses in the order in which to try them.
+    func ordered(_ endpoints: [Endpoint]) -> [Endpoint] {
+        memory.state.withLock { $0.ordered(endpoints, at: Self.now) }
+    }
+
+    /// An attempt is over.
+    func raced(_ race: TargetRace, winner: Endpoint?) {
+        memory.state.withLock { $0.raced(silent: race.slow.map(\.endpoint), winner: winner, at: Self.now) }
     }
 
     /// Begins an attempt.
@@ -74,4 +92,9 @@ final class Dialer {
         else { return bootstrap }
         return bootstrap.bind(to: address)
     }
+}
+
+/// What attempts have taught about addresses, for the dialers of all loops: an attempt is made on any of them.
+final class SharedTargetMemory: Sendable {
+    let state = Mutex(TargetMemory())
 }

@@ -57,13 +57,14 @@ public final class Network: Sendable {
         started = settings
         self.dialbackSecret = dialbackSecret
         self.logger = logger
+        let memory = SharedTargetMemory()
         var loops: [NIOLoopBound<ConnectionLoop>] = []
         for (index, eventLoop) in group.makeIterator().enumerated() {
             let made = eventLoop.submit { [port, work, resolver] in
                 let loop = ConnectionLoop(
                     index: UInt16(index), eventLoop: eventLoop, site: port, passwords: work.passwords, settings: settings,
                     contexts: contexts, logger: logger)
-                loop.dialer = Dialer(loop: loop, resolver: SystemResolver(resolver: resolver))
+                loop.dialer = Dialer(loop: loop, resolver: SystemResolver(resolver: resolver), memory: memory)
                 return NIOLoopBound(loop, eventLoop: eventLoop)
             }
             loops.append(try made.wait())

@@ -265,6 +265,7 @@ func describe(_ event: PeerStreamEvent) -> String {
     case .stanzaRefused(let stanza, let error): "stanza refused \(error.condition.rawValue) \(text(stanza))"
     case .nonza(let element): "nonza \(String(decoding: element.serialized(within: ""), as: UTF8.self))"
     case .errorReceived(let condition): "error \(condition)"
+    case .errorSent(let condition): "objected \(condition)"
     case .streamEnded: "stream ended"
     case .closed(let words): "closed \(words)"
     case .congested: "congested"
