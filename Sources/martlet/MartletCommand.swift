@@ -26,4 +26,13 @@ struct MartletCommand: ParsableCommand {
             RunCommand.self, InitCommand.self, ServeCommand.self, UserCommand.self, LinkCommand.self, QueueCommand.self,
             StatusCommand.self, ExplainCommand.self, ReloadCommand.self, CheckCommand.self, SimulateCommand.self,
         ])
+
+    static func main() {
+        do {
+            try Terminal.checkArguments()
+        } catch {
+            exit(withError: error)
+        }
+        main(nil)
+    }
 }
