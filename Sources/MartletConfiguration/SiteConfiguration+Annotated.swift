@@ -231,8 +231,9 @@ extension SiteConfiguration {
             # one needs more.
             connections_per_address = 100
 
-            # The most failed logins to one account, and from one IPv4 address or one /64 of IPv6, within a time; beyond it logins
-            # are refused without looking. Defaults 10 and 50 in "5m": a guesser gets 3,000 guesses a day at an account.
+            # The most failed logins from one IPv4 address or one /64 of IPv6, to one account and to all of them, within a time;
+            # beyond it logins are refused without looking. Defaults 10 and 50 in "5m": 3,000 guesses a day at an account. From ten such
+            # addresses on, an account is open only where its owner has logged in from before.
             failed_logins_per_account = 10
             failed_logins_per_address = 50
             failed_login_window = "5m"

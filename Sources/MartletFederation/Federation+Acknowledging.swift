@@ -69,15 +69,16 @@ extension Federation {
         guard case .up(let connection) = links[slot].state, links[slot].stream?.foreign?.isManaged == true,
             let h = nonza["h"].flatMap({ UInt32($0) })
         else { return }
+        let before = links[slot].stream?.foreign?.unprovenCount
         guard let entries = links[slot].stream?.foreign?.counted(h) else {
             let error = StreamError(.undefinedCondition, text: "You acknowledged more stanzas than were sent")
             return turn.perform(.close(error), on: connection)
         }
         for (laneClass, number) in entries { acknowledge(slot, laneClass, upTo: number, by: .count, turn) }
-        if links[slot].stream?.foreign?.isProven == true {
+        if let foreign = links[slot].stream?.foreign, foreign.isProven || foreign.unprovenCount != before {
             heard(slot, turn)
         } else {
-            links[slot].stream?.life.heardInPart()
+            links[slot].stream?.life.heardInVain()
         }
         links.touch(slot)
     }

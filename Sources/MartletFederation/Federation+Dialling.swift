@@ -99,7 +99,7 @@ extension Federation {
         for index in links[slot].lanes.indices where links[slot].lanes[index].row?.provenOtherwise == true {
             beginEpoch(slot, index, turn)
         }
-        turn.perform(.send(relayNonza("ask", links[slot].pair, nil)), on: connection)
+        turn.perform(.send(askNonza(links[slot].pair, turn)), on: connection)
         expectAnswer(slot, turn)
     }
 

@@ -117,6 +117,9 @@ extension Federation {
         case ("ask", Namespaces.relay):
             guard let pair = pair(of: nonza, on: connection) else { return }
             if refuses(connection, turn) { return }
+            if let time = nonza["at"].flatMap({ RelayMark.moment(Array($0.utf8)[...]) }) {
+                _ = inbound[connection]?.clock.lateness(of: time, at: turn.now)
+            }
             supersede(pair, by: connection, turn)
             for laneClass in LaneClass.allCases {
                 let lane = IncomingLane(pair: pair, laneClass: laneClass)
@@ -180,11 +183,11 @@ extension Federation {
         switch have.verdict(on: mark) {
         case .next:
             inbound[connection]?.gaps = 0
-            take(mark, content, lane, &have, from: .peer(connection, pair), turn)
+            take(mark, stamped(content, mark, on: connection, turn), lane, &have, from: .peer(connection, pair), turn)
         case .first(let replacing):
             if replacing { turn.note(.newEpoch(pair, lane: mark.lane.name)) }
             inbound[connection]?.gaps = 0
-            take(mark, content, lane, &have, from: .peer(connection, pair), turn)
+            take(mark, stamped(content, mark, on: connection, turn), lane, &have, from: .peer(connection, pair), turn)
         case .ended:
             turn.note(.endedEpoch(pair, lane: mark.lane.name))
             have.ended = mark.epoch
@@ -199,6 +202,18 @@ extension Federation {
         }
         makeDue(lane, &have, on: connection)
         haves[lane] = have
+    }
+
+    /// S6: what was written at once and comes late all the same says when it was taken over.
+    private mutating func stamped(
+        _ content: consuming NumberedContent, _ mark: RelayMark, on connection: ConnectionID, _ turn: Turn
+    ) -> NumberedContent {
+        guard let time = mark.acceptedAt, case .stanza(var stanza) = content,
+            let lateness = inbound[connection]?.clock.lateness(of: time, at: turn.now), lateness > PeerClock.tolerance,
+            let origin = stanza.from?.domain
+        else { return content }
+        stanza.stamp(from: origin, time)
+        return .stanza(stanza)
     }
 
     /// R4: nothing is counted and nothing is read any more; the peer keeps it and tries again, more and more rarely. A stream

@@ -49,7 +49,10 @@ extension Federation {
     mutating func heard(_ slot: LinkID, _ turn: Turn) {
         if links[slot].heard() { noteUp(slot, turn) }
         // A lane that waits to be opened waits for its own `<have/>`: that of another lane says nothing about it.
-        if links[slot].lanes.contains(where: { $0.inFlight > 0 || $0.awaitsOpening }) { expectAnswer(slot, turn) }
+        let owesMore =
+            links[slot].stream?.foreign?.isProven == false
+            || links[slot].lanes.contains(where: { $0.inFlight > 0 || $0.awaitsOpening })
+        if owesMore { expectAnswer(slot, turn) }
     }
 
     private func scheduleSilence(_ slot: LinkID, at instant: Instant, _ turn: Turn) {
@@ -88,7 +91,7 @@ extension Federation {
 
     private mutating func ask(_ slot: LinkID, _ connection: ConnectionID, _ turn: Turn) {
         if links[slot].isRelayed {
-            turn.perform(.send(relayNonza("ask", links[slot].pair, nil)), on: connection)
+            turn.perform(.send(askNonza(links[slot].pair, turn)), on: connection)
         } else if let question = links[slot].stream?.foreign?.question {
             put(question, slot, connection, turn)
         }

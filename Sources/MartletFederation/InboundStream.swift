@@ -21,6 +21,9 @@ struct InboundStream {
     /// Dialback verifications under way.
     var pendingDialbacks = 0
 
+    /// How the peer's clock stands to ours.
+    var clock = PeerClock()
+
     /// So many gaps in a row end the stream.
     static let gapLimit = 3
 }

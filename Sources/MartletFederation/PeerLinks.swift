@@ -1,3 +1,4 @@
+import MartletPrimitives
 import MartletBus
 import XMPPAddress
 import XMPPStreams
@@ -49,7 +50,7 @@ struct PeerLinks {
 
     /// A link was made; its pair has none yet.
     mutating func added(_ link: PeerLink) -> LinkID {
-        precondition(byPair[link.pair] == nil, "\(link.pair.peer) has a link already")
+        require(byPair[link.pair] == nil, "\(link.pair.peer) has a link already")
         let id = LinkID(slot: UInt32(list.count))
         list.append(link)
         byPair[link.pair] = id

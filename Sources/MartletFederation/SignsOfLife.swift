@@ -52,8 +52,8 @@ struct SignsOfLife: Equatable {
         unheardBytes = bytesInFlight
     }
 
-    /// The peer proved a part of what it owes: it is asked anew before it is given up.
-    mutating func heardInPart() { wasAsked = false }
+    /// The peer answered and proved nothing of what it owes: it is asked anew before it is given up.
+    mutating func heardInVain() { wasAsked = false }
 
     /// The timer fired.
     mutating func timerFired(at now: Instant, timeout: Int64) -> Silence {

@@ -1,3 +1,4 @@
+import MartletPrimitives
 import Glibc
 import Logging
 import MartletBus
@@ -64,7 +65,7 @@ struct Listening {
 
     private func accepted(_ channel: any Channel, _ listener: NetworkSettings.Listener) throws {
         guard let loop = loops.first(where: { channel.eventLoop === $0.eventLoop })?.value else {
-            preconditionFailure("an accepted connection lives on a loop of the group")
+            ourFault("an accepted connection lives on a loop of the group")
         }
         let address = channel.remoteAddress?.remoteAddress ?? .init("unknown")
         if let refusal = census.enter(address) {

@@ -71,6 +71,8 @@ struct Session {
     /// Messages of the mailbox that are still to be sent, in order; nil when there are none. What is routed to the session
     /// meanwhile waits behind them.
     var catchUp: Deque<UInt64>?
+    /// Whatever the mailbox had for its full JID was sent, or is on the way: nothing to it has to be looked for.
+    var hasOwnMessages = false
     /// The server has closed the stream because it stops; the session is to be resumed.
     var isLeaving = false
     var wait = Wait.nothing

@@ -56,8 +56,8 @@ extension Sessions {
             // RFC 6121 §8.5.3.1: a resource that exists gets everything.
             switch type {
             case .normal, .chat:
-                let isBehind = stanza.isDurableMessage && waitsBehindOlder(stanza, for: session, number, turn)
-                deliver(stanza, to: isBehind ? [] : [session], number, place, origin, turn)
+                if stanza.isDurableMessage { beginOwnCatchUp(session, turn) }
+                deliver(stanza, to: [session], number, place, origin, turn)
             case .groupchat, .error: deliverForSession(stanza, to: session, number, turn)
             case .headline: send(stanza, to: session, turn)
             }
@@ -66,7 +66,9 @@ extension Sessions {
         let isBare = stanza.to?.isBare ?? true
         switch type {
         case .normal, .chat:
-            // RFC 6121 §8.5.3.2.1: a resource that does not exist is the same as none named.
+            // RFC 6121 §8.5.3.2.1: to a resource that does not exist `chat` goes as if none had been named. A `normal` one should be
+            // ignored or refused; here it goes the same way on purpose, since most clients answer a mail-like message to the full JID
+            // that it came from, and its reader, who has gone home or has another device, would never see the answer.
             deliver(stanza, to: recipients(at: place), number, place, origin, turn)
         case .headline:
             // RFC 6121 §8.5.2.1.1, §8.5.3.2.1: to whoever is there, or to nobody.
@@ -78,25 +80,6 @@ extension Sessions {
             // (`Docs/relay-protocol.md` §5), and the sender has to know.
             if isBare, !origin.isSession { deliver(stanza, to: recipients(at: place), number, place, origin, turn) }
         }
-    }
-
-    /// Whether older messages of the same sender wait in the mailbox until somebody takes messages. A session that does not
-    /// (it is bound and has not sent presence yet) must not get this one before them: order is promised per pair of bare
-    /// addresses. Beyond a look at the first ones it is taken for granted.
-    private func waitsBehindOlder(
-        _ stanza: Stanza, for session: SessionID, _ number: AddressNumber, _ turn: Turn
-    ) -> Bool {
-        guard !sessions[session].takesMessages else { return false }
-        var isBehind = false
-        var seen = 0
-        MailboxTable.forEach(number, from: 0, in: turn.store) { sequence, row in
-            guard row.isWaiting, row.holders == 0 else { return true }
-            seen += 1
-            let sender = StanzaLog.stanza(sequence, in: turn.store)?.stanza.from
-            isBehind = seen > SessionLimits.catchUpMessages || sender?.bare == stanza.from?.bare
-            return !isBehind
-        }
-        return isBehind
     }
 
     /// The sessions that get messages to the bare JID, in the order in which they were bound: all that are available with

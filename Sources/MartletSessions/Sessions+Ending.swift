@@ -52,8 +52,8 @@ extension Sessions {
                 return connectionLost(connection, turn)
             }
             if let handled = sessions[id].management?.handled {
-                // Everything it covers is part of this batch or of one before, so it may leave with it.
-                turn.perform(.send(StreamManagement.acknowledgement(handled)), on: connection)
+                // The way of all acknowledgements, lest it overtake one that waits for its commit: the count never falls.
+                turn.acknowledge(StreamManagement.acknowledgement(handled), on: connection)
             }
             end(id, because: .closed, turn)
         } else {

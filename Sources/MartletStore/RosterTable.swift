@@ -146,7 +146,8 @@ public enum RosterTable {
     /// The version of an account's roster (RFC 6121 §2.6): a counter and a random tag, so that a restored backup cannot
     /// give an old version to new content. Empty as long as the roster never changed.
     public static func version(of account: AddressNumber, in store: some KeyValueTransaction) -> String {
-        guard let row = store.get(.rosterVersion, key(account.value)) else { return "" }
+        // An empty one would say that there is none (RFC 6121 §2.6.2).
+        guard let row = store.get(.rosterVersion, key(account.value)) else { return "0" }
         var reader = ByteReader(row)
         return "\(reader.take(UInt64.self))-\(String(reader.take(UInt32.self), radix: 16))"
     }

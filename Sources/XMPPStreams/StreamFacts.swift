@@ -91,14 +91,19 @@ public struct AuthenticatedClient: Sendable, Equatable {
     public let generation: UInt64
     /// Whether the stream is protected by TLS.
     public let isSecure: Bool
+    /// Where the client is.
+    public let address: RemoteAddress
     /// The UTF-8 of the password, prepared with SASLprep, where the keys that fitted are of another form and are to be replaced.
     public let newPassword: [UInt8]?
 
     /// Called by the SASL exchange at its successful end, and by simulations.
-    public init(account: JID, generation: UInt64, isSecure: Bool, newPassword: [UInt8]? = nil) {
+    public init(
+        account: JID, generation: UInt64, isSecure: Bool, address: RemoteAddress, newPassword: [UInt8]? = nil
+    ) {
         self.account = account
         self.generation = generation
         self.isSecure = isSecure
+        self.address = address
         self.newPassword = newPassword
     }
 }
@@ -199,4 +204,9 @@ public enum DialFailure: Error, Sendable, Equatable {
         case .unreachable(let words), .refused(let words): words
         }
     }
+}
+
+extension DialFailure: CustomStringConvertible {
+    /// One line for a person.
+    public var description: String { words }
 }

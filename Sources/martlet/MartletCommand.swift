@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 
 /// The command `martlet`: a server and what its operator needs around it.
 @main
@@ -27,12 +28,17 @@ struct MartletCommand: ParsableCommand {
             StatusCommand.self, ExplainCommand.self, ReloadCommand.self, CheckCommand.self, SimulateCommand.self,
         ])
 
+    /// Runs what the command line says.
     static func main() {
         do {
             try Terminal.checkArguments()
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let failure as CommandFailure {
+            Terminal.mention("Error: \(failure)")
+            Glibc.exit(failure.status.rawValue)
         } catch {
             exit(withError: error)
         }
-        main(nil)
     }
 }

@@ -95,9 +95,13 @@ enum Terminal {
     }
 }
 
-/// Why a command could not do its work, in words that say what to do next. Ends the command with status 1.
+/// Why a command could not do its work, in words that say what to do next. Ends the command.
 struct CommandFailure: Error, CustomStringConvertible {
     let description: String
+    let status: ExitStatus
 
-    init(_ description: String) { self.description = description }
+    init(_ description: String, _ status: ExitStatus = .failed) {
+        self.description = description
+        self.status = status
+    }
 }

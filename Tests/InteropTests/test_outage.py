@@ -10,7 +10,13 @@ from harness import relay, scenarios
 from harness.clients import Client, befriend
 from harness.ledger import LATE, Ledger
 
-CUTS = {"black-hole": relay.BLACK_HOLE, "refused": relay.REFUSE, "half-open": relay.HALF_OPEN}
+CUTS = {
+    "black-hole": relay.BLACK_HOLE,
+    "refused": relay.REFUSE,
+    "half-open": relay.HALF_OPEN,
+    # What a caller says vanishes, what it is told arrives.
+    "one-way": relay.LOST_FORWARD,
+}
 COUNT, RATE = 200, 20
 #: After this many of the COUNT messages the line is cut, the sender's node is killed, the receiver's node is killed.
 CUT, KILL_SENDER, KILL_RECEIVER = 40, 80, 140

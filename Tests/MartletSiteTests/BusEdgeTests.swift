@@ -118,7 +118,10 @@ struct BusEdgeTests {
             guard case .credentials(let credentials) = site.commands[connection]?.last else { return connection }
             site.client(
                 connection,
-                .authenticated(AuthenticatedClient(account: dora, generation: credentials.generation, isSecure: true)))
+                .authenticated(
+                    AuthenticatedClient(
+                        account: dora, generation: credentials.generation, isSecure: true, address: RemoteAddress("192.0.2.1")))
+            )
             return connection
         }
         var client = SessionsHarness.Client(connection: login(1), jid: dora)

@@ -224,12 +224,12 @@ import XMPPStreams
         #expect(life.timerFired(at: Self.at(100), timeout: 100) == .ask(until: Self.at(200)))
     }
 
-    @Test("a proof of a part is no sign of life, but the peer is asked anew")
+    @Test("an answer that proves nothing is no sign of life, but the peer is asked anew")
     func part() {
         var life = SignsOfLife()
         _ = life.becameDue(at: Self.at(0), timeout: 100)
         #expect(life.timerFired(at: Self.at(50), timeout: 100) == .ask(until: Self.at(100)))
-        life.heardInPart()
+        life.heardInVain()
         #expect(life.timerFired(at: Self.at(100), timeout: 100) == .ask(until: Self.at(100)))
         #expect(life.timerFired(at: Self.at(101), timeout: 100) == .final)
     }

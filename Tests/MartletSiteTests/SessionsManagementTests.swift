@@ -228,13 +228,37 @@ struct SessionsManagementTests {
         var site = SessionsHarness()
         let juliet = site.loginResumable("juliet", "balcony")
         site.logout(juliet)
-        #expect(site.takeAll(juliet).filter { $0.name == "a" }.map { $0["h"] } == ["1"])
         #expect(site.closed[juliet.connection] == nil, "what she acknowledged is not on disk yet")
         site.flush()
+        #expect(site.takeAll(juliet).filter { $0.name == "a" }.map { $0["h"] } == ["1"])
         #expect(site.closed[juliet.connection] == .some(nil))
         #expect(site.take(site.resume(juliet, h: 0)).last?["h"] == nil)
         site.flush()
         #expect(site.store.count(.clientSession) == 0)
+    }
+
+    @Test("XEP-0198 §4: the count never falls, whatever comes behind the request, in one batch or in several")
+    func countNeverFalls() {
+        let away = "<presence type='unavailable'/>"
+        for isOneBatch in [true, false] {
+            var site = SessionsHarness()
+            let juliet = site.loginResumable("juliet", "balcony")
+            site.flush()
+            _ = site.takeAll(juliet)
+            let said = [request, away, request]
+            if isOneBatch {
+                site.step { site, turn in
+                    for xml in said { site.handle(.client(juliet.connection, clientEvent(xml)), turn) }
+                    site.handle(.client(juliet.connection, .streamEnded), turn)
+                }
+            } else {
+                for xml in said { site.send(juliet, xml) }
+                site.logout(juliet)
+            }
+            site.flush()
+            #expect(site.takeAll(juliet).filter { $0.name == "a" }.map { $0["h"] } == ["1", "2", "2"])
+            #expect(site.closed[juliet.connection] == .some(nil))
+        }
     }
 
     @Test("a reader that is too slow loses its connection, not its session")
@@ -362,4 +386,13 @@ struct SessionsTimerTests {
         #expect(site.timerCount == 0)
         #expect(site.closed.isEmpty)
     }
+}
+
+/// What a client's stream makes of one element.
+private func clientEvent(_ xml: String) -> ClientStreamEvent {
+    let element = ContentReader.elements(in: Array(xml.utf8))[0]
+    let stanza = try? Stanza(
+        parsing: element.serialized(within: Namespaces.client), contentNamespace: Namespaces.client,
+        context: NamespaceContext(Namespaces.client))
+    return stanza.map { .stanza($0) } ?? .nonza(element)
 }

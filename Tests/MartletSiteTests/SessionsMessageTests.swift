@@ -277,20 +277,50 @@ struct SessionsMessageTests {
         #expect(site.waiting("juliet") == 0)
     }
 
-    @Test("order per pair: a full JID that has not sent presence yet gets nothing before what waits from the same sender")
-    func orderAtLogin() {
+    @Test(
+        "RFC 6121 §8.5.3.1: a message to a full JID that is bound reaches it at once, whatever waits for the account",
+        arguments: [nil, -1])
+    func fullJIDThatTakesNoOthers(priority: Int?) {
         var site = SessionsHarness(users: ["romeo", "juliet", "nurse"])
         let romeo = site.login("romeo", "orchard")
         let nurse = site.login("nurse", "chamber")
         for body in ["1", "2"] { site.send(romeo, chat("juliet@pilsen.example", body)) }
         let juliet = site.bind("juliet", "balcony")
+        if let priority { site.send(juliet, "<presence><priority>\(priority)</priority></presence>") }
         site.send(romeo, chat("juliet@pilsen.example/balcony", "3"))
         site.send(nurse, chat("juliet@pilsen.example/balcony", "from the nurse"))
-        #expect(site.takeBodies(juliet) == ["from the nurse"])
+        #expect(site.takeBodies(juliet) == ["3", "from the nurse"])
         site.send(juliet, "<presence/>")
-        #expect(site.takeBodies(juliet) == ["1", "2", "3"])
+        #expect(site.takeBodies(juliet) == ["1", "2"])
         site.send(romeo, chat("juliet@pilsen.example/balcony", "4"))
         #expect(site.takeBodies(juliet) == ["4"])
+    }
+
+    @Test("order per pair: what waits for the same full JID goes to it first")
+    func orderAtLogin() {
+        for isResumable in [false, true] {
+            var site = SessionsHarness(users: ["romeo", "juliet"])
+            let romeo = site.login("romeo", "orchard")
+            for body in ["1", "2"] { site.send(romeo, chat("juliet@pilsen.example/balcony", body)) }
+            site.send(romeo, chat("juliet@pilsen.example/chamber", "for another"))
+            site.send(romeo, chat("juliet@pilsen.example", "for all"))
+            let juliet = site.bind("juliet", "balcony")
+            if isResumable { _ = site.enable(juliet) }
+            #expect(site.takeBodies(juliet) == [])
+            for body in ["3", "4"] { site.send(romeo, chat("juliet@pilsen.example/balcony", body)) }
+            #expect(site.takeBodies(juliet) == ["1", "2", "3", "4"])
+            site.send(juliet, "<presence/>")
+            #expect(site.takeBodies(juliet) == ["for another", "for all"])
+            if isResumable {
+                site.acknowledge(juliet, 7)
+            } else {
+                // She answers no ping.
+                site.pass(3 * (site.policy.client.fenceTimeout + site.policy.client.fenceDelay))
+            }
+            site.flush()
+            #expect(site.waiting("juliet") == 0)
+            #expect(site.store.count(.log) == 0)
+        }
     }
 
     @Test("what was promised to nobody waits for no commit: neither end has stream management, and somebody is there")

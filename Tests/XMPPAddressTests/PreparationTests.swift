@@ -4,6 +4,23 @@ import Testing
 
 @Suite("RFC 8264, RFC 8265: preparation of localparts, resourceparts and passwords")
 struct PreparationTests {
+    @Test(
+        "RFC 6120 §7.7.2.1: a resourcepart that conforms is made of nearly every text, and none of one that has nothing to keep"
+    )
+    func conforming() throws {
+        #expect(Resourcepart.conforming("Handy \u{1F469}\u{200D}\u{1F4BB}\u{FE0F}") == "Handy \u{1F469}\u{1F4BB}")
+        #expect(Resourcepart.conforming("\u{6F0}\u{660}\u{6F1}") != nil, "digits of two kinds, which must not be mixed")
+        for nothing in ["", "\u{200B}", "\u{0}\u{7F}", "\u{200D}", String(repeating: "\u{200B}", count: 1 << 20)] {
+            #expect(Resourcepart.conforming(nothing) == nil)
+        }
+        // Normalization form C makes three bytes of one, so that what is cut is too long once more.
+        for long in ["x", "\u{E9}", "\u{FB2C}", "\u{1F4BB}\u{200D}"] {
+            let made = try #require(Resourcepart.conforming(String(repeating: long, count: 3000)))
+            #expect((500...JID.maximumPartBytes).contains(made.utf8.count))
+            #expect(try Resourcepart.prepare(made) == made)
+        }
+    }
+
     @Test("§3.3: UsernameCaseMapped maps width, then case, then normalizes")
     func mappings() throws {
         #expect(Array(try Localpart.prepare("\u{FF21}\u{FF42}\u{FF11}").utf8) == Array("ab1".utf8))

@@ -40,7 +40,9 @@ public struct Accounts {
     }
 
     /// A client proved itself.
-    mutating func noteSuccess(_ account: JID) { loginFailures.succeeded(account: account) }
+    mutating func noteSuccess(_ client: AuthenticatedClient) {
+        loginFailures.succeeded(account: client.account, address: client.address)
+    }
 
     /// Makes an account that does not exist.
     mutating func add(_ jid: JID, _ keys: PasswordKeys, _ turn: Turn) {

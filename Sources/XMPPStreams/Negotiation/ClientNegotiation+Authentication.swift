@@ -1,3 +1,4 @@
+import MartletPrimitives
 import MartletCrypto
 import XMPPAddress
 import XMPPStanzas
@@ -37,7 +38,7 @@ extension ClientNegotiation {
             try firstMessage(data, offered, &stream)
         case (.response(let data), .challenged(let scram)):
             let additionalData = try scram.finish(clientFinal: data)
-            guard let credentials = scram.credentials else { preconditionFailure("an exchange ended without keys") }
+            guard let credentials = scram.credentials else { ourFault("an exchange ended without keys") }
             succeed(credentials, additionalData, &stream)
         case (.abort, _):
             throw .aborted
@@ -64,7 +65,7 @@ extension ClientNegotiation {
     private mutating func firstMessage(
         _ data: [UInt8], _ offered: OfferedMechanism, _ stream: inout XMLStream
     ) throws(SASLFailure) {
-        guard let domain else { preconditionFailure("SASL came before the stream header") }
+        guard let domain else { ourFault("SASL came before the stream header") }
         let pending: PendingExchange
         switch offered.mechanism {
         case .plain:
@@ -148,7 +149,7 @@ extension ClientNegotiation {
     ) {
         let client = AuthenticatedClient(
             account: credentials.account.bare, generation: credentials.generation, isSecure: stream.tls != nil,
-            newPassword: newPassword)
+            address: stream.address, newPassword: newPassword)
         exchange = .awaitingAdmission(client, additionalData: additionalData)
         stream.pause()
         stream.act(.client(.authenticated(client)))

@@ -1,3 +1,4 @@
+import MartletPrimitives
 import MartletCrypto
 import XMPPAddress
 
@@ -84,7 +85,7 @@ struct SCRAMServerExchange: Sendable {
 
     /// Checks client-final and gives server-final.
     func finish(clientFinal message: [UInt8]) throws(SASLFailure) -> [UInt8] {
-        guard let credentials else { preconditionFailure("client-final was read before server-first was written") }
+        guard let credentials else { ourFault("client-final was read before server-first was written") }
         let attributes = message.split(separator: comma, omittingEmptySubsequences: false)
         guard attributes.count >= 3, let last = attributes.last, let encodedProof = last.value("p"),
             let encodedInput = attributes[0].value("c"), let nonce = attributes[1].value("r"),

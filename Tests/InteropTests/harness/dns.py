@@ -54,6 +54,12 @@ class View:
         self.stop()
         self.start()
 
+    def deny(self):
+        """From now on no name exists, as for a resolver in front of a line that does not want to be used yet."""
+        domains, self._domains = self._domains, {}
+        self.restart()
+        self._domains = domains
+
     def freeze(self):
         """From now on queries are swallowed without any answer."""
         self._process.freeze()
