@@ -101,11 +101,11 @@ extension SiteConfiguration {
             # How many accounts may be created that way in a minute, on the whole site. Default 20: a class on its first day.
             registrations_per_minute = 20
 
-            # How clients may authenticate (SASL mechanisms), the preferred first. Those ending in -PLUS also prove that nobody
-            # stands in the middle. Default: all that work with a password. PLAIN is offered under TLS only, unless a listener says
-            # otherwise.
+            # How clients may authenticate (SASL mechanisms), the preferred first; what is not named is neither offered nor accepted.
+            # Those ending in -PLUS also prove that nobody stands in the middle; each is named by itself. Default: all that work with
+            # a password. PLAIN is offered under TLS only, unless a listener says otherwise.
             sasl_mechanisms = [
-                "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "PLAIN",
+                "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN",
             ]
 
             # How long a session whose connection was lost waits to be resumed (XEP-0198); until then its owner does not seem to

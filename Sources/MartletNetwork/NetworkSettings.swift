@@ -107,13 +107,11 @@ struct NetworkSettings: Sendable {
         return result
     }
 
-    /// The mechanisms that this version has, in the configured order; each stands for its -PLUS variant too.
-    private var mechanisms: [SASLMechanism] {
-        var result: [SASLMechanism] = []
-        for name in configuration.client.saslMechanisms {
-            let plain = name.hasSuffix("-PLUS") ? String(name.dropLast(5)) : name
-            if let mechanism = SASLMechanism(rawValue: plain), !result.contains(mechanism) { result.append(mechanism) }
-        }
+    /// The mechanisms in the configured order, each once.
+    private var mechanisms: [OfferedMechanism] {
+        var result: [OfferedMechanism] = []
+        for mechanism in configuration.client.saslMechanisms.compactMap(OfferedMechanism.init)
+        where !result.contains(mechanism) { result.append(mechanism) }
         return result
     }
 
