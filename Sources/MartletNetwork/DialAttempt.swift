@@ -57,7 +57,7 @@ final class DialAttempt {
     }
 
     private func timeIsUp() {
-        let silent = (Array(waiting.keys) + negotiating.keys).map(\.description).sorted().joined(separator: ", ")
+        let silent = race.underWay.map(\.description).joined(separator: ", ")
         fail(.unreachable(words(and: silent.isEmpty ? "took too long" : "no answer in time from \(silent)")))
     }
 

@@ -80,6 +80,9 @@ public struct TargetRace: Sendable {
         !untried.isEmpty || runners.contains { $0.endpoint != endpoint }
     }
 
+    /// Where something is going on.
+    public var underWay: [Endpoint] { runners.map(\.endpoint) }
+
     /// Whether what was begun at `endpoint` still takes part.
     public func isRunning(_ endpoint: Endpoint) -> Bool { index(of: endpoint) != nil }
 
