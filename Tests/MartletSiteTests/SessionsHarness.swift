@@ -38,6 +38,8 @@ final class Elsewhere: @unchecked Sendable {
         case .waitingMessages(let session, let account, let pairs):
             counts += pairs.count
             site.answerWaiting(session, pairs.map { ($0, waiting[account]) }, turn)
+        case .officeAnswer(let message, let session, let pair):
+            site.offices.answer(message, session, pair, waiting: message.from.flatMap { waiting[$0.bare] }, turn)
         case .ownEntries: return false
         }
         return true
