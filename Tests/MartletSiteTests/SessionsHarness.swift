@@ -66,7 +66,7 @@ struct SessionsHarness {
     var policy = SitePolicy(domains: [Self.domain])
     var now: Int64 = 1000
     var random = RandomStream(seed: 7)
-    var isBelowReserve = false
+    var room = DiskRoom.ample
     /// What went to other domains.
     var remote: [Stanza] {
         get { elsewhere.stanzas }
@@ -145,7 +145,7 @@ struct SessionsHarness {
         transaction = open
         let turn = Turn(
             now: Instant(milliseconds: now), wall: WallTime(milliseconds: 1_700_000_000_000 + now), random: random,
-            store: open, policy: policy, isBelowReserve: isBelowReserve)
+            store: open, policy: policy, room: room)
         let before = remote.count
         site.policy = policy
         body(&site, turn)
