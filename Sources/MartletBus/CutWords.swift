@@ -21,6 +21,14 @@ public enum CutWords {
         }
     }
 
+    /// What an office says of itself to the sender of `waiting` messages: `Brno is cut off since 10:32, 3 of your messages waiting.`
+    public static func answer(_ office: String, _ line: LineState, now: WallTime, utcOffset: Int64, waiting: Int?) -> String {
+        guard let status = status(line, now: now, utcOffset: utcOffset, waiting: waiting) else {
+            return "\(office) is reachable."
+        }
+        return "\(office) \(line == .unreached ? "was" : "is") \(status)."
+    }
+
     /// A contact did not answer.
     public static let unanswered = "no answer since the line is back"
 

@@ -40,6 +40,7 @@ public enum Diagnostic: Sendable, Equatable {
     /// The store had the format of an earlier version; so many rows were written anew.
     case storeMigrated(fromSchema: UInt32, rows: Int)
     case diskReserveReached(freeBytes: Int64)
+    case diskFloorReached(freeBytes: Int64)
     case diskReserveLeft(freeBytes: Int64)
     case routingLoop(JID)
     case accountChanged(JID, what: String)
@@ -56,7 +57,7 @@ public enum Diagnostic: Sendable, Equatable {
             .storeMigrated:
             .notice
         case .newEpoch, .clockBehind, .entryExpired, .laneResynced: .warning
-        case .entryHeld, .laneStopped, .endedEpoch, .diskReserveReached, .routingLoop: .error
+        case .entryHeld, .laneStopped, .endedEpoch, .diskReserveReached, .diskFloorReached, .routingLoop: .error
         }
     }
 }

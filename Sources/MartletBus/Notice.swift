@@ -57,6 +57,8 @@ public enum Question: Sendable, Equatable {
     case reachPeer(DomainPair)
     /// How many messages of an account wait for these peers; answered to the session that is shown the offices.
     case waitingMessages(SessionID, of: JID, on: [DomainPair])
+    /// Somebody writes to an office, whose contact answers how things are there and how many of his messages wait.
+    case officeAnswer(to: Stanza, SessionID, on: DomainPair)
     /// Messages of the requester that wait for other offices: these are cancelled, or all are listed.
     case ownEntries(QueueQuestion)
 }

@@ -142,6 +142,9 @@ public struct LimitsPolicy: Sendable, Equatable {
     public var pendingDialbacksPerAddress = 64
     /// Free bytes under the store below which new durable stanzas are refused with `resource-constraint`.
     public var diskReserve: Int64 = 512 << 20
+    /// Free bytes below which nothing more is kept, not even for a moment: the reserve is for what people who are both here say to
+    /// each other, and for what frees the disk. Four batches of the largest size that the runtime makes.
+    public var diskFloor: Int64 = 64 << 20
 
     /// The defaults.
     public init() {}

@@ -76,4 +76,6 @@ public enum PeerPresenceTimer: Sendable, Equatable {
     case answers
     /// A peer that sessions from before the start need should have been reached.
     case reached
+    /// Subscriptions that nobody there has answered are to be asked for again.
+    case requests
 }

@@ -248,9 +248,13 @@ extension SiteConfiguration {
             # resumption. Default "1MiB": a second of a slow mobile line.
             outbound_bytes_per_connection = "1MiB"
 
-            # The free disk space below which nothing new is taken over (senders are told). Default "512MiB": what is under way can
-            # still be finished, and an administrator still has room to act.
+            # The free disk space below which nothing new is taken over (senders are told), but for what people who are here say to
+            # each other: it leaves the disk as soon as they have it. Default "512MiB": what is under way can still be finished, and an
+            # administrator still has room to act.
             disk_reserve = "512MiB"
+
+            # The free disk space below which they too must wait. Default "64MiB": four times the most that one commit writes.
+            disk_floor = "64MiB"
 
             # The most the database can grow to. It takes address space, not disk space. Default "256GiB": more than the disk of a
             # branch office.

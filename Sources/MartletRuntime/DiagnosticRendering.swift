@@ -66,7 +66,12 @@ enum DiagnosticRendering {
         case .storeMigrated(let schema, let rows):
             ("store brought to the format of this version", ["from_schema": "\(schema)", "rows": "\(rows)"])
         case .diskReserveReached(let free):
-            ("disk reserve reached, new durable stanzas are refused", ["free_bytes": "\(free)"])
+            (
+                "disk reserve reached: only what people who are here say to each other is taken over; make room on the disk",
+                ["free_bytes": "\(free)"]
+            )
+        case .diskFloorReached(let free):
+            ("disk floor reached: nothing that has to be kept is taken over; make room on the disk", ["free_bytes": "\(free)"])
         case .diskReserveLeft(let free): ("disk reserve free again", ["free_bytes": "\(free)"])
         case .routingLoop(let address): ("routing loop cut", ["to": "\(address)"])
         case .accountChanged(let account, let what): ("account changed", ["jid": "\(account)", "what": "\(what)"])

@@ -31,6 +31,22 @@ struct PeerPresence {
         case sweep(place: OnlinePlace)
         /// Sessions older than this process are told of contacts that nobody has confirmed.
         case absentees(after: RosterTable.Pair?)
+        /// Subscriptions that nobody has answered are asked for again.
+        case requests(after: RosterTable.Pair?)
+    }
+
+    /// Subscriptions that were asked for and not answered (RFC 6121 §3.1.2).
+    struct Requests {
+        /// They are to be asked for again when the line is there and nothing else is under way.
+        var isDue = false
+        /// A timer will say so.
+        var isScheduled = false
+        /// When that was done last.
+        var lastAsked: Instant?
+        /// How long to wait after the next time.
+        var pause = SessionLimits.requestPause
+        /// Some were found in the round under way.
+        var areThere = false
     }
 
     /// Where the work on directed presence stands.
@@ -60,6 +76,8 @@ struct PeerPresence {
     var awaitsAnswers = false
     /// Who has to hear, when the line is back, that somebody has gone; bounded by ``SessionLimits/farewells``.
     var farewells: Deque<Farewell> = []
+    /// What nobody there has answered.
+    var requests = Requests()
     /// There may be sessions that know contacts from before the start of this process.
     var hasOldSessions = true
 

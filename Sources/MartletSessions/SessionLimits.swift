@@ -45,6 +45,11 @@ enum SessionLimits {
     /// How long a peer may take to be reached after our start before sessions older than that hear that its people are unavailable,
     /// milliseconds: a healthy line takes less, and whoever resumes is not shown a false state for long.
     static let reachTime: Int64 = 5000
+    /// Subscriptions that nobody has answered are asked for again after so long, milliseconds: a request may wait for days for
+    /// somebody who reads it, and only one that was lost has to be repeated. Each pause is twice the one before.
+    static let requestPause: Int64 = 3_600_000
+    /// The longest of these pauses: a person who does not want to answer is not asked more than once a day.
+    static let longestRequestPause: Int64 = 86_400_000
     /// How long contacts have to answer the probes of a refresh, milliseconds: the answers wait behind messages on a slow line.
     static let probeAnswerTime: Int64 = 120_000
     /// What a peer said so long before our own stream was up belongs to the same recovery, milliseconds.

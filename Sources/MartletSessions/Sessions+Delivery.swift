@@ -117,8 +117,12 @@ extension Sessions {
             return
         }
         if let place { logKept(of: place, but: nil, turn) }
-        // An error has no sender who could be told: the reserve is there for it.
-        if turn.isBelowReserve, !stanza.isError { return turn.bounce(stanza, StanzaError(.resourceConstraint)) }
+        // The reserve is there for errors, who have no sender who could be told, and for what people who are here say to each other:
+        // it goes as soon as the reader has it.
+        let isTalk = origin.isSession && recipients.contains { sessions[$0].connection != nil }
+        if isTalk ? turn.isBelowFloor : turn.isBelowReserve, !stanza.isError {
+            return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "The server's disk is nearly full"))
+        }
         guard mailboxCount(number, turn) < turn.policy.limits.mailboxMessages else {
             return turn.bounce(stanza, StanzaError(.serviceUnavailable))  // XEP-0160 §4
         }

@@ -21,7 +21,10 @@ extension Sessions {
 
     /// A timer of a peer fired.
     mutating func peerTimerFired(_ timer: PeerPresenceTimer, _ peer: PeerPlace, _ generation: UInt64, _ turn: Turn) {
-        guard peers.contains(peer), peers[peer].generation == generation else { return }
+        guard peers.contains(peer) else { return }
+        // Whatever became of the line meanwhile.
+        if timer == .requests { return requestsDue(peer, turn) }
+        guard peers[peer].generation == generation else { return }
         switch timer {
         case .grace: graceEnded(peer, turn)
         case .slice: continueWork(peer, turn)
@@ -30,6 +33,7 @@ extension Sessions {
             peers[peer].work = .sweep(place: .first)
             continueWork(peer, turn)
         case .reached: tellOldSessions(peer, turn)
+        case .requests: break
         }
     }
 
@@ -44,6 +48,7 @@ extension Sessions {
         case .unreached, .resting, .up:
             guard wantsRefresh else { return }
         case .down, .cut:
+            noteRecovery(peer, turn)
             // The peer may have reached us first: what it said then belongs to the same recovery.
             let recent = turn.now + -SessionLimits.recoveryOverlap
             peers[peer].staleBefore = max(peers[peer].staleBefore, recent)
@@ -116,7 +121,7 @@ extension Sessions {
 
     /// One slice of the work under way; the next one follows by a timer (one turn is short, and a slow line takes one slice
     /// at a time).
-    private mutating func continueWork(_ peer: PeerPlace, _ turn: Turn) {
+    mutating func continueWork(_ peer: PeerPlace, _ turn: Turn) {
         guard let work = peers[peer].work else { return }
         switch work {
         case .refresh(let after):
@@ -134,8 +139,13 @@ extension Sessions {
             let rest = tellAbsentees(peer, after: after, turn)
             peers[peer].work = rest.map { .absentees(after: $0) }
             if rest == nil { peers[peer].hasOldSessions = false }
+        case .requests(let after):
+            let rest = askAgain(peer, after: after, turn)
+            peers[peer].work = rest.map { .requests(after: $0) }
+            if rest == nil { requestsEnded(peer, turn) }
         }
-        if peers[peer].work != nil { schedule(.slice, peer, after: SessionLimits.presencePause, turn) }
+        guard peers[peer].work != nil else { return beginRequests(peer, turn) }
+        schedule(.slice, peer, after: SessionLimits.presencePause, turn)
     }
 
     private mutating func continueDirected(_ peer: PeerPlace, _ place: PeerPresence.DirectedPlace, _ turn: Turn) {

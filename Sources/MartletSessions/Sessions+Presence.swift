@@ -50,6 +50,7 @@ extension Sessions {
         if !wasAvailable {
             noteArrival(id, turn)
             welcome(id, turn)
+            awaitAnswers(to: sessions[id].jid.bare, account, turn)
             noteReady(id, turn)
         }
         if !tookMessages, sessions[id].takesMessages { beginCatchUp(id, includesDetached: true, turn) }

@@ -165,7 +165,7 @@ extension Sessions {
     }
 
     /// Visits pairs of account and contact behind `after` until `body` returns false or the slice is full.
-    private mutating func forEachPair(
+    mutating func forEachPair(
         _ peer: PeerPlace, after: RosterTable.Pair?, _ turn: Turn,
         _ body: (inout Sessions, AddressNumber, AddressNumber, RosterRow, inout Int) -> Bool
     ) -> RosterTable.Pair? {

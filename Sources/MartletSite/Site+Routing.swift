@@ -10,6 +10,7 @@ extension Site {
     mutating func route(_ envelope: consuming Envelope, _ turn: Turn) {
         if let entrance = envelope.entrance, !passes(&envelope, at: entrance, turn) { return }
         guard let address = addressee(of: envelope) else { return }
+        if offices.takes(envelope, to: address, turn) { return }
         let owner = policy.owner(of: address)
         if !passes(&envelope, at: owner == .peer ? .toPeer : .toAccount, turn) { return }
         switch owner {

@@ -70,6 +70,9 @@ extension Site {
         case .reachPeer(let pair): federation.reach(pair, turn)
         case .waitingMessages(let session, let account, let pairs):
             answerWaiting(session, pairs.map { ($0, federation.ownWaiting(of: account, on: $0, turn)) }, turn)
+        case .officeAnswer(let message, let session, let pair):
+            let waiting = message.from.flatMap { federation.ownWaiting(of: $0.bare, on: pair, turn) }
+            offices.answer(message, session, pair, waiting: waiting, turn)
         case .ownEntries(let question):
             let cancelled = federation.cancel(question.cancelled, of: question.account, turn)
             let entries = federation.ownEntries(of: question.account, turn)

@@ -45,7 +45,7 @@ struct FederationHarness {
         let rows = CountingTransaction(store.begin())
         let turn = Turn(
             now: Instant(milliseconds: now), wall: WallTime(milliseconds: 1_700_000_000_000 + now), random: random,
-            store: rows, policy: policy, isBelowReserve: belowReserve)
+            store: rows, policy: policy, room: belowReserve ? .reserve : .ample)
         body(&federation, turn)
         federation.endBatch(turn)
         federation.writeBatch(turn)

@@ -546,11 +546,11 @@ struct SessionsAccountTests {
         #expect(site.site.accounts.count == 2)
         // What was refused does not use up the minute, and what is below the disk's reserve is refused too.
         register(&site, "mercutio", "secret")
-        site.isBelowReserve = true
+        site.room = .reserve
         site.deriveKeys()
         #expect(site.inboxes[connection]?.last?.condition == "resource-constraint")
         #expect(site.site.accounts.count == 2)
-        site.isBelowReserve = false
+        site.room = .ample
         for _ in 0..<3 { changePassword(&site, romeo, "new") }
         #expect(site.keysRequests.count == 2, "three in this minute, one of which was refused for the disk")
         #expect(site.take(romeo).map { $0.condition } == ["resource-constraint"])

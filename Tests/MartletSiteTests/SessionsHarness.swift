@@ -38,6 +38,8 @@ final class Elsewhere: @unchecked Sendable {
         case .waitingMessages(let session, let account, let pairs):
             counts += pairs.count
             site.answerWaiting(session, pairs.map { ($0, waiting[account]) }, turn)
+        case .officeAnswer(let message, let session, let pair):
+            site.offices.answer(message, session, pair, waiting: message.from.flatMap { waiting[$0.bare] }, turn)
         case .ownEntries: return false
         }
         return true
@@ -64,7 +66,7 @@ struct SessionsHarness {
     var policy = SitePolicy(domains: [Self.domain])
     var now: Int64 = 1000
     var random = RandomStream(seed: 7)
-    var isBelowReserve = false
+    var room = DiskRoom.ample
     /// What went to other domains.
     var remote: [Stanza] {
         get { elsewhere.stanzas }
@@ -143,7 +145,7 @@ struct SessionsHarness {
         transaction = open
         let turn = Turn(
             now: Instant(milliseconds: now), wall: WallTime(milliseconds: 1_700_000_000_000 + now), random: random,
-            store: open, policy: policy, isBelowReserve: isBelowReserve)
+            store: open, policy: policy, room: room)
         let before = remote.count
         site.policy = policy
         body(&site, turn)

@@ -225,12 +225,54 @@ struct SessionsMessageTests {
         for body in ["1", "2", "3"] { site.send(romeo, chat("juliet@pilsen.example", body)) }
         #expect(site.take(romeo).map(\.condition) == ["service-unavailable"])
         #expect(site.waiting("juliet") == 2)
-        site.isBelowReserve = true
+        site.room = .reserve
         site.send(romeo, chat("romeo@pilsen.example/orchard", "4"))
         #expect(site.takeBodies(romeo) == ["4"], "nothing need be written for it")
-        _ = site.enable(romeo)
-        site.send(romeo, chat("romeo@pilsen.example/orchard", "5"))
+        site.send(romeo, chat("juliet@pilsen.example", "5"))
         #expect(site.take(romeo).map(\.condition) == ["resource-constraint"])
+    }
+
+    @Test(
+        "below the disk's reserve who is here can be talked to, who is away or elsewhere cannot; below the floor nobody whom we owe something"
+    )
+    func reserve() {
+        var site = SessionsHarness(users: ["romeo", "juliet", "tybalt"])
+        let romeo = site.loginResumable("romeo", "orchard")
+        let juliet = site.loginResumable("juliet", "balcony")
+        let tybalt = site.loginResumable("tybalt", "street")
+        site.lose(tybalt)
+        site.room = .reserve
+        for body in ["1", "2"] { site.send(romeo, chat("juliet@pilsen.example", body)) }
+        #expect(site.takeBodies(juliet) == ["1", "2"])
+        #expect(site.take(romeo) == [])
+        // As always: nothing is lost if she goes before she has them, and nothing stays when she has.
+        #expect(site.waiting("juliet") == 2)
+        site.acknowledge(juliet, 3)
+        site.flush()
+        #expect(site.waiting("juliet") == 0)
+        #expect(site.store.count(.log) == 0)
+        for to in ["tybalt@pilsen.example", "tybalt@pilsen.example/street", "bob@brno.example"] {
+            site.send(romeo, chat(to, "3"))
+            #expect(site.take(romeo).map(\.condition) == ["resource-constraint"], "\(to)")
+        }
+        site.receive("<message from='bob@brno.example/a' to='juliet@pilsen.example' type='chat'><body>4</body></message>")
+        #expect(site.takeBodies(juliet) == [])
+        site.room = .none
+        site.send(romeo, chat("juliet@pilsen.example", "5"))
+        #expect(site.take(romeo).map(\.condition) == ["resource-constraint"])
+        #expect(site.takeBodies(juliet) == [])
+        site.room = .ample
+        site.send(romeo, chat("juliet@pilsen.example", "5"))
+        #expect(site.takeBodies(juliet) == ["5"])
+    }
+
+    @Test("the room of a disk by what is free: the reserve and the floor are still ample and reserve")
+    func room() {
+        let limits = LimitsPolicy()
+        let rooms = [limits.diskReserve, limits.diskReserve - 1, limits.diskFloor, limits.diskFloor - 1].map {
+            DiskRoom(freeBytes: $0, limits)
+        }
+        #expect(rooms == [.ample, .reserve, .reserve, .none])
     }
 
     @Test("RFC 6120 §10.3.1: a message without an addressee goes to the account itself")

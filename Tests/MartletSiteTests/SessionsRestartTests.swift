@@ -303,11 +303,11 @@ struct SessionsRestartTests {
     func refusalSurvives() {
         var site = SessionsHarness()
         let romeo = site.loginResumable("romeo", "orchard")
-        site.isBelowReserve = true
+        site.room = .reserve
         site.send(romeo, chat("juliet@pilsen.example", "1"))
         // Its count is on disk; the answer has not reached the client.
         site.crash()
-        site.isBelowReserve = false
+        site.room = .ample
         let again = site.resume(romeo, h: 1)
         let got = site.take(again)
         #expect(got.first?["h"] == "2")

@@ -28,7 +28,7 @@ struct AccountTablesTests {
         #expect(AccountTable.row(two, in: transaction) == nil)
     }
 
-    @Test("rosters are kept apart, and found by the contact's domain as long as there is a subscription")
+    @Test("rosters are kept apart, and found by the contact's domain as long as there is a subscription or a request for one")
     func rosters() {
         let transaction = store.begin()
         let domain = AddressNumber(50)
@@ -43,6 +43,9 @@ struct AccountTablesTests {
         #expect(RosterTable.count(of: one, upTo: 10, in: transaction) == 1)
         #expect(RosterTable.pairs(at: domain, in: transaction).map(\.account) == [one])
         row.flags = [.pendingOut]
+        RosterTable.put(one, AddressNumber(9), domain: domain, row, in: transaction)
+        #expect(RosterTable.pairs(at: domain, in: transaction).map(\.account) == [one])
+        row.flags = [.approved]
         RosterTable.put(one, AddressNumber(9), domain: domain, row, in: transaction)
         #expect(RosterTable.pairs(at: domain, in: transaction).isEmpty)
         row.flags = [.from]

@@ -14,7 +14,7 @@ import XMPPXML
 /// federation knows; so a session that is to be told becomes a question.
 public struct Offices {
     /// In force, in the order of the configuration.
-    private var offices: [SharedRosterItem] = []
+    private(set) var offices: [SharedRosterItem] = []
     /// The lines of which anything is known since the start. Look-up only.
     private var lines: [DomainPair: LineState] = [:]
     /// Sessions that can be shown offices, by their slot.
@@ -25,6 +25,8 @@ public struct Offices {
     private var queue: Deque<SessionID> = []
     /// The timer that takes from the queue is set.
     private var hasTimer = false
+    /// When sessions were answered, by their slot.
+    var answers: [Answers?] = []
 
     /// A session that is available and has the roster.
     private struct Listener {
@@ -128,7 +130,7 @@ public struct Offices {
     }
 
     /// What is known of the line to an office: unknown is not available.
-    private func line(_ pair: DomainPair) -> LineState { lines[pair] ?? .unreached }
+    func line(_ pair: DomainPair) -> LineState { lines[pair] ?? .unreached }
 
     private mutating func setTimer(_ turn: Turn) {
         guard !hasTimer else { return }
@@ -204,8 +206,16 @@ public struct Offices {
         }
     }
 
+    /// Who it is that can be seen and written to. With a resource, since some clients do not show the presence of a bare address.
+    static func contact(of office: JID) -> JID {
+        JID(preparedLocalpart: nil, preparedDomainpart: office.domainpart, preparedResourcepart: resource)
+    }
+
+    /// The resource of the contact.
+    static let resource = "office"
+
     private static func presence(of office: JID, _ status: String?, to jid: JID) -> Stanza {
-        var presence = Stanza(.presence, from: office, to: jid)
+        var presence = Stanza(.presence, from: contact(of: office), to: jid)
         guard let status else { return presence }
         presence.append(Element("show", Namespaces.client, text: "away"))
         presence.append(Element("status", Namespaces.client, text: status))

@@ -32,7 +32,7 @@ extension World {
         case .reserve(let site):
             count(.reserve)
             sites[site].reserve += 1
-            post(.diskSampled(freeBytes: 0), to: site)
+            post(.diskSampled(freeBytes: Self.scarceBytes), to: site)
         case .clockJump(let site, let milliseconds):
             count(.clockJump)
             sites[site].clockError += milliseconds
@@ -45,6 +45,9 @@ extension World {
         case .clientDrop(let client): dropClient(client, away: fault.duration)
         }
     }
+
+    /// Less than the reserve and more than the floor.
+    static let scarceBytes: Int64 = 256 << 20
 
     mutating func end(_ index: Int) {
         switch plan.faults[index].kind {

@@ -33,7 +33,7 @@ extension World {
         if isTracing { note(site, "started") }
         perform(effects, of: site)
         planWake(site)
-        if sites[site].reserve > 0 { post(.diskSampled(freeBytes: 0), to: site) }
+        if sites[site].reserve > 0 { post(.diskSampled(freeBytes: Self.scarceBytes), to: site) }
         guard !sites[site].hasAccounts else { return }
         sites[site].hasAccounts = true
         for client in clients where client.site == site {
