@@ -127,6 +127,9 @@ public struct LimitsPolicy: Sendable, Equatable {
     public var mailboxMessages = 10_000
     /// Roster items per account: the largest office directory with room to spare.
     public var rosterItems = 5000
+    /// Bytes of a roster item as clients see it: an address, a name and a dozen groups. With the number of items it bounds the largest
+    /// answer there is, which must fit in what may wait for a connection.
+    public static let rosterItemBytes = 8 << 10
     /// Subscription requests waiting for an account.
     public var pendingSubscriptions = 1000
     /// Failed logins per account within the window; then `temporary-auth-failure`. A person mistypes a few times.
