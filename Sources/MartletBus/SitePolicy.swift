@@ -48,9 +48,10 @@ public struct ClientPolicy: Sendable, Equatable {
     public var resourcesPerAccount = 32
     /// Stanzas kept for a detached session before it is given up: 1,000 is a long meeting's worth.
     public var unacknowledgedStanzas = 1000
-    /// A client is asked for a proof (`<r/>`, or a ping without stream management) this long after a message, milliseconds:
-    /// what is said meanwhile shares the question. Whoever breaks off before may see these messages again.
-    public var fenceDelay: Int64 = 4000
+    /// A client is asked for a proof (`<r/>`, or a ping without stream management) with the first message after such a pause, and then
+    /// no more often than this, milliseconds: what is said meanwhile shares the question. Whoever breaks off before it is answered may
+    /// see these messages again: with the way there and back and to the disk no more than what came within a second.
+    public var fenceDelay: Int64 = 800
     /// A session that answers no ping is believed after this long without a socket error, milliseconds.
     public var fenceTimeout: Int64 = 30_000
 
