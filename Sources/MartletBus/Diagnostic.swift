@@ -11,7 +11,7 @@ public enum Diagnostic: Sendable, Equatable {
     case sessionBound(JID)
     case sessionResumed(JID)
     case sessionEnded(JID)
-    case loginRefused(localpart: String, reason: String)
+    case loginRefused(localpart: String, reason: String, RemoteAddress)
     case linkUp(DomainPair, acknowledgement: String)
     case linkDown(DomainPair, reason: String, retryAfter: Int64)
     /// A lane stopped: one of the two stores went back in time. Nothing was removed.

@@ -14,8 +14,8 @@ public enum Notice: Sendable, Equatable {
 
     // From sessions
 
-    /// Whoever is behind the link of this pair has become unavailable, since then; nil: the line is there again.
-    case lineCut(DomainPair, since: WallTime?)
+    /// The line to a peer is another to its people than before; until this is told it was not reached.
+    case lineChanged(DomainPair, LineState)
     /// A session is available and has asked for the roster, or has just got it anew: it can be shown what no account owns. With
     /// `isRestored` it was there before the server was started, and asks for nothing.
     case sessionBecameReady(SessionID, JID, AccountName, isRestored: Bool)
@@ -42,6 +42,16 @@ public enum Notice: Sendable, Equatable {
 
     /// A source says anew what stands in rosters beside the accounts' own contacts.
     case sharedItemsChanged(RosterSource, [SharedRosterItem])
+}
+
+/// The line to a peer, as people are told of it.
+public enum LineState: Sendable, Equatable {
+    /// Whoever is there can be reached.
+    case up
+    /// Nobody there can be reached, since then.
+    case cut(since: WallTime)
+    /// It was not up since the start of the server: how things are there is not known, so nobody is called available.
+    case unreached
 }
 
 /// What one part of the site wants to have from another, or done by it.

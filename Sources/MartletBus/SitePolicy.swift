@@ -1,3 +1,4 @@
+import MartletPrimitives
 import MartletStore
 import XMPPAddress
 
@@ -25,7 +26,7 @@ public struct SitePolicy: Sendable, Equatable {
 
     /// The defaults for a site that serves these hosts.
     public init(hosts: [Host]) {
-        precondition(!hosts.isEmpty, "a site serves at least one domain")
+        require(!hosts.isEmpty, "a site serves at least one domain")
         self.hosts = hosts
     }
 

@@ -76,4 +76,6 @@ public enum PeerPresenceTimer: Sendable, Equatable {
     case slice
     /// Whoever has not answered the probes of a refresh is not there.
     case answers
+    /// A peer that sessions from before the start need should have been reached.
+    case reached
 }

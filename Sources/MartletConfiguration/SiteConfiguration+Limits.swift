@@ -15,7 +15,7 @@ extension SiteConfiguration {
         public var preauthenticationTime = Duration.seconds(30)
         /// The most connections from one IPv4 address, or one /64 of IPv6.
         public var connectionsPerAddress = 100
-        /// The most failed logins to one account within `failedLoginWindow`.
+        /// The most failed logins from one address to one account within `failedLoginWindow`.
         public var failedLoginsPerAccount = 10
         /// The most failed logins from one IPv4 address, or one /64 of IPv6, within `failedLoginWindow`.
         public var failedLoginsPerAddress = 50

@@ -71,9 +71,11 @@ extension Federation {
     }
 
     /// Why it is not known which link is meant, in words for the operator.
-    struct LinkUnknown: Error {
+    struct LinkUnknown: Error, CustomStringConvertible {
         /// The words.
         var words: String
+
+        var description: String { words }
     }
 
     private func showLink(_ peer: JID, from local: JID?, _ turn: Turn) -> CommandAnswer {

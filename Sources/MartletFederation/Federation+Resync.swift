@@ -115,7 +115,7 @@ extension Federation {
         renumber(slot, index, behind: number, turn)
         // The peer answers with what it has of the old numbering, which opens the lane.
         if case .up(let connection) = links[slot].state, links[slot].isRelayed {
-            turn.perform(.send(relayNonza("ask", links[slot].pair, nil)), on: connection)
+            turn.perform(.send(askNonza(links[slot].pair, turn)), on: connection)
             expectAnswer(slot, turn)
         } else if links[slot].isUp {
             links[slot].lanes[index].isOpen = true

@@ -43,14 +43,14 @@ extension Federation {
                 guard let lane = links[slot].lanes[index].entries else { break }
                 let number = links[slot].lanes[index].nextToSend
                 guard let entry = EntryTable.entry(lane, number, in: turn.store) else {
-                    preconditionFailure("lane \(lane.lane.value) has no entry \(number)")
+                    ourFault("lane \(lane.lane.value) has no entry \(number)")
                 }
                 offer(number, slot, index, turn)
                 if entry.state == .waiting {
                     guard written < Self.writtenPerTurn else { return continueLater(slot, turn) }
                     written += 1
                     guard let logged = StanzaLog.stanza(entry.logSequence, in: turn.store) else {
-                        preconditionFailure("entry \(lane.lane.value)/\(number) has no stanza \(entry.logSequence)")
+                        ourFault("entry \(lane.lane.value)/\(number) has no stanza \(entry.logSequence)")
                     }
                     write(logged, entry, number, slot, index, isLate: true, turn)
                 } else {
@@ -71,10 +71,11 @@ extension Federation {
         let pair = links[slot].pair
         var bytes: [UInt8] = []
         bytes.reserveCapacity(logged.stanza.content.count + 400)
-        let delay = isLate ? (from: pair.local, stamp: logged.acceptedAt) : nil
+        let delay = isLate && !logged.stanza.isStamped(by: pair.local) ? (from: pair.local, stamp: logged.acceptedAt) : nil
         if links[slot].isRelayed {
             let mark = RelayMark(
-                lane: row.laneClass, epoch: row.epoch, number: number, tag: entry.tag, after: links[slot].lanes[index].after)
+                lane: row.laneClass, epoch: row.epoch, number: number, tag: entry.tag, after: links[slot].lanes[index].after,
+                acceptedAt: isLate ? nil : logged.acceptedAt)
             logged.stanza.write(to: &bytes, relayMark: mark, delay: delay)
         } else {
             logged.stanza.write(to: &bytes, relayMark: nil, delay: delay)
@@ -127,5 +128,13 @@ extension Federation {
         var element = Element(name, Namespaces.relay, [("from", pair.local.description), ("to", pair.peer.description)])
         for (attribute, value) in mark?.attributes ?? [] { element[attribute] = value }
         return element.serialized(within: Namespaces.client)
+    }
+
+    /// `<ask/>`: what do you have, or: are you there. It says what time it is here, by which the peer tells what is late (S6).
+    func askNonza(_ pair: DomainPair, _ turn: Turn) -> [UInt8] {
+        let ask = Element(
+            "ask", Namespaces.relay,
+            [("from", pair.local.description), ("to", pair.peer.description), ("at", String(turn.wall.milliseconds))])
+        return ask.serialized(within: Namespaces.client)
     }
 }

@@ -1,4 +1,6 @@
+import MartletPrimitives
 import MartletBus
+import MartletPrimitives
 import XMPPAddress
 import XMPPStreams
 
@@ -49,19 +51,20 @@ struct PeerLinks {
 
     /// A link was made; its pair has none yet.
     mutating func added(_ link: PeerLink) -> LinkID {
-        precondition(byPair[link.pair] == nil, "\(link.pair.peer) has a link already")
+        require(byPair[link.pair] == nil, "\(link.pair.peer) has a link already")
         let id = LinkID(slot: UInt32(list.count))
         list.append(link)
         byPair[link.pair] = id
         return id
     }
 
-    /// An authenticated stream carries a link from now on (``PeerLink/streamBegan(on:openedBy:foreign:)``).
+    /// An authenticated stream carries a link from now on (``PeerLink/streamBegan(on:openedBy:at:foreign:)``).
     mutating func streamBegan(
-        _ id: LinkID, on connection: ConnectionID, openedBy opener: LinkStream.Opener, foreign: ForeignCarrier?
+        _ id: LinkID, on connection: ConnectionID, openedBy opener: LinkStream.Opener, at now: Instant,
+        foreign: ForeignCarrier?
     ) {
         byConnection[connection] = id
-        self[id].streamBegan(on: connection, openedBy: opener, foreign: foreign)
+        self[id].streamBegan(on: connection, openedBy: opener, at: now, foreign: foreign)
     }
 
     /// The stream that carried a link is gone (``PeerLink/streamLost()``); nil if none did.

@@ -88,6 +88,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
         guard phase == .open else { return discard(buffer.readableBytes) }
+        if case .attempt(let attempt) = listener { attempt.moved() }
         if let tls {
             buffer.withUnsafeReadableBytes { receive($0, tls) }
         } else {
@@ -330,7 +331,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         switch event {
         case .stanza, .stanzaRefused, .nonza:
             loop.site.post(.server(id, event), reporting: countUnhandled())
-        case .dialbackKeyReceived, .peerVerified, .errorReceived, .streamEnded, .closed, .congested:
+        case .dialbackKeyReceived, .peerVerified, .errorReceived, .errorSent, .streamEnded, .closed, .congested:
             loop.site.post(.server(id, event))
         }
     }

@@ -24,7 +24,8 @@ enum DiagnosticRendering {
         case .sessionBound(let address): ("session bound", ["jid": "\(address)"])
         case .sessionResumed(let address): ("session resumed", ["jid": "\(address)"])
         case .sessionEnded(let address): ("session ended", ["jid": "\(address)"])
-        case .loginRefused(let localpart, let reason): ("login refused", ["localpart": "\(localpart)", "reason": "\(reason)"])
+        case .loginRefused(let localpart, let reason, let address):
+            ("login refused", ["localpart": "\(localpart)", "reason": "\(reason)", "address": "\(address.text)"])
         case .linkUp(let pair, let acknowledgement):
             ("link up", link(pair, ["acknowledgement": "\(acknowledgement)"]))
         case .linkDown(let pair, let reason, let retryAfter):

@@ -26,15 +26,17 @@ public final class SiteLoop: Sendable {
     private let thread: any SiteThread
     private let worker: Worker
 
-    /// A loop over `store`, which it owns from now on. `diskProbe` gives the free bytes under the store.
+    /// A loop over `store`, which it owns from now on. `diskProbe` gives the free bytes under the store; `failed` ends the process
+    /// when a commit has failed.
     public init(
         store: sending any KeyValueStore, policy: SitePolicy, on thread: any SiteThread, dispatcher: any EffectDispatcher,
-        logger: Logger, diskProbe: @escaping @Sendable () -> Int64?
+        logger: Logger, diskProbe: @escaping @Sendable () -> Int64?,
+        failed: @escaping @Sendable (StoreFailure) -> Never = { ourFault("\($0)") }
     ) {
         self.thread = thread
         worker = Worker(
             inbox: inbox, store: store, policy: policy, thread: thread, dispatcher: dispatcher, logger: logger,
-            diskProbe: diskProbe)
+            diskProbe: diskProbe, failed: failed)
     }
 
     /// Reads the store, on the site's thread; from then on events are handled.
@@ -68,6 +70,7 @@ private final class Worker: @unchecked Sendable {
     private let dispatcher: any EffectDispatcher
     private let logger: Logger
     private let diskProbe: @Sendable () -> Int64?
+    private let failed: @Sendable (StoreFailure) -> Never
     /// nil once the site has ended: whoever opens the store next must not find it open.
     private var driver: SiteDriver?
     private var taken = SiteInbox.Content()
@@ -85,13 +88,15 @@ private final class Worker: @unchecked Sendable {
 
     init(
         inbox: SiteInbox, store: any KeyValueStore, policy: SitePolicy, thread: any SiteThread,
-        dispatcher: any EffectDispatcher, logger: Logger, diskProbe: @escaping @Sendable () -> Int64?
+        dispatcher: any EffectDispatcher, logger: Logger, diskProbe: @escaping @Sendable () -> Int64?,
+        failed: @escaping @Sendable (StoreFailure) -> Never
     ) {
         self.inbox = inbox
         self.thread = thread
         self.dispatcher = dispatcher
         self.logger = logger
         self.diskProbe = diskProbe
+        self.failed = failed
         driver = SiteDriver(store: store, policy: policy, random: RandomStream(key: KernelRandom.bytes(32)))
     }
 
@@ -166,7 +171,7 @@ private final class Worker: @unchecked Sendable {
         do {
             return try work(&driver) ?? []
         } catch {
-            preconditionFailure("the store could not commit: \(error)")
+            failed(error)
         }
     }
 

@@ -10,13 +10,15 @@ import XMPPStreams
 struct PeerPresence {
     /// The link, as people are told of it.
     enum Line: Equatable {
-        /// Never used since the start, or closed because nobody needed it.
-        case unknown
+        /// Never up since the start.
+        case unreached
+        /// Closed because nobody needed it.
+        case resting
         case up
-        /// Down for less than the grace, or not yet tried again.
-        case down(since: Instant, WallTime, isTried: Bool)
-        /// Down for longer: whoever is behind it is unavailable.
-        case cut(since: WallTime)
+        /// Down for less than the grace, or not yet tried again. `wasUp`: at some time since the start.
+        case down(since: Instant, WallTime, isTried: Bool, wasUp: Bool)
+        /// Down for longer: whoever is behind it is unavailable, for the reason that people are told.
+        case cut(LineState)
     }
 
     /// Work in slices; each remembers where the next one begins.
@@ -45,7 +47,7 @@ struct PeerPresence {
     }
 
     let pair: DomainPair
-    var line = Line.unknown
+    var line = Line.unreached
     var work: Work?
     /// Raised with each change of the line, so that timers become stale.
     var generation: UInt64 = 0
@@ -68,14 +70,18 @@ struct PeerPresence {
     /// The same things are said twice: by the peer's own refresh, and in answer to our probes.
     var hearsRepetitions: Bool {
         switch line {
-        case .unknown: false
+        case .unreached, .resting: false
         case .up: work != nil || awaitsAnswers
         case .down, .cut: true
         }
     }
 
-    /// When the cut began.
-    var cutSince: WallTime? {
-        if case .cut(let since) = line { since } else { nil }
+    /// Why nobody there can be reached, where that is so for certain.
+    var cut: LineState? {
+        switch line {
+        case .cut(let state): state
+        case .unreached, .down(_, _, _, wasUp: false): .unreached
+        case .resting, .up, .down(_, _, _, wasUp: true): nil
+        }
     }
 }

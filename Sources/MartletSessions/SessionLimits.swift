@@ -42,6 +42,9 @@ enum SessionLimits {
     static let presenceVisits = 1024
     /// Milliseconds between two such turns: 2,560 stanzas a second leave room for messages on most lines.
     static let presencePause: Int64 = 100
+    /// How long a peer may take to be reached after our start before sessions older than that hear that its people are unavailable,
+    /// milliseconds: a healthy line takes less, and whoever resumes is not shown a false state for long.
+    static let reachTime: Int64 = 5000
     /// How long contacts have to answer the probes of a refresh, milliseconds: the answers wait behind messages on a slow line.
     static let probeAnswerTime: Int64 = 120_000
     /// What a peer said so long before our own stream was up belongs to the same recovery, milliseconds.

@@ -48,7 +48,7 @@ extension Site {
         case .linkChanged(let change):
             sessions.linkChanged(change, turn)
             if case .counted(let account) = change.kind { offices.counted(change.pair, of: account, turn) }
-        case .lineCut(let pair, let since): offices.lineCut(pair, since: since, turn)
+        case .lineChanged(let pair, let state): offices.lineChanged(pair, state, turn)
         case .sessionBecameReady(let id, let jid, let account, let isRestored):
             offices.sessionBecameReady(id, jid, account, isRestored: isRestored, turn)
         case .sessionLeft(let id): offices.sessionLeft(id)

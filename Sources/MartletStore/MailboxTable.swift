@@ -25,7 +25,7 @@ public struct MailboxRow: Sendable, Equatable {
 
     /// A session gives up its slot.
     public mutating func release() {
-        precondition(holders > 0, "a message is released by more sessions than hold it")
+        require(holders > 0, "a message is released by more sessions than hold it")
         holders -= 1
     }
 
@@ -107,7 +107,7 @@ public enum MailboxTable {
     }
 
     private static func decode(_ bytes: Span<UInt8>) -> MailboxRow {
-        precondition(bytes.count >= 3, "a mailbox row of \(bytes.count) bytes")
+        require(bytes.count >= 3, "a mailbox row of \(bytes.count) bytes")
         var row = MailboxRow(holders: UInt16(bytes[1]) << 8 | UInt16(bytes[2]), isForSession: bytes[0] & 2 != 0)
         row.isAcknowledged = bytes[0] & 1 != 0
         if bytes.count >= 7 { row.resourceMark = (3..<7).reduce(0) { $0 << 8 | UInt32(bytes[$1]) } }

@@ -49,7 +49,7 @@ public struct Epoch: Hashable, Sendable {
 
 /// Where a stanza stands in its lane: the number that makes delivery between sites exactly once
 /// (`Docs/relay-protocol.md` §1.3). On the wire it is the last child of the stanza:
-/// `<seq xmlns='urn:martlet:relay:0' lane='chat' epoch='…' n='123' tag='…' after='…'/>`.
+/// `<seq xmlns='urn:martlet:relay:0' lane='chat' epoch='…' n='123' tag='…' after='…' at='…'/>`.
 public struct RelayMark: Hashable, Sendable {
     /// The class of the lane; its domains are those of the stanza.
     public var lane: LaneClass
@@ -62,14 +62,20 @@ public struct RelayMark: Hashable, Sendable {
     /// The tag of the entry before; for the first of a numbering the tag that the destination has of another one, if any.
     /// It ties the entry to everything before it, which its own tag does not. Not in a `<have/>`.
     public var after: UInt64?
+    /// When the origin took the stanza over, by its clock, where no delay stamp says so: it was written at once, and may be late all
+    /// the same. Only in a `<seq/>`.
+    public var acceptedAt: WallTime?
 
     /// The mark of entry `number`.
-    public init(lane: LaneClass, epoch: Epoch, number: UInt64, tag: UInt64, after: UInt64?) {
+    public init(
+        lane: LaneClass, epoch: Epoch, number: UInt64, tag: UInt64, after: UInt64?, acceptedAt: WallTime? = nil
+    ) {
         self.lane = lane
         self.epoch = epoch
         self.number = number
         self.tag = tag
         self.after = after
+        self.acceptedAt = acceptedAt
     }
 
     /// The attributes shared by `<seq/>`, `<have/>` and `<void/>`.
@@ -95,6 +101,10 @@ public struct RelayMark: Hashable, Sendable {
             fill.put("' after='")
             fill.put(hexadecimal: after)
         }
+        if let acceptedAt {
+            fill.put("' at='")
+            fill.put(text: String(acceptedAt.milliseconds))
+        }
         fill.put("'/>")
     }
 
@@ -113,7 +123,15 @@ public struct RelayMark: Hashable, Sendable {
         else { return nil }
         let after = attribute("after").map(UInt64.init(hexadecimal:))
         if case .some(nil) = after { return nil }
-        self.init(lane: lane, epoch: Epoch(high: high, low: low), number: number, tag: tag, after: after ?? nil)
+        self.init(
+            lane: lane, epoch: Epoch(high: high, low: low), number: number, tag: tag, after: after ?? nil,
+            acceptedAt: attribute("at").flatMap(Self.moment))
+    }
+
+    /// A moment on the wire: milliseconds since 1970 in decimal digits; nil for what is none, or beyond the year 9999.
+    public static func moment(_ digits: ArraySlice<UInt8>) -> WallTime? {
+        guard let milliseconds = UInt64(decimal: digits), milliseconds <= 253_402_300_799_999 else { return nil }
+        return WallTime(milliseconds: Int64(milliseconds))
     }
 }
 

@@ -33,6 +33,18 @@ extension Stanza {
         }
     }
 
+    /// Whether an XEP-0203 stamp of `domain` is there already.
+    public func isStamped(by domain: JID) -> Bool {
+        guard traits.contains(.delay) else { return false }
+        return payloads.contains { $0.is("delay", Namespaces.delay) && $0["from"].flatMap { try? JID($0) } == domain }
+    }
+
+    /// Adds such a stamp, where there is none of that domain.
+    public mutating func stamp(from domain: JID, _ time: WallTime) {
+        guard !isStamped(by: domain) else { return }
+        append(Element("delay", Namespaces.delay, [("from", domain.description), ("stamp", time.description)]))
+    }
+
     /// More bytes than the stanza has: all its values, all literals, and as if every character of a value were escaped.
     private func largestSize(_ addressee: JID?, _ relayMark: RelayMark?, _ delayedBy: JID?) -> Int {
         var values = Self.size(of: from) + Self.size(of: addressee) + Self.size(of: delayedBy)

@@ -149,7 +149,7 @@ enum Checks {
         case .connect(let endpoints):
             let where_ = endpoints.prefix(3).map(\.description).joined(separator: ", ")
             report.good("dns", "other servers find \(domain) at \(where_)")
-        case .noSuchDomain, .notOffered:
+        case .noSuchDomain, .notOffered, .noAddress:
             report.doubtful(
                 "dns",
                 "other servers cannot find \(domain): add the record _xmpp-server._tcp.\(ascii). SRV 0 5 \(port) HOST.")

@@ -138,9 +138,13 @@ struct OfficeTests {
     @Test("an office is available while its link is, away with the reason and the number of the own messages when it is cut")
     func presence() {
         var site = site()
+        site.link(.up(wantsRefresh: true))
+        site.link(.up(wantsRefresh: true), to: "zlin.example")
         let romeo = login(&site)
         site.pass(OfficeLimits.delay)
-        #expect(site.take(romeo).map { $0["from"] } == ["brno.example", "zlin.example"])
+        let first = site.take(romeo)
+        #expect(first.map { $0["from"] } == ["brno.example", "zlin.example"])
+        #expect(first.allSatisfy { $0["type"] == nil && $0.elements == [] })
         site.link(.failing)
         site.pass(site.policy.federation.presenceGrace - 1)
         #expect(site.take(romeo) == [])
@@ -171,9 +175,60 @@ struct OfficeTests {
         #expect(told.first?.elements == [])
     }
 
+    @Test(
+        "an office that was not reached since the start is not available, and says so, until its link is up; one that never is, never"
+    )
+    func unreached() {
+        var site = site()
+        let words = "not reached since the server was started"
+        let romeo = login(&site)
+        site.pass(OfficeLimits.delay)
+        var told = site.take(romeo)
+        #expect(told.map { $0["from"] } == ["brno.example", "zlin.example"])
+        #expect(told.map { $0.first("show", Namespaces.client)?.text } == ["away", "away"])
+        #expect(told.map(status) == [words, words])
+        site.link(.up(wantsRefresh: true))
+        site.link(.failing, to: "zlin.example")
+        site.pass(OfficeLimits.delay)
+        told = site.take(romeo)
+        #expect(told.map { $0["from"] } == ["brno.example"])
+        #expect(told.first?.elements == [])
+        site.pass(3_600_000)
+        #expect(site.take(romeo) == [])
+        // The process has no memory of the line of the one before.
+        site.cut()
+        site.crash()
+        let juliet = login(&site, "juliet")
+        site.link(.failing)
+        site.pass(site.policy.federation.presenceGrace + OfficeLimits.pause)
+        #expect(site.take(juliet).map(status) == [words, words])
+    }
+
+    @Test("a client that resumes after a restart is shown the offices as they are then")
+    func resumed() {
+        var site = site(["brno.example"])
+        site.link(.up(wantsRefresh: true))
+        var romeo = site.bind("romeo", "desk")
+        romeo.token = site.enable(romeo)
+        _ = roster(&site, romeo)
+        site.send(romeo, "<presence/>")
+        site.pass(OfficeLimits.delay)
+        #expect(site.take(romeo).filter { $0["from"] == "brno.example" }.map(status) == [nil])
+        site.flush()
+        site.crash()
+        let resumed = site.resume(romeo, h: 4)
+        site.pass(OfficeLimits.delay)
+        let told = site.take(resumed).filter { $0["from"] == "brno.example" }
+        #expect(told.map(status) == ["not reached since the server was started"])
+        site.link(.up(wantsRefresh: true))
+        site.pass(OfficeLimits.delay)
+        #expect(site.take(resumed).filter { $0["from"] == "brno.example" }.map { $0.elements } == [[]])
+    }
+
     @Test("a session is told of an office once in ten seconds at most, and of the last state in the end")
     func rateLimit() {
         var site = site(["brno.example"])
+        site.link(.up(wantsRefresh: true))
         let romeo = login(&site)
         site.cut()
         site.pass(OfficeLimits.pause)
@@ -192,6 +247,8 @@ struct OfficeTests {
     @Test("what waits is counted for somebody who can be told, not for each message")
     func rareCounts() {
         var site = site()
+        site.link(.up(wantsRefresh: true))
+        site.link(.up(wantsRefresh: true), to: "zlin.example")
         let romeo = login(&site)
         site.cut()
         site.pass(OfficeLimits.pause)

@@ -272,7 +272,8 @@ struct SessionsHarness {
             .credentialsWanted(
                 localpart: user, domain: account.domain, mechanism: .scramSHA256, address: RemoteAddress("192.0.2.1")))
         guard case .credentials(let credentials) = commands[connection]?.last else { return connection }
-        let client = AuthenticatedClient(account: account, generation: credentials.generation, isSecure: true)
+        let client = AuthenticatedClient(
+            account: account, generation: credentials.generation, isSecure: true, address: RemoteAddress("192.0.2.1"))
         self.client(connection, .authenticated(client))
         return connection
     }

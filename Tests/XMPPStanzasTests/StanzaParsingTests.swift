@@ -95,6 +95,13 @@ struct StanzaParsingTests {
             "lane='bulk' \(epoch) \(number) tag='00000000000000ag'", "lane='bulk' \(epoch) \(number) \(tag) after='1'",
         ]
         for attributes in wrong { #expect(try mark(attributes) == nil) }
+        // What does not decide where the stanza belongs is no reason to refuse it.
+        let late = "lane='bulk' \(epoch) \(number) \(tag) later='than this build'"
+        #expect(try mark(late) == expected)
+        for time in ["", "soon", "-1", "253402300800000", "18446744073709551616"] {
+            #expect(try mark("\(late) at='\(time)'") == expected)
+        }
+        #expect(try mark("\(late) at='1763796727120'")?.acceptedAt?.milliseconds == 1_763_796_727_120)
     }
 
     @Test("a client cannot forge a mark, nor a client of another server one that is not last")

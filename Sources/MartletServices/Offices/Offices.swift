@@ -15,8 +15,8 @@ import XMPPXML
 public struct Offices {
     /// In force, in the order of the configuration.
     private var offices: [SharedRosterItem] = []
-    /// Links that are cut, and since when. Look-up only.
-    private var cuts: [DomainPair: WallTime] = [:]
+    /// The lines of which anything is known since the start. Look-up only.
+    private var lines: [DomainPair: LineState] = [:]
     /// Sessions that can be shown offices, by their slot.
     private var audience: [Listener?] = []
     /// The slots of an account's sessions. Look-up only.
@@ -42,9 +42,10 @@ public struct Offices {
     /// What a session was last told of an office.
     private struct Shown {
         let jid: JID
+        let line: LineState
         /// The words; nil while the office is available.
-        var status: String?
-        var at: Instant
+        let status: String?
+        let at: Instant
     }
 
     /// No offices; ``policyChanged(_:)`` follows.
@@ -92,8 +93,9 @@ public struct Offices {
     // When
 
     /// The line to a peer is cut, or is there again.
-    public mutating func lineCut(_ pair: DomainPair, since: WallTime?, _ turn: Turn) {
-        cuts[pair] = since
+    public mutating func lineChanged(_ pair: DomainPair, _ state: LineState, _ turn: Turn) {
+        guard lines[pair] != state else { return }
+        lines[pair] = state
         want(at: pair.local, of: nil, turn)
     }
 
@@ -124,6 +126,9 @@ public struct Offices {
         queue.append(id)
         setTimer(turn)
     }
+
+    /// What is known of the line to an office: unknown is not available.
+    private func line(_ pair: DomainPair) -> LineState { lines[pair] ?? .unreached }
 
     private mutating func setTimer(_ turn: Turn) {
         guard !hasTimer else { return }
@@ -168,13 +173,15 @@ public struct Offices {
         if !pairs.isEmpty { turn.ask(.waitingMessages(listener.id, of: listener.account.jid, on: pairs)) }
     }
 
-    /// Whether a session may be told of an office now. Of one whose line is there as before there is nothing to say; and if the
-    /// last time was a moment ago, a timer asks again.
+    /// Whether a session may be told of an office now. Of one whose line is there as before there is nothing to say; and if only
+    /// the number of waiting messages can have changed, and the last time was a moment ago, a timer asks again.
     private mutating func mayTell(_ slot: Int, of pair: DomainPair, _ turn: Turn) -> Bool {
         guard let listener = audience[slot], let shown = listener.shown.first(where: { $0.jid == pair.peer }) else {
             return true
         }
-        if shown.status == nil, cuts[pair] == nil { return false }
+        let line = line(pair)
+        guard shown.line == line else { return true }
+        if line == .up { return false }
         let next = shown.at + OfficeLimits.pause
         guard next > turn.now else { return true }
         if !listener.hasTimer { turn.schedule(.offices(.dueAgain(listener.id)), at: next) }
@@ -187,12 +194,11 @@ public struct Offices {
         guard listens(id) else { return }
         let slot = Int(id.slot)
         for (pair, count) in waiting {
-            let status = cuts[pair].map {
-                CutWords.status(since: $0, now: turn.wall, utcOffset: turn.policy.utcOffset, waiting: count)
-            }
+            let line = line(pair)
+            let status = CutWords.status(line, now: turn.wall, utcOffset: turn.policy.utcOffset, waiting: count)
             let index = audience[slot]?.shown.firstIndex { $0.jid == pair.peer }
             if let index, audience[slot]?.shown[index].status == status { continue }
-            let shown = Shown(jid: pair.peer, status: status, at: turn.now)
+            let shown = Shown(jid: pair.peer, line: line, status: status, at: turn.now)
             if let index { audience[slot]?.shown[index] = shown } else { audience[slot]?.shown.append(shown) }
             if let jid = audience[slot]?.jid { turn.route(Self.presence(of: pair.peer, status, to: jid), from: .service) }
         }

@@ -1,0 +1,28 @@
+import MartletPrimitives
+
+/// How a peer's calendar stands to our site time, as one stream shows it (`Docs/relay-protocol.md` S6): what is late is told
+/// from what comes from a clock that is wrong.
+///
+/// Nobody's clock has to be right. The quickest thing that came on the stream is taken for punctual, at first the question with
+/// which the stream begins; whatever took longer than that by more than ``tolerance`` is late. Our own calendar is not
+/// asked, so that setting it changes nothing. A peer whose clock is put back by more than the tolerance makes us believe that
+/// everything is late, and the stamp says then what its clock said; put back by more than ``limit`` it is understood.
+struct PeerClock {
+    /// The least time from a moment of the peer's to its arrival here, in milliseconds; nil before the first.
+    private var least: Int64?
+
+    /// What comes within this long is not late: a reader does not see the difference.
+    static let tolerance: Int64 = 5000
+    /// Nothing is under way for so long, since no stream is silent for so long: the peer's clock was set.
+    static let limit: Int64 = 900_000
+
+    /// How many milliseconds later than the quickest something came that the peer accepted or said at `moment`.
+    mutating func lateness(of moment: WallTime, at now: Instant) -> Int64 {
+        let taken = now.milliseconds - moment.milliseconds
+        guard let least, taken >= least, taken - least <= Self.limit else {
+            self.least = taken
+            return 0
+        }
+        return taken - least
+    }
+}
