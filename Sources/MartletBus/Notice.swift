@@ -24,6 +24,9 @@ public enum Notice: Sendable, Equatable {
     /// An account has given up a contact of its own.
     case contactRemoved(AccountName, contact: JID)
 
+    /// The server stops: all clients have been sent away.
+    case sessionsDismissed
+
     // From accounts
 
     /// A client proved itself to be that account, as it is in this generation.

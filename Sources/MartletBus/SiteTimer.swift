@@ -21,6 +21,8 @@ public enum SessionTimer: Sendable, Equatable {
     case answer(SessionID)
     /// The presence of a peer's people: its grace is over, a slice is due, or answers should have come.
     case peerPresence(PeerPresenceTimer, peer: PeerPlace, generation: UInt64)
+    /// Whoever was asked for a last acknowledgement has had time to answer.
+    case farewell(generation: UInt64)
     /// The next slice of roster pushes after items that no account owns have changed.
     case sharedItems(generation: UInt64)
 }

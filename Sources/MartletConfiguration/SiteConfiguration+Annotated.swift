@@ -244,8 +244,9 @@ extension SiteConfiguration {
             # the server busy, too little for one client to keep others waiting.
             unhandled_stanzas_per_connection = 64
 
-            # The most bytes that wait for a connection that reads too slowly; then it is closed and its session waits for
-            # resumption. Default "1MiB": a second of a slow mobile line.
+            # The most bytes that wait for a connection that does not read: beyond it, and when nothing has moved for ten seconds, it
+            # is closed and its session waits for resumption. While it reads, however slowly, an answer may be larger: up to this and
+            # roster_items times 8 KiB, or the largest stanza. Default "1MiB": a second of a slow mobile line.
             outbound_bytes_per_connection = "1MiB"
 
             # The free disk space below which nothing new is taken over (senders are told), but for what people who are here say to
@@ -260,7 +261,7 @@ extension SiteConfiguration {
             # branch office.
             map_size = "256GiB"
 
-            # The most contacts of one account. Default 1000.
+            # The most contacts of one account, each of 8 KiB at most. Default 1000.
             roster_items = 1000
 
             # The most messages kept for one account while it is offline; beyond it senders are told. Default 1000: a month of

@@ -1,3 +1,4 @@
+import MartletBus
 import MartletConfiguration
 import MartletPrimitives
 import XMPPAddress
@@ -119,8 +120,14 @@ struct NetworkSettings: Sendable {
 
     /// Events of one connection that may wait for the site.
     var unhandledLimit: Int { configuration.limits.unhandledStanzasPerConnection }
-    /// Bytes that may wait for a slow reader.
+    /// Bytes that may wait for a reader who stands still.
     var outboundLimit: Int { configuration.limits.outboundBytesPerConnection }
+    /// Bytes that may wait for any reader: more than the largest answer, which is a whole roster, or the largest stanza.
+    var outboundCeiling: Int {
+        let limits = configuration.limits
+        let roster = limits.rosterItems * LimitsPolicy.rosterItemBytes
+        return outboundLimit + max(roster, limits.clientStanzaBytes, limits.serverStanzaBytes)
+    }
     /// Connections of one IPv4 address or IPv6 /64.
     var connectionsPerAddress: Int { configuration.limits.connectionsPerAddress }
 

@@ -3,9 +3,9 @@ enum SessionLimits {
     /// Stanzas after which a client is asked for an acknowledgement at once instead of after `fenceDelay`: a burst is
     /// acknowledged while it is sent, and single messages share a request.
     static let requestEvery: UInt64 = 16
-    /// Clients are asked at full multiples of this, milliseconds: many in one round of the event loop, since waking up for
-    /// each would cost more than asking, and so would reading each answer alone.
-    static let askTogether: Int64 = 1000
+    /// How long a server that stops waits for clients to say what they have, milliseconds: many times the way there and back, far less
+    /// than what systemd allows.
+    static let farewellTime: Int64 = 2000
     /// Bytes of messages that stand in a session's outbox alone; beyond it they are written down. A reader who answers nothing and a
     /// writer who does not stop cost disk, not memory.
     static let keptBytes = 256 << 10

@@ -143,7 +143,10 @@ extension Sessions {
     /// down when it turns out to be needed: its reader goes without having proven that it has it.
     private func isPromised(_ origin: Origin, _ recipients: [SessionID]) -> Bool {
         guard case .session(let sender) = origin, sessions.contains(sender.session), !sender.isManaged else { return true }
-        return recipients.isEmpty || recipients.contains { sessions[$0].management != nil || sessions[$0].connection == nil }
+        return recipients.isEmpty
+            || recipients.contains {
+                sessions[$0].management != nil || sessions[$0].connection == nil || sessions[$0].farewell != .none
+            }
     }
 
     /// A message that concerns one session only: what a room says to its occupant, an error for what the session sent. It

@@ -137,7 +137,7 @@ extension Sessions {
     /// Sends the next messages of the mailbox; the rest when these are acknowledged. What came since waits behind them:
     /// offline first, in order, then live.
     mutating func continueCatchUp(_ id: SessionID, _ turn: Turn) {
-        guard sessions[id].catchUp != nil, sessions[id].connection != nil else { return }
+        guard sessions[id].catchUp != nil, sessions[id].connection != nil, sessions[id].farewell == .none else { return }
         let account = sessions[id].accountNumber
         var room = SessionLimits.catchUpMessages - sessions[id].outbox.sent.count
         var bytesSent = 0

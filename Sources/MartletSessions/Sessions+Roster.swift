@@ -70,6 +70,10 @@ extension Sessions {
         var row = known ?? RosterRow()
         row.name = item.name
         row.groups = item.groups
+        guard RosterItem.element(item.jid, row).serialized(within: Namespaces.roster).count <= LimitsPolicy.rosterItemBytes
+        else {
+            throw StanzaError(.notAcceptable)  // §2.3.3
+        }
         saveRow(row, item.jid, number, account, sessions[id].account, turn)
     }
 

@@ -53,6 +53,10 @@ extension Site {
             offices.sessionBecameReady(id, jid, account, isRestored: isRestored, turn)
         case .sessionLeft(let id): offices.sessionLeft(id)
         case .contactRemoved(let account, let contact): offices.contactRemoved(account, contact, turn)
+        case .sessionsDismissed:
+            // What they did and said at last goes to the others before these are told.
+            federation.shutdown(turn)
+            turn.perform(.shutdownComplete)
         case .sharedItemsChanged(let source, let items): sessions.sharedItemsChanged(source, items, turn)
         case .clientAdmitted(let connection, let account, let generation):
             sessions.clientAdmitted(connection, account, generation: generation)

@@ -118,8 +118,6 @@ public struct Site {
         case .shutdownRequested:
             markClock(turn)
             sessions.shutdown(turn)
-            federation.shutdown(turn)
-            turn.perform(.shutdownComplete)
         }
         settle(turn)
         fireTimers(turn)

@@ -100,6 +100,8 @@ struct SessionsHarness {
     /// Passwords whose keys are not there yet.
     var keysRequests: [(id: WorkID, password: ChosenPassword)] = []
     private var answers: [CommandAnswer] = []
+    /// The site has said good-bye to everybody.
+    var isShutDown = false
     /// Batches that were committed before their effects left.
     var bindingSteps = 0
     /// Timers that are set, but for the one that notes the time.
@@ -216,7 +218,7 @@ struct SessionsHarness {
             case .work(let id, .deriveKeys(let password)): keysRequests.append((id, password))
             case .answer(_, let answer): answers.append(answer)
             case .dial, .cancelDial: break  // nobody answers there
-            case .shutdownComplete: break
+            case .shutdownComplete: isShutDown = true
             }
         }
     }
@@ -234,7 +236,7 @@ struct SessionsHarness {
 
     /// Lets time pass until clients are asked for what was sent until now.
     mutating func passToFence() {
-        pass(policy.client.fenceDelay + SessionLimits.askTogether - 1)
+        pass(policy.client.fenceDelay)
     }
 
     /// Federation says what became of the link to `peer`.

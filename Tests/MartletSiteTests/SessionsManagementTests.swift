@@ -45,23 +45,46 @@ struct SessionsManagementTests {
         #expect(site.takeAll(romeo).filter { $0.name == "a" }.map { $0["h"] } == ["3"])
     }
 
-    @Test("XEP-0198 §4: an acknowledgement takes messages out of the mailbox; asked for soon, and at once after many stanzas")
-    func acknowledged() {
+    @Test(
+        "XEP-0198 §4: an acknowledgement is asked for with the first message after a pause, in the same batch, then at the sixteenth",
+        arguments: [true, false])
+    func acknowledged(isManaged: Bool) {
         var site = SessionsHarness()
-        let romeo = site.login("romeo", "orchard")
-        let juliet = site.loginResumable("juliet", "balcony")
-        site.send(romeo, chat("juliet@pilsen.example", "1"))
-        #expect(!site.takeAll(juliet).contains { $0.name == "r" })
-        site.passToFence()
-        #expect(site.takeAll(juliet).filter { $0.name == "r" }.count == 1)
+        let romeo = site.loginResumable("romeo", "orchard")
+        let juliet = isManaged ? site.loginResumable("juliet", "balcony") : site.login("juliet", "balcony")
+        var handled: UInt32 = 1
+        func isQuestion(_ element: Element) -> Bool { element.name == "r" || element.first("ping", Namespaces.ping) != nil }
+        func say(_ count: Int) -> [Bool] {
+            for _ in 0..<count { site.send(romeo, chat("juliet@pilsen.example", "x")) }
+            return (site.inboxes[juliet.connection] ?? []).map(isQuestion)
+        }
+        func answer() {
+            handled += UInt32((site.inboxes[juliet.connection] ?? []).count { $0.name == "message" })
+            if isManaged {
+                _ = site.takeAll(juliet)
+                site.acknowledge(juliet, handled)
+            } else {
+                site.answerPings(juliet)
+            }
+        }
+        site.pass(site.policy.client.fenceDelay)
+        _ = site.takeAll(juliet)
+        #expect(say(1) == [false, true])
         #expect(site.waiting("juliet") == 1)
-        site.acknowledge(juliet, 2)
+        answer()
+        #expect(site.waiting("juliet") == 0)
+        #expect(say(2) == [false, false])
+        site.passToFence()
+        #expect(say(0) == [false, false, true], "within a second")
+        answer()
+        #expect(say(17).firstIndex(of: true) == 16)
+        answer()
+        site.passToFence()
+        answer()
         site.flush()
         #expect(site.waiting("juliet") == 0)
         #expect(site.store.count(.clientSlot) == 0)
         #expect(site.store.count(.log) == 0)
-        for number in 0..<20 { site.send(romeo, chat("juliet@pilsen.example", String(number))) }
-        #expect(site.takeAll(juliet).filter { $0.name == "r" }.count == 1)
     }
 
     @Test("XEP-0198 §4: a count higher than what was sent ends the stream")

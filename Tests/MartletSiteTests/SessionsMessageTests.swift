@@ -123,11 +123,13 @@ struct SessionsMessageTests {
         let romeo = site.loginResumable("romeo", "orchard")
         let juliet = site.login("juliet", "balcony")
         site.send(romeo, chat("juliet@pilsen.example", "1"))
-        site.send(romeo, chat("juliet@pilsen.example", "2"))
-        #expect(site.takeBodies(juliet) == ["1", "2"])
+        site.answerPings(juliet)
+        #expect(site.waiting("juliet") == 0, "asked with the first message after a pause")
+        for body in ["2", "3"] { site.send(romeo, chat("juliet@pilsen.example", body)) }
+        #expect(site.takeBodies(juliet) == ["2", "3"])
         site.passToFence()
         #expect(site.inboxes[juliet.connection]?.count == 1, "one question for both")
-        site.send(romeo, chat("juliet@pilsen.example", "3"))
+        site.send(romeo, chat("juliet@pilsen.example", "4"))
         #expect(site.waiting("juliet") == 3)
         site.answerPings(juliet)
         #expect(site.waiting("juliet") == 1)
@@ -145,11 +147,10 @@ struct SessionsMessageTests {
         let romeo = site.loginResumable("romeo", "orchard")
         let juliet = site.login("juliet", "balcony")
         site.send(romeo, chat("juliet@pilsen.example", "1"))
-        site.passToFence()
-        site.pass(site.policy.client.fenceTimeout - SessionLimits.askTogether)
+        site.pass(site.policy.client.fenceTimeout - 1)
         #expect(site.waiting("juliet") == 1)
         #expect(site.takeAll(juliet).filter { $0.name == "iq" }.count == 1)
-        site.pass(SessionLimits.askTogether)
+        site.pass(1)
         #expect(site.waiting("juliet") == 0)
     }
 
@@ -507,6 +508,7 @@ struct SessionsMessageTests {
             return
         }
         site.handle(.shutdownRequested)
+        site.pass(SessionLimits.farewellTime)
         site.client(juliet.connection, .arrived(mark))
         site.logout(juliet)
         let again = site.resume(juliet, h: 1)

@@ -137,4 +137,17 @@ struct SessionsRosterTests {
         site.send(romeo, set("<item jid='a@x' name='A'/>"))
         #expect(site.take(romeo).map(\.condition) == [nil])
     }
+
+    @Test("RFC 6121 §2.3.3: an item has an end too, so that the largest roster is known")
+    func itemLimit() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        for (count, condition) in [(7, nil), (9, "not-acceptable")] {
+            let groups = (0..<count).map { "<group>\($0)\(String(repeating: "g", count: 1000))</group>" }.joined()
+            site.send(romeo, set("<item jid='a@x'>\(groups)</item>"))
+            #expect(site.take(romeo).map(\.condition) == [condition])
+        }
+        site.send(romeo, get())
+        #expect(items(site.take(romeo).first).map { $0.elements.count } == [7])
+    }
 }

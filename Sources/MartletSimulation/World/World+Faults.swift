@@ -17,7 +17,7 @@ extension World {
             guard sites[site].driver != nil else { return }
             count(.restart)
             stop(site)
-            schedule.add(.start(site: site), after: fault.duration)
+            schedule.add(.start(site: site), after: Self.stopPatience + fault.duration)
         case .restore(let site, _): takeBackup(site, index)
         case .forget(let site):
             count(.forgot)

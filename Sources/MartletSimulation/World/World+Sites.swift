@@ -65,9 +65,11 @@ extension World {
         sites[site].busyUntil = 0
         sites[site].inbox.append(.shutdownRequested)
         runBatch(site)
-        if let effects = try? sites[site].driver?.close() {
-            perform(effects, of: site)
-        }
+    }
+
+    /// It has said good-bye to everybody.
+    private mutating func stopped(_ site: Int) {
+        if let effects = try? sites[site].driver?.close() { perform(effects, of: site) }
         if sites[site].driver != nil { died(site) }
     }
 
@@ -128,6 +130,7 @@ extension World {
     }
 
     mutating func perform(_ effects: [Effect], of site: Int) {
+        var isShutDown = false
         for effect in effects {
             switch effect {
             case .stream(let connection, let command): perform(command, on: connection, of: site)
@@ -138,10 +141,11 @@ extension World {
                     stops.stopped(pair, local: site, peer: server(pair.peer), reason: reason)
                 }
             case .work(let id, let work): begin(id, work, of: site)
-            case .cancelDial, .answer, .shutdownComplete:
-                break
+            case .shutdownComplete: isShutDown = true
+            case .cancelDial, .answer: break
             }
         }
+        if isShutDown { stopped(site) }
     }
 
     private mutating func begin(_ id: WorkID, _ work: Work, of site: Int) {
