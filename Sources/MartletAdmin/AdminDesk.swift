@@ -200,6 +200,8 @@ extension AdminAnswer {
         public var addressesAge: Int64
         /// It has shown a certificate that verified.
         public var showedCertificate: Bool
+        /// Why the link is on a stream that the peer opened; empty where it is not.
+        public var detour: String
 
         /// One lane.
         public struct Lane: Codable, Sendable, Equatable {
@@ -231,6 +233,7 @@ extension AdminAnswer {
             addresses = details.addresses
             addressesAge = details.addressesAge
             showedCertificate = details.showedCertificate
+            detour = details.detour
         }
     }
 }

@@ -243,6 +243,8 @@ public struct LinkDetails: Sendable, Equatable {
     public var addressesAge: Int64 = 0
     /// The peer has shown a certificate that verified: dialback alone is not enough for it.
     public var showedCertificate = false
+    /// Why the link is on a stream that the peer opened; empty where it is not.
+    public var detour = ""
 
     /// One lane.
     public struct Lane: Sendable, Equatable {
