@@ -47,6 +47,8 @@ public struct DialRequest: Sendable, Equatable {
     public var rememberedAge: Int64 = 0
     /// Milliseconds for the whole attempt; nil for as long as the network finds right.
     public var patience: Int64?
+    /// The largest segments that the connection may have, bytes; nil for what the line says.
+    public var segmentLimit: UInt16?
     /// Dialback is not acceptable: configured, or this peer once showed a verified certificate.
     public var requiresCertificate: Bool
 

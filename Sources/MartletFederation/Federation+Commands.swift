@@ -121,6 +121,7 @@ extension Federation {
         }
         details.addressesAge = known.endpoints.isEmpty ? 0 : max(1, turn.now - known.endpointsSeen)
         details.showedCertificate = known.showedCertificate
+        details.segmentLimit = Int(segmentLimit(of: known, turn) ?? 0)
         details.detour = links[slot].detour
         return details
     }

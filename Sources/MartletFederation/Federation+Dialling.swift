@@ -75,6 +75,7 @@ extension Federation {
             remembered: isFresh ? row.endpoints.map(RememberedEndpoint.init) : [],
             requiresCertificate: purpose == .link && needsCertificate)
         request.rememberedAge = turn.now - row.endpointsSeen
+        request.segmentLimit = segmentLimit(of: row, turn)
         return request
     }
 

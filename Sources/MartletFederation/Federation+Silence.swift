@@ -63,6 +63,7 @@ extension Federation {
     mutating func silenceNoticed(_ slot: LinkID, _ turn: Turn) {
         switch links[slot].state {
         case .closing(let connection):
+            silenceMayBeSize(slot, turn)
             turn.perform(.abort, on: connection)
             streamLost(slot, "the peer did not close its stream", turn)
         case .up(let connection):
@@ -112,6 +113,7 @@ extension Federation {
             guard let end = links[slot].stream?.life.closeBegan(at: turn.now, timeout: timeout) else { return }
             return scheduleSilence(slot, at: end, turn)
         }
+        silenceMayBeSize(slot, turn)
         turn.perform(.abort, on: connection)
         streamLost(slot, "no answer for \((timeout + 999) / 1000) seconds", turn)
     }

@@ -186,7 +186,7 @@ struct PeerLink {
     var waiting: UInt64 { lanes.reduce(0) { $0 + $1.waiting } }
 
     /// Bytes of entries on the stream in use without acknowledgement.
-    private var bytesInFlight: Int { lanes.reduce(0) { $0 + $1.bytesInFlight } }
+    var bytesInFlight: Int { lanes.reduce(0) { $0 + $1.bytesInFlight } }
 
     /// How the peer acknowledges on the stream in use, for the operator; empty where there is none.
     var acknowledgement: String { isUp && !isUpUntold ? stream?.acknowledgement ?? "" : "" }

@@ -72,6 +72,9 @@ struct LinkCommand: ParsableCommand {
                 addresses     \(details.addresses.isEmpty ? none : worked)
                 certificate   \(details.showedCertificate ? "was shown and verified: required from now on" : "never verified")
                 """)
+            if details.segmentLimit > 0 {
+                Terminal.say("segments      of \(details.segmentLimit) bytes at most: larger ones may not arrive")
+            }
             if !details.detour.isEmpty {
                 Terminal.say(
                     "called        not now: the stream is the other side's, since the last call failed: \(details.detour)")
