@@ -200,6 +200,10 @@ extension AdminAnswer {
         public var addressesAge: Int64
         /// It has shown a certificate that verified.
         public var showedCertificate: Bool
+        /// The largest segments that connections to the peer have; 0 where nothing is wrong with them.
+        public var segmentLimit: Int
+        /// Why the link is on a stream that the peer opened; empty where it is not.
+        public var detour: String
 
         /// One lane.
         public struct Lane: Codable, Sendable, Equatable {
@@ -231,6 +235,8 @@ extension AdminAnswer {
             addresses = details.addresses
             addressesAge = details.addressesAge
             showedCertificate = details.showedCertificate
+            segmentLimit = details.segmentLimit
+            detour = details.detour
         }
     }
 }

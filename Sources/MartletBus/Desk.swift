@@ -243,6 +243,10 @@ public struct LinkDetails: Sendable, Equatable {
     public var addressesAge: Int64 = 0
     /// The peer has shown a certificate that verified: dialback alone is not enough for it.
     public var showedCertificate = false
+    /// The largest segments that connections to the peer have, bytes; 0 where nothing is wrong with them.
+    public var segmentLimit = 0
+    /// Why the link is on a stream that the peer opened; empty where it is not.
+    public var detour = ""
 
     /// One lane.
     public struct Lane: Sendable, Equatable {

@@ -14,6 +14,8 @@ public enum Diagnostic: Sendable, Equatable {
     case loginRefused(localpart: String, reason: String, RemoteAddress)
     case linkUp(DomainPair, acknowledgement: String)
     case linkDown(DomainPair, reason: String, retryAfter: Int64)
+    /// A stream died as on a line that swallows large segments: the next ones to the peer have none of more bytes.
+    case segmentsLimited(DomainPair, bytes: Int)
     /// A lane stopped: one of the two stores went back in time. Nothing was removed.
     case laneStopped(DomainPair, lane: String, reason: String)
     /// A peer came with a new numbering: its store is new.
@@ -53,7 +55,7 @@ public enum Diagnostic: Sendable, Equatable {
         case .sessionBound, .sessionResumed, .sessionEnded, .peerAccepted, .linkUp, .accountChanged,
             .repeatedMessageIgnored:
             .info
-        case .linkDown, .loginRefused, .peerRefused, .numberOutOfOrder, .diskReserveLeft, .queueChanged,
+        case .linkDown, .segmentsLimited, .loginRefused, .peerRefused, .numberOutOfOrder, .diskReserveLeft, .queueChanged,
             .storeMigrated:
             .notice
         case .newEpoch, .clockBehind, .entryExpired, .laneResynced: .warning

@@ -48,6 +48,8 @@ public struct DialRequest: Sendable, Equatable {
     /// How long the attempt may hang, milliseconds: so long without a connection to any of the addresses, or five times as long
     /// without a word from the server that was reached, and it has failed. nil: as long as any.
     public var patience: Int64?
+    /// The largest segments that the connection may have, bytes; nil for what the line says.
+    public var segmentLimit: UInt16?
     /// Dialback is not acceptable: configured, or this peer once showed a verified certificate.
     public var requiresCertificate: Bool
 

@@ -47,6 +47,8 @@ public enum LinkTimer: Sendable, Equatable {
     case dialbackTimeout(DialID)
     /// A link that is up and idle is asked for a sign of life.
     case keepAlive(LinkID, generation: UInt64)
+    /// A link that nobody may need any more was not used for a time.
+    case forget(LinkID, generation: UInt64)
     /// The next slice of counting whose messages wait on a link.
     case census(LinkID, generation: UInt64)
 }

@@ -12,6 +12,27 @@ extension Federation {
     /// How often it is written down that they still work, milliseconds: an hour is little of a day, and a row an hour costs nothing.
     private static let endpointNotice: Int64 = 3_600_000
 
+    /// How long the operator can see what became of a domain that nobody waits for any more, milliseconds: long enough to look
+    /// after a complaint.
+    private static let forgettingTime: Int64 = 3_600_000
+
+    /// A link that nobody may need any more rests: it is forgotten after a time.
+    mutating func forgetLater(_ slot: LinkID, _ turn: Turn) {
+        guard links[slot].isForgettable else { return }
+        turn.schedule(.link(.forget(slot, generation: links[slot].generation)), after: Self.forgettingTime)
+    }
+
+    /// Nothing has happened on the link since then.
+    mutating func forget(_ slot: LinkID) {
+        if links[slot].isForgettable { links.forgotten(slot) }
+    }
+
+    /// Whether an address of the peer worked within the last day.
+    func wasReachedLately(_ peer: JID, _ turn: Turn) -> Bool {
+        let row = peerRow(peer, turn)
+        return row.wasReached && turn.now - row.endpointsSeen < Self.endpointLifetime
+    }
+
     /// Begins an attempt unless one is under way or due.
     mutating func dialIfResting(_ slot: LinkID, _ turn: Turn) {
         if case .idle = links[slot].state { dial(slot, turn) }
@@ -47,7 +68,7 @@ extension Federation {
     /// What the network needs to know to make an attempt.
     func request(_ id: DialID, _ pair: DomainPair, _ purpose: DialRequest.Purpose, _ turn: Turn) -> DialRequest {
         let row = peerRow(pair.peer, turn)
-        let isFresh = turn.now - row.endpointsSeen < Self.endpointLifetime
+        let isFresh = wasReachedLately(pair.peer, turn)
         let needsCertificate = requiresCertificate(pair.peer, row, turn)
         var request = DialRequest(
             id: id, pair: pair, purpose: purpose,
@@ -55,6 +76,7 @@ extension Federation {
             requiresCertificate: purpose == .link && needsCertificate)
         request.rememberedAge = turn.now - row.endpointsSeen
         request.patience = patience(with: pair, turn)
+        request.segmentLimit = segmentLimit(of: row, turn)
         return request
     }
 

@@ -34,6 +34,8 @@ struct FailureCircumstances: Equatable {
     var hasProvenStream = false
     /// Something waits for the peer, or it is one of our offices.
     var isNeeded = true
+    /// It was reached within the last day: people here may be waiting to see its people.
+    var wasReachedLately = false
 }
 
 /// What follows for a link when an attempt or a stream fails.
@@ -46,8 +48,8 @@ enum FailureOutcome: Equatable {
     /// once. With `answersBeside`, what waited beside the lanes for this attempt is answered to its senders with
     /// `remote-server-timeout`; without, it waits for the next attempt too.
     case backOff(answersBeside: Bool)
-    /// Transient, and nothing wants another stream before something is sent: the rest of the site is told that the link is
-    /// lost.
+    /// Transient, and nothing wants another stream before something is sent or the peer shows itself: the rest of the site is told
+    /// that the link is lost, or that it fails.
     case rest
     /// Permanent: everything that waits is answered to its senders with this error. Nothing is tried before
     /// somebody writes there again.
@@ -55,15 +57,18 @@ enum FailureOutcome: Equatable {
 
     /// The rule.
     init(of failure: LinkFailure, _ circumstances: FailureCircumstances) {
+        // With nothing to bring there, it is called again only while people may be missed there.
+        let again: FailureOutcome =
+            circumstances.isNeeded || circumstances.wasReachedLately ? .backOff(answersBeside: true) : .rest
         switch failure {
         case .attempt(.unreachable), .attempt(.refused):
-            self = .backOff(answersBeside: true)
+            self = again
         case .attempt(.serviceNotOffered):
-            self = circumstances.isStranger ? .giveUp(StanzaError(.remoteServerNotFound)) : .backOff(answersBeside: true)
+            self = circumstances.isStranger ? .giveUp(StanzaError(.remoteServerNotFound)) : again
         case .attempt(.noSuchDomain):
             self =
                 if !circumstances.isStranger {
-                    .backOff(answersBeside: true)
+                    again
                 } else if circumstances.absences < 2 {
                     // The first absence is asked about again before any sender is told.
                     .backOff(answersBeside: false)
@@ -136,7 +141,7 @@ extension Federation {
             if answersBeside { failVolatile(slot, StanzaError(.remoteServerTimeout), turn) }
             backOff(slot, reason, failure.setback, turn)
         case .rest:
-            rest(slot, reason, turn)
+            rest(slot, after: failure, reason, turn)
         case .giveUp(let error):
             giveUp(slot, error, reason, turn)
         }
@@ -147,7 +152,8 @@ extension Federation {
         return FailureCircumstances(
             isStranger: links[slot].reach.isStranger, absences: links[slot].reach.absences,
             hasProvenStream: provenStreams[pair] != nil,
-            isNeeded: links[slot].waiting > 0 || turn.policy.federation.knownPeers.contains(pair.peer))
+            isNeeded: links[slot].waiting > 0 || turn.policy.federation.knownPeers.contains(pair.peer),
+            wasReachedLately: wasReachedLately(pair.peer, turn))
     }
 
     /// Waits with jitter (``Reach/pause(from:upTo:isOffice:after:draw:)``).
@@ -168,11 +174,19 @@ extension Federation {
         noteFailing(slot, turn)
     }
 
-    /// Nobody misses the stream.
-    private mutating func rest(_ slot: LinkID, _ reason: String, _ turn: Turn) {
-        links[slot].rested(after: reason)
+    /// Nobody misses the stream. That one ended is no trouble; that none came to be is what the operator is shown until the link is
+    /// used or forgotten.
+    private mutating func rest(_ slot: LinkID, after failure: LinkFailure, _ reason: String, _ turn: Turn) {
         turn.note(.linkDown(links[slot].pair, reason: reason, retryAfter: 0))
-        turn.notify(.linkChanged(LinkChange(links[slot].pair, .lost)))
+        if case .stream = failure {
+            links[slot].rested(after: "")
+            turn.notify(.linkChanged(LinkChange(links[slot].pair, .lost)))
+        } else {
+            failVolatile(slot, StanzaError(.remoteServerTimeout), turn)
+            links[slot].rested(after: reason)
+            noteFailing(slot, turn)
+        }
+        forgetLater(slot, turn)
     }
 
     /// Nothing can be delivered there: everything that waits is answered, and the lane begins anew if the domain ever
@@ -201,6 +215,7 @@ extension Federation {
         links[slot].gaveUp(reason)
         turn.note(.linkDown(links[slot].pair, reason: reason, retryAfter: 0))
         turn.notify(.linkChanged(LinkChange(links[slot].pair, .lost)))
+        forgetLater(slot, turn)
     }
 
     /// What waited beside the lanes for an attempt that failed (`Docs/relay-protocol.md` §5).

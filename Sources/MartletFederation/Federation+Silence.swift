@@ -62,6 +62,7 @@ extension Federation {
         switch links[slot].state {
         case .closing(let connection):
             links[slot].wasSilent()
+            silenceMayBeSize(slot, turn)
             turn.perform(.abort, on: connection)
             streamLost(slot, "the peer did not close its stream", turn)
         case .up(let connection):
@@ -110,6 +111,7 @@ extension Federation {
         }
         let since = links[slot].stream?.life.owedSince ?? turn.now
         links[slot].wasSilent()
+        silenceMayBeSize(slot, turn)
         turn.perform(.abort, on: connection)
         streamLost(slot, "no answer for \((turn.now - since + 999) / 1000) seconds", turn)
     }

@@ -75,6 +75,8 @@ struct PeerLink {
     var warnings: WarningRound?
     /// Whose messages wait, while the link is down.
     var census: QueueCensus?
+    /// It is none any more: for ``PeerLinks`` alone.
+    private(set) var isForgotten = false
     /// Touched in this batch: for ``PeerLinks`` alone.
     var isTouched = false
 
@@ -207,8 +209,19 @@ struct PeerLink {
         return lost
     }
 
-    /// Nothing wants another attempt.
-    mutating func rested(after reason: String) { reach.rested(after: reason) }
+    /// Nothing wants another attempt. `reason` is what is wrong with the peer, or empty.
+    mutating func rested(after reason: String) {
+        outdateTimers()
+        reach.rested(after: reason)
+        if connection == nil { state = .idle }
+    }
+
+    /// It is none any more.
+    mutating func wasForgotten() {
+        outdateTimers()
+        isForgotten = true
+        lanes = []
+    }
 
     /// Everything that waited was answered: there may be no such peer.
     mutating func gaveUp(_ reason: String) {
@@ -227,13 +240,22 @@ struct PeerLink {
     var waiting: UInt64 { lanes.reduce(0) { $0 + $1.waiting } }
 
     /// Bytes of entries on the stream in use without acknowledgement.
-    private var bytesInFlight: Int { lanes.reduce(0) { $0 + $1.bytesInFlight } }
+    var bytesInFlight: Int { lanes.reduce(0) { $0 + $1.bytesInFlight } }
 
     /// How the peer acknowledges on the stream in use, for the operator; empty where there is none.
     var acknowledgement: String { isUp && !isUpUntold ? stream?.acknowledgement ?? "" : "" }
 
-    /// What does not work, for the operator.
-    var trouble: String { isUp && isOnPeersStream && !isUpUntold ? "cannot be called: \(reach.lastError)" : reach.lastError }
+    /// What does not work now, for the operator: nothing while the link is up, whoever opened its stream.
+    var trouble: String { isUp && !isUpUntold ? "" : reach.lastError }
+
+    /// Why the link is on a stream that the peer opened: what became of the last attempt to call it; empty where it is not.
+    var detour: String { isUp && isOnPeersStream ? reach.lastError : "" }
+
+    /// Whether nothing would be lost with the link but the reason why its peer was not reached: somebody mistyped a domain, and
+    /// nobody waits for it.
+    var isForgettable: Bool {
+        state == .idle && reach.isStranger && waiting == 0 && held == 0 && volatile.isEmpty && warnings == nil && !timers.work
+    }
 
     /// The stream that carries the link now.
     var connection: ConnectionID? {

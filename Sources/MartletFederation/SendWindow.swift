@@ -17,6 +17,8 @@ struct SendWindow {
 
     /// Bytes that may be under way.
     private(set) var bytes: Int
+    /// The most bytes that one acknowledgement was for.
+    private(set) var largestAcknowledged = 0
     /// The shortest time from writing to acknowledgement on this stream.
     private var quickest: Int64?
 
@@ -39,6 +41,7 @@ struct SendWindow {
     mutating func acknowledged(_ count: Int, after delay: Int64, isWanted: Bool, limit: Int) {
         let quickest = min(quickest ?? delay, delay)
         self.quickest = quickest
+        largestAcknowledged = max(largestAcknowledged, count)
         let room = Self.queueing - (delay - quickest)
         guard isWanted || room < 0 else { return }
         let change = count * Int(max(room, -Self.queueing / 2)) / Int(Self.queueing)

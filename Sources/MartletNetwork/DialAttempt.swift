@@ -132,7 +132,7 @@ final class DialAttempt {
     }
 
     private func connect(to endpoint: Endpoint) {
-        dialer.connect(to: endpoint).assumeIsolated().whenComplete { result in
+        dialer.connect(to: endpoint, segmentLimit: request.segmentLimit).assumeIsolated().whenComplete { result in
             switch result {
             case .success(let channel):
                 self.waiting[endpoint] = channel

@@ -35,7 +35,7 @@ final class Dialer {
 
     /// An attempt is over.
     func raced(_ race: TargetRace, winner: Endpoint?) {
-        memory.state.withLock { $0.raced(silent: race.slow.map(\.endpoint), winner: winner, at: Self.now) }
+        memory.state.withLock { $0.raced(silent: race.slow, winner: winner, at: Self.now) }
     }
 
     /// Begins an attempt.
@@ -67,10 +67,13 @@ final class Dialer {
     }
 
     /// A connection to `endpoint` that does not read yet; fails within five seconds.
-    func connect(to endpoint: Endpoint) -> EventLoopFuture<any Channel> {
+    /// `segmentLimit` is the largest segment that either side may send, bytes.
+    func connect(to endpoint: Endpoint, segmentLimit: UInt16?) -> EventLoopFuture<any Channel> {
+        let learnt = memory.state.withLock { $0.segmentLimit(of: endpoint, at: Self.now) }
+        let limit = [segmentLimit, learnt].compactMap { $0 }.min()
         do {
             let address = try SocketAddress(ipAddress: endpoint.address.description, port: Int(endpoint.port))
-            return bootstrap(isV6: endpoint.address.isV6).connect(to: address)
+            return bootstrap(isV6: endpoint.address.isV6, limit).connect(to: address)
         } catch {
             return loop.eventLoop.makeFailedFuture(error)
         }
@@ -79,14 +82,17 @@ final class Dialer {
     /// Longer than any working line needs for a handshake of TCP with one lost packet.
     private static let connectTimeout = TimeAmount.seconds(5)
 
-    private func bootstrap(isV6: Bool) -> ClientBootstrap {
-        let bootstrap = ClientBootstrap(group: loop.eventLoop)
+    private func bootstrap(isV6: Bool, _ segmentLimit: UInt16?) -> ClientBootstrap {
+        var bootstrap = ClientBootstrap(group: loop.eventLoop)
             .connectTimeout(Self.connectTimeout)
             .channelOption(.autoRead, value: false)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.socketOption(.so_keepalive), value: 1)
             .channelOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: loop.settings.unacknowledgedTime)
             .channelOption(.writeBufferWaterMark, value: loop.settings.waterMark)
+        if let segmentLimit {
+            bootstrap = bootstrap.channelOption(.tcpOption(.init(rawValue: TCP_MAXSEG)), value: .init(segmentLimit))
+        }
         guard let source = loop.settings.sourceAddress, source.contains(":") == isV6,
             let address = try? SocketAddress(ipAddress: source, port: 0)
         else { return bootstrap }

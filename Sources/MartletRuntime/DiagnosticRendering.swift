@@ -30,6 +30,10 @@ enum DiagnosticRendering {
             ("link up", link(pair, ["acknowledgement": "\(acknowledgement)"]))
         case .linkDown(let pair, let reason, let retryAfter):
             ("link down", link(pair, ["reason": "\(reason)", "retry_ms": "\(retryAfter)"]))
+        case .segmentsLimited(let pair, let bytes):
+            (
+                "large segments may not arrive there: smaller ones are used for a day", link(pair, ["bytes": "\(bytes)"])
+            )
         case .laneStopped(let pair, let lane, let reason):
             (
                 "lane stopped, nothing was removed: decide with `martlet link resync`",

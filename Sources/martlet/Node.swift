@@ -72,18 +72,26 @@ final class Node {
                 "pid": "\(getpid())", "descriptors": "\(descriptors)",
             ])
         _ = CertificateCheck.warn(configuration, logger)
+        CertificateCheck.warnOfEnd(configuration, logger)
     }
 
     private let box: AdminBox
 
     /// How often files are looked at for changes, milliseconds.
     private static let watchInterval = 60_000
+    /// How often the log is told that the certificate ends, milliseconds.
+    private static let expiryInterval: Int64 = 86_400_000
     /// What SIGTERM leaves for good-byes, milliseconds.
     private static let drainTime: Int64 = 10_000
 
     /// Serves until a signal ends it.
     func run() {
+        var told = MonotonicClock.milliseconds
         while true {
+            if MonotonicClock.milliseconds - told >= Self.expiryInterval {
+                told = MonotonicClock.milliseconds
+                state.warnOfCertificate()
+            }
             switch Signals.wait(milliseconds: Self.watchInterval) {
             case .reload: _ = state.reload(path, network, loop)
             case .timeout: if state.certificateHasChanged() { _ = state.reload(path, network, loop) }

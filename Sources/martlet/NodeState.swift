@@ -32,6 +32,9 @@ final class NodeState: Sendable {
         current.withLock { Self.stamps($0.configuration) != $0.stamps }
     }
 
+    /// Tells the log if the certificate ends soon, or has ended.
+    func warnOfCertificate() { CertificateCheck.warnOfEnd(current.withLock { $0.configuration }, logger) }
+
     /// Reads configuration and certificates and hands them out. Any thread; may block.
     func reload(_ path: String, _ network: Network, _ loop: SiteLoop) -> AdminAnswer {
         current.withLock { reading in
@@ -57,6 +60,7 @@ final class NodeState: Sendable {
                     metadata: later.isEmpty ? nil : ["restart_needed_for": "\(rest)"])
                 var words = "read anew" + (later.isEmpty ? "" : "; needs a restart to take effect: \(rest)")
                 if let missing = CertificateCheck.warn(new, logger) { words += "; \(missing)" }
+                CertificateCheck.warnOfEnd(new, logger)
                 return .done(words: words)
             } catch {
                 reading.stamps = attempted

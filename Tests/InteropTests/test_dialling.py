@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from harness import ports, scenarios
+from harness import ports, relay, scenarios
 from harness.clients import Client
 from harness.ledger import Ledger
 from harness.processes import eventually
@@ -73,3 +73,19 @@ async def test_two_silent_servers_do_not_hide_the_third(world):
         await eventually(lambda: all(one.are_all_closed() for one in silent), "nothing is left of the losers")
     for one in silent:
         one.close()
+
+
+@pytest.mark.martlet
+async def test_a_line_that_swallows_large_segments(world):
+    """An MTU black hole: small things pass, large ones never arrive, and nobody says so."""
+    north, south = world.sites[NORTH], world.sites[SOUTH]
+    line = world.line(NORTH, SOUTH)
+    world.start()
+    line.cut(relay.SMALL)
+    ledger = Ledger()
+    async with Client(north, "alice", ledger) as alice, Client(south, "bob", ledger) as bob:
+        alice.send(bob.bare, "small")
+        for number in range(5):
+            alice.send(bob.bare, f"{number} " + "large " * 800)
+        await bob.until(ledger.is_complete, lambda: f"everything has arrived: {ledger.report()}", 240)
+    assert ledger.report().is_clean, ledger.report()

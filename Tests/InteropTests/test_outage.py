@@ -217,8 +217,10 @@ async def test_name_servers_that_deny_everything_keep_nobody_away(offices):
     north, south, line = offices
     ledger = Ledger()
     async with Client(north, "alice", ledger) as alice, Client(south, "bob", ledger) as bob:
+        # Both have called the other: dialback asks DNS for who calls, too.
         alice.send(bob.bare, "before")
-        await bob.until(ledger.is_complete, "the line is in use")
+        bob.send(alice.bare, "before")
+        await bob.until(ledger.is_complete, "the line is in use both ways")
         line.cut(relay.REFUSE)
         await asyncio.to_thread(north.view.deny)
         await asyncio.to_thread(south.view.deny)

@@ -71,7 +71,8 @@ import XMPPStreams
         #expect(link.heard(at: Self.now) == true)
         #expect(link.heard(at: Self.now) == false)
         #expect(link.acknowledgement == "relay, on the peer's stream")
-        #expect(link.trouble == "cannot be called: no route")
+        #expect(link.trouble.isEmpty, "it is up")
+        #expect(link.detour == "no route")
     }
 
     @Test("there is a stream exactly while the link is up or closing")

@@ -170,7 +170,7 @@ import Testing
             course.run()
             winner = course.winner
             clock += 5000
-            memory.raced(silent: course.race.slow.map(\.endpoint), winner: winner, at: Instant(milliseconds: clock))
+            memory.raced(silent: course.race.slow, winner: winner, at: Instant(milliseconds: clock))
         }
         #expect(winner == all[8] && attempts <= 4, "\(attempts) attempts")
         #expect(memory.ordered(all, at: Instant(milliseconds: clock)).first == all[8])
@@ -182,13 +182,13 @@ import Testing
         let all = Self.endpoints(3)
         var memory = TargetMemory()
         let now = Instant(milliseconds: 0)
-        memory.raced(silent: [all[0], all[1]], winner: all[2], at: now)
+        memory.raced(silent: [(all[0], false), (all[1], false)], winner: all[2], at: now)
         #expect(memory.ordered(all, at: now) == [all[2], all[0], all[1]])
-        memory.raced(silent: [all[0]], winner: all[1], at: now + 1)
+        memory.raced(silent: [(all[0], false)], winner: all[1], at: now + 1)
         #expect(memory.ordered(all, at: now + 1) == [all[1], all[2], all[0]])
         for port in 0..<UInt16(2 * TargetMemory.limit) {
             let endpoint = Endpoint(address: all[0].address, port: port, directTLS: false, host: "")
-            memory.raced(silent: [endpoint], winner: nil, at: now + 2)
+            memory.raced(silent: [(endpoint, true)], winner: nil, at: now + 2)
         }
         #expect(memory.ordered(all, at: now + 2) == all)
     }
@@ -205,5 +205,32 @@ import Testing
         #expect(race.failed(all[1], at: now + 302).isEmpty)
         #expect(race.won(all[0], at: now + 303).isEmpty)
         #expect(race.timePassed(at: now + 2000).isEmpty && race.ended(at: now + 2001).isEmpty)
+    }
+
+    @Test("an address that takes connections and is silent then is tried with ever smaller segments, for a day")
+    func narrow() {
+        let all = Self.endpoints(2)
+        var memory = TargetMemory()
+        let now = Instant(milliseconds: 0)
+        #expect(memory.segmentLimit(of: all[0], at: now) == nil)
+        for limit: UInt16 in [1220, 536, 536] {
+            memory.raced(silent: [(all[0], true), (all[1], false)], winner: nil, at: now)
+            #expect(memory.segmentLimit(of: all[0], at: now) == limit)
+        }
+        #expect(memory.segmentLimit(of: all[1], at: now) == nil, "it took no connection")
+        memory.raced(silent: [], winner: all[0], at: now + 1)
+        #expect(memory.segmentLimit(of: all[0], at: now + (SegmentLimit.lifetime - 1)) == 536, "so it worked")
+        #expect(memory.segmentLimit(of: all[0], at: now + SegmentLimit.lifetime) == nil)
+    }
+
+    @Test("silence is put down to size where large segments were under way and none was ever acknowledged")
+    func sizes() {
+        #expect(SegmentLimit.afterSilence(nil, proven: 0, inFlight: 4000) == 1220)
+        #expect(SegmentLimit.afterSilence(1220, proven: 0, inFlight: 4000) == 536)
+        #expect(SegmentLimit.afterSilence(536, proven: 0, inFlight: 4000) == nil)
+        #expect(SegmentLimit.afterSilence(nil, proven: 0, inFlight: 1220) == nil, "nothing large was sent")
+        #expect(SegmentLimit.afterSilence(nil, proven: 3000, inFlight: 4000) == nil, "large ones arrived before")
+        #expect(SegmentLimit.afterSilence(1220, proven: 1300, inFlight: 4000) == nil)
+        #expect(SegmentLimit.afterSilence(nil, proven: 1300, inFlight: 4000) == 1220, "only smaller ones did")
     }
 }

@@ -25,17 +25,35 @@ public struct TargetMemory: Sendable {
 
     /// Oldest first.
     private var silent: [(key: Key, since: Instant)] = []
+    /// Addresses that took a connection and were silent then, as those do to which large segments find no way; oldest first.
+    private var narrow: [(key: Key, limit: UInt16, since: Instant)] = []
 
     /// Nothing is known.
     public init() {}
 
     /// The race ended: who was silent, and who won.
-    public mutating func raced(silent endpoints: [Endpoint], winner: Endpoint?, at now: Instant) {
-        let known = endpoints.map(Key.init)
+    public mutating func raced(
+        silent endpoints: [(endpoint: Endpoint, hasConnected: Bool)], winner: Endpoint?, at now: Instant
+    ) {
+        for (endpoint, hasConnected) in endpoints where hasConnected { narrowed(endpoint, at: now) }
+        let known = endpoints.map { Key($0.endpoint) }
         let good = winner.map(Key.init)
         silent.removeAll { known.contains($0.key) || $0.key == good || now - $0.since >= Self.lifetime }
         silent += known.map { ($0, now) }
         if silent.count > Self.limit { silent.removeFirst(silent.count - Self.limit) }
+    }
+
+    private mutating func narrowed(_ endpoint: Endpoint, at now: Instant) {
+        let before = segmentLimit(of: endpoint, at: now)
+        narrow.removeAll { $0.key == Key(endpoint) || now - $0.since >= SegmentLimit.lifetime }
+        guard let limit = SegmentLimit.below(before) ?? before else { return }
+        narrow.append((Key(endpoint), limit, now))
+        if narrow.count > Self.limit { narrow.removeFirst() }
+    }
+
+    /// How large the segments of the next connection to an address may be; nil for as large as the line says.
+    public func segmentLimit(of endpoint: Endpoint, at now: Instant) -> UInt16? {
+        narrow.first { $0.key == Key(endpoint) && now - $0.since < SegmentLimit.lifetime }?.limit
     }
 
     /// The addresses in the order in which to try them: those that were silent last, the one that was so last at the very end.
