@@ -45,7 +45,8 @@ public struct DialRequest: Sendable, Equatable {
     public var remembered: [RememberedEndpoint]
     /// Milliseconds since they worked, for the operator.
     public var rememberedAge: Int64 = 0
-    /// Milliseconds for the whole attempt; nil for as long as the network finds right.
+    /// How long the attempt may hang, milliseconds: so long without a connection to any of the addresses, or five times as long
+    /// without a word from the server that was reached, and it has failed. nil: as long as any.
     public var patience: Int64?
     /// The largest segments that the connection may have, bytes; nil for what the line says.
     public var segmentLimit: UInt16?

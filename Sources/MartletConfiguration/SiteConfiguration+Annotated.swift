@@ -101,11 +101,11 @@ extension SiteConfiguration {
             # How many accounts may be created that way in a minute, on the whole site. Default 20: a class on its first day.
             registrations_per_minute = 20
 
-            # How clients may authenticate (SASL mechanisms), the preferred first. Those ending in -PLUS also prove that nobody
-            # stands in the middle. Default: all that work with a password. PLAIN is offered under TLS only, unless a listener says
-            # otherwise.
+            # How clients may authenticate (SASL mechanisms), the preferred first; what is not named is neither offered nor accepted.
+            # Those ending in -PLUS also prove that nobody stands in the middle; each is named by itself. Default: all that work with
+            # a password. PLAIN is offered under TLS only, unless a listener says otherwise.
             sasl_mechanisms = [
-                "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "PLAIN",
+                "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN",
             ]
 
             # How long a session whose connection was lost waits to be resumed (XEP-0198); until then its owner does not seem to
@@ -162,12 +162,14 @@ extension SiteConfiguration {
             delay_warning = "4h"
 
             # How long to wait between attempts to connect: at first, and at most; it doubles in between. Defaults "1s" and "60s": a
-            # line that returns is used within a minute, and a server that is gone is not pestered.
+            # line that returns is used within a minute, and a server that is gone is not pestered. A server of the company's (below)
+            # that does not answer is always called again after the first of the two.
             retry_minimum = "1s"
             retry_maximum = "60s"
 
-            # How long another server may leave unacknowledged what it was sent before the stream is given up as dead. Default
-            # "30s": longer than any round trip, shorter than anyone's patience.
+            # How long another server may leave unacknowledged what it was sent before the stream is given up as dead, at most: a line
+            # that has shown that it is faster gets three times what it needs, and two seconds at least. Default "30s": longer than any
+            # round trip, shorter than anyone's patience.
             ack_timeout = "30s"
 
             # How long the link to another server may be down before its people are shown as unavailable ("cut off since 10:32"), 0s

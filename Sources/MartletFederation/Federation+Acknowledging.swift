@@ -79,7 +79,7 @@ extension Federation {
         if let foreign = links[slot].stream?.foreign, foreign.isProven || foreign.unprovenCount != before {
             heard(slot, turn)
         } else {
-            links[slot].stream?.life.heardInVain()
+            links[slot].stream?.life.answeredInVain(limit: turn.policy.federation.silenceTimeout)
         }
         links.touch(slot)
     }
@@ -94,12 +94,12 @@ extension Federation {
     /// An IQ answer from a peer's domain: true if it was the answer to a fence, which nobody else asked for.
     mutating func fenceAnswered(_ stanza: Stanza, _ pair: DomainPair, _ turn: Turn) -> Bool {
         guard let slot = links.id(of: pair), let id = stanza.id, stanza.from == pair.peer, stanza.to == pair.local,
-            links[slot].isUp, let fence = links[slot].stream?.foreign?.fence
+            let fences = links[slot].stream?.foreign?.fences, !fences.isEmpty || id.hasPrefix("fence-")
         else { return false }
-        guard let outstanding = fence.outstanding, constantLengthEqual(outstanding.id, id) else {
-            return id.hasPrefix("fence-")
-        }
-        let entries = links[slot].stream?.foreign?.fenceAnswered() ?? []
+        guard let index = fences.firstIndex(where: { constantLengthEqual($0.id, id) }) else { return id.hasPrefix("fence-") }
+        links[slot].pace.answered(after: turn.now - fences[index].raisedAt)
+        links[slot].fenceReturned()
+        let entries = links[slot].stream?.foreign?.fenceAnswered(index) ?? []
         for (laneClass, number) in entries { acknowledge(slot, laneClass, upTo: number, by: .fence, turn) }
         heard(slot, turn)
         links.touch(slot)
@@ -114,6 +114,7 @@ extension Federation {
     mutating func closeAnswered(_ slot: LinkID, _ turn: Turn) {
         guard case .closing = links[slot].state, let entries = links[slot].stream?.foreign?.closeAnswered() else { return }
         for (laneClass, number) in entries { acknowledge(slot, laneClass, upTo: number, by: .close, turn) }
+        links[slot].closeAnswered(at: turn.now, limit: turn.policy.federation.windowBytes)
     }
 
     /// Entries up to `number` are the peer's. Removing them may be lost in a crash: the peer says it again.
@@ -128,10 +129,12 @@ extension Federation {
         links[slot].entriesProven()
         turn.lazily {
             let isWanted = links[slot].lanes.contains { $0.hasUnsent }
-            if let carried = links[slot].lanes[index].acknowledged(upTo: number, tag: tag) {
+            // What closing proves was there long before.
+            if let carried = links[slot].lanes[index].acknowledged(upTo: number, tag: tag), proof != .close {
+                let delay = turn.now - carried.writtenAt
+                links[slot].pace.acknowledged(carried.bytes, after: delay, at: turn.now)
                 links[slot].stream?.window.acknowledged(
-                    carried.bytes, after: turn.now - carried.writtenAt, isWanted: isWanted,
-                    limit: turn.policy.federation.windowBytes)
+                    carried.bytes, after: delay, isWanted: isWanted, limit: turn.policy.federation.windowBytes)
             }
             if proof != .have { links[slot].lanes[index].row?.provenOtherwise = true }
             links[slot].lanes[index].row?.proven[proof] += number - row.acked

@@ -76,7 +76,15 @@ extension Federation {
             requiresCertificate: purpose == .link && needsCertificate)
         request.rememberedAge = turn.now - row.endpointsSeen
         request.segmentLimit = segmentLimit(of: row, turn)
+        request.patience = patience(with: pair, turn)
         return request
+    }
+
+    /// How long an attempt to reach one of our offices may hang; nil for all others.
+    private func patience(with pair: DomainPair, _ turn: Turn) -> Int64? {
+        guard turn.policy.federation.knownPeers.contains(pair.peer) else { return nil }
+        guard let slot = links.id(of: pair) else { return LinePace.shortest }
+        return links[slot].reach.patience(of: links[slot].pace)
     }
 
     /// Whether a peer may not prove itself by dialback: configuration says so, or it has shown a certificate before, which is
@@ -105,7 +113,7 @@ extension Federation {
     mutating func begin(
         _ slot: LinkID, _ connection: ConnectionID, openedBy opener: LinkStream.Opener, foreign: ForeignCarrier?, _ turn: Turn
     ) {
-        links.streamBegan(slot, on: connection, openedBy: opener, foreign: foreign)
+        links.streamBegan(slot, on: connection, openedBy: opener, at: turn.now, foreign: foreign)
         if let foreign {
             beginForeign(slot, connection, isManaged: foreign.isManaged, turn)
         } else {
@@ -123,6 +131,7 @@ extension Federation {
         for index in links[slot].lanes.indices where links[slot].lanes[index].row?.provenOtherwise == true {
             beginEpoch(slot, index, turn)
         }
+        links[slot].stream?.life.questionPut(at: turn.now)
         turn.perform(.send(askNonza(links[slot].pair, turn)), on: connection)
         expectAnswer(slot, turn)
     }

@@ -10,9 +10,18 @@ enum LinkFailure: Equatable {
     /// An attempt to reach the peer.
     case attempt(DialFailure)
     /// The stream that carried the link, in whichever way; words for the operator.
-    case stream(String)
+    case stream(String, Setback)
     /// Our patience with a stranger: something has waited for it too long, whatever the attempts said.
     case patience
+
+    /// What it is for the next attempt.
+    var setback: Setback {
+        switch self {
+        case .attempt(.unreachable), .patience: .noAnswer
+        case .attempt(.refused), .attempt(.serviceNotOffered), .attempt(.noSuchDomain): .rebuff
+        case .stream(_, let setback): setback
+        }
+    }
 }
 
 /// What decides about a failure besides itself.
@@ -86,7 +95,7 @@ extension Federation {
             return dialbackEnded(id, .error(.remoteServerTimeout, words: failure.words), turn)
         }
         dials[id] = nil
-        guard links[slot].state == .dialling(id) else { return }
+        guard links[slot].state == .dialling(id), !isShuttingDown else { return }
         links[slot].attemptFailed(failure)
         if adopt(slot, turn) { return }
         follow(.attempt(failure), slot, turn)
@@ -103,8 +112,14 @@ extension Federation {
             turn.bounce(stanza, StanzaError(.remoteServerTimeout))
         }
         guard !isShuttingDown, !adopt(slot, turn) else { return }
-        follow(.stream(reason), slot, turn)
+        if lost.isProven, circumstances(slot, turn).isNeeded { return dial(slot, turn) }
+        let setback: Setback =
+            lost.wasRebuffed ? .rebuff : turn.now - lost.beganAt < Self.shortLife ? .shortLife : .loss
+        follow(.stream(reason, setback), slot, turn)
     }
+
+    /// A stream that is lost sooner was none, milliseconds.
+    private static let shortLife: Int64 = 30_000
 
     /// Ten minutes with a domain that never answered.
     mutating func strangerTimedOut(_ slot: LinkID, _ turn: Turn) {
@@ -118,13 +133,13 @@ extension Federation {
         let reason =
             switch failure {
             case .attempt(let failure): failure.words
-            case .stream(let words): words
+            case .stream(let words, _): words
             case .patience: links[slot].reach.lastError
             }
         switch FailureOutcome(of: failure, circumstances(slot, turn)) {
         case .backOff(let answersBeside):
             if answersBeside { failVolatile(slot, StanzaError(.remoteServerTimeout), turn) }
-            backOff(slot, reason, turn)
+            backOff(slot, reason, failure.setback, turn)
         case .rest:
             rest(slot, after: failure, reason, turn)
         case .giveUp(let error):
@@ -141,13 +156,21 @@ extension Federation {
             wasReachedLately: wasReachedLately(pair.peer, turn))
     }
 
-    /// Waits with jitter (``Reach/pause(from:upTo:draw:)``).
-    private mutating func backOff(_ slot: LinkID, _ reason: String, _ turn: Turn) {
-        let pause = links[slot].reach.pause(
-            from: turn.policy.federation.retryMinimum, upTo: turn.policy.federation.retryMaximum, draw: turn.random.next())
-        links[slot].pauseBegan(until: turn.now + pause, after: reason)
+    /// Waits with jitter (``Reach/pause(from:upTo:isOffice:after:draw:)``).
+    private mutating func backOff(_ slot: LinkID, _ reason: String, _ setback: Setback, _ turn: Turn) {
+        let federation = turn.policy.federation
+        let reach = links[slot].reach
+        let pause = reach.pause(
+            from: federation.retryMinimum, upTo: federation.retryMaximum,
+            isOffice: federation.knownPeers.contains(links[slot].pair.peer), after: setback,
+            draw: turn.random.next())
+        links[slot].pauseBegan(until: turn.now + pause, after: reason, setback)
         turn.schedule(.link(.retry(slot, generation: links[slot].generation)), after: pause)
-        turn.note(.linkDown(links[slot].pair, reason: reason, retryAfter: pause))
+        awaitSign(of: links[slot].pair, turn)
+        // The same is said more and more rarely: an office that is called all the time would fill the log.
+        if reason != reach.lastError || reach.failures & (reach.failures + 1) == 0 {
+            turn.note(.linkDown(links[slot].pair, reason: reason, retryAfter: pause))
+        }
         noteFailing(slot, turn)
     }
 
@@ -185,9 +208,14 @@ extension Federation {
             links[slot].lanes[index].row = row
             links[slot].lanes[index].streamLost()
         }
+        if case .dialling(let dial) = links[slot].state {
+            dials[dial] = nil
+            turn.perform(.cancelDial(dial))
+        }
         links[slot].gaveUp(reason)
         turn.note(.linkDown(links[slot].pair, reason: reason, retryAfter: 0))
         forgetLater(slot, turn)
+        turn.notify(.linkChanged(LinkChange(links[slot].pair, .lost)))
     }
 
     /// What waited beside the lanes for an attempt that failed (`Docs/relay-protocol.md` §5).

@@ -15,6 +15,7 @@ extension Federation {
         case .peerVerified(let pair, let proof, let bidirection):
             peerVerified(pair, proof, bidirection, on: connection, turn)
         case .stanza(let stanza):
+            peerIsHeard(on: connection, turn)
             receivedStanza(stanza, on: connection, turn)
         case .stanzaRefused(let stanza, let error):
             if inbound[connection]?.isManaged == true { inbound[connection]?.handled &+= 1 }
@@ -27,6 +28,7 @@ extension Federation {
                 turn.bounce(stanza, error)
             }
         case .nonza(let nonza):
+            peerIsHeard(on: connection, turn)
             receivedNonza(nonza, on: connection, turn)
             if let slot = links.id(on: connection) { linkHeard(nonza, slot, turn) }
         case .errorReceived(let condition):

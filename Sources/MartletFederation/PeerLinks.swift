@@ -1,5 +1,6 @@
 import MartletPrimitives
 import MartletBus
+import MartletPrimitives
 import XMPPAddress
 import XMPPStreams
 
@@ -64,12 +65,13 @@ struct PeerLinks {
         self[id].wasForgotten()
     }
 
-    /// An authenticated stream carries a link from now on (``PeerLink/streamBegan(on:openedBy:foreign:)``).
+    /// An authenticated stream carries a link from now on (``PeerLink/streamBegan(on:openedBy:at:foreign:)``).
     mutating func streamBegan(
-        _ id: LinkID, on connection: ConnectionID, openedBy opener: LinkStream.Opener, foreign: ForeignCarrier?
+        _ id: LinkID, on connection: ConnectionID, openedBy opener: LinkStream.Opener, at now: Instant,
+        foreign: ForeignCarrier?
     ) {
         byConnection[connection] = id
-        self[id].streamBegan(on: connection, openedBy: opener, foreign: foreign)
+        self[id].streamBegan(on: connection, openedBy: opener, at: now, foreign: foreign)
     }
 
     /// The stream that carried a link is gone (``PeerLink/streamLost()``); nil if none did.

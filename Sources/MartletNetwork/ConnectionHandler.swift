@@ -89,6 +89,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
         guard phase == .open else { return discard(buffer.readableBytes) }
+        if case .attempt(let attempt) = listener { attempt.moved() }
         if let tls {
             buffer.withUnsafeReadableBytes { receive($0, tls) }
         } else {

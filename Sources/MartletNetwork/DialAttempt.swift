@@ -27,9 +27,14 @@ final class DialAttempt {
     private var failures: [String] = []
     /// The last thing a peer that answered said against us.
     private var refusal: String?
+    /// When the attempt got on last: an address was tried or reached, or a server there said something.
+    private var movedAt = NIODeadline.now()
 
     /// The whole attempt, whatever its parts do, milliseconds: the site retries better than it waits.
-    private static let patience: Int64 = 60_000
+    private static let limit: Int64 = 60_000
+    /// How many times the patience of an attempt a server may be silent that was reached: its certificates have to cross a slow line
+    /// behind ours, the connection to it did not.
+    private static let patienceWhenReached: Int64 = 5
 
     init(_ request: DialRequest, dialer: Dialer) {
         self.request = request
@@ -42,7 +47,7 @@ final class DialAttempt {
 
     /// Starts.
     func begin() {
-        eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(patience)) { self.timeIsUp() }
+        eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(Self.limit)) { self.timeIsUp() }
         let configured = dialer.loop.settings.configuredAddresses(of: request.pair.peer.domainpart)
         if configured.isEmpty {
             resolve(resolution.started())
@@ -50,8 +55,6 @@ final class DialAttempt {
             resolve(configured: configured)
         }
     }
-
-    private var patience: Int64 { request.patience ?? Self.patience }
 
     private func timeIsUp() {
         let silent = (Array(waiting.keys) + negotiating.keys).map(\.description).sorted().joined(separator: ", ")
@@ -91,8 +94,21 @@ final class DialAttempt {
             failures.append(objection)
             return false
         }
-        race = TargetRace(dialer.ordered(allowed), patience: patience)
+        race = TargetRace(dialer.ordered(allowed), patience: request.patience ?? Self.limit)
+        moved()
+        watch()
         perform(race.timePassed(at: Dialer.now))
+    }
+
+    /// Something was heard.
+    func moved() { movedAt = .now() }
+
+    /// Fails when nothing has moved for as long as the request allows.
+    private func watch() {
+        guard let patience = request.patience, !isOver else { return }
+        let end = movedAt + .milliseconds(negotiating.isEmpty ? patience : patience * Self.patienceWhenReached)
+        guard NIODeadline.now() < end else { return timeIsUp() }
+        eventLoop.assumeIsolated().scheduleTask(deadline: end) { self.watch() }
     }
 
     private static func ownAddresses() -> [IPAddress] {
@@ -136,6 +152,7 @@ final class DialAttempt {
 
     private func failed(_ endpoint: Endpoint, _ words: String) {
         guard !isOver else { return }
+        moved()
         failures.append("\(endpoint): \(words)")
         perform(race.failed(endpoint, at: Dialer.now))
     }
@@ -158,6 +175,7 @@ final class DialAttempt {
         let address = channel.remoteAddress?.remoteAddress ?? RemoteAddress(endpoint.address.description)
         let connection = dialer.loop.open(role, to: address, directTLS: endpoint.directTLS, for: self)
         negotiating[endpoint] = connection
+        moved()
         do {
             try channel.pipeline.syncOperations.addHandler(connection)
             try channel.syncOptions?.setOption(.autoRead, value: true)

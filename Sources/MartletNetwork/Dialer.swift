@@ -88,6 +88,7 @@ final class Dialer {
             .channelOption(.autoRead, value: false)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.socketOption(.so_keepalive), value: 1)
+            .channelOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: loop.settings.unacknowledgedTime)
             .channelOption(.writeBufferWaterMark, value: loop.settings.waterMark)
         if let segmentLimit {
             bootstrap = bootstrap.channelOption(.tcpOption(.init(rawValue: TCP_MAXSEG)), value: .init(segmentLimit))

@@ -79,6 +79,10 @@ struct Listening {
         }
         channel.closeFuture.whenComplete { [census] _ in census.leave(address) }
         try channel.syncOptions?.setOption(.writeBufferWaterMark, value: loop.settings.waterMark)
+        if listener.kind == .server {
+            let option = ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: TCP_USER_TIMEOUT))
+            try channel.syncOptions?.setOption(option, value: loop.settings.unacknowledgedTime)
+        }
         let connection = loop.accept(listener, from: address)
         logger.debug(
             "connection accepted",

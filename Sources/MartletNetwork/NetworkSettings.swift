@@ -107,13 +107,11 @@ struct NetworkSettings: Sendable {
         return result
     }
 
-    /// The mechanisms that this version has, in the configured order; each stands for its -PLUS variant too.
-    private var mechanisms: [SASLMechanism] {
-        var result: [SASLMechanism] = []
-        for name in configuration.client.saslMechanisms {
-            let plain = name.hasSuffix("-PLUS") ? String(name.dropLast(5)) : name
-            if let mechanism = SASLMechanism(rawValue: plain), !result.contains(mechanism) { result.append(mechanism) }
-        }
+    /// The mechanisms in the configured order, each once.
+    private var mechanisms: [OfferedMechanism] {
+        var result: [OfferedMechanism] = []
+        for mechanism in configuration.client.saslMechanisms.compactMap(OfferedMechanism.init)
+        where !result.contains(mechanism) { result.append(mechanism) }
         return result
     }
 
@@ -131,6 +129,10 @@ struct NetworkSettings: Sendable {
 
     // MARK: peers
 
+    /// How long another server's machine may leave bytes unacknowledged before the kernel gives its connection up, milliseconds:
+    /// twice what we bear ourselves, since a slow line may have our whole window queueing on it. For what we do not watch, such as
+    /// the streams that others opened: the kernel alone would go on for a quarter of an hour.
+    var unacknowledgedTime: Int { Int(2 * configuration.federation.ackTimeout.wholeMilliseconds) }
     /// The address to call from.
     var sourceAddress: String? { configuration.federation.sourceAddress?.description }
     /// DNS servers, as libunbound wants them.

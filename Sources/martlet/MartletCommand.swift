@@ -31,6 +31,7 @@ struct MartletCommand: ParsableCommand {
     /// Runs what the command line says.
     static func main() {
         do {
+            try Terminal.checkArguments()
             var command = try parseAsRoot()
             try command.run()
         } catch let failure as CommandFailure {

@@ -64,8 +64,16 @@ import XMPPStreams
     @Test("a stream that somebody needs is followed by another one, any other by rest")
     func stream() {
         let unneeded = FailureCircumstances(isStranger: false, isNeeded: false)
-        #expect(FailureOutcome(of: .stream("cut"), Self.known) == .backOff(answersBeside: false))
-        #expect(FailureOutcome(of: .stream("cut"), unneeded) == .rest)
+        #expect(FailureOutcome(of: .stream("cut", .loss), Self.known) == .backOff(answersBeside: false))
+        #expect(FailureOutcome(of: .stream("cut", .loss), unneeded) == .rest)
+    }
+
+    @Test("who answers and will not have us is told apart from who does not answer")
+    func rebuffs() {
+        #expect(LinkFailure.attempt(.unreachable("connection refused")).setback == .noAnswer)
+        for failure: DialFailure in [.refused("no"), .serviceNotOffered, .noSuchDomain] {
+            #expect(LinkFailure.attempt(failure).setback == .rebuff)
+        }
     }
 
     @Test("patience with a stranger ends with a time-out, not with the claim that it does not exist")

@@ -84,7 +84,7 @@ import XMPPXML
         var harness = Harness()
         harness.acceptMessage("a")
         let connection = try harness.dialSucceeds(relay: false)
-        harness.pass(harness.policy.federation.silenceTimeout * 3 + 5000)
+        harness.pass(ForeignCarrier.patience + 2000)
         #expect(harness.effects.contains(.stream(connection, .close(nil))))
         #expect(harness.waiting == 1)
         harness.receive(.streamEnded, on: connection)

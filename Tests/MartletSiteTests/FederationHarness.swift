@@ -153,6 +153,11 @@ struct FederationHarness {
         step { $0.boot($1) }
     }
 
+    /// An attempt to reach the first peer is under way.
+    var isDialling: Bool {
+        if case .dialling? = federation.links.first?.state { true } else { false }
+    }
+
     var waiting: Int { federation.figures.waiting }
 }
 

@@ -363,6 +363,54 @@ struct SessionsAccountTests {
         site.client(connection, .registrationRequested(stanza, domain: domain))
     }
 
+    @Test("RFC 5802 §2.2: chosen passwords are prepared with SASLprep; one that cannot be is refused in words")
+    func preparedPasswords() {
+        var site = SessionsHarness()
+        site.policy.client.allowsRegistration = true
+        register(&site, "Mercutio", "pass\u{B2}")
+        #expect(site.inboxes[connection]?.last?["type"] == "result")
+        let credentials = ask(&site, "mercutio", .scramSHA256)
+        let expected = SCRAMKeys(algorithm: .sha256, password: Array("pass2".utf8), salt: credentials?.salt ?? [])
+        #expect(credentials?.storedKey == expected.storedKey)
+        register(&site, "tybalt", "a\u{200E}b")
+        let refusal = site.inboxes[connection]?.last
+        #expect(refusal?.condition == "not-acceptable")
+        let text = refusal?.first("error", Namespaces.client)?.first("text", Namespaces.stanzaErrors)?.text
+        #expect(text == "This password cannot be used: it has U+200E, which no password can have (RFC 4013)")
+    }
+
+    @Test("who proves keys of an earlier form has them replaced, and neither his sessions nor other logins notice")
+    func renewedKeys() {
+        var site = SessionsHarness()
+        site.derivesKeysAtOnce = false
+        let desk = site.bind("romeo", "desk")
+        let before = ask(&site, "romeo", .scramSHA1)
+        let romeo = SessionsHarness.account("romeo")
+        let client = AuthenticatedClient(
+            account: romeo, generation: before?.generation ?? 0, isSecure: true, address: RemoteAddress("192.0.2.1"),
+            newPassword: Array("pass2".utf8))
+        site.client(connection, .authenticated(client))
+        #expect(site.commands[connection]?.last == .admit)
+        site.deriveKeys()
+        let after = ask(&site, "romeo", .scramSHA1)
+        let expected = SCRAMKeys(algorithm: .sha1, password: Array("pass2".utf8), salt: after?.salt ?? [])
+        #expect(after?.storedKey == expected.storedKey)
+        #expect(after?.generation == before?.generation)
+        #expect(site.closed[desk.connection] == nil)
+        // Keys that come after another password was chosen are of no use.
+        site.client(
+            ConnectionID(loop: 2, slot: 1, generation: 0),
+            .authenticated(
+                AuthenticatedClient(
+                    account: romeo, generation: before?.generation ?? 0, isSecure: true, address: RemoteAddress("192.0.2.1"),
+                    newPassword: Array("old".utf8))))
+        let keys = PasswordKeys.Keys(salt: [9], iterations: 4096, storedKey: [2], serverKey: [3])
+        site.now += 1
+        _ = site.command(.accounts(.changePassword(romeo, PasswordKeys(sha1: keys, sha256: keys))))
+        site.deriveKeys()
+        #expect(ask(&site, "romeo")?.storedKey == [2])
+    }
+
     @Test("XEP-0077: where allowed, accounts are made, get another password, and are cancelled by their owners")
     func registration() {
         var site = SessionsHarness()

@@ -66,6 +66,37 @@ struct PreparationTests {
     }
 
     @Test(
+        "RFC 4013 §2, §3: SASLprep maps, normalizes to form KC and keeps case; what came after Unicode 3.2 too",
+        arguments: [
+            ("I\u{AD}X", "IX"), ("user", "user"), ("USER", "USER"), ("\u{AA}", "a"), ("\u{2168}", "IX"),
+            ("pass\u{B2}", "pass2"), ("\u{BD}", "1\u{2044}2"), ("\u{FB01}sh", "fish"), ("\u{FF21}\u{FF11}", "A1"),
+            ("a\u{A0}b\u{3000}c", "a b c"), ("a\u{200B}b", "a b"), ("a\u{200D}\u{FE0F}b", "ab"), ("A\u{30A}", "\u{C5}"),
+            ("\u{1F600}", "\u{1F600}"), ("\u{627}1\u{628}", "\u{627}1\u{628}"), ("\u{FDFA}\u{FDFA}", "\u{FDFA}\u{FDFA}"),
+        ])
+    func saslprep(text: String, prepared: String) throws {
+        let once = try SASLprep.prepare(text)
+        if text != "\u{FDFA}\u{FDFA}" {
+            #expect(Array(once.utf8) == Array(prepared.utf8))
+        } else {
+            // The one that grows most: eleven times.
+            #expect(once.utf8.count == 66)
+        }
+        #expect(try SASLprep.prepare(once) == once)
+    }
+
+    @Test(
+        "RFC 4013 §2.3, §2.4: what SASLprep refuses",
+        arguments: [
+            "", "\t", "\u{7}", "x\u{7F}", "\u{85}", "\u{AD}", "\u{2028}", "\u{E000}", "\u{FFFD}", "\u{2FF0}", "\u{200E}",
+            "\u{E0041}", "\u{378}", "\u{627}1", "1\u{627}", "\u{627}a\u{628}", "\u{5D0}\u{41}",
+            String(repeating: "\u{E9}", count: 2047),
+        ])
+    func saslprepRefuses(text: String) {
+        #expect(throws: JIDError.self) { try SASLprep.prepare(text) }
+        do throws(JIDError) { _ = try SASLprep.prepare(text) } catch { #expect(SASLprep.words(error).contains(" ")) }
+    }
+
+    @Test(
         "RFC 5892 appendix A: code points that need a context, in it and out of it",
         arguments: [
             ("l\u{B7}l", true), ("L\u{B7}L", true), ("a\u{B7}l", false), ("\u{B7}", false),

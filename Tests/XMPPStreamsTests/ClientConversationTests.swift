@@ -162,6 +162,65 @@ struct ClientConversationTests {
         talk.play("< <failure \(Self.sasl)><credentials-expired/></failure>")
     }
 
+    @Test(
+        "what is named is what is offered and accepted, -PLUS and not, each by itself, in its order",
+        arguments: [
+            (["SCRAM-SHA-256"], ["SCRAM-SHA-256"]), (["SCRAM-SHA-256-PLUS"], []), (["SCRAM-SHA-1-PLUS", "PLAIN"], []),
+            (["SCRAM-SHA-1", "SCRAM-SHA-256-PLUS"], ["SCRAM-SHA-1"]), (["PLAIN"], []),
+        ])
+    func namedMechanisms(named: [String], withoutTLS: [String]) {
+        let all = OfferedMechanism.all
+        func talk(secured: Bool) -> (Conversation, features: String) {
+            var talk = Conversation(.clientReceiving) {
+                if !secured { $0.tls = .unavailable }
+                $0.mechanisms = named.compactMap(OfferedMechanism.init)
+            }
+            talk.connect(directTLS: secured)
+            if secured { talk.secure(TLSFacts(exporter: { [9] }, serverEndPoint: [8])) }
+            _ = talk.takeDeeds()
+            talk.receive(Self.header)
+            return (talk, talk.takeWritten())
+        }
+        for (secured, offered) in [(true, named), (false, withoutTLS)] {
+            let features = talk(secured: secured).features
+            #expect(features.split(separator: "<mechanism>").dropFirst().map { String($0.prefix { $0 != "<" }) } == offered)
+            let isBindable = offered.contains { $0.hasSuffix("-PLUS") }
+            #expect(features.contains("<sasl-channel-binding") == isBindable)
+            for mechanism in all {
+                var (talk, _) = talk(secured: secured)
+                talk.receive("<auth \(Self.sasl) mechanism='\(mechanism.name)'/>")
+                #expect(talk.takeWritten().contains("<challenge") == offered.contains(mechanism.name), "\(mechanism.name)")
+            }
+            // RFC 5802 §6: "you did not offer to bind" is a lie only where it was offered.
+            guard offered.contains("SCRAM-SHA-1") || offered.contains("SCRAM-SHA-256") else { continue }
+            var (talk, _) = talk(secured: secured)
+            let first = Base64.encode("y,,n=juliet,r=abc".utf8)
+            let name = offered.contains("SCRAM-SHA-1") ? "SCRAM-SHA-1" : "SCRAM-SHA-256"
+            talk.receive("<auth \(Self.sasl) mechanism='\(name)'>\(first)</auth>")
+            #expect(talk.takeWritten().contains("not-authorized") == isBindable)
+        }
+    }
+
+    @Test("RFC 4616 §2: PLAIN tries the password as SCRAM prepares it, then as earlier versions did, whose keys are replaced")
+    func plainForms() {
+        let message = Base64.encode("\u{0}juliet\u{0}pass\u{B2}".utf8)
+        for (stored, isNew) in [("pass2", true), ("pass\u{B2}", false), ("pass", nil)] as [(String, Bool?)] {
+            var talk = Self.secured()
+            talk.receive("<auth \(Self.sasl) mechanism='PLAIN'>\(message)</auth>")
+            _ = talk.takeDeeds()
+            talk.perform(.credentials(Self.credentials(.plain, password: stored)))
+            talk.play("! derive keys")
+            talk.derive()
+            if isNew != true {
+                talk.play("! derive keys")
+                talk.derive()
+            }
+            let client = talk.authenticated
+            #expect((client == nil) == (isNew == nil))
+            #expect(client?.newPassword == (isNew == false ? Array("pass2".utf8) : nil))
+        }
+    }
+
     @Test("RFC 4616: PLAIN, with the initial response in answer to an empty challenge too")
     func plain() {
         _ = Self.authenticated()

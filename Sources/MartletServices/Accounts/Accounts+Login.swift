@@ -70,5 +70,8 @@ extension Accounts {
         noteSuccess(client)
         turn.notify(.clientAdmitted(connection, AccountName(client.account, number), generation: client.generation))
         turn.perform(.admit, on: connection)
+        if let password = client.newPassword {
+            renewKeys(AccountName(client.account, number), password, generation: client.generation, turn)
+        }
     }
 }

@@ -14,6 +14,8 @@ public struct Accounts {
     var registrations = RegistrationRate()
     /// Passwords whose keys are being derived. Look-up only.
     var awaitedKeys: [WorkID: AwaitedKeys] = [:]
+    /// Keys that are derived anew. Look-up only.
+    var renewals: [WorkID: KeyRenewal] = [:]
     /// How many were asked for since the start.
     var keysRequests: UInt64 = 0
     /// The keys that came for the request in hand.

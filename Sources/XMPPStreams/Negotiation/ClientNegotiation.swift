@@ -10,7 +10,7 @@ struct ClientNegotiation: Negotiation {
         /// None is under way.
         case none
         /// `<auth/>` came without an initial response; an empty challenge asked for it (RFC 4422 §3).
-        case awaitingInitialResponse(SASLMechanism, isPlus: Bool)
+        case awaitingInitialResponse(OfferedMechanism)
         case awaitingCredentials(PendingExchange)
         case challenged(SCRAMServerExchange)
         case derivingKeys(PlainExchange, StoredCredentials, KeyDerivation.ID)
@@ -79,7 +79,7 @@ struct ClientNegotiation: Negotiation {
             if configuration.tls == .required { return features }
         }
         features.offerMechanisms(mechanisms(stream))
-        features.offerChannelBindings(ChannelBindings(stream.tls).names)
+        features.offerChannelBindings(bindings(stream).names)
         if configuration.allowsRegistration { features.offer("register", Namespaces.registerFeature) }
         return features
     }

@@ -23,14 +23,14 @@ struct SCRAMServerExchange: Sendable {
 
     /// Reads client-first (RFC 5802 §7).
     init(
-        clientFirst message: [UInt8], _ mechanism: SASLMechanism, isPlus: Bool, _ bindings: ChannelBindings, domain: JID
+        clientFirst message: [UInt8], _ offered: OfferedMechanism, _ bindings: ChannelBindings, domain: JID
     ) throws(SASLFailure) {
         // gs2-header: gs2-cbind-flag "," [authzid] ","
         guard let flagEnd = message.firstIndex(of: comma),
             let headerEnd = message[(flagEnd + 1)...].firstIndex(of: comma)
         else { throw .malformedRequest }
         var input = Array(message[...headerEnd])
-        input += try Self.bindingData(message[..<flagEnd], isPlus: isPlus, bindings)
+        input += try Self.bindingData(message[..<flagEnd], isPlus: offered.isPlus, bindings)
 
         let bare = message[(headerEnd + 1)...]
         let attributes = bare.split(separator: comma, omittingEmptySubsequences: false)
@@ -45,7 +45,7 @@ struct SCRAMServerExchange: Sendable {
             guard let name = authzid.value("a"), let text = Self.saslName(name) else { throw .malformedRequest }
             try SASLFailure.check(authzid: text, localpart: localpart, domain: domain)
         }
-        self.mechanism = mechanism
+        mechanism = offered.mechanism
         self.localpart = localpart
         bindingInput = input
         clientFirstBare = Array(bare)
