@@ -75,8 +75,8 @@ extension Federation {
             remembered: isFresh ? row.endpoints.map(RememberedEndpoint.init) : [],
             requiresCertificate: purpose == .link && needsCertificate)
         request.rememberedAge = turn.now - row.endpointsSeen
-        request.patience = patience(with: pair, turn)
         request.segmentLimit = segmentLimit(of: row, turn)
+        request.patience = patience(with: pair, turn)
         return request
     }
 

@@ -214,8 +214,8 @@ extension Federation {
         }
         links[slot].gaveUp(reason)
         turn.note(.linkDown(links[slot].pair, reason: reason, retryAfter: 0))
-        turn.notify(.linkChanged(LinkChange(links[slot].pair, .lost)))
         forgetLater(slot, turn)
+        turn.notify(.linkChanged(LinkChange(links[slot].pair, .lost)))
     }
 
     /// What waited beside the lanes for an attempt that failed (`Docs/relay-protocol.md` §5).

@@ -61,8 +61,8 @@ extension Federation {
     mutating func silenceNoticed(_ slot: LinkID, _ turn: Turn) {
         switch links[slot].state {
         case .closing(let connection):
-            links[slot].wasSilent()
             silenceMayBeSize(slot, turn)
+            links[slot].wasSilent()
             turn.perform(.abort, on: connection)
             streamLost(slot, "the peer did not close its stream", turn)
         case .up(let connection):
@@ -109,9 +109,9 @@ extension Federation {
             guard let end = links[slot].closeExpected(at: turn.now, limit: limit) else { return }
             return scheduleSilence(slot, at: end, turn)
         }
+        silenceMayBeSize(slot, turn)
         let since = links[slot].stream?.life.owedSince ?? turn.now
         links[slot].wasSilent()
-        silenceMayBeSize(slot, turn)
         turn.perform(.abort, on: connection)
         streamLost(slot, "no answer for \((turn.now - since + 999) / 1000) seconds", turn)
     }
