@@ -32,7 +32,7 @@ public struct Federation {
     /// What we have of the lanes on which something came since the start. Look-up only.
     var haves: [IncomingLane: HaveState] = [:]
     /// Lanes whose `<have/>` is due at the end of the batch.
-    var dueHaves: [(ConnectionID, IncomingLane)] = []
+    var dueHaves: [DueHave] = []
     /// Lanes that something came on in this batch.
     var unwrittenHaves: [IncomingLane] = []
     /// Lanes that gave numbers in this batch.
@@ -71,6 +71,7 @@ public struct Federation {
             links[slot].laneRules = LaneRulesTable.rules(local: row.local, peer: row.peer, in: turn.store)
         }
         countHeld(turn)
+        trimAll(turn)
         dialKnownPeers(turn)
         for slot in links.ids where links[slot].waiting > 0 {
             // It was an office once: what waits keeps the lifetime with which it was accepted.
@@ -85,6 +86,7 @@ public struct Federation {
     /// The policy changed: who would not be let in any more is sent away, newly named offices are dialled.
     public mutating func policyChanged(_ turn: Turn) {
         endRefused(turn)
+        trimAll(turn)
         dialKnownPeers(turn)
     }
 
@@ -174,6 +176,8 @@ public struct Federation {
             censusDue(link, generation, turn)
         case .work(let link):
             work(link, turn)
+        case .trim(let link):
+            trimDue(link, turn)
         }
     }
 

@@ -34,6 +34,16 @@ enum DiagnosticRendering {
                 "lane stopped, nothing was removed: decide with `martlet link resync`",
                 link(pair, ["lane": "\(lane)", "reason": "\(reason)"])
             )
+        case .sentAgain(let pair, let lane, let entries, let lost):
+            (
+                "the peer's store went back in time: what it lacks is sent again",
+                link(pair, ["lane": "\(lane)", "entries": "\(entries)", "not_kept": "\(lost)"])
+            )
+        case .historiesParted(let pair, let lane, let delivered, let waiting):
+            (
+                "our store went back in time: the peer's tags tell what it has, and what is sent",
+                link(pair, ["lane": "\(lane)", "delivered": "\(delivered)", "waiting": "\(waiting)"])
+            )
         case .newEpoch(let pair, let lane):
             ("new numbering: one of the two stores is new", link(pair, ["lane": "\(lane)"]))
         case .endedEpoch(let pair, let lane):

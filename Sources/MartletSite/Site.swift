@@ -190,6 +190,8 @@ public struct Site {
         guard below != isBelowReserve else { return }
         isBelowReserve = below
         turn.setBelowReserve(below)
+        // What is only kept in case of need goes first.
+        if below { federation.trimAll(turn) }
         turn.note(below ? .diskReserveReached(freeBytes: freeBytes) : .diskReserveLeft(freeBytes: freeBytes))
     }
 }

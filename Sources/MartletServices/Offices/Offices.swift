@@ -17,6 +17,8 @@ public struct Offices {
     private var offices: [SharedRosterItem] = []
     /// Links that are cut, and since when. Look-up only.
     private var cuts: [DomainPair: WallTime] = [:]
+    /// What was put right after a store went back in time, in words, and when. Look-up only.
+    private var healings: [DomainPair: (words: String, at: WallTime)] = [:]
     /// Sessions that can be shown offices, by their slot.
     private var audience: [Listener?] = []
     /// The slots of an account's sessions. Look-up only.
@@ -42,7 +44,7 @@ public struct Offices {
     /// What a session was last told of an office.
     private struct Shown {
         let jid: JID
-        /// The words; nil while the office is available.
+        /// The words; nil while the office is available and there is nothing to say.
         var status: String?
         var at: Instant
     }
@@ -95,6 +97,20 @@ public struct Offices {
     public mutating func lineCut(_ pair: DomainPair, since: WallTime?, _ turn: Turn) {
         cuts[pair] = since
         want(at: pair.local, of: nil, turn)
+    }
+
+    /// A store went back in time, the peer's or ours, and messages were put right: people may wonder what they see.
+    public mutating func healed(_ pair: DomainPair, ofPeer: Bool, _ turn: Turn) {
+        healings[pair] = (ofPeer ? OfficeLimits.peerWentBack : OfficeLimits.wentBack, turn.wall)
+        want(at: pair.local, of: nil, turn)
+    }
+
+    /// What is said of that; nil after some hours.
+    private func healing(_ pair: DomainPair, _ turn: Turn) -> String? {
+        guard let healing = healings[pair], turn.wall.milliseconds - healing.at.milliseconds < OfficeLimits.healingShown else {
+            return nil
+        }
+        return healing.words
     }
 
     /// What waits for a peer was counted; of one account, or of all.
@@ -174,7 +190,7 @@ public struct Offices {
         guard let listener = audience[slot], let shown = listener.shown.first(where: { $0.jid == pair.peer }) else {
             return true
         }
-        if shown.status == nil, cuts[pair] == nil { return false }
+        if cuts[pair] == nil, shown.status == healing(pair, turn) { return false }
         let next = shown.at + OfficeLimits.pause
         guard next > turn.now else { return true }
         if !listener.hasTimer { turn.schedule(.offices(.dueAgain(listener.id)), at: next) }
@@ -187,21 +203,23 @@ public struct Offices {
         guard listens(id) else { return }
         let slot = Int(id.slot)
         for (pair, count) in waiting {
-            let status = cuts[pair].map {
+            let cut = cuts[pair].map {
                 CutWords.status(since: $0, now: turn.wall, utcOffset: turn.policy.utcOffset, waiting: count)
             }
+            let status = cut ?? healing(pair, turn)
             let index = audience[slot]?.shown.firstIndex { $0.jid == pair.peer }
             if let index, audience[slot]?.shown[index].status == status { continue }
             let shown = Shown(jid: pair.peer, status: status, at: turn.now)
             if let index { audience[slot]?.shown[index] = shown } else { audience[slot]?.shown.append(shown) }
-            if let jid = audience[slot]?.jid { turn.route(Self.presence(of: pair.peer, status, to: jid), from: .service) }
+            guard let jid = audience[slot]?.jid else { continue }
+            turn.route(Self.presence(of: pair.peer, status, isCut: cut != nil, to: jid), from: .service)
         }
     }
 
-    private static func presence(of office: JID, _ status: String?, to jid: JID) -> Stanza {
+    private static func presence(of office: JID, _ status: String?, isCut: Bool, to jid: JID) -> Stanza {
         var presence = Stanza(.presence, from: office, to: jid)
         guard let status else { return presence }
-        presence.append(Element("show", Namespaces.client, text: "away"))
+        if isCut { presence.append(Element("show", Namespaces.client, text: "away")) }
         presence.append(Element("status", Namespaces.client, text: status))
         return presence
     }
