@@ -85,7 +85,8 @@ extension Federation {
             open(slot, index)
         case .part(let otherwise):
             // It has more of this numbering than we know, or something else: ours cannot go on under it.
-            if let epoch = mark?.epoch, epoch == links[slot].lanes[index].row?.epoch { links[slot].lanes[index].hasEnded = true }
+            let lane = links[slot].lanes[index]
+            if lane.row?.epoch == mark?.epoch { links[slot].lanes[index].hasEnded = true }
             guard remembersTags, case .up(let connection) = links[slot].state else {
                 return follow(otherwise, slot, index, mark, remembersTags: false, turn)
             }
