@@ -49,7 +49,7 @@ demo: build ## The story of two offices and a dead line, with real processes and
 	@Tests/setup/install test python
 	@MARTLET=.build/release/martlet .venv/bin/python Tests/InteropTests/demo.py
 
-faults: build ## What is lost and repeated across faults, between us and with Prosody and ejabberd: Docs/guarantees.md
+faults: build ## An hour: what is lost, repeated and late across faults, with Prosody and ejabberd too: Docs/guarantees.md
 	@Tests/setup/install test python
 	@MARTLET=.build/release/martlet .venv/bin/python Tests/InteropTests/faults.py --write
 

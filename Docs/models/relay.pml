@@ -380,7 +380,7 @@ inline part() {
         sendAsk(current, question)
 #else
         if
-        :: IS_FRESH -> replaces(tag)
+        :: IS_FRESH && e != epoch -> replaces(tag)
         :: else -> stop()
         fi
 #endif

@@ -122,6 +122,12 @@ ptrdiff_t cunicode_nfc(const uint8_t *text, size_t count, uint8_t *result, size_
     return taken(theirs, length, result, capacity);
 }
 
+ptrdiff_t cunicode_nfkc(const uint8_t *text, size_t count, uint8_t *result, size_t capacity) {
+    size_t length = capacity;
+    uint8_t *theirs = u8_normalize(UNINORM_NFKC, text, count, result, &length);
+    return taken(theirs, length, result, capacity);
+}
+
 ptrdiff_t cunicode_a_label(const uint8_t *label, size_t count, uint8_t *result, size_t capacity) {
     uint8_t input[LABEL_CAPACITY + 1];
     if (count > LABEL_CAPACITY) return CUNICODE_FAILED;

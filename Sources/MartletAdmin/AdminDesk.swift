@@ -202,6 +202,10 @@ extension AdminAnswer {
         public var showedCertificate: Bool
         /// What was put right after a store went back in time; empty where nothing was.
         public var healing: String
+        /// The largest segments that connections to the peer have; 0 where nothing is wrong with them.
+        public var segmentLimit: Int
+        /// Why the link is on a stream that the peer opened; empty where it is not.
+        public var detour: String
 
         /// One lane.
         public struct Lane: Codable, Sendable, Equatable {
@@ -238,6 +242,8 @@ extension AdminAnswer {
             addressesAge = details.addressesAge
             showedCertificate = details.showedCertificate
             healing = details.healing
+            segmentLimit = details.segmentLimit
+            detour = details.detour
         }
     }
 }

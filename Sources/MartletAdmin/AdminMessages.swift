@@ -10,6 +10,7 @@ public enum AdminRequest: Codable, Sendable, Equatable {
     case listLinks
     case showLink(peer: String, from: String? = nil)
     case retryLinks(peer: String?)
+    case forgetCertificate(peer: String)
     case listQueue(filter: AdminFilter, after: String?)
     case listAges(after: String?)
     case holdEntries(entries: [AdminClaim])
@@ -149,7 +150,8 @@ extension AdminRequest {
         case .drain(let host): .drain(otherHost: host)
         case .explain(let from, let to): .explain(from: try Self.address(from), to: try Self.address(to))
         case .reload: nil
-        case .listLinks, .showLink, .retryLinks, .listQueue, .listAges, .holdEntries, .releaseEntries, .purgeEntries,
+        case .listLinks, .showLink, .retryLinks, .forgetCertificate, .listQueue, .listAges, .holdEntries, .releaseEntries,
+            .purgeEntries,
             .planResync,
             .resync, .exportEntries, .importRecords:
             try linkCommand().map { .links($0) }
@@ -163,6 +165,7 @@ extension AdminRequest {
         case .showLink(let peer, let local): .showLink(try AdminDesk.domain(peer), from: try Self.ours(local))
         case .retryLinks(nil): .retryLinks(nil)
         case .retryLinks(let peer?): .retryLinks(try AdminDesk.domain(peer))
+        case .forgetCertificate(let peer): .forgetCertificate(try AdminDesk.domain(peer))
         case .listQueue(let filter, let after): .listQueue(try filter.filter(), after: try Self.cursor(after))
         case .listAges(let after): .listAges(after: try Self.cursor(after))
         case .holdEntries(let entries): .holdEntries(try AdminDesk.claims(entries))

@@ -1,8 +1,8 @@
 import MartletCrypto
 
-/// A password that somebody chose on a stream, to be turned into keys: ``Work/deriveKeys(_:)``.
+/// A password that somebody chose or showed on a stream, to be turned into keys: ``Work/deriveKeys(_:)``.
 public struct ChosenPassword: Sendable, Equatable {
-    /// The UTF-8 of the password, prepared with the OpaqueString profile (RFC 8265 §4).
+    /// The UTF-8 of the password, prepared with SASLprep (RFC 4013).
     public var password: [UInt8]
     /// The salt of the keys for SCRAM-SHA-1. Each digest has one of its own, as every account has: a decoy must not differ in
     /// that.

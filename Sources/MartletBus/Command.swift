@@ -64,6 +64,8 @@ public enum LinkCommand: Sendable, Equatable {
     case showLink(JID, from: JID?)
     /// Dial now: the peer, or every peer that waits for its next attempt.
     case retryLinks(JID?)
+    /// Forgets that a peer has shown a certificate, so that dialback is enough again.
+    case forgetCertificate(JID)
     /// A part of the queues, behind `after`.
     case listQueue(QueueFilter, after: EntryName?)
     /// The table of ages, for a part of the queues behind `after`.

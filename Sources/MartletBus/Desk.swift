@@ -245,6 +245,10 @@ public struct LinkDetails: Sendable, Equatable {
     public var showedCertificate = false
     /// What was put right by itself after a store went back in time, in words; empty where nothing was.
     public var healing = ""
+    /// The largest segments that connections to the peer have, bytes; 0 where nothing is wrong with them.
+    public var segmentLimit = 0
+    /// Why the link is on a stream that the peer opened; empty where it is not.
+    public var detour = ""
 
     /// One lane.
     public struct Lane: Sendable, Equatable {

@@ -11,9 +11,11 @@ public enum Diagnostic: Sendable, Equatable {
     case sessionBound(JID)
     case sessionResumed(JID)
     case sessionEnded(JID)
-    case loginRefused(localpart: String, reason: String)
+    case loginRefused(localpart: String, reason: String, RemoteAddress)
     case linkUp(DomainPair, acknowledgement: String)
     case linkDown(DomainPair, reason: String, retryAfter: Int64)
+    /// A stream died as on a line that swallows large segments: the next ones to the peer have none of more bytes.
+    case segmentsLimited(DomainPair, bytes: Int)
     /// A lane stopped: one of the two stores went back in time. Nothing was removed.
     case laneStopped(DomainPair, lane: String, reason: String)
     /// The peer's store went back in time: entries that it had acknowledged are sent again; `lost` before them are not kept any
@@ -45,6 +47,7 @@ public enum Diagnostic: Sendable, Equatable {
     /// The store had the format of an earlier version; so many rows were written anew.
     case storeMigrated(fromSchema: UInt32, rows: Int)
     case diskReserveReached(freeBytes: Int64)
+    case diskFloorReached(freeBytes: Int64)
     case diskReserveLeft(freeBytes: Int64)
     case routingLoop(JID)
     case accountChanged(JID, what: String)
@@ -57,11 +60,11 @@ public enum Diagnostic: Sendable, Equatable {
         case .sessionBound, .sessionResumed, .sessionEnded, .peerAccepted, .linkUp, .accountChanged,
             .repeatedMessageIgnored:
             .info
-        case .linkDown, .loginRefused, .peerRefused, .numberOutOfOrder, .diskReserveLeft, .queueChanged,
+        case .linkDown, .segmentsLimited, .loginRefused, .peerRefused, .numberOutOfOrder, .diskReserveLeft, .queueChanged,
             .storeMigrated:
             .notice
         case .newEpoch, .clockBehind, .entryExpired, .laneResynced, .sentAgain, .historiesParted: .warning
-        case .entryHeld, .laneStopped, .endedEpoch, .diskReserveReached, .routingLoop: .error
+        case .entryHeld, .laneStopped, .endedEpoch, .diskReserveReached, .diskFloorReached, .routingLoop: .error
         }
     }
 }

@@ -40,10 +40,16 @@ public struct DialRequest: Sendable, Equatable {
     public var pair: DomainPair
     /// What the stream is for.
     public var purpose: Purpose
-    /// Used when the resolver fails (never when it says that the domain does not exist).
+    /// Used when the resolver fails or denies the domain, of which it is known then that it existed; not when the domain itself says
+    /// that it offers no service.
     public var remembered: [RememberedEndpoint]
     /// Milliseconds since they worked, for the operator.
     public var rememberedAge: Int64 = 0
+    /// How long the attempt may hang, milliseconds: so long without a connection to any of the addresses, or five times as long
+    /// without a word from the server that was reached, and it has failed. nil: as long as any.
+    public var patience: Int64?
+    /// The largest segments that the connection may have, bytes; nil for what the line says.
+    public var segmentLimit: UInt16?
     /// Dialback is not acceptable: configured, or this peer once showed a verified certificate.
     public var requiresCertificate: Bool
 

@@ -14,8 +14,8 @@ public enum Notice: Sendable, Equatable {
 
     // From sessions
 
-    /// Whoever is behind the link of this pair has become unavailable, since then; nil: the line is there again.
-    case lineCut(DomainPair, since: WallTime?)
+    /// The line to a peer is another to its people than before; until this is told it was not reached.
+    case lineChanged(DomainPair, LineState)
     /// A session is available and has asked for the roster, or has just got it anew: it can be shown what no account owns. With
     /// `isRestored` it was there before the server was started, and asks for nothing.
     case sessionBecameReady(SessionID, JID, AccountName, isRestored: Bool)
@@ -23,6 +23,9 @@ public enum Notice: Sendable, Equatable {
     case sessionLeft(SessionID)
     /// An account has given up a contact of its own.
     case contactRemoved(AccountName, contact: JID)
+
+    /// The server stops: all clients have been sent away.
+    case sessionsDismissed
 
     // From accounts
 
@@ -41,12 +44,24 @@ public enum Notice: Sendable, Equatable {
     case sharedItemsChanged(RosterSource, [SharedRosterItem])
 }
 
+/// The line to a peer, as people are told of it.
+public enum LineState: Sendable, Equatable {
+    /// Whoever is there can be reached.
+    case up
+    /// Nobody there can be reached, since then.
+    case cut(since: WallTime)
+    /// It was not up since the start of the server: how things are there is not known, so nobody is called available.
+    case unreached
+}
+
 /// What one part of the site wants to have from another, or done by it.
 public enum Question: Sendable, Equatable {
     /// Somebody there was seen, or is waited for: a link that is not up is tried.
     case reachPeer(DomainPair)
     /// How many messages of an account wait for these peers; answered to the session that is shown the offices.
     case waitingMessages(SessionID, of: JID, on: [DomainPair])
+    /// Somebody writes to an office, whose contact answers how things are there and how many of his messages wait.
+    case officeAnswer(to: Stanza, SessionID, on: DomainPair)
     /// Messages of the requester that wait for other offices: these are cancelled, or all are listed.
     case ownEntries(QueueQuestion)
 }

@@ -6,16 +6,16 @@ public struct OwnEntry: Sendable, Equatable {
     public var id: String
     /// The addressee.
     public var to: JID
-    /// The size of the content.
-    public var bytes: Int
+    /// How it begins.
+    public var words: String
     /// Milliseconds since the stanza was taken over.
     public var age: Int64
 
     /// A row.
-    public init(id: String, to: JID, bytes: Int, age: Int64) {
+    public init(id: String, to: JID, words: String, age: Int64) {
         self.id = id
         self.to = to
-        self.bytes = bytes
+        self.words = words
         self.age = age
     }
 }

@@ -84,7 +84,7 @@ public struct RequestScope: OptionSet, Sendable, Hashable {
     public static let ownAccount = RequestScope(rawValue: 1)
     /// The account of a contact, who lets the asker see its presence.
     public static let contact = RequestScope(rawValue: 2)
-    /// Somebody else's account: that it exists is nobody's business (XEP-0030 §8).
+    /// Somebody else's account, or none: that it exists is nobody's business (XEP-0030 §8).
     public static let stranger = RequestScope(rawValue: 4)
     /// One of our domains.
     public static let host = RequestScope(rawValue: 8)
@@ -134,7 +134,7 @@ public struct Request: Sendable {
     public let payload: Element
     /// To whom it goes, one of the set.
     public let scope: RequestScope
-    /// The account that it is about; nil for a request to a domain.
+    /// The account that it is about; nil for a request to a domain, or to an account that does not exist.
     public let account: AccountName?
     /// The host that it is about; nil for a request to an account.
     public let host: Host?
@@ -167,6 +167,8 @@ public enum Answer: Sendable {
     case result(Element? = nil)
     /// Not done. The second element is the service's own condition beside that of RFC 6120 (§8.3.2).
     case error(StanzaError, Element? = nil)
+    /// Not done, about what is shown beside the error (RFC 6120 §8.3.1).
+    case refusal(of: Element, StanzaError)
     /// Another part has to be asked before.
     case ask(Question)
     /// It is answered by other means.

@@ -69,6 +69,16 @@ public enum SiteEvent: Sendable {
     case shutdownRequested
 }
 
+extension SiteEvent {
+    /// The bytes of a stanza that came with it, which may be to be kept.
+    public var stanzaBytes: Int {
+        switch self {
+        case .client(_, .stanza(let stanza)), .server(_, .stanza(let stanza)): stanza.content.count
+        default: 0
+        }
+    }
+}
+
 /// An address that led to a domain before.
 public struct RememberedEndpoint: Sendable, Hashable {
     /// An IPv4 or IPv6 address in words.

@@ -1,3 +1,4 @@
+import MartletPrimitives
 import MartletStore
 import XMPPAddress
 
@@ -25,7 +26,7 @@ public struct SitePolicy: Sendable, Equatable {
 
     /// The defaults for a site that serves these hosts.
     public init(hosts: [Host]) {
-        precondition(!hosts.isEmpty, "a site serves at least one domain")
+        require(!hosts.isEmpty, "a site serves at least one domain")
         self.hosts = hosts
     }
 
@@ -48,9 +49,10 @@ public struct ClientPolicy: Sendable, Equatable {
     public var resourcesPerAccount = 32
     /// Stanzas kept for a detached session before it is given up: 1,000 is a long meeting's worth.
     public var unacknowledgedStanzas = 1000
-    /// A client is asked for a proof (`<r/>`, or a ping without stream management) this long after a message, milliseconds:
-    /// what is said meanwhile shares the question. Whoever breaks off before may see these messages again.
-    public var fenceDelay: Int64 = 4000
+    /// A client is asked for a proof (`<r/>`, or a ping without stream management) with the first message after such a pause, and then
+    /// no more often than this, milliseconds: what is said meanwhile shares the question. Whoever breaks off before it is answered may
+    /// see these messages again: with the way there and back and to the disk no more than what came within a second.
+    public var fenceDelay: Int64 = 800
     /// A session that answers no ping is believed after this long without a socket error, milliseconds.
     public var fenceTimeout: Int64 = 30_000
 
@@ -130,6 +132,9 @@ public struct LimitsPolicy: Sendable, Equatable {
     public var mailboxMessages = 10_000
     /// Roster items per account: the largest office directory with room to spare.
     public var rosterItems = 5000
+    /// Bytes of a roster item as clients see it: an address, a name and a dozen groups. With the number of items it bounds the largest
+    /// answer there is, which must fit in what may wait for a connection.
+    public static let rosterItemBytes = 8 << 10
     /// Subscription requests waiting for an account.
     public var pendingSubscriptions = 1000
     /// Failed logins per account within the window; then `temporary-auth-failure`. A person mistypes a few times.
@@ -144,6 +149,9 @@ public struct LimitsPolicy: Sendable, Equatable {
     public var pendingDialbacksPerAddress = 64
     /// Free bytes under the store below which new durable stanzas are refused with `resource-constraint`.
     public var diskReserve: Int64 = 512 << 20
+    /// Free bytes below which nothing more is kept, not even for a moment: the reserve is for what people who are both here say to
+    /// each other, and for what frees the disk. Four batches of the largest size that the runtime makes.
+    public var diskFloor: Int64 = 64 << 20
 
     /// The defaults.
     public init() {}

@@ -21,6 +21,8 @@ public enum SessionTimer: Sendable, Equatable {
     case answer(SessionID)
     /// The presence of a peer's people: its grace is over, a slice is due, or answers should have come.
     case peerPresence(PeerPresenceTimer, peer: PeerPlace, generation: UInt64)
+    /// Whoever was asked for a last acknowledgement has had time to answer.
+    case farewell(generation: UInt64)
     /// The next slice of roster pushes after items that no account owns have changed.
     case sharedItems(generation: UInt64)
 }
@@ -47,6 +49,8 @@ public enum LinkTimer: Sendable, Equatable {
     case dialbackTimeout(DialID)
     /// A link that is up and idle is asked for a sign of life.
     case keepAlive(LinkID, generation: UInt64)
+    /// A link that nobody may need any more was not used for a time.
+    case forget(LinkID, generation: UInt64)
     /// The next slice of counting whose messages wait on a link.
     case census(LinkID, generation: UInt64)
 }
@@ -76,4 +80,8 @@ public enum PeerPresenceTimer: Sendable, Equatable {
     case slice
     /// Whoever has not answered the probes of a refresh is not there.
     case answers
+    /// A peer that sessions from before the start need should have been reached.
+    case reached
+    /// Subscriptions that nobody there has answered are to be asked for again.
+    case requests
 }

@@ -55,8 +55,8 @@ public final class Turn {
     public private(set) var questions: [Question] = []
     /// Timers to be set.
     public private(set) var timers: [(timer: SiteTimer, at: Instant)] = []
-    /// Whether new durable stanzas must be refused: the disk's reserve is reached.
-    public private(set) var isBelowReserve = false
+    /// How much room there is for new durable stanzas.
+    public private(set) var room = DiskRoom.ample
 
     private var lazyWrites = 0
     private let writesBefore: Int
@@ -64,16 +64,23 @@ public final class Turn {
     /// A turn inside `store`'s transaction.
     public init(
         now: Instant, wall: WallTime, random: RandomStream, store: any KeyValueTransaction, policy: SitePolicy,
-        isBelowReserve: Bool = false
+        room: DiskRoom = .ample
     ) {
         self.now = now
         self.wall = wall
         self.random = random
         self.store = store
         self.policy = policy
-        self.isBelowReserve = isBelowReserve
+        self.room = room
         writesBefore = store.writes
     }
+
+    /// Whether new durable stanzas must be refused, but for what is gone again as soon as somebody who is here has it: the disk's
+    /// reserve is reached.
+    public var isBelowReserve: Bool { room != .ample }
+
+    /// Whether those must be refused too.
+    public var isBelowFloor: Bool { room == .none }
 
     /// Whether anything was written that has to be on disk before the effects leave.
     public var isBinding: Bool { store.writes - writesBefore > lazyWrites }
@@ -196,6 +203,6 @@ extension Turn {
     /// For the site: the policy changed in this turn.
     public func adopt(_ policy: SitePolicy) { self.policy = policy }
 
-    /// For the site: the disk's reserve was reached or left in this turn.
-    public func setBelowReserve(_ isBelowReserve: Bool) { self.isBelowReserve = isBelowReserve }
+    /// For the site: the disk's reserve or its floor was reached or left in this turn.
+    public func setRoom(_ room: DiskRoom) { self.room = room }
 }

@@ -1,3 +1,4 @@
+import MartletPrimitives
 import TOMLKit
 
 /// One TOML text while it is being turned into values: its tables, its lines, and what was found wrong with it so far.
@@ -76,7 +77,7 @@ final class Document {
     }
 
     private var errors: ConfigurationErrors {
-        precondition(!problems.isEmpty, "\(file) was refused without a reason")
+        require(!problems.isEmpty, "\(file) was refused without a reason")
         return ConfigurationErrors(problems: problems.sorted { ($0.line, $0.path) < ($1.line, $1.path) })
     }
 }

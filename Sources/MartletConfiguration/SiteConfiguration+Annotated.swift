@@ -101,11 +101,11 @@ extension SiteConfiguration {
             # How many accounts may be created that way in a minute, on the whole site. Default 20: a class on its first day.
             registrations_per_minute = 20
 
-            # How clients may authenticate (SASL mechanisms), the preferred first. Those ending in -PLUS also prove that nobody
-            # stands in the middle. Default: all that work with a password. PLAIN is offered under TLS only, unless a listener says
-            # otherwise.
+            # How clients may authenticate (SASL mechanisms), the preferred first; what is not named is neither offered nor accepted.
+            # Those ending in -PLUS also prove that nobody stands in the middle; each is named by itself. Default: all that work with
+            # a password. PLAIN is offered under TLS only, unless a listener says otherwise.
             sasl_mechanisms = [
-                "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "PLAIN",
+                "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN",
             ]
 
             # How long a session whose connection was lost waits to be resumed (XEP-0198); until then its owner does not seem to
@@ -162,12 +162,14 @@ extension SiteConfiguration {
             delay_warning = "4h"
 
             # How long to wait between attempts to connect: at first, and at most; it doubles in between. Defaults "1s" and "60s": a
-            # line that returns is used within a minute, and a server that is gone is not pestered.
+            # line that returns is used within a minute, and a server that is gone is not pestered. A server of the company's (below)
+            # that does not answer is always called again after the first of the two.
             retry_minimum = "1s"
             retry_maximum = "60s"
 
-            # How long another server may leave unacknowledged what it was sent before the stream is given up as dead. Default
-            # "30s": longer than any round trip, shorter than anyone's patience.
+            # How long another server may leave unacknowledged what it was sent before the stream is given up as dead, at most: a line
+            # that has shown that it is faster gets three times what it needs, and two seconds at least. Default "30s": longer than any
+            # round trip, shorter than anyone's patience.
             ack_timeout = "30s"
 
             # How long the link to another server may be down before its people are shown as unavailable ("cut off since 10:32"), 0s
@@ -237,8 +239,9 @@ extension SiteConfiguration {
             # one needs more.
             connections_per_address = 100
 
-            # The most failed logins to one account, and from one IPv4 address or one /64 of IPv6, within a time; beyond it logins
-            # are refused without looking. Defaults 10 and 50 in "5m": a guesser gets 3,000 guesses a day at an account.
+            # The most failed logins from one IPv4 address or one /64 of IPv6, to one account and to all of them, within a time;
+            # beyond it logins are refused without looking. Defaults 10 and 50 in "5m": 3,000 guesses a day at an account. From ten such
+            # addresses on, an account is open only where its owner has logged in from before.
             failed_logins_per_account = 10
             failed_logins_per_address = 50
             failed_login_window = "5m"
@@ -247,19 +250,24 @@ extension SiteConfiguration {
             # the server busy, too little for one client to keep others waiting.
             unhandled_stanzas_per_connection = 64
 
-            # The most bytes that wait for a connection that reads too slowly; then it is closed and its session waits for
-            # resumption. Default "1MiB": a second of a slow mobile line.
+            # The most bytes that wait for a connection that does not read: beyond it, and when nothing has moved for ten seconds, it
+            # is closed and its session waits for resumption. While it reads, however slowly, an answer may be larger: up to this and
+            # roster_items times 8 KiB, or the largest stanza. Default "1MiB": a second of a slow mobile line.
             outbound_bytes_per_connection = "1MiB"
 
-            # The free disk space below which nothing new is taken over (senders are told). Default "512MiB": what is under way can
-            # still be finished, and an administrator still has room to act.
+            # The free disk space below which nothing new is taken over (senders are told), but for what people who are here say to
+            # each other: it leaves the disk as soon as they have it. Default "512MiB": what is under way can still be finished, and an
+            # administrator still has room to act.
             disk_reserve = "512MiB"
+
+            # The free disk space below which they too must wait. Default "64MiB": four times the most that one commit writes.
+            disk_floor = "64MiB"
 
             # The most the database can grow to. It takes address space, not disk space. Default "256GiB": more than the disk of a
             # branch office.
             map_size = "256GiB"
 
-            # The most contacts of one account. Default 1000.
+            # The most contacts of one account, each of 8 KiB at most. Default 1000.
             roster_items = 1000
 
             # The most messages kept for one account while it is offline; beyond it senders are told. Default 1000: a month of

@@ -5,9 +5,9 @@ extension SiteConfiguration {
         public var allowsInBandRegistration = false
         /// How many accounts may be created that way in a minute, on the whole site.
         public var registrationsPerMinute = 20
-        /// The SASL mechanisms offered, the preferred first.
+        /// The SASL mechanisms offered and accepted, each by itself, the preferred first.
         public var saslMechanisms = [
-            "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "PLAIN",
+            "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN",
         ]
         /// How long a session without connection waits for resumption (XEP-0198 §5).
         public var resumptionTimeout = Duration.seconds(300)
@@ -16,7 +16,7 @@ extension SiteConfiguration {
 
         /// Every mechanism a server of this version has.
         static let knownMechanisms = [
-            "SCRAM-SHA-256-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-1", "PLAIN",
+            "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN",
         ]
 
         /// The defaults.

@@ -15,7 +15,7 @@ extension SiteConfiguration {
         public var preauthenticationTime = Duration.seconds(30)
         /// The most connections from one IPv4 address, or one /64 of IPv6.
         public var connectionsPerAddress = 100
-        /// The most failed logins to one account within `failedLoginWindow`.
+        /// The most failed logins from one address to one account within `failedLoginWindow`.
         public var failedLoginsPerAccount = 10
         /// The most failed logins from one IPv4 address, or one /64 of IPv6, within `failedLoginWindow`.
         public var failedLoginsPerAddress = 50
@@ -25,8 +25,10 @@ extension SiteConfiguration {
         public var unhandledStanzasPerConnection = 64
         /// The most bytes that wait for a slow connection; its session hibernates there.
         public var outboundBytesPerConnection = 1 << 20
-        /// The free space below which nothing new is taken over.
+        /// The free space below which nothing new is taken over but what people who are here say to each other.
         public var diskReserve = 512 << 20
+        /// The free space below which nothing more is kept, not even for people who are here.
+        public var diskFloor = 64 << 20
         /// The address space of the database, which is the most it can grow to.
         public var mapSize = 256 << 30
         /// The most items of one roster.
@@ -64,6 +66,7 @@ extension SiteConfiguration {
             outboundBytesPerConnection = section.value(
                 "outbound_bytes_per_connection", .size((64 << 10)...(1 << 30)), default: outboundBytesPerConnection)
             diskReserve = section.value("disk_reserve", .size(0...(1 << 44)), default: diskReserve)
+            diskFloor = section.value("disk_floor", .size(0...(1 << 44)), default: diskFloor)
             mapSize = section.value("map_size", .size((16 << 20)...(1 << 46)), default: mapSize)
             rosterItems = section.value("roster_items", .integer(1...100_000), default: rosterItems)
             offlineMessagesPerAccount = section.value(

@@ -1,3 +1,4 @@
+import MartletPrimitives
 import COpenSSL
 
 /// A digest algorithm that XMPP asks for: SHA-1 for entity capabilities and SCRAM-SHA-1, SHA-256 for the rest, SHA-512 for
@@ -40,7 +41,7 @@ public enum Digest {
     public static func hash(_ algorithm: DigestAlgorithm, raw bytes: UnsafeRawBufferPointer) -> [UInt8] {
         [UInt8](unsafeUninitializedCapacity: algorithm.length) { result, count in
             let done = martlet_digest(algorithm.number, bytes.baseAddress, bytes.count, result.baseAddress)
-            precondition(done == 1, "OpenSSL could not compute a digest")
+            require(done == 1, "OpenSSL could not compute a digest")
             count = algorithm.length
         }
     }

@@ -1,3 +1,4 @@
+import MartletPrimitives
 import COpenSSL
 
 /// Message authentication with a key and a digest (RFC 2104).
@@ -19,7 +20,7 @@ public enum HMAC {
         [UInt8](unsafeUninitializedCapacity: algorithm.length) { result, count in
             let done = martlet_hmac(
                 algorithm.number, key.baseAddress, key.count, message.baseAddress, message.count, result.baseAddress)
-            precondition(done == 1, "OpenSSL could not compute an HMAC")
+            require(done == 1, "OpenSSL could not compute an HMAC")
             count = algorithm.length
         }
     }

@@ -1,3 +1,4 @@
+import MartletPrimitives
 import COpenSSL
 
 /// A key from a password, made expensive on purpose (RFC 8018 §5.2, with HMAC; `Hi()` of RFC 5802 §2.2).
@@ -8,14 +9,14 @@ public enum PBKDF2 {
     public static func derive(
         _ algorithm: DigestAlgorithm, password: [UInt8], salt: [UInt8], iterations: Int, length: Int
     ) -> [UInt8] {
-        precondition(iterations > 0 && length > 0, "PBKDF2 needs at least one iteration and one byte")
+        require(iterations > 0 && length > 0, "PBKDF2 needs at least one iteration and one byte")
         guard let iterations = Int32(exactly: iterations) else {
-            preconditionFailure("PBKDF2 with \(iterations) iterations")
+            ourFault("PBKDF2 with \(iterations) iterations")
         }
         return [UInt8](unsafeUninitializedCapacity: length) { result, count in
             let done = martlet_pbkdf2(
                 algorithm.number, password, password.count, salt, salt.count, iterations, result.baseAddress, length)
-            precondition(done == 1, "OpenSSL could not derive a key")
+            require(done == 1, "OpenSSL could not derive a key")
             count = length
         }
     }

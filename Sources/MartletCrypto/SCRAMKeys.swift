@@ -25,7 +25,7 @@ public struct SCRAMKeys: Sendable, Equatable {
 
     /// Keys for a password. Takes milliseconds: never on an event loop.
     ///
-    /// `password` is the UTF-8 of the password after preparation with the OpaqueString profile (RFC 8265 §4).
+    /// `password` is the UTF-8 of the password after preparation with SASLprep (RFC 4013, RFC 5802 §2.2).
     public init(
         algorithm: DigestAlgorithm, password: [UInt8], salt: [UInt8], iterations: Int = SCRAMKeys.defaultIterations
     ) {

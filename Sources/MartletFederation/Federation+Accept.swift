@@ -58,7 +58,7 @@ extension Federation {
         EntryTable.put(lane, number, entry, in: turn.store)
         if deadline.isEarly { expireEarly(lane, number, at: deadline.at, turn) }
         if !links[slot].timers.expiry { noteFirstWaiting(slot, turn) }
-        noteAccepted(number, slot, index, from: stanza.from, turn)
+        noteAccepted(number, slot, index, stanza, turn)
         if turn.policy.tracesEntries {
             let name = EntryTrace(links[slot].pair, links[slot].lanes[index].laneClass, number)
             turn.note(.entryAccepted(name, id: stanza.id ?? ""))

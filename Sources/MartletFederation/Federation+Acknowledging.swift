@@ -124,15 +124,17 @@ extension Federation {
         guard case .up(let connection) = links[slot].state, links[slot].stream?.foreign?.isManaged == true,
             let h = nonza["h"].flatMap({ UInt32($0) })
         else { return }
+        let before = links[slot].stream?.foreign?.unprovenCount
         guard let entries = links[slot].stream?.foreign?.counted(h) else {
             let error = StreamError(.undefinedCondition, text: "You acknowledged more stanzas than were sent")
+            streamEnds(.objection("it acknowledged more stanzas than were sent"), slot, turn)
             return turn.perform(.close(error), on: connection)
         }
         for (laneClass, number) in entries { acknowledge(slot, laneClass, upTo: number, by: .count, turn) }
-        if links[slot].stream?.foreign?.isProven == true {
+        if let foreign = links[slot].stream?.foreign, foreign.isProven || foreign.unprovenCount != before {
             heard(slot, turn)
         } else {
-            links[slot].stream?.life.heardInPart()
+            links[slot].stream?.life.answeredInVain(limit: turn.policy.federation.silenceTimeout)
         }
         links.touch(slot)
     }
@@ -147,12 +149,12 @@ extension Federation {
     /// An IQ answer from a peer's domain: true if it was the answer to a fence, which nobody else asked for.
     mutating func fenceAnswered(_ stanza: Stanza, _ pair: DomainPair, _ turn: Turn) -> Bool {
         guard let slot = links.id(of: pair), let id = stanza.id, stanza.from == pair.peer, stanza.to == pair.local,
-            links[slot].isUp, let fence = links[slot].stream?.foreign?.fence
+            let fences = links[slot].stream?.foreign?.fences, !fences.isEmpty || id.hasPrefix("fence-")
         else { return false }
-        guard let outstanding = fence.outstanding, constantLengthEqual(outstanding.id, id) else {
-            return id.hasPrefix("fence-")
-        }
-        let entries = links[slot].stream?.foreign?.fenceAnswered() ?? []
+        guard let index = fences.firstIndex(where: { constantLengthEqual($0.id, id) }) else { return id.hasPrefix("fence-") }
+        links[slot].pace.answered(after: turn.now - fences[index].raisedAt)
+        links[slot].fenceReturned()
+        let entries = links[slot].stream?.foreign?.fenceAnswered(index) ?? []
         for (laneClass, number) in entries { acknowledge(slot, laneClass, upTo: number, by: .fence, turn) }
         heard(slot, turn)
         links.touch(slot)
@@ -167,6 +169,7 @@ extension Federation {
     mutating func closeAnswered(_ slot: LinkID, _ turn: Turn) {
         guard case .closing = links[slot].state, let entries = links[slot].stream?.foreign?.closeAnswered() else { return }
         for (laneClass, number) in entries { acknowledge(slot, laneClass, upTo: number, by: .close, turn) }
+        links[slot].closeAnswered(at: turn.now, limit: turn.policy.federation.windowBytes)
     }
 
     /// Entries up to `number` are the peer's. Removing them may be lost in a crash: the peer says it again.
@@ -184,10 +187,12 @@ extension Federation {
             let underWay = links[slot].lanes[index].inFlight
             let carried = links[slot].lanes[index].acknowledged(upTo: number, tag: tag)
             let entries = underWay - links[slot].lanes[index].inFlight
-            if let carried {
+            // What closing proves was there long before.
+            if let carried, proof != .close {
+                let delay = turn.now - carried.writtenAt
+                links[slot].pace.acknowledged(carried.bytes, after: delay, at: turn.now)
                 links[slot].stream?.window.acknowledged(
-                    carried.bytes, after: turn.now - carried.writtenAt, isWanted: isWanted,
-                    limit: turn.policy.federation.windowBytes)
+                    carried.bytes, after: delay, isWanted: isWanted, limit: turn.policy.federation.windowBytes)
             }
             if proof != .have { links[slot].lanes[index].row?.provenOtherwise = true }
             links[slot].lanes[index].row?.proven[proof] += number - row.acked

@@ -31,6 +31,7 @@ extension Federation {
     /// as one is awaited from a busy one.
     mutating func keepAlive(_ slot: LinkID, _ turn: Turn) {
         guard links[slot].isUp else { return }
+        addressesWorked(slot, turn)
         probe(slot, turn)
         scheduleKeepAlive(slot, turn)
     }

@@ -16,6 +16,7 @@ extension Federation {
         case .listLinks: .links(linkRows(turn))
         case .showLink(let peer, let local): showLink(peer, from: local, turn)
         case .retryLinks(let peer): retry(peer, turn)
+        case .forgetCertificate(let peer): forgetCertificate(peer, turn)
         case .listQueue(let filter, let cursor): .queue(queuePage(filter, after: cursor, turn))
         case .listAges(let cursor): .ages(queueAges(after: cursor, turn))
         case .holdEntries(let claims): .desk(hold(claims, turn))
@@ -71,9 +72,11 @@ extension Federation {
     }
 
     /// Why it is not known which link is meant, in words for the operator.
-    struct LinkUnknown: Error {
+    struct LinkUnknown: Error, CustomStringConvertible {
         /// The words.
         var words: String
+
+        var description: String { words }
     }
 
     private func showLink(_ peer: JID, from local: JID?, _ turn: Turn) -> CommandAnswer {
@@ -81,6 +84,23 @@ extension Federation {
         case .success(let slot): .link(linkDetails(slot, turn))
         case .failure(let unknown): .refused(unknown.words)
         }
+    }
+
+    /// A peer that has shown a certificate is never believed for less (``requiresCertificate(_:_:_:)``). Where it has none any more
+    /// that we can verify, only a human can say that it is still the same.
+    private mutating func forgetCertificate(_ peer: JID, _ turn: Turn) -> CommandAnswer {
+        guard let number = AddressTable.number(of: peer, in: turn.store) else {
+            return .refused("nothing is known of \(peer)")
+        }
+        var row = PeerTable.row(number, in: turn.store)
+        guard row.showedCertificate else { return .refused("\(peer) never showed a certificate that verified") }
+        row.showedCertificate = false
+        PeerTable.update(number, row, in: turn.store)
+        for slot in links.ids where links[slot].pair.peer == peer && !links[slot].isUp { retry(slot, turn) }
+        let still = requiresCertificate(peer, row, turn)
+        return .done(
+            "forgotten that \(peer) showed a certificate"
+                + (still ? "; the configuration demands one all the same" : ": dialback is enough until it shows one again"))
     }
 
     /// Everything about a link.
@@ -103,6 +123,8 @@ extension Federation {
         details.addressesAge = known.endpoints.isEmpty ? 0 : max(1, turn.now - known.endpointsSeen)
         details.showedCertificate = known.showedCertificate
         details.healing = healingWords(slot, turn)
+        details.segmentLimit = Int(segmentLimit(of: known, turn) ?? 0)
+        details.detour = links[slot].detour
         return details
     }
 

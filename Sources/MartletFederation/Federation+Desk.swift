@@ -57,8 +57,9 @@ extension Federation {
             EntryTable.put(lane, number, entry, in: turn.store)
             // It expires before what stands before it.
             expireEarly(lane, number, at: entry.deadline, turn)
-            noteAccepted(
-                number, slot, index, from: StanzaLog.stanza(held.logSequence, in: turn.store)?.stanza.from, turn)
+            if let stanza = StanzaLog.stanza(held.logSequence, in: turn.store)?.stanza {
+                noteAccepted(number, slot, index, stanza, turn)
+            }
             links[slot].held -= 1
             changed.append(slot)
         }

@@ -24,6 +24,7 @@ extension Federation {
             turn.note(.peerRefused(pair, reason: reason))
             return turn.perform(.dialbackVerdict(pair, .error(.policyViolation, words: reason)), on: connection)
         }
+        peerIsHeard(pair, turn)
         let pendingHere = inbound[connection]?.pendingDialbacks ?? 0
         let pendingThere = dialbacksByAddress[address] ?? 0
         guard pendingHere < turn.policy.limits.pendingDialbacksPerStream,

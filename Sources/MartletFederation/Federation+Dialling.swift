@@ -9,6 +9,29 @@ import XMPPXML
 extension Federation {
     /// Addresses that worked are believed for a day when DNS is dead.
     private static let endpointLifetime: Int64 = 86_400_000
+    /// How often it is written down that they still work, milliseconds: an hour is little of a day, and a row an hour costs nothing.
+    private static let endpointNotice: Int64 = 3_600_000
+
+    /// How long the operator can see what became of a domain that nobody waits for any more, milliseconds: long enough to look
+    /// after a complaint.
+    private static let forgettingTime: Int64 = 3_600_000
+
+    /// A link that nobody may need any more rests: it is forgotten after a time.
+    mutating func forgetLater(_ slot: LinkID, _ turn: Turn) {
+        guard links[slot].isForgettable else { return }
+        turn.schedule(.link(.forget(slot, generation: links[slot].generation)), after: Self.forgettingTime)
+    }
+
+    /// Nothing has happened on the link since then.
+    mutating func forget(_ slot: LinkID) {
+        if links[slot].isForgettable { links.forgotten(slot) }
+    }
+
+    /// Whether an address of the peer worked within the last day.
+    func wasReachedLately(_ peer: JID, _ turn: Turn) -> Bool {
+        let row = peerRow(peer, turn)
+        return row.wasReached && turn.now - row.endpointsSeen < Self.endpointLifetime
+    }
 
     /// Begins an attempt unless one is under way or due.
     mutating func dialIfResting(_ slot: LinkID, _ turn: Turn) {
@@ -45,14 +68,23 @@ extension Federation {
     /// What the network needs to know to make an attempt.
     func request(_ id: DialID, _ pair: DomainPair, _ purpose: DialRequest.Purpose, _ turn: Turn) -> DialRequest {
         let row = peerRow(pair.peer, turn)
-        let isFresh = turn.now - row.endpointsSeen < Self.endpointLifetime
+        let isFresh = wasReachedLately(pair.peer, turn)
         let needsCertificate = requiresCertificate(pair.peer, row, turn)
         var request = DialRequest(
             id: id, pair: pair, purpose: purpose,
             remembered: isFresh ? row.endpoints.map(RememberedEndpoint.init) : [],
             requiresCertificate: purpose == .link && needsCertificate)
         request.rememberedAge = turn.now - row.endpointsSeen
+        request.patience = patience(with: pair, turn)
+        request.segmentLimit = segmentLimit(of: row, turn)
         return request
+    }
+
+    /// How long an attempt to reach one of our offices may hang; nil for all others.
+    private func patience(with pair: DomainPair, _ turn: Turn) -> Int64? {
+        guard turn.policy.federation.knownPeers.contains(pair.peer) else { return nil }
+        guard let slot = links.id(of: pair) else { return LinePace.shortest }
+        return links[slot].reach.patience(of: links[slot].pace)
     }
 
     /// Whether a peer may not prove itself by dialback: configuration says so, or it has shown a certificate before, which is
@@ -81,7 +113,7 @@ extension Federation {
     mutating func begin(
         _ slot: LinkID, _ connection: ConnectionID, openedBy opener: LinkStream.Opener, foreign: ForeignCarrier?, _ turn: Turn
     ) {
-        links.streamBegan(slot, on: connection, openedBy: opener, foreign: foreign)
+        links.streamBegan(slot, on: connection, openedBy: opener, at: turn.now, foreign: foreign)
         if let foreign {
             beginForeign(slot, connection, isManaged: foreign.isManaged, turn)
         } else {
@@ -99,6 +131,7 @@ extension Federation {
         for index in links[slot].lanes.indices where links[slot].lanes[index].row?.provenOtherwise == true {
             beginEpoch(slot, index, turn)
         }
+        links[slot].stream?.life.questionPut(at: turn.now)
         turn.perform(.send(askNonza(links[slot].pair, turn)), on: connection)
         expectAnswer(slot, turn)
     }
@@ -126,6 +159,18 @@ extension Federation {
         row.endpoints = endpoints.map {
             PeerRow.Endpoint(address: $0.address, port: $0.port, directTLS: $0.directTLS)
         }
+        row.endpointsSeen = turn.now
+        turn.lazily { PeerTable.update(number, row, in: turn.store) }
+    }
+
+    /// A stream that we opened was in use until now: the addresses that led to it are good from now on, not since it began, which may
+    /// be long ago.
+    mutating func addressesWorked(_ slot: LinkID, _ turn: Turn) {
+        guard links[slot].stream?.opener == .us, !links[slot].isUpUntold,
+            let number = AddressTable.number(of: links[slot].pair.peer, in: turn.store)
+        else { return }
+        var row = PeerTable.row(number, in: turn.store)
+        guard !row.endpoints.isEmpty, turn.now - row.endpointsSeen >= Self.endpointNotice else { return }
         row.endpointsSeen = turn.now
         turn.lazily { PeerTable.update(number, row, in: turn.store) }
     }

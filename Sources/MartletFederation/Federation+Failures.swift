@@ -10,9 +10,18 @@ enum LinkFailure: Equatable {
     /// An attempt to reach the peer.
     case attempt(DialFailure)
     /// The stream that carried the link, in whichever way; words for the operator.
-    case stream(String)
+    case stream(String, Setback)
     /// Our patience with a stranger: something has waited for it too long, whatever the attempts said.
     case patience
+
+    /// What it is for the next attempt.
+    var setback: Setback {
+        switch self {
+        case .attempt(.unreachable), .patience: .noAnswer
+        case .attempt(.refused), .attempt(.serviceNotOffered), .attempt(.noSuchDomain): .rebuff
+        case .stream(_, let setback): setback
+        }
+    }
 }
 
 /// What decides about a failure besides itself.
@@ -25,6 +34,8 @@ struct FailureCircumstances: Equatable {
     var hasProvenStream = false
     /// Something waits for the peer, or it is one of our offices.
     var isNeeded = true
+    /// It was reached within the last day: people here may be waiting to see its people.
+    var wasReachedLately = false
 }
 
 /// What follows for a link when an attempt or a stream fails.
@@ -37,8 +48,8 @@ enum FailureOutcome: Equatable {
     /// once. With `answersBeside`, what waited beside the lanes for this attempt is answered to its senders with
     /// `remote-server-timeout`; without, it waits for the next attempt too.
     case backOff(answersBeside: Bool)
-    /// Transient, and nothing wants another stream before something is sent: the rest of the site is told that the link is
-    /// lost.
+    /// Transient, and nothing wants another stream before something is sent or the peer shows itself: the rest of the site is told
+    /// that the link is lost, or that it fails.
     case rest
     /// Permanent: everything that waits is answered to its senders with this error. Nothing is tried before
     /// somebody writes there again.
@@ -46,15 +57,18 @@ enum FailureOutcome: Equatable {
 
     /// The rule.
     init(of failure: LinkFailure, _ circumstances: FailureCircumstances) {
+        // With nothing to bring there, it is called again only while people may be missed there.
+        let again: FailureOutcome =
+            circumstances.isNeeded || circumstances.wasReachedLately ? .backOff(answersBeside: true) : .rest
         switch failure {
         case .attempt(.unreachable), .attempt(.refused):
-            self = .backOff(answersBeside: true)
+            self = again
         case .attempt(.serviceNotOffered):
-            self = circumstances.isStranger ? .giveUp(StanzaError(.remoteServerNotFound)) : .backOff(answersBeside: true)
+            self = circumstances.isStranger ? .giveUp(StanzaError(.remoteServerNotFound)) : again
         case .attempt(.noSuchDomain):
             self =
                 if !circumstances.isStranger {
-                    .backOff(answersBeside: true)
+                    again
                 } else if circumstances.absences < 2 {
                     // The first absence is asked about again before any sender is told.
                     .backOff(answersBeside: false)
@@ -81,7 +95,7 @@ extension Federation {
             return dialbackEnded(id, .error(.remoteServerTimeout, words: failure.words), turn)
         }
         dials[id] = nil
-        guard links[slot].state == .dialling(id) else { return }
+        guard links[slot].state == .dialling(id), !isShuttingDown else { return }
         links[slot].attemptFailed(failure)
         if adopt(slot, turn) { return }
         follow(.attempt(failure), slot, turn)
@@ -90,6 +104,7 @@ extension Federation {
     /// The stream that carried the link is gone; no repair exists but another stream (S4). What it carried in lanes is sent
     /// again there; the requests beside them are answered now. A site that is closing its streams goes no further.
     mutating func streamLost(_ slot: LinkID, _ reason: String, _ turn: Turn) {
+        addressesWorked(slot, turn)
         guard let lost = links.streamLost(slot) else { return }
         forgetReturnWays(lost.connection)
         for request in lost.requests {
@@ -97,8 +112,14 @@ extension Federation {
             turn.bounce(stanza, StanzaError(.remoteServerTimeout))
         }
         guard !isShuttingDown, !adopt(slot, turn) else { return }
-        follow(.stream(reason), slot, turn)
+        if lost.isProven, circumstances(slot, turn).isNeeded { return dial(slot, turn) }
+        let setback: Setback =
+            lost.wasRebuffed ? .rebuff : turn.now - lost.beganAt < Self.shortLife ? .shortLife : .loss
+        follow(.stream(reason, setback), slot, turn)
     }
+
+    /// A stream that is lost sooner was none, milliseconds.
+    private static let shortLife: Int64 = 30_000
 
     /// Ten minutes with a domain that never answered.
     mutating func strangerTimedOut(_ slot: LinkID, _ turn: Turn) {
@@ -112,15 +133,15 @@ extension Federation {
         let reason =
             switch failure {
             case .attempt(let failure): failure.words
-            case .stream(let words): words
+            case .stream(let words, _): words
             case .patience: links[slot].reach.lastError
             }
         switch FailureOutcome(of: failure, circumstances(slot, turn)) {
         case .backOff(let answersBeside):
             if answersBeside { failVolatile(slot, StanzaError(.remoteServerTimeout), turn) }
-            backOff(slot, reason, turn)
+            backOff(slot, reason, failure.setback, turn)
         case .rest:
-            rest(slot, reason, turn)
+            rest(slot, after: failure, reason, turn)
         case .giveUp(let error):
             giveUp(slot, error, reason, turn)
         }
@@ -131,24 +152,41 @@ extension Federation {
         return FailureCircumstances(
             isStranger: links[slot].reach.isStranger, absences: links[slot].reach.absences,
             hasProvenStream: provenStreams[pair] != nil,
-            isNeeded: links[slot].waiting > 0 || turn.policy.federation.knownPeers.contains(pair.peer))
+            isNeeded: links[slot].waiting > 0 || turn.policy.federation.knownPeers.contains(pair.peer),
+            wasReachedLately: wasReachedLately(pair.peer, turn))
     }
 
-    /// Waits with jitter (``Reach/pause(from:upTo:draw:)``).
-    private mutating func backOff(_ slot: LinkID, _ reason: String, _ turn: Turn) {
-        let pause = links[slot].reach.pause(
-            from: turn.policy.federation.retryMinimum, upTo: turn.policy.federation.retryMaximum, draw: turn.random.next())
-        links[slot].pauseBegan(until: turn.now + pause, after: reason)
+    /// Waits with jitter (``Reach/pause(from:upTo:isOffice:after:draw:)``).
+    private mutating func backOff(_ slot: LinkID, _ reason: String, _ setback: Setback, _ turn: Turn) {
+        let federation = turn.policy.federation
+        let reach = links[slot].reach
+        let pause = reach.pause(
+            from: federation.retryMinimum, upTo: federation.retryMaximum,
+            isOffice: federation.knownPeers.contains(links[slot].pair.peer), after: setback,
+            draw: turn.random.next())
+        links[slot].pauseBegan(until: turn.now + pause, after: reason, setback)
         turn.schedule(.link(.retry(slot, generation: links[slot].generation)), after: pause)
-        turn.note(.linkDown(links[slot].pair, reason: reason, retryAfter: pause))
+        awaitSign(of: links[slot].pair, turn)
+        // The same is said more and more rarely: an office that is called all the time would fill the log.
+        if reason != reach.lastError || reach.failures & (reach.failures + 1) == 0 {
+            turn.note(.linkDown(links[slot].pair, reason: reason, retryAfter: pause))
+        }
         noteFailing(slot, turn)
     }
 
-    /// Nobody misses the stream.
-    private mutating func rest(_ slot: LinkID, _ reason: String, _ turn: Turn) {
-        links[slot].rested(after: reason)
+    /// Nobody misses the stream. That one ended is no trouble; that none came to be is what the operator is shown until the link is
+    /// used or forgotten.
+    private mutating func rest(_ slot: LinkID, after failure: LinkFailure, _ reason: String, _ turn: Turn) {
         turn.note(.linkDown(links[slot].pair, reason: reason, retryAfter: 0))
-        turn.notify(.linkChanged(LinkChange(links[slot].pair, .lost)))
+        if case .stream = failure {
+            links[slot].rested(after: "")
+            turn.notify(.linkChanged(LinkChange(links[slot].pair, .lost)))
+        } else {
+            failVolatile(slot, StanzaError(.remoteServerTimeout), turn)
+            links[slot].rested(after: reason)
+            noteFailing(slot, turn)
+        }
+        forgetLater(slot, turn)
     }
 
     /// Nothing can be delivered there: everything that waits is answered, and the lane begins anew if the domain ever
@@ -165,13 +203,22 @@ extension Federation {
                 EntryTable.remove(entries, number, in: turn.store)
             }
             row.acked = row.assigned
+            row.ackedTag = 0
+            row.keepNothing()
+            links[slot].lanes[index].hasLeftovers = true
             row.provenOtherwise = true
             LaneTable.update(id, row, in: turn.store)
             links[slot].lanes[index].row = row
             links[slot].lanes[index].streamLost()
         }
+        if case .dialling(let dial) = links[slot].state {
+            dials[dial] = nil
+            turn.perform(.cancelDial(dial))
+        }
         links[slot].gaveUp(reason)
         turn.note(.linkDown(links[slot].pair, reason: reason, retryAfter: 0))
+        turn.notify(.linkChanged(LinkChange(links[slot].pair, .lost)))
+        forgetLater(slot, turn)
     }
 
     /// What waited beside the lanes for an attempt that failed (`Docs/relay-protocol.md` §5).

@@ -33,7 +33,9 @@ extension Federation {
                 guard looked < QueueCensus.slice else { return false }
                 looked += 1
                 census.next[index] = number + 1
-                if entry.state == .waiting, let sender = StanzaLog.stanza(entry.logSequence, in: turn.store)?.stanza.from {
+                if entry.state == .waiting, let stanza = StanzaLog.stanza(entry.logSequence, in: turn.store)?.stanza,
+                    stanza.isSpoken, let sender = stanza.from
+                {
                     census.count(number, lane: index, of: sender.bare)
                 }
                 return true
@@ -55,11 +57,9 @@ extension Federation {
         continueCensus(slot, turn)
     }
 
-    /// An entry was accepted.
-    mutating func noteAccepted(
-        _ number: UInt64, _ slot: LinkID, _ index: Int, from sender: JID?, _ turn: Turn
-    ) {
-        guard links[slot].census?.isComplete == true, let sender = sender?.bare else { return }
+    /// An entry was accepted. What people count is what somebody has written: no receipts, no subscriptions.
+    mutating func noteAccepted(_ number: UInt64, _ slot: LinkID, _ index: Int, _ stanza: Stanza, _ turn: Turn) {
+        guard links[slot].census?.isComplete == true, stanza.isSpoken, let sender = stanza.from?.bare else { return }
         links[slot].census?.count(number, lane: index, of: sender)
         turn.notify(.linkChanged(LinkChange(links[slot].pair, .counted(sender))))
     }
@@ -118,13 +118,19 @@ extension Federation {
     private func show(_ lane: LaneEntries, _ number: UInt64, _ account: JID, _ result: inout OwnEntries, _ turn: Turn) {
         guard let entry = EntryTable.entry(lane, number, in: turn.store), entry.state == .waiting,
             let logged = StanzaLog.stanza(entry.logSequence, in: turn.store), let to = logged.stanza.to,
-            logged.stanza.from?.hasSameBare(as: account) == true, logged.stanza.kind == .message
+            logged.stanza.from?.hasSameBare(as: account) == true, logged.stanza.isSpoken
         else { return }
         guard result.rows.count < Self.rowLimit else { return result.isCut = true }
+        let words = Self.firstWords(logged.stanza.payload("body", Namespaces.client)?.text ?? "")
         result.rows.append(
-            OwnEntry(
-                id: "\(lane.lane.value)/\(number)", to: to, bytes: logged.stanza.content.count,
-                age: turn.now - logged.acceptedInstant))
+            OwnEntry(id: "\(lane.lane.value)/\(number)", to: to, words: words, age: turn.now - logged.acceptedInstant))
+    }
+
+    /// The beginning of a message on one line, as long as a form's line can be.
+    private static func firstWords(_ body: String) -> String {
+        let limit = 40
+        let line = body.prefix(4 * limit).split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        return line.count <= limit && body.count <= 4 * limit ? line : line.prefix(limit - 1) + "…"
     }
 
     // Cancelling

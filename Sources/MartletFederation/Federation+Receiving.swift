@@ -15,6 +15,7 @@ extension Federation {
         case .peerVerified(let pair, let proof, let bidirection):
             peerVerified(pair, proof, bidirection, on: connection, turn)
         case .stanza(let stanza):
+            peerIsHeard(on: connection, turn)
             receivedStanza(stanza, on: connection, turn)
         case .stanzaRefused(let stanza, let error):
             if inbound[connection]?.isManaged == true { inbound[connection]?.handled &+= 1 }
@@ -27,12 +28,16 @@ extension Federation {
                 turn.bounce(stanza, error)
             }
         case .nonza(let nonza):
+            peerIsHeard(on: connection, turn)
             receivedNonza(nonza, on: connection, turn)
             if let slot = links.id(on: connection) { linkHeard(nonza, slot, turn) }
         case .errorReceived(let condition):
-            if let slot = links.id(on: connection) { errorReceived(condition, slot, turn) }
+            if let slot = links.id(on: connection) { streamEnds(.error(condition), slot, turn) }
+        case .errorSent(let condition):
+            if let slot = links.id(on: connection) { streamEnds(.objection(condition), slot, turn) }
         case .streamEnded:
-            if let slot = links.id(on: connection) { closeAnswered(slot, turn) }
+            guard let slot = links.id(on: connection) else { break }
+            if links[slot].isUp { streamEnds(.closed, slot, turn) } else { closeAnswered(slot, turn) }
         case .closed(let words):
             inboundClosed(connection)
             if let slot = links.id(on: connection) { streamLost(slot, words, turn) }
@@ -84,7 +89,8 @@ extension Federation {
 
     /// A stanza between domains that this stream has proven; the stream engine has checked that.
     private mutating func receivedStanza(_ stanza: consuming Stanza, on connection: ConnectionID, _ turn: Turn) {
-        guard let from = stanza.from, let to = stanza.to, inbound[connection] != nil else { return }
+        guard let from = stanza.from, let to = stanza.to else { return }
+        guard inbound[connection] != nil else { return strayReceived(stanza, on: connection, turn) }
         let pair = DomainPair(local: to.domain, peer: from.domain)
         if inbound[connection]?.isManaged == true { inbound[connection]?.handled &+= 1 }
         if stanza.kind == .iq, stanza.iqType?.isRequest == false {
@@ -97,6 +103,28 @@ extension Federation {
         } else {
             turn.admit(stanza, from: .peer(connection, pair))
         }
+    }
+
+    /// A stanza on the stream that we opened for ours. An answer to what we asked there is welcome: who answers has to know an id that
+    /// nobody else was told, and what it proves is what the stream that carries it proves. Nothing else is taken: the peer opens
+    /// a stream for it, on which it proves itself. Whoever sent it is told so.
+    private mutating func strayReceived(_ stanza: Stanza, on connection: ConnectionID, _ turn: Turn) {
+        guard let slot = links.id(on: connection) else { return }
+        let pair = links[slot].pair
+        if stanza.kind == .iq, stanza.iqType?.isRequest == false {
+            if fenceAnswered(stanza, pair, turn) || !isAwaited(stanza, slot) { return }
+            return turn.admit(stanza, from: .peer(connection, pair))
+        }
+        // What has a number comes again on a stream that is the peer's.
+        if stanza.kind == .presence || stanza.relayMark != nil { return }
+        turn.bounce(stanza, StanzaError(.notAllowed, .cancel, text: "Sent on a stream that was opened for the other direction"))
+    }
+
+    /// Whether a request of ours is open that this stanza answers; it is not from then on.
+    private mutating func isAwaited(_ stanza: Stanza, _ slot: LinkID) -> Bool {
+        guard let id = stanza.id, let from = stanza.to, let to = stanza.from else { return false }
+        let request = PeerRequests.Request(id: id, from: from, to: to)
+        return links[slot].requests.isOpen(request) && links[slot].requests.answered(request) == .expected
     }
 
     /// An answer came; true where its request has failed already: nobody hears an answer twice (`Docs/relay-protocol.md` §5).

@@ -49,6 +49,32 @@ extension Federation {
         return links[slot].isUpUntold || returnWays[links[slot].pair]?.last?.connection != connection
     }
 
+    /// Something came from the peer, whatever it is and whoever it was: its line is there, and a pause needless.
+    mutating func peerIsHeard(_ pair: DomainPair, _ turn: Turn) {
+        guard let slot = links.id(of: pair), case .backingOff = links[slot].state else { return }
+        links[slot].pauseCutShort()
+        dial(slot, turn)
+    }
+
+    /// Something came on a stream of the peer.
+    mutating func peerIsHeard(on connection: ConnectionID, _ turn: Turn) {
+        guard let moment = inbound[connection]?.wakesAt, turn.now >= moment else { return }
+        inbound[connection]?.wakesAt = nil
+        for pair in inbound[connection]?.pairs ?? [] { peerIsHeard(pair, turn) }
+    }
+
+    /// A link is in a pause that began now. A peer that sends all the time and cannot be called is not called for each stanza.
+    mutating func awaitSign(of pair: DomainPair, _ turn: Turn) {
+        guard provenStreams[pair] != nil else { return }
+        let streams = inbound.keys.sorted { ($0.loop, $0.slot, $0.generation) < ($1.loop, $1.slot, $1.generation) }
+        for connection in streams where inbound[connection]?.pairs.contains(pair) == true {
+            inbound[connection]?.wakesAt = turn.now + Self.pauseForCalls
+        }
+    }
+
+    /// What is heard of a peer ends a pause after so long, milliseconds.
+    private static let pauseForCalls: Int64 = 5000
+
     private func remember(reached peer: JID, _ turn: Turn) {
         let number = AddressTable.makeNumber(of: peer, in: turn.store)
         var row = PeerTable.row(number, in: turn.store)

@@ -43,7 +43,7 @@ extension Federation {
                 guard let lane = links[slot].lanes[index].entries else { break }
                 let number = links[slot].lanes[index].nextToSend
                 guard let entry = EntryTable.entry(lane, number, in: turn.store) else {
-                    preconditionFailure("lane \(lane.lane.value) has no entry \(number)")
+                    ourFault("lane \(lane.lane.value) has no entry \(number)")
                 }
                 offer(number, slot, index, turn)
                 if entry.state == .waiting, links[slot].lanes[index].wasAcknowledged(number), entry.deadline <= turn.now {
@@ -53,7 +53,7 @@ extension Federation {
                     guard written < Self.writtenPerTurn else { return continueLater(slot, turn) }
                     written += 1
                     guard let logged = StanzaLog.stanza(entry.logSequence, in: turn.store) else {
-                        preconditionFailure("entry \(lane.lane.value)/\(number) has no stanza \(entry.logSequence)")
+                        ourFault("entry \(lane.lane.value)/\(number) has no stanza \(entry.logSequence)")
                     }
                     write(logged, entry, number, slot, index, isLate: true, turn)
                 } else {

@@ -30,7 +30,7 @@ extension Federation {
     /// returns, proves that everything before was parsed (rung 2).
     private mutating func raiseFence(_ slot: LinkID, _ connection: ConnectionID, _ turn: Turn) {
         let id = "fence-" + turn.random.identifier()
-        links[slot].stream?.foreign?.fenceRaised(id)
+        links[slot].stream?.foreign?.fenceRaised(id, at: turn.now)
         let pair = links[slot].pair
         let ping = Stanza(
             .iq, from: pair.local, to: pair.peer, id: id, type: "get", payloads: [Element("ping", Namespaces.ping)])
@@ -39,17 +39,18 @@ extension Federation {
 
     /// From now on the peer owes a sign of life.
     mutating func expectAnswer(_ slot: LinkID, _ turn: Turn) {
-        guard let look = links[slot].stream?.life.becameDue(at: turn.now, timeout: turn.policy.federation.silenceTimeout) else {
-            return
-        }
+        guard let look = links[slot].answerExpected(at: turn.now, limit: turn.policy.federation.silenceTimeout) else { return }
         scheduleSilence(slot, at: look, turn)
     }
 
     /// The peer gave a sign of life.
     mutating func heard(_ slot: LinkID, _ turn: Turn) {
-        if links[slot].heard() { noteUp(slot, turn) }
+        if links[slot].heard(at: turn.now) { noteUp(slot, turn) }
         // A lane that waits to be opened waits for its own `<have/>`: that of another lane says nothing about it.
-        if links[slot].lanes.contains(where: { $0.inFlight > 0 || $0.awaitsOpening }) { expectAnswer(slot, turn) }
+        let owesMore =
+            links[slot].stream?.foreign?.isProven == false
+            || links[slot].lanes.contains(where: { $0.inFlight > 0 || $0.awaitsOpening })
+        if owesMore { expectAnswer(slot, turn) }
     }
 
     private func scheduleSilence(_ slot: LinkID, at instant: Instant, _ turn: Turn) {
@@ -60,10 +61,12 @@ extension Federation {
     mutating func silenceNoticed(_ slot: LinkID, _ turn: Turn) {
         switch links[slot].state {
         case .closing(let connection):
+            links[slot].wasSilent()
+            silenceMayBeSize(slot, turn)
             turn.perform(.abort, on: connection)
             streamLost(slot, "the peer did not close its stream", turn)
         case .up(let connection):
-            switch links[slot].stream?.life.timerFired(at: turn.now, timeout: turn.policy.federation.silenceTimeout) {
+            switch links[slot].stream?.life.timerFired(at: turn.now) {
             case nil, .nothingOwed:
                 break
             case .tooShort(let end):
@@ -88,28 +91,28 @@ extension Federation {
 
     private mutating func ask(_ slot: LinkID, _ connection: ConnectionID, _ turn: Turn) {
         if links[slot].isRelayed {
+            links[slot].stream?.life.questionPut(at: turn.now)
             turn.perform(.send(askNonza(links[slot].pair, turn)), on: connection)
         } else if let question = links[slot].stream?.foreign?.question {
+            if question == .count { links[slot].stream?.life.questionPut(at: turn.now) }
             put(question, slot, connection, turn)
         }
     }
 
-    /// Asked in vain. The ping fence of a stream that may be healthy is raised three times; then we close, since the peer's
-    /// closing tag after ours proves everything (rung 3). Every other stream is given up.
+    /// Asked in vain. A stream by ping fence may be healthy while the way back of its answers is not: we close it, since the
+    /// peer's closing tag after ours proves everything (rung 3). Every other stream is given up.
     private mutating func peerIsSilent(_ slot: LinkID, _ connection: ConnectionID, _ turn: Turn) {
-        let timeout = turn.policy.federation.silenceTimeout
+        let limit = turn.policy.federation.silenceTimeout
         if links[slot].stream?.foreign?.isManaged == false, !isProbablyDead(connection, of: slot) {
-            if let ignored = links[slot].stream?.foreign?.fenceIgnored(), ignored < 3 {
-                raiseFence(slot, connection, turn)
-                guard let end = links[slot].stream?.life.askedAgain(at: turn.now, timeout: timeout) else { return }
-                return scheduleSilence(slot, at: end, turn)
-            }
             links[slot].closeBegan()
             turn.perform(.close(nil), on: connection)
-            guard let end = links[slot].stream?.life.closeBegan(at: turn.now, timeout: timeout) else { return }
+            guard let end = links[slot].closeExpected(at: turn.now, limit: limit) else { return }
             return scheduleSilence(slot, at: end, turn)
         }
+        let since = links[slot].stream?.life.owedSince ?? turn.now
+        links[slot].wasSilent()
+        silenceMayBeSize(slot, turn)
         turn.perform(.abort, on: connection)
-        streamLost(slot, "no answer for \((timeout + 999) / 1000) seconds", turn)
+        streamLost(slot, "no answer for \((turn.now - since + 999) / 1000) seconds", turn)
     }
 }

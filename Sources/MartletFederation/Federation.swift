@@ -62,16 +62,14 @@ public struct Federation {
 
     /// After a start: finds the lanes on disk and dials where something waits and where our other offices are.
     public mutating func boot(_ turn: Turn) {
-        for (id, row) in LaneTable.all(in: turn.store) {
+        for (_, row) in LaneTable.all(in: turn.store) {
             let pair = DomainPair(
                 local: AddressTable.address(row.local, in: turn.store), peer: AddressTable.address(row.peer, in: turn.store))
-            let slot = slot(of: pair, turn)
-            links[slot].lanes[Int(row.laneClass.rawValue)].loaded(id, row)
-            findLeftovers(slot, Int(row.laneClass.rawValue), turn)
-            links[slot].laneRules = LaneRulesTable.rules(local: row.local, peer: row.peer, in: turn.store)
+            _ = slot(of: pair, turn)
         }
         countHeld(turn)
         trimAll(turn)
+        for slot in links.ids { forgetLater(slot, turn) }
         dialKnownPeers(turn)
         for slot in links.ids where links[slot].waiting > 0 {
             // It was an office once: what waits keeps the lifetime with which it was accepted.
@@ -83,11 +81,13 @@ public struct Federation {
         scheduleEarlyExpiry(turn)
     }
 
-    /// The policy changed: who would not be let in any more is sent away, newly named offices are dialled.
+    /// The policy changed, or the certificate that we show: who would not be let in any more is sent away, newly named offices are
+    /// dialled, and what has failed is tried anew at once, since that may be what was changed for it. Streams that are up go on.
     public mutating func policyChanged(_ turn: Turn) {
         endRefused(turn)
         trimAll(turn)
         dialKnownPeers(turn)
+        for slot in links.ids { if case .backingOff = links[slot].state { retry(slot, turn) } }
     }
 
     /// Ends streams for pairs that the policy refuses now: a domain that is ours from now on must not be spoken for by the server that it
@@ -159,11 +159,11 @@ public struct Federation {
             guard links.isCurrent(link, generation) else { return }
             silenceNoticed(link, turn)
         case .expiry(let link):
-            expire(link, turn)
+            if links.contains(link) { expire(link, turn) }
         case .earlyExpiry:
             expireEarly(turn)
         case .delayWarning(let link):
-            warnSenders(link, turn)
+            if links.contains(link) { warnSenders(link, turn) }
         case .strangerTimeout(let link):
             strangerTimedOut(link, turn)
         case .dialbackTimeout(let dial):
@@ -172,20 +172,33 @@ public struct Federation {
         case .keepAlive(let link, let generation):
             guard links.isCurrent(link, generation) else { return }
             keepAlive(link, turn)
+        case .forget(let link, let generation):
+            guard links.isCurrent(link, generation) else { return }
+            forget(link)
         case .census(let link, let generation):
             censusDue(link, generation, turn)
         case .work(let link):
-            work(link, turn)
+            if links.contains(link) { work(link, turn) }
         case .trim(let link):
             trimDue(link, turn)
         }
     }
 
-    /// The link of a pair, made if there is none.
+    /// The link of a pair, made if there is none, with the lanes that the store has of it.
     mutating func slot(of pair: DomainPair, _ turn: Turn) -> LinkID {
         if let slot = links.id(of: pair) { return slot }
         let isStranger = !turn.policy.federation.knownPeers.contains(pair.peer) && !peerRow(pair.peer, turn).wasReached
-        return links.added(PeerLink(pair, isStranger: isStranger))
+        let slot = links.added(PeerLink(pair, isStranger: isStranger))
+        guard let local = AddressTable.number(of: pair.local, in: turn.store),
+            let peer = AddressTable.number(of: pair.peer, in: turn.store)
+        else { return slot }
+        for laneClass in LaneClass.allCases {
+            guard let id = LaneTable.lane(local: local, peer: peer, laneClass: laneClass, in: turn.store) else { continue }
+            links[slot].lanes[Int(laneClass.rawValue)].loaded(id, LaneTable.row(id, in: turn.store))
+            findLeftovers(slot, Int(laneClass.rawValue), turn)
+        }
+        links[slot].laneRules = LaneRulesTable.rules(local: local, peer: peer, in: turn.store)
+        return slot
     }
 
     /// What the store remembers of a peer.

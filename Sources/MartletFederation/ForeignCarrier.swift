@@ -1,4 +1,5 @@
 import Collections
+import MartletPrimitives
 import MartletStore
 import XMPPStanzas
 
@@ -16,13 +17,19 @@ struct ForeignCarrier {
         case void(LaneClass, UInt64)
     }
 
-    /// The state of the ping fence, where XEP-0198 is not offered.
-    struct Fence {
-        /// The outstanding ping and how many unproven stanzas it covers.
-        var outstanding: (id: String, covers: Int)?
-        /// Pings in a row without an answer.
-        var unanswered = 0
+    /// A ping that was not answered, where XEP-0198 is not offered.
+    struct Fence: Equatable {
+        /// Its id.
+        var id: String
+        /// How many unproven stanzas stand before it.
+        var covers: Int
+        /// When it was sent.
+        var raisedAt: Instant
     }
+
+    /// How long a foreign server may be silent on any line, milliseconds: one that writes its store, or counts for all its
+    /// streams at once, does nothing else for seconds, and is sent everything again if it is not waited for.
+    static let patience: Int64 = 10_000
 
     /// Stanzas written and not proven, oldest first.
     private(set) var unproven: Deque<Written> = []
@@ -32,16 +39,15 @@ struct ForeignCarrier {
     private var acknowledged: UInt32 = 0
     /// An `<r/>` is outstanding.
     private var wasRequested = false
-    /// nil with XEP-0198.
-    private(set) var fence: Fence?
+    /// Whether the peer is asked with XEP-0198.
+    private(set) var isManaged: Bool
+    /// Pings without an answer, oldest first: an answer may be lost while the next one is not.
+    private(set) var fences: [Fence] = []
 
     /// On a stream that begins; `managed`: XEP-0198 is asked for.
     init(managed: Bool) {
-        fence = managed ? nil : Fence()
+        isManaged = managed
     }
-
-    /// Whether the peer is asked with XEP-0198.
-    var isManaged: Bool { fence == nil }
 
     /// Whether nothing waits for a proof.
     var isProven: Bool { unprovenCount == 0 }
@@ -72,40 +78,32 @@ struct ForeignCarrier {
     enum Question: Equatable {
         /// `<r/>`
         case count
-        /// A ping, unless one is outstanding.
+        /// A ping.
         case fence
     }
 
     /// The end of a batch: how the peer is asked for proof; nil where nothing wants it or a question is outstanding.
     mutating func batchEnded() -> Question? {
         guard !isProven else { return nil }
-        guard isManaged else { return isFenceOutstanding ? nil : .fence }
+        guard isManaged else { return fences.isEmpty ? .fence : nil }
         guard !wasRequested else { return nil }
         wasRequested = true
         return .count
     }
 
-    /// The peer is silent: how it is asked for a sign of life; nil where a ping is outstanding that it has not answered.
-    var question: Question? {
-        if isManaged { return .count }
-        return isFenceOutstanding ? nil : .fence
-    }
-
-    private var isFenceOutstanding: Bool { fence?.outstanding != nil }
+    /// The peer is silent: how it is asked for a sign of life.
+    var question: Question { isManaged ? .count : .fence }
 
     /// A ping with this id was sent behind everything unproven.
-    mutating func fenceRaised(_ id: String) { fence?.outstanding = (id, unprovenCount) }
-
-    /// Nobody answered the ping: how often in a row.
-    mutating func fenceIgnored() -> Int {
-        fence?.unanswered += 1
-        return fence?.unanswered ?? 0
+    mutating func fenceRaised(_ id: String, at now: Instant) {
+        fences.append(Fence(id: id, covers: unprovenCount, raisedAt: now))
     }
 
-    /// The outstanding ping was answered: the entries that this proves.
-    mutating func fenceAnswered() -> [(LaneClass, UInt64)] {
-        let covered = fence?.outstanding?.covers ?? 0
-        fence = Fence()
+    /// A ping was answered, of those that are outstanding: the entries that this proves. Those before it are answered with it.
+    mutating func fenceAnswered(_ index: Int) -> [(LaneClass, UInt64)] {
+        let covered = fences[index].covers
+        fences.removeSubrange(...index)
+        for later in fences.indices { fences[later].covers -= covered }
         return proved(covered)
     }
 
@@ -120,7 +118,7 @@ struct ForeignCarrier {
 
     /// The peer offered XEP-0198 and refuses it now: the fence takes over.
     mutating func managementRefused() {
-        fence = Fence()
+        isManaged = false
         wasRequested = false
     }
 

@@ -1,4 +1,5 @@
 import MartletBus
+import MartletPrimitives
 import MartletStore
 import XMPPStanzas
 import XMPPStreams
@@ -18,6 +19,8 @@ struct InboundStream {
     var handled: UInt32 = 0
     /// Numbers in a row that left a gap; three end the stream (`Docs/relay-protocol.md` R1).
     var gaps = 0
+    /// From then on, what is heard here ends the pause of a link with one of its pairs.
+    var wakesAt: Instant?
     /// Dialback verifications under way.
     var pendingDialbacks = 0
 

@@ -1,5 +1,6 @@
 import Collections
 import MartletBus
+import MartletPrimitives
 
 /// What a link knows of the stream in use, and forgets with it. Owned by its ``PeerLink``.
 ///
@@ -15,29 +16,44 @@ struct LinkStream {
 
     /// Who opened it.
     let opener: Opener
+    /// When it began.
+    let beganAt: Instant
     /// What a foreign server has not proven (`Docs/relay-protocol.md` §6); nil on a stream to another Martlet, which says what
     /// it has by `<have/>` (§3).
     var foreign: ForeignCarrier?
     /// What the stream may carry without acknowledgement.
-    var window = SendWindow()
+    var window: SendWindow
     /// What the peer owes on it.
     var life = SignsOfLife()
     /// Nobody was told that the link is up: nothing was heard on the stream yet, which may be as dead as the attempts to dial.
     private(set) var isUntold: Bool
+    /// The peer gave a sign of life on it, or was given up for want of one.
+    private(set) var isSettled = false
+
+    /// What was written to it is suspected of its end already.
+    var isBlamed = false
 
     /// A stream that begins. One that answers a call is alive.
-    init(openedBy opener: Opener, foreign: ForeignCarrier?) {
+    init(openedBy opener: Opener, at now: Instant, foreign: ForeignCarrier?, window: SendWindow) {
         self.opener = opener
+        beganAt = now
+        self.window = window
         self.foreign = foreign
         isUntold = opener == .peer
     }
 
     /// The peer gave a sign of life, while `bytesInFlight` were not acknowledged; true if it was the first one that counts.
-    mutating func heard(bytesInFlight: Int) -> Bool {
-        life.heard(bytesInFlight: bytesInFlight)
-        defer { isUntold = false }
-        return isUntold
+    /// With how long it took to answer a question that was put to it (``SignsOfLife/heard(bytesInFlight:at:)``).
+    mutating func heard(bytesInFlight: Int, at now: Instant) -> (isFirst: Bool, delay: Int64?) {
+        defer {
+            isUntold = false
+            isSettled = true
+        }
+        return (isUntold, life.heard(bytesInFlight: bytesInFlight, at: now))
     }
+
+    /// It is given up for silence.
+    mutating func wasSilent() { isSettled = true }
 
     /// How the peer acknowledges, for the operator.
     var acknowledgement: String {
@@ -52,4 +68,10 @@ struct LostStream {
     var connection: ConnectionID
     /// Requests that nobody will answer any more.
     var requests: Deque<PeerRequests.Request>
+    /// The peer ended it before it gave a sign of life there.
+    var wasRebuffed: Bool
+    /// When it began.
+    var beganAt: Instant
+    /// We closed it, and the peer's closing tag proved everything.
+    var isProven: Bool
 }

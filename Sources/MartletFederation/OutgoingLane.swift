@@ -47,7 +47,7 @@ struct OutgoingLane {
     /// The bytes of that.
     private(set) var bytesInFlight = 0
 
-    /// The entry at which the peer ended the last streams, and how many in a row.
+    /// The entry at which the last streams ended, and how many in a row.
     private var suspected: (number: UInt64, strikes: Int) = (0, 0)
 
     /// A lane on which nothing was sent.
@@ -143,7 +143,7 @@ struct OutgoingLane {
         rewind()
     }
 
-    /// The peer ended the stream with an error: the first entry that it did not take over is suspected. How many times in a
+    /// The stream ends in a way that may be due to what was written: the first entry that it did not take over is suspected. How many times in a
     /// row.
     mutating func suspect() -> Int {
         let first = (row?.acked ?? 0) + 1

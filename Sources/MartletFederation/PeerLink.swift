@@ -46,6 +46,11 @@ struct PeerLink {
     var stream: LinkStream?
     /// What was learnt about how the peer is reached.
     private(set) var reach: Reach
+    /// How fast its line is.
+    var pace = LinePace()
+    /// A foreign peer answers no ping and proves by its closing tag what it got: what the next stream may carry
+    /// (`Docs/relay-protocol.md` §6, rung 3). nil where another rung works, or none.
+    private(set) var closingWindow: SendWindow?
     /// Raised whenever pending timers must become stale.
     private(set) var generation: UInt64 = 0
     /// Urgent first.
@@ -62,6 +67,8 @@ struct PeerLink {
     private(set) var needsRefresh = true
     /// The rest of the site was told that the link fails, and not yet that it is up again.
     private var isFailingTold = false
+    /// The stream that we closed was closed by the peer, too.
+    private var isCloseAnswered = false
     /// Streams in a row that died with stanzas of which a foreign peer proved nothing (`Docs/relay-protocol.md` §6, rung 4).
     private var doubtfulStreams = 0
     /// Which timers are set.
@@ -72,6 +79,8 @@ struct PeerLink {
     var healing: Healing?
     /// Whose messages wait, while the link is down.
     var census: QueueCensus?
+    /// It is none any more: for ``PeerLinks`` alone.
+    private(set) var isForgotten = false
     /// Touched in this batch: for ``PeerLinks`` alone.
     var isTouched = false
 
@@ -99,25 +108,53 @@ struct PeerLink {
     mutating func pauseCutShort() { outdateTimers() }
 
     /// A pause begins before the next attempt.
-    mutating func pauseBegan(until end: Instant, after reason: String) {
+    mutating func pauseBegan(until end: Instant, after reason: String, _ setback: Setback) {
         outdateTimers()
-        reach.pauseBegan(after: reason)
+        reach.pauseBegan(after: reason, setback)
         state = .backingOff(until: end)
     }
 
     /// An authenticated stream carries the link from now on.
-    mutating func streamBegan(on connection: ConnectionID, openedBy opener: LinkStream.Opener, foreign: ForeignCarrier?) {
+    mutating func streamBegan(
+        on connection: ConnectionID, openedBy opener: LinkStream.Opener, at now: Instant, foreign: ForeignCarrier?
+    ) {
         outdateTimers()
         reach.streamBegan(openedBy: opener)
-        stream = LinkStream(openedBy: opener, foreign: foreign)
+        pace.streamBegan()
+        if foreign?.isManaged != false { closingWindow = nil }
+        stream = LinkStream(openedBy: opener, at: now, foreign: foreign, window: closingWindow ?? SendWindow())
         state = .up(connection)
     }
 
     /// The peer gave a sign of life; true if it was the first one on a stream of which nobody was told.
-    mutating func heard() -> Bool {
+    mutating func heard(at now: Instant) -> Bool {
         reach.heard()
         let bytes = bytesInFlight
-        return stream?.heard(bytesInFlight: bytes) ?? false
+        guard let (isFirst, delay) = stream?.heard(bytesInFlight: bytes, at: now) else { return false }
+        if let delay { pace.answered(after: delay) }
+        return isFirst
+    }
+
+    /// From now on the peer owes a sign of life: when to look; nil where it owed one already, or a timer is set for that.
+    mutating func answerExpected(at now: Instant, limit: Int64) -> Instant? {
+        guard let life = stream?.life, life.owedSince == nil else { return nil }
+        let patience = pace.patience(behind: life.unheardBytes, atLeast: shortestPatience, atMost: limit)
+        return stream?.life.becameDue(at: now, patience: patience)
+    }
+
+    /// What is borne on any line: a foreign server answers when it gets round to it, unless it never answers at all.
+    private var shortestPatience: Int64 {
+        stream?.foreign == nil || closingWindow != nil ? LinePace.shortest : ForeignCarrier.patience
+    }
+
+    /// A ping fence was answered: nothing has to be closed.
+    mutating func fenceReturned() { closingWindow = nil }
+
+    /// The stream was given up for silence.
+    mutating func wasSilent() {
+        pace.wasSilent()
+        stream?.wasSilent()
+        closingWindow = nil
     }
 
     /// Entries are the peer's: nothing is in doubt.
@@ -147,24 +184,54 @@ struct PeerLink {
         state = .closing(connection)
     }
 
+    /// When the peer is to have closed its stream, too: it was silent for its whole patience already.
+    mutating func closeExpected(at now: Instant, limit: Int64) -> Instant? {
+        let patience = pace.patience(behind: bytesInFlight, atLeast: LinePace.shortest, atMost: limit)
+        return stream?.life.closeBegan(at: now, patience: patience)
+    }
+
+    /// The peer closed after we did: it has parsed everything.
+    mutating func closeAnswered(at now: Instant, limit: Int) {
+        _ = heard(at: now)
+        isCloseAnswered = true
+        closingWindow = stream?.window.afterClose(limit: limit)
+    }
+
     /// The stream is gone, and with it all that was known of it; nil if there was none.
     mutating func streamLost() -> LostStream? {
-        guard let connection else { return nil }
-        if isUp, stream?.foreign?.hasUnprovenEntry == true { doubtfulStreams += 1 }
+        guard let connection, let stream else { return nil }
+        if isUp, stream.foreign?.hasUnprovenEntry == true { doubtfulStreams += 1 }
         for index in lanes.indices { lanes[index].streamLost() }
         outdateTimers()
         needsRefresh = true
-        stream = nil
+        let lost = LostStream(
+            connection: connection, requests: requests.streamLost(), wasRebuffed: !stream.isSettled,
+            beganAt: stream.beganAt, isProven: isCloseAnswered)
+        isCloseAnswered = false
+        self.stream = nil
         state = .idle
-        return LostStream(connection: connection, requests: requests.streamLost())
+        return lost
     }
 
-    /// Nothing wants another attempt.
-    mutating func rested(after reason: String) { reach.rested(after: reason) }
+    /// Nothing wants another attempt. `reason` is what is wrong with the peer, or empty.
+    mutating func rested(after reason: String) {
+        outdateTimers()
+        reach.rested(after: reason)
+        if connection == nil { state = .idle }
+    }
+
+    /// It is none any more.
+    mutating func wasForgotten() {
+        outdateTimers()
+        isForgotten = true
+        lanes = []
+    }
 
     /// Everything that waited was answered: there may be no such peer.
     mutating func gaveUp(_ reason: String) {
         outdateTimers()
+        isFailingTold = false
+        census = nil
         reach.gaveUp(reason)
         state = .idle
     }
@@ -177,13 +244,22 @@ struct PeerLink {
     var waiting: UInt64 { lanes.reduce(0) { $0 + $1.waiting } }
 
     /// Bytes of entries on the stream in use without acknowledgement.
-    private var bytesInFlight: Int { lanes.reduce(0) { $0 + $1.bytesInFlight } }
+    var bytesInFlight: Int { lanes.reduce(0) { $0 + $1.bytesInFlight } }
 
     /// How the peer acknowledges on the stream in use, for the operator; empty where there is none.
     var acknowledgement: String { isUp && !isUpUntold ? stream?.acknowledgement ?? "" : "" }
 
-    /// What does not work, for the operator.
-    var trouble: String { isUp && isOnPeersStream && !isUpUntold ? "cannot be called: \(reach.lastError)" : reach.lastError }
+    /// What does not work now, for the operator: nothing while the link is up, whoever opened its stream.
+    var trouble: String { isUp && !isUpUntold ? "" : reach.lastError }
+
+    /// Why the link is on a stream that the peer opened: what became of the last attempt to call it; empty where it is not.
+    var detour: String { isUp && isOnPeersStream ? reach.lastError : "" }
+
+    /// Whether nothing would be lost with the link but the reason why its peer was not reached: somebody mistyped a domain, and
+    /// nobody waits for it.
+    var isForgettable: Bool {
+        state == .idle && reach.isStranger && waiting == 0 && held == 0 && volatile.isEmpty && warnings == nil && !timers.work
+    }
 
     /// The stream that carries the link now.
     var connection: ConnectionID? {

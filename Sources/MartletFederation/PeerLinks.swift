@@ -1,4 +1,6 @@
+import MartletPrimitives
 import MartletBus
+import MartletPrimitives
 import XMPPAddress
 import XMPPStreams
 
@@ -23,20 +25,20 @@ struct PeerLinks {
     }
 
     /// How many there are.
-    var count: Int { list.count }
+    var count: Int { byPair.count }
 
     /// Whether there is none.
-    var isEmpty: Bool { list.isEmpty }
+    var isEmpty: Bool { byPair.isEmpty }
 
-    /// Every link, in the order in which they were made. An array is made for each call: commands, not stanzas, go through
+    /// Every link, in the order in which they were made, without those that were forgotten. An array is made for each call: commands, not stanzas, go through
     /// all of them.
-    var ids: [LinkID] { list.indices.map { LinkID(slot: UInt32($0)) } }
+    var ids: [LinkID] { list.indices.filter { !list[$0].isForgotten }.map { LinkID(slot: UInt32($0)) } }
 
     /// Entries on disk without acknowledgement, on all links.
     var waiting: UInt64 { list.reduce(0) { $0 + $1.waiting } }
 
     /// Whether a timer's link exists.
-    func contains(_ id: LinkID) -> Bool { Int(id.slot) < list.count }
+    func contains(_ id: LinkID) -> Bool { Int(id.slot) < list.count && !self[id].isForgotten }
 
     /// Whether nothing has happened since that makes a timer of `generation` stale.
     func isCurrent(_ id: LinkID, _ generation: UInt64) -> Bool { contains(id) && self[id].generation == generation }
@@ -49,19 +51,27 @@ struct PeerLinks {
 
     /// A link was made; its pair has none yet.
     mutating func added(_ link: PeerLink) -> LinkID {
-        precondition(byPair[link.pair] == nil, "\(link.pair.peer) has a link already")
+        require(byPair[link.pair] == nil, "\(link.pair.peer) has a link already")
         let id = LinkID(slot: UInt32(list.count))
         list.append(link)
         byPair[link.pair] = id
         return id
     }
 
-    /// An authenticated stream carries a link from now on (``PeerLink/streamBegan(on:openedBy:foreign:)``).
+    /// Nobody needs a link any more, and nothing is known of its peer. Its place stays empty until the process ends: timers may still
+    /// name it.
+    mutating func forgotten(_ id: LinkID) {
+        byPair[self[id].pair] = nil
+        self[id].wasForgotten()
+    }
+
+    /// An authenticated stream carries a link from now on (``PeerLink/streamBegan(on:openedBy:at:foreign:)``).
     mutating func streamBegan(
-        _ id: LinkID, on connection: ConnectionID, openedBy opener: LinkStream.Opener, foreign: ForeignCarrier?
+        _ id: LinkID, on connection: ConnectionID, openedBy opener: LinkStream.Opener, at now: Instant,
+        foreign: ForeignCarrier?
     ) {
         byConnection[connection] = id
-        self[id].streamBegan(on: connection, openedBy: opener, foreign: foreign)
+        self[id].streamBegan(on: connection, openedBy: opener, at: now, foreign: foreign)
     }
 
     /// The stream that carried a link is gone (``PeerLink/streamLost()``); nil if none did.

@@ -36,6 +36,9 @@ struct PeerRequests {
         open.append(request)
     }
 
+    /// Whether an answer to it is awaited.
+    func isOpen(_ request: Request) -> Bool { open.contains(request) }
+
     /// An answer came.
     mutating func answered(_ request: Request) -> Answer {
         if let index = open.firstIndex(of: request) {

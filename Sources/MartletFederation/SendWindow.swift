@@ -5,7 +5,8 @@
 /// acknowledged while little has to queue on the way, and shrinks when acknowledgements come later than that, in proportion
 /// to how far off they are, as RFC 6817 §2.4.2 does it.
 ///
-/// Owned by its link; begins anew with each stream, since that may take another way.
+/// Owned by its link; begins anew with each stream, since that may take another way, unless the streams themselves are what
+/// carries a window each (``afterClose(limit:)``).
 struct SendWindow {
     /// It never becomes smaller: a few stanzas, so that the line has something to carry while an acknowledgement returns.
     static let smallest = 4 << 10
@@ -15,15 +16,32 @@ struct SendWindow {
     static let queueing: Int64 = 1000
 
     /// Bytes that may be under way.
-    private(set) var bytes = first
+    private(set) var bytes: Int
+    /// The most bytes that one acknowledgement was for.
+    private(set) var largestAcknowledged = 0
     /// The shortest time from writing to acknowledgement on this stream.
     private var quickest: Int64?
+
+    /// On a stream that begins.
+    init(bytes: Int = first) {
+        self.bytes = bytes
+    }
+
+    /// A stream was closed in order to learn that this much has arrived: what the next one may carry. Each costs handshakes, so
+    /// few of them have to do.
+    func afterClose(limit: Int) -> SendWindow {
+        SendWindow(bytes: min(bytes * Self.growthByClosing, max(limit, Self.smallest)))
+    }
+
+    /// From the first window to the limit on the third stream.
+    private static let growthByClosing = 8
 
     /// `count` bytes were acknowledged, the last of them after `delay` milliseconds. `isWanted`: more waited than it allowed;
     /// `limit`: it does not grow beyond.
     mutating func acknowledged(_ count: Int, after delay: Int64, isWanted: Bool, limit: Int) {
         let quickest = min(quickest ?? delay, delay)
         self.quickest = quickest
+        largestAcknowledged = max(largestAcknowledged, count)
         let room = Self.queueing - (delay - quickest)
         guard isWanted || room < 0 else { return }
         let change = count * Int(max(room, -Self.queueing / 2)) / Int(Self.queueing)

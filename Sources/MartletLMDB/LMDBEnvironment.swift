@@ -23,6 +23,8 @@ public final class LMDBEnvironment: Sendable {
     nonisolated(unsafe) let environment: OpaquePointer
     /// Indexed by the table's number; ``noDatabase`` for a table that was not named at opening.
     let databases: [MDB_dbi]
+    /// What follows when a transaction cannot go on, which nobody can handle: the end of the process.
+    let failed: @Sendable (StoreFailure) -> Never
     private let lock: StoreLock
 
     static let noDatabase = MDB_dbi.max
@@ -30,7 +32,10 @@ public final class LMDBEnvironment: Sendable {
     /// Opens or creates the store in the directory `path`, with these tables.
     ///
     /// If the system refuses a map of `mapSize` bytes, half of it is tried, and so on down to 1 GiB.
-    init(path: String, mapSize: UInt64, tables: [Table]) throws(StoreFailure) {
+    init(
+        path: String, mapSize: UInt64, tables: [Table], failed: @escaping @Sendable (StoreFailure) -> Never
+    ) throws(StoreFailure) {
+        self.failed = failed
         try Self.makeDirectory(path)
         lock = try StoreLock(path: path + "/lock")
         let (environment, size) = try Self.open(path, mapSize: mapSize, tables: tables.count)

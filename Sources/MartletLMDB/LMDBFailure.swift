@@ -9,6 +9,7 @@ enum LMDBFailure {
         switch code {
         case EACCES, EPERM, EROFS: .notPermitted(path: path)
         case ENOSPC, EDQUOT: .diskFull(path: path)
+        case MDB_MAP_FULL: .mapFull(path: path)
         case MDB_VERSION_MISMATCH: .newerVersion(detail: "its files have another LMDB format")
         case MDB_INVALID, MDB_CORRUPTED, MDB_PAGE_NOTFOUND, MDB_PANIC, MDB_INCOMPATIBLE:
             .damaged(path: path, detail: words(code))

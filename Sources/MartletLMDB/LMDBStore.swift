@@ -1,3 +1,4 @@
+import MartletPrimitives
 import MartletStore
 
 internal import CLMDB
@@ -11,14 +12,16 @@ public final class LMDBStore: KeyValueStore {
 
     private var open: LMDBTransaction?
 
-    /// Opens or creates the store in the directory `path` with these tables.
+    /// Opens or creates the store in the directory `path` with these tables. `failed` ends the process when a transaction
+    /// cannot go on.
     ///
     /// - Throws: ``StoreFailure`` in words for the operator: in use by another process, no permission, no room, damaged,
     ///   written by a newer version, the map refused even at 1 GiB.
     public init(
-        directory path: String, mapSize: UInt64 = LMDBEnvironment.defaultMapSize, tables: [Table]
+        directory path: String, mapSize: UInt64 = LMDBEnvironment.defaultMapSize, tables: [Table],
+        failed: @escaping @Sendable (StoreFailure) -> Never = { ourFault("\($0)") }
     ) throws(StoreFailure) {
-        environment = try LMDBEnvironment(path: path, mapSize: mapSize, tables: tables)
+        environment = try LMDBEnvironment(path: path, mapSize: mapSize, tables: tables, failed: failed)
     }
 
     deinit {
@@ -27,7 +30,7 @@ public final class LMDBStore: KeyValueStore {
 
     /// Begins the write transaction.
     public func begin() -> any KeyValueTransaction {
-        precondition(open == nil, "a transaction is already open")
+        require(open == nil, "a transaction is already open")
         let transaction = LMDBTransaction(environment, isReadOnly: false)
         open = transaction
         return transaction
@@ -53,12 +56,12 @@ public final class LMDBStore: KeyValueStore {
     /// Copies the last committed state into a new directory. Within a transaction it would wait for itself: there must be
     /// none open.
     public func copy(to directory: String, isCompacting: Bool = false) throws(StoreFailure) {
-        precondition(open == nil, "a copy within a transaction")
+        require(open == nil, "a copy within a transaction")
         try environment.copy(to: directory, isCompacting: isCompacting)
     }
 
     private func end(_ what: String) -> LMDBTransaction {
-        guard let transaction = open else { preconditionFailure("\(what) without an open transaction") }
+        guard let transaction = open else { ourFault("\(what) without an open transaction") }
         open = nil
         return transaction
     }

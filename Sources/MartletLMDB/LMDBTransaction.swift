@@ -1,9 +1,11 @@
+import MartletPrimitives
 internal import CLMDB
 import MartletStore
 
 /// A transaction of LMDB with one cursor per table, kept because most accesses are near the one before.
 ///
-/// An error within it cannot be handled (the map is full, a page is damaged): it ends the process with LMDB's words.
+/// An error within it cannot be handled (the map or the disk is full, a page is damaged): ``LMDBEnvironment/failed`` ends the
+/// process with LMDB's words.
 final class LMDBTransaction: KeyValueTransaction {
     private let environment: LMDBEnvironment
     private let isReadOnly: Bool
@@ -36,18 +38,18 @@ final class LMDBTransaction: KeyValueTransaction {
 
     private func begun() -> OpaquePointer {
         if let transaction { return transaction }
-        precondition(!isOver, "use of a transaction that is over")
+        require(!isOver, "use of a transaction that is over")
         let code = mdb_txn_begin(environment.environment, nil, isReadOnly ? UInt32(MDB_RDONLY) : 0, &transaction)
         guard code == MDB_SUCCESS, let transaction else {
-            preconditionFailure("beginning a transaction: \(LMDBFailure.words(code))")
+            environment.failed(LMDBFailure.failure(code, "beginning a transaction", path: environment.path))
         }
         return transaction
     }
 
     /// What LMDB has to end, if anything was begun.
     private func end() -> OpaquePointer? {
-        precondition(iterations == 0, "the end of a transaction within readEach or read")
-        precondition(!isOver, "use of a transaction that is over")
+        require(iterations == 0, "the end of a transaction within readEach or read")
+        require(!isOver, "use of a transaction that is over")
         isOver = true
         guard let ended = transaction else { return nil }
         if isReadOnly {
@@ -151,7 +153,7 @@ final class LMDBTransaction: KeyValueTransaction {
                 return mdb_cursor_put(cursor, &key, &value, flags)
             }
         }
-        precondition(code != MDB_KEYEXIST, "append to \(table.databaseName): the key is not the greatest")
+        require(code != MDB_KEYEXIST, "append to \(table.databaseName): the key is not the greatest")
         succeed(code, "writing", table)
     }
 
@@ -199,33 +201,33 @@ final class LMDBTransaction: KeyValueTransaction {
     private func openCursor(_ table: Table) -> OpaquePointer {
         let transaction = begun()
         let database = environment.databases[Int(table.rawValue)]
-        precondition(
+        require(
             database != LMDBEnvironment.noDatabase, "table \(table.databaseName) was not named when the store was opened")
         var opened: OpaquePointer?
         succeed(mdb_cursor_open(transaction, database, &opened), "opening a cursor", table)
-        guard let cursor = opened else { preconditionFailure("no cursor for \(table.databaseName)") }
+        guard let cursor = opened else { ourFault("no cursor for \(table.databaseName)") }
         return cursor
     }
 
     private func countWrite(_ keyBytes: Int) {
         check(keyBytes)
-        precondition(!isReadOnly, "a write in a reading transaction")
-        precondition(iterations == 0, "a write within readEach or read")
+        require(!isReadOnly, "a write in a reading transaction")
+        require(iterations == 0, "a write within readEach or read")
         writes += 1
     }
 
     private func check(_ keyBytes: Int) {
-        precondition(keyBytes > 0, "an empty key")
+        require(keyBytes > 0, "an empty key")
         checkBound(keyBytes)
     }
 
     private func checkBound(_ keyBytes: Int) {
-        precondition(keyBytes <= KeyValueLimits.keyBytes, "a key of \(keyBytes) bytes")
+        require(keyBytes <= KeyValueLimits.keyBytes, "a key of \(keyBytes) bytes")
     }
 
     private func succeed(_ code: Int32, _ operation: String, _ table: Table) {
-        precondition(
-            code == MDB_SUCCESS, "\(operation) \(table.databaseName) in \(environment.path): \(LMDBFailure.words(code))")
+        guard code != MDB_SUCCESS else { return }
+        environment.failed(LMDBFailure.failure(code, "\(operation) \(table.databaseName)", path: environment.path))
     }
 
     // SAFETY: LMDB does not change what a key or a value to be written points to, and is done with it when it returns.

@@ -39,7 +39,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     var listener: Listener
     private let loop: ConnectionLoop
     private let unhandledLimit: Int
-    private let outboundLimit: Int
+    private var gauge: ReadingGauge
     private var engine: StreamEngine
     private let directTLS: Bool
     private var tls: TLSEngine?
@@ -51,7 +51,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var unhandled = 0
     private var unasked = 0
     private var readIsHeld = false
-    private var isCongested = false
     private var discarded = 0
     /// The last place that the site named in what it sent; and the last one that was written to the socket, with the count of bytes
     /// that had been written then.
@@ -68,7 +67,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         self.directTLS = directTLS
         self.listener = listener
         unhandledLimit = loop.settings.unhandledLimit
-        outboundLimit = loop.settings.outboundLimit
+        gauge = ReadingGauge(bound: loop.settings.outboundLimit, ceiling: loop.settings.outboundCeiling)
     }
 
     // MARK: from the socket
@@ -89,6 +88,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
         guard phase == .open else { return discard(buffer.readableBytes) }
+        if case .attempt(let attempt) = listener { attempt.moved() }
         if let tls {
             buffer.withUnsafeReadableBytes { receive($0, tls) }
         } else {
@@ -105,15 +105,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         if ending == nil { ending = NetworkWords.words(for: error) }
         context.close(promise: nil)
-    }
-
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        guard !context.channel.isWritable, phase == .open, !isCongested else { return }
-        isCongested = true
-        switch listener {
-        case .client: report(ClientStreamEvent.congested)
-        case .server, .attempt: report(PeerStreamEvent.congested)
-        }
     }
 
     /// While too much of this connection waits in the site's inbox, or the site has to answer first, nothing more is read: TCP
@@ -184,12 +175,39 @@ final class ConnectionHandler: ChannelDuplexHandler {
         bytesWritten += UInt64(bytes.count)
         if mark != written.mark { written = (mark, bytesWritten) }
         if writer.write(bytes, context) { return }
-        // Twice the limit: the site was told at once that the reader is too slow, and still had this much to say.
-        if !context.channel.isWritable, let waiting = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes),
-            waiting > 2 * outboundLimit
-        {
-            abort("reads too slowly")
+        // The channel holds the rest: it is a reader that is slower than what there is to say.
+        guard !context.channel.isWritable else { return }
+        let waiting = waiting(context)
+        if gauge.isBeyondBearing(waiting: waiting) { return abort("reads too slowly") }
+        follow(gauge.wrote(waiting: waiting) { progress(context) })
+    }
+
+    /// Bytes that the kernel has not taken yet.
+    private func waiting(_ context: ChannelHandlerContext) -> Int {
+        (try? context.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+
+    /// How far the other side has come: TCP tells what its machine has. The kernel here takes more only in large steps.
+    private func progress(_ context: ChannelHandlerContext) -> UInt64 {
+        TCPProgress.acknowledgedBytes(context.channel) ?? bytesWritten - UInt64(waiting(context))
+    }
+
+    private func follow(_ verdict: ReadingGauge.Verdict) {
+        switch verdict {
+        case .calm: break
+        case .watch: loop.after(ReadingGauge.patience, id) { $0.lookedAgain() }
+        case .congested:
+            guard phase == .open else { return }
+            switch listener {
+            case .client: report(ClientStreamEvent.congested)
+            case .server, .attempt: report(PeerStreamEvent.congested)
+            }
         }
+    }
+
+    private func lookedAgain() {
+        guard let context else { return }
+        follow(gauge.looked(waiting: waiting(context), progress: progress(context)))
     }
 
     /// Ends the connection at once.
@@ -313,7 +331,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         switch event {
         case .stanza, .stanzaRefused, .nonza:
             loop.site.post(.server(id, event), reporting: countUnhandled())
-        case .dialbackKeyReceived, .peerVerified, .errorReceived, .streamEnded, .closed, .congested:
+        case .dialbackKeyReceived, .peerVerified, .errorReceived, .errorSent, .streamEnded, .closed, .congested:
             loop.site.post(.server(id, event))
         }
     }

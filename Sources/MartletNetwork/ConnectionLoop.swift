@@ -1,3 +1,4 @@
+import MartletPrimitives
 import Logging
 import MartletBus
 import MartletRuntime
@@ -96,7 +97,7 @@ final class ConnectionLoop {
             made = handler
             return handler
         }
-        guard let made else { preconditionFailure("a slot table makes an element for each slot it gives") }
+        guard let made else { ourFault("a slot table makes an element for each slot it gives") }
         return made
     }
 

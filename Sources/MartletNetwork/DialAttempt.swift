@@ -1,36 +1,40 @@
 import MartletBus
+import MartletPrimitives
 import NIOCore
 import XMPPAddress
 import XMPPStreams
 
-/// One attempt to reach the server of a peer: name to addresses, addresses to a connection, connection to a stream that
+/// One attempt to reach the server of a peer: name to addresses, addresses to connections, a connection to a stream that
 /// is ready or a question that is answered. Confined to its event loop.
 ///
-/// Addresses are tried in their order, the next one 250 ms after the last (RFC 8305 §5) or at once when it failed, at most
-/// four at a time; the first that connects is used. Where its stream fails, the rest is tried.
+/// Which address is tried when is decided by a ``TargetRace``; who was silent is remembered for the attempts to come. The site
+/// hears of one stream at most, after all others were closed.
 final class DialAttempt {
-    private let request: DialRequest
-    private let dialer: Dialer
-    private var resolution: PeerResolution
-    private var randomness = SystemRandomNumberGenerator()
+    let request: DialRequest
+    let dialer: Dialer
+    var resolution: PeerResolution
+    var randomness = SystemRandomNumberGenerator()
+    /// Why the addresses are not those that the name leads to now; said before what became of them.
+    var detour: String?
+    private(set) var isOver = false
     /// Everything that the name led to, best first.
     private var endpoints: [Endpoint] = []
-    /// What was not tried yet.
-    private var untried: ArraySlice<Endpoint> = []
-    private var connecting = 0
-    private var negotiating: (connection: ConnectionHandler, endpoint: Endpoint)?
+    private var race = TargetRace([], patience: 0)
+    /// Connections on which no stream has begun yet.
+    private var waiting: [Endpoint: any Channel] = [:]
+    /// Streams that are being negotiated. Look-up only.
+    private var negotiating: [Endpoint: ConnectionHandler] = [:]
     private var failures: [String] = []
-    /// Why the addresses are not those that the name leads to now; said before what became of them.
-    private var detour: String?
     /// The last thing a peer that answered said against us.
     private var refusal: String?
-    private var isOver = false
+    /// When the attempt got on last: an address was tried or reached, or a server there said something.
+    private var movedAt = NIODeadline.now()
 
-    /// RFC 8305 §5: long enough for a working line, short enough that nobody notices.
-    private static let stagger = TimeAmount.milliseconds(250)
-    private static let connectingLimit = 4
-    /// The whole attempt, whatever its parts do: the site retries better than it waits.
-    private static let deadline = TimeAmount.seconds(60)
+    /// The whole attempt, whatever its parts do, milliseconds: the site retries better than it waits.
+    private static let limit: Int64 = 60_000
+    /// How many times the patience of an attempt a server may be silent that was reached: its certificates have to cross a slow line
+    /// behind ours, the connection to it did not.
+    private static let patienceWhenReached: Int64 = 5
 
     init(_ request: DialRequest, dialer: Dialer) {
         self.request = request
@@ -39,11 +43,11 @@ final class DialAttempt {
             domain: (try? Domainpart.asciiForm(request.pair.peer.domainpart)) ?? request.pair.peer.domainpart)
     }
 
-    private var eventLoop: any EventLoop { dialer.loop.eventLoop }
+    var eventLoop: any EventLoop { dialer.loop.eventLoop }
 
     /// Starts.
     func begin() {
-        eventLoop.assumeIsolated().scheduleTask(in: Self.deadline) { self.fail(.unreachable("took too long")) }
+        eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(Self.limit)) { self.timeIsUp() }
         let configured = dialer.loop.settings.configuredAddresses(of: request.pair.peer.domainpart)
         if configured.isEmpty {
             resolve(resolution.started())
@@ -52,128 +56,36 @@ final class DialAttempt {
         }
     }
 
-    /// Gives up without a word.
-    func cancel() {
-        isOver = true
-        negotiating?.connection.abort("no longer wanted")
-        negotiating = nil
+    private func timeIsUp() {
+        let silent = race.underWay.map(\.description).joined(separator: ", ")
+        fail(.unreachable(words(and: silent.isEmpty ? "took too long" : "no answer in time from \(silent)")))
     }
+
+    /// Gives up without a word.
+    func cancel() { over(nil, "no longer wanted") }
 
     /// Gives up.
     func fail(_ failure: DialFailure) {
         guard !isOver else { return }
-        let connection = negotiating?.connection
-        over()
+        over(nil, failure.words)
         switch request.purpose {
         case .link: dialer.loop.site.post(.dialFailed(request.id, failure))
         case .verify: dialer.loop.site.post(.dialbackAnswered(request.id, failure.verdict))
         }
-        connection?.abort(failure.words)
     }
 
-    private func over() {
-        isOver = true
-        negotiating = nil
-        dialer.ended(request.id)
-    }
-
-    // MARK: the name
-
-    private func resolve(_ action: PeerResolution.Action) {
+    /// The end, with a winner or without: everything else is closed.
+    private func over(_ winner: Endpoint?, _ words: String) {
         guard !isOver else { return }
-        switch action {
-        case .wait:
-            break
-        case .ask(let queries):
-            for query in queries {
-                lookup(query) { attempt, answer in
-                    attempt.resolve(attempt.resolution.answered(query, answer, using: &attempt.randomness))
-                }
-            }
-        case .connect(let endpoints):
-            connect(to: endpoints, configured: false)
-        case .noSuchDomain:
-            confirmAbsence()
-        case .notOffered:
-            fail(.serviceNotOffered)
-        case .failed(let words):
-            // A failure is not an absence: what worked before is still the best guess.
-            let remembered = request.remembered.compactMap(Endpoint.init)
-            if remembered.isEmpty {
-                fail(.unreachable("DNS: \(words)"))
-            } else {
-                detour = "DNS: \(words), using the address that worked \(NetworkWords.ago(milliseconds: request.rememberedAge))"
-                connect(to: remembered, configured: false)
-            }
-        }
-    }
-
-    /// A resolver that denies every name proves nothing about this one (a portal in front of the line, a forwarder that
-    /// lost its upstream): it has to know a name that certainly exists, the root of DNS or the services of our own domain.
-    private func confirmAbsence() {
-        let own = (try? Domainpart.asciiForm(request.pair.local.domainpart)) ?? request.pair.local.domainpart
-        let witnesses = [
-            ResolutionQuery(name: ".", type: .a),
-            ResolutionQuery(name: "_xmpp-server._tcp." + own, type: .srv),
-            ResolutionQuery(name: "_xmpps-server._tcp." + own, type: .srv),
-        ]
-        var outstanding = witnesses.count
-        for witness in witnesses {
-            lookup(witness) { attempt, answer in
-                outstanding -= 1
-                guard !attempt.isOver else { return }
-                switch answer {
-                case .records, .noData: attempt.fail(.noSuchDomain)
-                case .failure, .nameDoesNotExist:
-                    guard outstanding == 0 else { return }
-                    attempt.fail(.unreachable("DNS knows neither this domain nor our own: it cannot be believed now"))
-                }
-            }
-        }
-    }
-
-    private func lookup(_ query: ResolutionQuery, _ then: @escaping (DialAttempt, ResolverAnswer) -> Void) {
-        let bound = NIOLoopBound((self, then), eventLoop: eventLoop)
-        dialer.resolver.lookup(query) { [eventLoop] answer in
-            eventLoop.execute {
-                let (attempt, then) = bound.value
-                then(attempt, answer)
-            }
-        }
-    }
-
-    /// The operator has said where the peer is: DNS is asked for the addresses of names only.
-    private func resolve(configured: [(host: String, port: UInt16)]) {
-        var found = [[Endpoint]](repeating: [], count: configured.count)
-        var outstanding = 1
-        func answered(_ attempt: DialAttempt) {
-            outstanding -= 1
-            guard outstanding == 0, !attempt.isOver else { return }
-            attempt.connect(to: found.flatMap { $0 }, configured: true)
-        }
-        for (index, (host, port)) in configured.enumerated() {
-            if let address = IPAddress(host) {
-                found[index] = [Endpoint(address: address, port: port, directTLS: false, host: host)]
-                continue
-            }
-            for type in [ResolutionQuery.RecordType.aaaa, .a] {
-                outstanding += 1
-                lookup(ResolutionQuery(name: (try? Domainpart.asciiForm(host)) ?? host, type: type)) { attempt, answer in
-                    if case .records(let records, _) = answer {
-                        for case .address(let address) in records {
-                            found[index].append(Endpoint(address: address, port: port, directTLS: false, host: host))
-                        }
-                    }
-                    answered(attempt)
-                }
-            }
-        }
-        answered(self)
+        isOver = true
+        perform(winner.map { race.won($0, at: Dialer.now) } ?? race.ended(at: Dialer.now), abandoning: words)
+        dialer.raced(race, winner: winner)
+        dialer.ended(request.id)
     }
 
     // MARK: the addresses
 
-    private func connect(to endpoints: [Endpoint], configured: Bool) {
+    func connect(to endpoints: [Endpoint], configured: Bool) {
         self.endpoints = endpoints
         let policy = dialer.loop.settings.addressPolicy
         let own = Self.ownAddresses()
@@ -182,8 +94,21 @@ final class DialAttempt {
             failures.append(objection)
             return false
         }
-        untried = allowed[...]
-        next()
+        race = TargetRace(dialer.ordered(allowed), patience: request.patience ?? Self.limit)
+        moved()
+        watch()
+        perform(race.timePassed(at: Dialer.now))
+    }
+
+    /// Something was heard.
+    func moved() { movedAt = .now() }
+
+    /// Fails when nothing has moved for as long as the request allows.
+    private func watch() {
+        guard let patience = request.patience, !isOver else { return }
+        let end = movedAt + .milliseconds(negotiating.isEmpty ? patience : patience * Self.patienceWhenReached)
+        guard NIODeadline.now() < end else { return timeIsUp() }
+        eventLoop.assumeIsolated().scheduleTask(deadline: end) { self.watch() }
     }
 
     private static func ownAddresses() -> [IPAddress] {
@@ -191,50 +116,74 @@ final class DialAttempt {
         return devices.compactMap { $0.address?.numericBytes.flatMap { IPAddress(bytes: $0) } }
     }
 
-    private func next() {
-        guard !isOver, negotiating == nil, connecting < Self.connectingLimit else { return }
-        guard let endpoint = untried.popFirst() else {
-            if connecting == 0 { exhausted() }
-            return
+    private func perform(_ actions: [TargetRace.Action], abandoning words: String = "another address is tried instead") {
+        for action in actions {
+            switch action {
+            case .connect(let endpoint): connect(to: endpoint)
+            case .begin(let endpoint): begin(endpoint)
+            case .abandon(let endpoint): abandon(endpoint, words)
+            case .wake(let moment):
+                eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(max(0, moment - Dialer.now))) {
+                    self.perform(self.race.timePassed(at: Dialer.now))
+                }
+            case .exhausted: exhausted()
+            }
         }
-        connecting += 1
-        dialer.connect(to: endpoint).assumeIsolated().whenComplete { result in
-            self.connecting -= 1
+    }
+
+    private func connect(to endpoint: Endpoint) {
+        dialer.connect(to: endpoint, segmentLimit: request.segmentLimit).assumeIsolated().whenComplete { result in
             switch result {
-            case .success(let channel): self.connected(channel, endpoint)
+            case .success(let channel):
+                self.waiting[endpoint] = channel
+                let actions = self.race.connected(endpoint, at: Dialer.now)
+                // The race has given it up meanwhile.
+                if !self.race.isRunning(endpoint) { return self.abandon(endpoint, "") }
+                self.perform(actions)
             case .failure(let error): self.failed(endpoint, NetworkWords.words(for: error))
             }
         }
-        eventLoop.assumeIsolated().scheduleTask(in: Self.stagger) { self.next() }
+    }
+
+    private func abandon(_ endpoint: Endpoint, _ words: String) {
+        waiting.removeValue(forKey: endpoint)?.close(promise: nil)
+        negotiating.removeValue(forKey: endpoint)?.abort(words)
     }
 
     private func failed(_ endpoint: Endpoint, _ words: String) {
+        guard !isOver else { return }
+        moved()
         failures.append("\(endpoint): \(words)")
-        next()
+        perform(race.failed(endpoint, at: Dialer.now))
     }
 
     private func exhausted() {
         if let refusal { return fail(.refused(refusal)) }
-        let words = failures.isEmpty ? ["no address"] : failures.suffix(4)
-        fail(.unreachable(([detour].compactMap { $0 } + words).joined(separator: "; ")))
+        fail(.unreachable(words(and: failures.isEmpty ? "no address" : nil)))
     }
 
-    // MARK: the stream
+    /// What became of the addresses.
+    private func words(and last: String?) -> String {
+        ([detour].compactMap { $0 } + failures.suffix(4) + [last].compactMap { $0 }).joined(separator: "; ")
+    }
 
-    private func connected(_ channel: any Channel, _ endpoint: Endpoint) {
-        guard !isOver, negotiating == nil else {
-            channel.close(promise: nil)
-            return
-        }
+    // MARK: the streams
+
+    private func begin(_ endpoint: Endpoint) {
+        guard let channel = waiting.removeValue(forKey: endpoint) else { return }
+        guard channel.isActive else { return failed(endpoint, "closed by the other side") }
         let address = channel.remoteAddress?.remoteAddress ?? RemoteAddress(endpoint.address.description)
         let connection = dialer.loop.open(role, to: address, directTLS: endpoint.directTLS, for: self)
-        negotiating = (connection, endpoint)
+        negotiating[endpoint] = connection
+        moved()
         do {
             try channel.pipeline.syncOperations.addHandler(connection)
             try channel.syncOptions?.setOption(.autoRead, value: true)
         } catch {
+            negotiating[endpoint] = nil
             connection.abort("\(error)")
             channel.close(promise: nil)
+            failed(endpoint, NetworkWords.words(for: error))
         }
     }
 
@@ -247,32 +196,27 @@ final class DialAttempt {
         }
     }
 
-    /// The stream that is being negotiated says something.
+    /// A stream that is being negotiated says something.
     func reported(_ event: AttemptEvent, by connection: ConnectionHandler) {
-        guard !isOver, let negotiating, negotiating.connection === connection else { return }
+        guard !isOver, let endpoint = negotiating.first(where: { $0.value === connection })?.key else { return }
         switch event {
         case .ready(let features):
+            negotiating[endpoint] = nil
             connection.listener = .server
-            let site = dialer.loop.site
-            let endpoints = remembered(first: negotiating.endpoint)
-            over()
-            site.post(.dialed(request.id, connection.id, features, endpoints: endpoints))
-        case .verified(.error(_, let words)) where !untried.isEmpty || connecting > 0:
-            failed(words)
+            over(endpoint, "another address answered first")
+            dialer.loop.site.post(.dialed(request.id, connection.id, features, endpoints: remembered(first: endpoint)))
+        case .verified(.error(_, let words)) where race.hasOthers(than: endpoint):
+            negotiating[endpoint] = nil
+            failed(endpoint, words)
         case .verified(let verdict):
-            over()
+            negotiating[endpoint] = nil
+            over(endpoint, "another address answered first")
             dialer.loop.site.post(.dialbackAnswered(request.id, verdict))
         case .failed(let failure):
             if case .refused(let words) = failure { refusal = words }
-            failed(failure.words)
+            negotiating[endpoint] = nil
+            failed(endpoint, failure.words)
         }
-    }
-
-    /// This server came to nothing; the next one may not.
-    private func failed(_ words: String) {
-        guard let endpoint = negotiating?.endpoint else { return }
-        negotiating = nil
-        failed(endpoint, words)
     }
 
     /// The addresses to remember: the one that worked, then the others in their order.
@@ -280,14 +224,6 @@ final class DialAttempt {
         ([first] + endpoints.filter { $0 != first }).prefix(8).map {
             RememberedEndpoint(address: $0.address.description, port: $0.port, directTLS: $0.directTLS)
         }
-    }
-}
-
-extension Endpoint {
-    /// An address that worked before.
-    fileprivate init?(_ remembered: RememberedEndpoint) {
-        guard let address = IPAddress(remembered.address) else { return nil }
-        self.init(address: address, port: remembered.port, directTLS: remembered.directTLS, host: remembered.address)
     }
 }
 

@@ -1,7 +1,10 @@
+import Glibc
 import Logging
 import MartletBus
+import MartletPrimitives
 import NIOCore
 import NIOPosix
+import Synchronization
 import XMPPStreams
 
 /// Performs the site's wishes to reach other servers, on one event loop and confined to it.
@@ -10,13 +13,29 @@ final class Dialer {
     static let attemptsLimit = 512
 
     let resolver: any NameResolver
+    /// Which addresses were silent lately; one memory for all loops.
+    private let memory: SharedTargetMemory
     /// Held until the loop is told to stop, because attempts may outlive everything else.
     let loop: ConnectionLoop
     private var attempts: [DialID: DialAttempt] = [:]
 
-    init(loop: ConnectionLoop, resolver: any NameResolver) {
+    init(loop: ConnectionLoop, resolver: any NameResolver, memory: SharedTargetMemory = SharedTargetMemory()) {
         self.loop = loop
         self.resolver = resolver
+        self.memory = memory
+    }
+
+    /// The time by a clock that does not go back.
+    static var now: Instant { Instant(milliseconds: Int64(NIODeadline.now().uptimeNanoseconds / 1_000_000)) }
+
+    /// Addresses in the order in which to try them.
+    func ordered(_ endpoints: [Endpoint]) -> [Endpoint] {
+        memory.state.withLock { $0.ordered(endpoints, at: Self.now) }
+    }
+
+    /// An attempt is over.
+    func raced(_ race: TargetRace, winner: Endpoint?) {
+        memory.state.withLock { $0.raced(silent: race.slow, winner: winner, at: Self.now) }
     }
 
     /// Begins an attempt.
@@ -48,10 +67,13 @@ final class Dialer {
     }
 
     /// A connection to `endpoint` that does not read yet; fails within five seconds.
-    func connect(to endpoint: Endpoint) -> EventLoopFuture<any Channel> {
+    /// `segmentLimit` is the largest segment that either side may send, bytes.
+    func connect(to endpoint: Endpoint, segmentLimit: UInt16?) -> EventLoopFuture<any Channel> {
+        let learnt = memory.state.withLock { $0.segmentLimit(of: endpoint, at: Self.now) }
+        let limit = [segmentLimit, learnt].compactMap { $0 }.min()
         do {
             let address = try SocketAddress(ipAddress: endpoint.address.description, port: Int(endpoint.port))
-            return bootstrap(isV6: endpoint.address.isV6).connect(to: address)
+            return bootstrap(isV6: endpoint.address.isV6, limit).connect(to: address)
         } catch {
             return loop.eventLoop.makeFailedFuture(error)
         }
@@ -60,16 +82,25 @@ final class Dialer {
     /// Longer than any working line needs for a handshake of TCP with one lost packet.
     private static let connectTimeout = TimeAmount.seconds(5)
 
-    private func bootstrap(isV6: Bool) -> ClientBootstrap {
-        let bootstrap = ClientBootstrap(group: loop.eventLoop)
+    private func bootstrap(isV6: Bool, _ segmentLimit: UInt16?) -> ClientBootstrap {
+        var bootstrap = ClientBootstrap(group: loop.eventLoop)
             .connectTimeout(Self.connectTimeout)
             .channelOption(.autoRead, value: false)
             .channelOption(.tcpOption(.tcp_nodelay), value: 1)
             .channelOption(.socketOption(.so_keepalive), value: 1)
+            .channelOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: loop.settings.unacknowledgedTime)
             .channelOption(.writeBufferWaterMark, value: loop.settings.waterMark)
+        if let segmentLimit {
+            bootstrap = bootstrap.channelOption(.tcpOption(.init(rawValue: TCP_MAXSEG)), value: .init(segmentLimit))
+        }
         guard let source = loop.settings.sourceAddress, source.contains(":") == isV6,
             let address = try? SocketAddress(ipAddress: source, port: 0)
         else { return bootstrap }
         return bootstrap.bind(to: address)
     }
+}
+
+/// What attempts have taught about addresses, for the dialers of all loops: an attempt is made on any of them.
+final class SharedTargetMemory: Sendable {
+    let state = Mutex(TargetMemory())
 }

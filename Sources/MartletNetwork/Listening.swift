@@ -1,3 +1,4 @@
+import MartletPrimitives
 import Glibc
 import Logging
 import MartletBus
@@ -64,7 +65,7 @@ struct Listening {
 
     private func accepted(_ channel: any Channel, _ listener: NetworkSettings.Listener) throws {
         guard let loop = loops.first(where: { channel.eventLoop === $0.eventLoop })?.value else {
-            preconditionFailure("an accepted connection lives on a loop of the group")
+            ourFault("an accepted connection lives on a loop of the group")
         }
         let address = channel.remoteAddress?.remoteAddress ?? .init("unknown")
         if let refusal = census.enter(address) {
@@ -78,6 +79,10 @@ struct Listening {
         }
         channel.closeFuture.whenComplete { [census] _ in census.leave(address) }
         try channel.syncOptions?.setOption(.writeBufferWaterMark, value: loop.settings.waterMark)
+        if listener.kind == .server {
+            let option = ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: TCP_USER_TIMEOUT))
+            try channel.syncOptions?.setOption(option, value: loop.settings.unacknowledgedTime)
+        }
         let connection = loop.accept(listener, from: address)
         logger.debug(
             "connection accepted",

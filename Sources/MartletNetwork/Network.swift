@@ -27,6 +27,8 @@ public final class Network: Sendable {
     /// The site's own thread, where it has one.
     private let siteGroup: MultiThreadedEventLoopGroup?
     private let settings: Mutex<NetworkSettings>
+    /// Those of the start: sockets, threads and the resolver are as they say until the next one.
+    private let started: NetworkSettings
     private let listening = Mutex<[any Channel]>([])
     private let census: ConnectionCensus
     private let work: WorkDispatcher
@@ -52,15 +54,17 @@ public final class Network: Sendable {
         work = WorkDispatcher(site: port)
         census = ConnectionCensus(total: connections, perAddress: settings.connectionsPerAddress)
         self.settings = Mutex(settings)
+        started = settings
         self.dialbackSecret = dialbackSecret
         self.logger = logger
+        let memory = SharedTargetMemory()
         var loops: [NIOLoopBound<ConnectionLoop>] = []
         for (index, eventLoop) in group.makeIterator().enumerated() {
             let made = eventLoop.submit { [port, work, resolver] in
                 let loop = ConnectionLoop(
                     index: UInt16(index), eventLoop: eventLoop, site: port, passwords: work.passwords, settings: settings,
                     contexts: contexts, logger: logger)
-                loop.dialer = Dialer(loop: loop, resolver: SystemResolver(resolver: resolver))
+                loop.dialer = Dialer(loop: loop, resolver: SystemResolver(resolver: resolver), memory: memory)
                 return NIOLoopBound(loop, eventLoop: eventLoop)
             }
             loops.append(try made.wait())
@@ -94,18 +98,15 @@ public final class Network: Sendable {
     /// The configuration was read anew. Returns what needs a restart to take effect, in words.
     public func reload(_ configuration: SiteConfiguration, _ contexts: TLSContexts) -> [String] {
         let new = NetworkSettings(configuration, dialbackSecret: dialbackSecret)
-        let old = settings.withLock { settings in
-            defer { settings = new }
-            return settings
-        }
+        settings.withLock { $0 = new }
         census.limit(perAddress: new.connectionsPerAddress)
         for (loop, eventLoop) in zip(loops, group.makeIterator()) {
             eventLoop.execute { loop.value.reload(new, contexts) }
         }
         var words: [String] = []
-        if old.listeners != new.listeners { words.append("listeners") }
-        if old.dnsServers != new.dnsServers { words.append("federation.dns_servers") }
-        if old.threads != new.threads { words.append("site.threads") }
+        if started.listeners != new.listeners { words.append("listeners") }
+        if started.dnsServers != new.dnsServers { words.append("federation.dns_servers") }
+        if started.threads != new.threads { words.append("site.threads") }
         return words
     }
 

@@ -1,3 +1,4 @@
+import MartletBus
 import MartletConfiguration
 import MartletPrimitives
 import XMPPAddress
@@ -107,13 +108,11 @@ struct NetworkSettings: Sendable {
         return result
     }
 
-    /// The mechanisms that this version has, in the configured order; each stands for its -PLUS variant too.
-    private var mechanisms: [SASLMechanism] {
-        var result: [SASLMechanism] = []
-        for name in configuration.client.saslMechanisms {
-            let plain = name.hasSuffix("-PLUS") ? String(name.dropLast(5)) : name
-            if let mechanism = SASLMechanism(rawValue: plain), !result.contains(mechanism) { result.append(mechanism) }
-        }
+    /// The mechanisms in the configured order, each once.
+    private var mechanisms: [OfferedMechanism] {
+        var result: [OfferedMechanism] = []
+        for mechanism in configuration.client.saslMechanisms.compactMap(OfferedMechanism.init)
+        where !result.contains(mechanism) { result.append(mechanism) }
         return result
     }
 
@@ -121,8 +120,14 @@ struct NetworkSettings: Sendable {
 
     /// Events of one connection that may wait for the site.
     var unhandledLimit: Int { configuration.limits.unhandledStanzasPerConnection }
-    /// Bytes that may wait for a slow reader.
+    /// Bytes that may wait for a reader who stands still.
     var outboundLimit: Int { configuration.limits.outboundBytesPerConnection }
+    /// Bytes that may wait for any reader: more than the largest answer, which is a whole roster, or the largest stanza.
+    var outboundCeiling: Int {
+        let limits = configuration.limits
+        let roster = limits.rosterItems * LimitsPolicy.rosterItemBytes
+        return outboundLimit + max(roster, limits.clientStanzaBytes, limits.serverStanzaBytes)
+    }
     /// Connections of one IPv4 address or IPv6 /64.
     var connectionsPerAddress: Int { configuration.limits.connectionsPerAddress }
 
@@ -131,6 +136,10 @@ struct NetworkSettings: Sendable {
 
     // MARK: peers
 
+    /// How long another server's machine may leave bytes unacknowledged before the kernel gives its connection up, milliseconds:
+    /// twice what we bear ourselves, since a slow line may have our whole window queueing on it. For what we do not watch, such as
+    /// the streams that others opened: the kernel alone would go on for a quarter of an hour.
+    var unacknowledgedTime: Int { Int(2 * configuration.federation.ackTimeout.wholeMilliseconds) }
     /// The address to call from.
     var sourceAddress: String? { configuration.federation.sourceAddress?.description }
     /// DNS servers, as libunbound wants them.

@@ -130,6 +130,6 @@ public struct ByteReader: Sendable {
 
     @usableFromInline
     func need(_ count: Int) {
-        precondition(bytes.count - position >= count, "a stored row ends at byte \(bytes.count), \(position + count) wanted")
+        require(bytes.count - position >= count, "a stored row ends at byte \(bytes.count), \(position + count) wanted")
     }
 }

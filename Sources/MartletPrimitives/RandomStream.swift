@@ -10,7 +10,7 @@ public struct RandomStream: RandomNumberGenerator, Sendable {
 
     /// A stream from a 32-byte key.
     public init(key bytes: [UInt8]) {
-        precondition(bytes.count == 32, "a ChaCha20 key has 32 bytes, this one \(bytes.count)")
+        require(bytes.count == 32, "a ChaCha20 key has 32 bytes, this one \(bytes.count)")
         var key = [SIMD4<UInt32>](repeating: SIMD4(), count: 2)
         for (index, byte) in bytes.enumerated() { key[index / 16][index / 4 % 4] |= UInt32(byte) << UInt32(index % 4 * 8) }
         keys = (key[0], key[1])

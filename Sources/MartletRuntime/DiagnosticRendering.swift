@@ -24,26 +24,25 @@ enum DiagnosticRendering {
         case .sessionBound(let address): ("session bound", ["jid": "\(address)"])
         case .sessionResumed(let address): ("session resumed", ["jid": "\(address)"])
         case .sessionEnded(let address): ("session ended", ["jid": "\(address)"])
-        case .loginRefused(let localpart, let reason): ("login refused", ["localpart": "\(localpart)", "reason": "\(reason)"])
+        case .loginRefused(let localpart, let reason, let address):
+            ("login refused", ["localpart": "\(localpart)", "reason": "\(reason)", "address": "\(address.text)"])
         case .linkUp(let pair, let acknowledgement):
             ("link up", link(pair, ["acknowledgement": "\(acknowledgement)"]))
         case .linkDown(let pair, let reason, let retryAfter):
             ("link down", link(pair, ["reason": "\(reason)", "retry_ms": "\(retryAfter)"]))
+        case .segmentsLimited(let pair, let bytes):
+            (
+                "large segments may not arrive there: smaller ones are used for a day", link(pair, ["bytes": "\(bytes)"])
+            )
         case .laneStopped(let pair, let lane, let reason):
             (
                 "lane stopped, nothing was removed: decide with `martlet link resync`",
                 link(pair, ["lane": "\(lane)", "reason": "\(reason)"])
             )
         case .sentAgain(let pair, let lane, let entries, let lost):
-            (
-                "the peer's store went back in time: what it lacks is sent again",
-                link(pair, ["lane": "\(lane)", "entries": "\(entries)", "not_kept": "\(lost)"])
-            )
+            wentBack(pair, lane, "the peer's store went back in time: what it lacks is sent again", (entries, "not_kept", lost))
         case .historiesParted(let pair, let lane, let delivered, let waiting):
-            (
-                "our store went back in time: the peer's tags tell what it has, and what is sent",
-                link(pair, ["lane": "\(lane)", "delivered": "\(delivered)", "waiting": "\(waiting)"])
-            )
+            wentBack(pair, lane, "our store went back in time: its tags tell what is there", (delivered, "waiting", waiting))
         case .newEpoch(let pair, let lane):
             ("new numbering: one of the two stores is new", link(pair, ["lane": "\(lane)"]))
         case .endedEpoch(let pair, let lane):
@@ -75,11 +74,22 @@ enum DiagnosticRendering {
         case .storeMigrated(let schema, let rows):
             ("store brought to the format of this version", ["from_schema": "\(schema)", "rows": "\(rows)"])
         case .diskReserveReached(let free):
-            ("disk reserve reached, new durable stanzas are refused", ["free_bytes": "\(free)"])
+            (
+                "disk reserve reached: only what people who are here say to each other is taken over; make room on the disk",
+                ["free_bytes": "\(free)"]
+            )
+        case .diskFloorReached(let free):
+            ("disk floor reached: nothing that has to be kept is taken over; make room on the disk", ["free_bytes": "\(free)"])
         case .diskReserveLeft(let free): ("disk reserve free again", ["free_bytes": "\(free)"])
         case .routingLoop(let address): ("routing loop cut", ["to": "\(address)"])
         case .accountChanged(let account, let what): ("account changed", ["jid": "\(account)", "what": "\(what)"])
         }
+    }
+
+    private static func wentBack(
+        _ pair: DomainPair, _ lane: String, _ words: String, _ count: (entries: Int, name: String, others: Int)
+    ) -> (String, Logger.Metadata) {
+        (words, link(pair, ["lane": "\(lane)", "entries": "\(count.entries)", count.name: "\(count.others)"]))
     }
 
     private static func trace(_ entry: EntryTrace, _ more: Logger.Metadata) -> Logger.Metadata {

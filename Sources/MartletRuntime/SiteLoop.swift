@@ -26,15 +26,17 @@ public final class SiteLoop: Sendable {
     private let thread: any SiteThread
     private let worker: Worker
 
-    /// A loop over `store`, which it owns from now on. `diskProbe` gives the free bytes under the store.
+    /// A loop over `store`, which it owns from now on. `diskProbe` gives the free bytes under the store; `failed` ends the process
+    /// when a commit has failed.
     public init(
         store: sending any KeyValueStore, policy: SitePolicy, on thread: any SiteThread, dispatcher: any EffectDispatcher,
-        logger: Logger, diskProbe: @escaping @Sendable () -> Int64?
+        logger: Logger, diskProbe: @escaping @Sendable () -> Int64?,
+        failed: @escaping @Sendable (StoreFailure) -> Never = { ourFault("\($0)") }
     ) {
         self.thread = thread
         worker = Worker(
             inbox: inbox, store: store, policy: policy, thread: thread, dispatcher: dispatcher, logger: logger,
-            diskProbe: diskProbe)
+            diskProbe: diskProbe, failed: failed)
     }
 
     /// Reads the store, on the site's thread; from then on events are handled.
@@ -68,10 +70,11 @@ private final class Worker: @unchecked Sendable {
     private let dispatcher: any EffectDispatcher
     private let logger: Logger
     private let diskProbe: @Sendable () -> Int64?
+    private let failed: @Sendable (StoreFailure) -> Never
     /// nil once the site has ended: whoever opens the store next must not find it open.
     private var driver: SiteDriver?
     private var taken = SiteInbox.Content()
-    private var nextProbe: Int64 = 0
+    private var watch = DiskWatch()
     /// When the thread's timers will fire, the earliest last: one is only added if it is earlier than all others.
     private var alarms: [Int64] = []
     private var isRunning = false
@@ -80,18 +83,18 @@ private final class Worker: @unchecked Sendable {
     private static let batchEvents = 1000
     /// Events for which the inbox keeps room between batches.
     private static let keptRoom = 4 * batchEvents
-    /// How often free space is looked at, milliseconds.
-    private static let probeInterval: Int64 = 5000
 
     init(
         inbox: SiteInbox, store: any KeyValueStore, policy: SitePolicy, thread: any SiteThread,
-        dispatcher: any EffectDispatcher, logger: Logger, diskProbe: @escaping @Sendable () -> Int64?
+        dispatcher: any EffectDispatcher, logger: Logger, diskProbe: @escaping @Sendable () -> Int64?,
+        failed: @escaping @Sendable (StoreFailure) -> Never
     ) {
         self.inbox = inbox
         self.thread = thread
         self.dispatcher = dispatcher
         self.logger = logger
         self.diskProbe = diskProbe
+        self.failed = failed
         driver = SiteDriver(store: store, policy: policy, random: RandomStream(key: KernelRandom.bytes(32)))
     }
 
@@ -109,12 +112,14 @@ private final class Worker: @unchecked Sendable {
         guard isRunning else { return }
         inbox.take(&taken)
         if taken.events.isEmpty, wake > SystemClock.monotonic { return setAlarm() }
-        while taken.events.count > Self.batchEvents {
-            var first = Array(taken.events[..<Self.batchEvents])
-            taken.events.removeFirst(Self.batchEvents)
-            handle(&first)
+        var batch = firstBatch()
+        while batch.count < taken.events.count {
+            var first = Array(taken.events[..<batch.count])
+            taken.events.removeFirst(batch.count)
+            handle(&first, batch.bytes)
+            batch = firstBatch()
         }
-        handle(&taken.events)
+        handle(&taken.events, batch.bytes)
         if !taken.reports.isEmpty { dispatcher.handled(taken.reports) }
         if taken.events.capacity > Self.keptRoom {
             taken = SiteInbox.Content()
@@ -132,11 +137,21 @@ private final class Worker: @unchecked Sendable {
         driver = nil
     }
 
-    private func handle(_ events: inout [SiteEvent]) {
+    /// How many events make a batch, and the bytes of their stanzas.
+    private func firstBatch() -> (count: Int, bytes: Int) {
+        var bytes = 0
+        for (index, event) in taken.events.prefix(Self.batchEvents).enumerated() {
+            bytes += event.stanzaBytes
+            if bytes >= DiskWatch.bytesBetween { return (index + 1, bytes) }
+        }
+        return (min(taken.events.count, Self.batchEvents), bytes)
+    }
+
+    private func handle(_ events: inout [SiteEvent], _ bytes: Int) {
         let now = SystemClock.monotonic
-        if now >= nextProbe {
-            nextProbe = now + Self.probeInterval
-            if let free = diskProbe() { events.append(.diskSampled(freeBytes: free)) }
+        if watch.isDue(at: now, before: bytes, isShort: driver?.isShortOfRoom ?? false), let free = diskProbe() {
+            // First: what comes with it is judged by it.
+            events.insert(.diskSampled(freeBytes: free), at: 0)
         }
         release(
             committed { driver throws(StoreFailure) in
@@ -146,7 +161,7 @@ private final class Worker: @unchecked Sendable {
 
     // MARK: timers
 
-    private var wake: Int64 { min(driver?.nextWake ?? .max, nextProbe) }
+    private var wake: Int64 { min(driver?.nextWake ?? .max, watch.next(isShort: driver?.isShortOfRoom ?? false)) }
 
     private func setAlarm() {
         let wake = wake
@@ -166,7 +181,7 @@ private final class Worker: @unchecked Sendable {
         do {
             return try work(&driver) ?? []
         } catch {
-            preconditionFailure("the store could not commit: \(error)")
+            failed(error)
         }
     }
 

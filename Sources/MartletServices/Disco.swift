@@ -7,7 +7,7 @@ import XMPPXML
 
 /// What an account or a domain is and can do: the sum of what the services declare.
 public enum Disco {
-    private static let everything: RequestScope = [.ownAccount, .contact, .host]
+    private static let everything: RequestScope = [.ownAccount, .contact, .stranger, .host]
 
     /// For everybody and everything.
     public static let declaration = ServiceDeclaration(
@@ -19,15 +19,25 @@ public enum Disco {
             .init("query", $0, [.get], to: everything, at: Host.Kind.allCases)
         })
 
-    /// XEP-0030 §3, §4.
+    /// XEP-0030 §3, §4. What was asked is shown in every answer: its node has to be mirrored.
     public static func answer(_ request: Request, _ services: ServiceCatalogue, _ turn: Turn) -> Answer {
-        let node = request.payload["node"]
-        if request.payload.namespace == Namespaces.discoItems { return items(request, node, turn) }
-        if let node {
-            let info = request.host.flatMap { AdHocCommands.info(node, at: $0, turn) }
-            return info.map { .result($0) } ?? .error(StanzaError(.itemNotFound))
+        let namespace = request.payload.namespace
+        let node = request.payload["node"].flatMap { $0.isEmpty ? nil : $0 }
+        var asked = Element("query", namespace)
+        if let node { asked["node"] = node }
+        if request.scope == .stranger {
+            // §8: the same whether there is such an account or not.
+            return namespace == Namespaces.discoItems ? .result(asked) : .refusal(of: asked, StanzaError(.serviceUnavailable))
         }
-        return .result(info(request.host, services, turn))
+        guard let node else {
+            return .result(namespace == Namespaces.discoItems ? items(request, turn) : info(request.host, services, turn))
+        }
+        guard let info = request.host.flatMap({ AdHocCommands.info(node, at: $0, turn) }) else {
+            return .refusal(of: asked, StanzaError(.itemNotFound))
+        }
+        if namespace == Namespaces.discoInfo { return .result(info) }
+        for item in AdHocCommands.items(node, request, turn) { asked.append(item) }
+        return .result(asked)
     }
 
     private static func info(_ host: Host?, _ services: ServiceCatalogue, _ turn: Turn) -> Element {
@@ -44,16 +54,11 @@ public enum Disco {
     }
 
     /// Accounts are not listed: who works here is nobody's business. The other hosts of the site stand below each domain of people.
-    private static func items(_ request: Request, _ node: String?, _ turn: Turn) -> Answer {
-        guard let node else {
-            var items = Element("query", Namespaces.discoItems)
-            for host in turn.policy.hosts where request.host?.kind == .people && host.kind != .people {
-                items.append(Element("item", Namespaces.discoItems, [("jid", host.domain.description)]))
-            }
-            return .result(items)
+    private static func items(_ request: Request, _ turn: Turn) -> Element {
+        var items = Element("query", Namespaces.discoItems)
+        for host in turn.policy.hosts where request.host?.kind == .people && host.kind != .people {
+            items.append(Element("item", Namespaces.discoItems, [("jid", host.domain.description)]))
         }
-        var items = Element("query", Namespaces.discoItems, [("node", node)])
-        for item in AdHocCommands.items(node, request, turn) { items.append(item) }
-        return .result(items)
+        return items
     }
 }

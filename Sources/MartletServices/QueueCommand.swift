@@ -3,8 +3,7 @@ import XMPPAddress
 import XMPPStanzas
 import XMPPXML
 
-/// The command by which people see which of their own messages wait for other offices, and cancel some. First words of
-/// messages are not shown: the sender knows them, and whoever looks over the shoulder need not.
+/// The command by which people see which of their own messages wait for other offices, with their first words, and cancel some.
 ///
 /// Nothing is kept between the two steps: the form says everything, so a session cannot expire, nor be taken over.
 public enum QueueCommand {
@@ -75,7 +74,7 @@ public enum QueueCommand {
             DataForm.Field(
                 field, type: "list-multi", label: "Messages to cancel",
                 options: entries.rows.map {
-                    DataForm.Option("to \($0.to.bare), \(age($0.age)), \($0.bytes) bytes", value: $0.id)
+                    DataForm.Option("to \($0.to.bare), \(age($0.age)): \($0.words)", value: $0.id)
                 })
         ]
         return form

@@ -96,6 +96,6 @@ struct OnlineAccounts {
 
     /// Whoever came to a place that is free would write to somebody else tomorrow.
     private func check(_ place: OnlinePlace) {
-        precondition(!slots[Int(place.slot)].jid.domainpart.isEmpty, "an account that is not online")
+        require(!slots[Int(place.slot)].jid.domainpart.isEmpty, "an account that is not online")
     }
 }

@@ -10,13 +10,15 @@ import XMPPStreams
 struct PeerPresence {
     /// The link, as people are told of it.
     enum Line: Equatable {
-        /// Never used since the start, or closed because nobody needed it.
-        case unknown
+        /// Never up since the start.
+        case unreached
+        /// Closed because nobody needed it.
+        case resting
         case up
-        /// Down for less than the grace, or not yet tried again.
-        case down(since: Instant, WallTime, isTried: Bool)
-        /// Down for longer: whoever is behind it is unavailable.
-        case cut(since: WallTime)
+        /// Down for less than the grace, or not yet tried again. `wasUp`: at some time since the start.
+        case down(since: Instant, WallTime, isTried: Bool, wasUp: Bool)
+        /// Down for longer: whoever is behind it is unavailable, for the reason that people are told.
+        case cut(LineState)
     }
 
     /// Work in slices; each remembers where the next one begins.
@@ -29,6 +31,22 @@ struct PeerPresence {
         case sweep(place: OnlinePlace)
         /// Sessions older than this process are told of contacts that nobody has confirmed.
         case absentees(after: RosterTable.Pair?)
+        /// Subscriptions that nobody has answered are asked for again.
+        case requests(after: RosterTable.Pair?)
+    }
+
+    /// Subscriptions that were asked for and not answered (RFC 6121 §3.1.2).
+    struct Requests {
+        /// They are to be asked for again when the line is there and nothing else is under way.
+        var isDue = false
+        /// A timer will say so.
+        var isScheduled = false
+        /// When that was done last.
+        var lastAsked: Instant?
+        /// How long to wait after the next time.
+        var pause = SessionLimits.requestPause
+        /// Some were found in the round under way.
+        var areThere = false
     }
 
     /// Where the work on directed presence stands.
@@ -45,7 +63,7 @@ struct PeerPresence {
     }
 
     let pair: DomainPair
-    var line = Line.unknown
+    var line = Line.unreached
     var work: Work?
     /// Raised with each change of the line, so that timers become stale.
     var generation: UInt64 = 0
@@ -58,6 +76,8 @@ struct PeerPresence {
     var awaitsAnswers = false
     /// Who has to hear, when the line is back, that somebody has gone; bounded by ``SessionLimits/farewells``.
     var farewells: Deque<Farewell> = []
+    /// What nobody there has answered.
+    var requests = Requests()
     /// There may be sessions that know contacts from before the start of this process.
     var hasOldSessions = true
 
@@ -68,14 +88,18 @@ struct PeerPresence {
     /// The same things are said twice: by the peer's own refresh, and in answer to our probes.
     var hearsRepetitions: Bool {
         switch line {
-        case .unknown: false
+        case .unreached, .resting: false
         case .up: work != nil || awaitsAnswers
         case .down, .cut: true
         }
     }
 
-    /// When the cut began.
-    var cutSince: WallTime? {
-        if case .cut(let since) = line { since } else { nil }
+    /// Why nobody there can be reached, where that is so for certain.
+    var cut: LineState? {
+        switch line {
+        case .cut(let state): state
+        case .unreached, .down(_, _, _, wasUp: false): .unreached
+        case .resting, .up, .down(_, _, _, wasUp: true): nil
+        }
     }
 }

@@ -33,6 +33,15 @@ struct Session {
         var upTo: UInt64
     }
 
+    /// How far the server has sent the client away; the session is to be resumed then.
+    enum FarewellState {
+        case none
+        /// It was asked for its last acknowledgement, and gets nothing more.
+        case asked
+        /// Its stream was closed.
+        case said
+    }
+
     /// What the session waits for.
     enum Wait {
         case nothing
@@ -71,9 +80,12 @@ struct Session {
     /// Messages of the mailbox that are still to be sent, in order; nil when there are none. What is routed to the session
     /// meanwhile waits behind them.
     var catchUp: Deque<UInt64>?
-    /// The server has closed the stream because it stops; the session is to be resumed.
-    var isLeaving = false
+    /// Whatever the mailbox had for its full JID was sent, or is on the way: nothing to it has to be looked for.
+    var hasOwnMessages = false
+    var farewell = FarewellState.none
     var wait = Wait.nothing
+    /// When it was asked last.
+    var lastAsked = Instant(milliseconds: .min)
     /// When to ask, while that is what it waits for.
     var askTime = Instant(milliseconds: 0)
     /// When an answer is missing, while one is waited for.

@@ -3,9 +3,9 @@ enum SessionLimits {
     /// Stanzas after which a client is asked for an acknowledgement at once instead of after `fenceDelay`: a burst is
     /// acknowledged while it is sent, and single messages share a request.
     static let requestEvery: UInt64 = 16
-    /// Clients are asked at full multiples of this, milliseconds: many in one round of the event loop, since waking up for
-    /// each would cost more than asking, and so would reading each answer alone.
-    static let askTogether: Int64 = 1000
+    /// How long a server that stops waits for clients to say what they have, milliseconds: many times the way there and back, far less
+    /// than what systemd allows.
+    static let farewellTime: Int64 = 2000
     /// Bytes of messages that stand in a session's outbox alone; beyond it they are written down. A reader who answers nothing and a
     /// writer who does not stop cost disk, not memory.
     static let keptBytes = 256 << 10
@@ -42,6 +42,14 @@ enum SessionLimits {
     static let presenceVisits = 1024
     /// Milliseconds between two such turns: 2,560 stanzas a second leave room for messages on most lines.
     static let presencePause: Int64 = 100
+    /// How long a peer may take to be reached after our start before sessions older than that hear that its people are unavailable,
+    /// milliseconds: a healthy line takes less, and whoever resumes is not shown a false state for long.
+    static let reachTime: Int64 = 5000
+    /// Subscriptions that nobody has answered are asked for again after so long, milliseconds: a request may wait for days for
+    /// somebody who reads it, and only one that was lost has to be repeated. Each pause is twice the one before.
+    static let requestPause: Int64 = 3_600_000
+    /// The longest of these pauses: a person who does not want to answer is not asked more than once a day.
+    static let longestRequestPause: Int64 = 86_400_000
     /// How long contacts have to answer the probes of a refresh, milliseconds: the answers wait behind messages on a slow line.
     static let probeAnswerTime: Int64 = 120_000
     /// What a peer said so long before our own stream was up belongs to the same recovery, milliseconds.

@@ -1,3 +1,4 @@
+import MartletPrimitives
 import MartletBus
 
 /// All sessions of the site, in slots that are used again under a new generation, so that a session is changed in place
@@ -26,7 +27,7 @@ struct SessionSlab {
     /// Removes a session, which must exist.
     mutating func remove(_ id: SessionID) -> Session {
         let index = Int(id.slot)
-        guard contains(id), let session = slots[index].session else { preconditionFailure("no session \(id) to remove") }
+        guard contains(id), let session = slots[index].session else { ourFault("no session \(id) to remove") }
         slots[index].session = nil
         slots[index].generation &+= 1
         free.append(id.slot)
@@ -43,11 +44,11 @@ struct SessionSlab {
     /// A session that exists, in place.
     subscript(_ id: SessionID) -> Session {
         _read {
-            precondition(slots[Int(id.slot)].generation == id.generation, "session \(id) is gone")
+            require(slots[Int(id.slot)].generation == id.generation, "session \(id) is gone")
             yield slots[Int(id.slot)].session!
         }
         _modify {
-            precondition(slots[Int(id.slot)].generation == id.generation, "session \(id) is gone")
+            require(slots[Int(id.slot)].generation == id.generation, "session \(id) is gone")
             yield &slots[Int(id.slot)].session!
         }
     }

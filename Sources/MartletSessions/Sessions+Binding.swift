@@ -64,17 +64,13 @@ extension Sessions {
             if let reply = stanza.errorReply(error) { turn.perform(.send(reply.serialized()), on: connection) }
         }
         let wanted = bind.first("resource", Namespaces.bind)?.text ?? ""
-        let jid: JID
-        if wanted.isEmpty {
-            // RFC 6120 §7.6: the server generates what the client leaves open.
-            jid = JID(
-                preparedLocalpart: account.localpart, preparedDomainpart: account.domainpart,
-                preparedResourcepart: turn.random.identifier())
-        } else if let prepared = try? account.with(resourcepart: wanted) {
-            jid = prepared
-        } else {
-            return refuse(StanzaError(.badRequest))  // RFC 6120 §7.7.2.1
-        }
+        // RFC 6120 §7.7.2.1: what is no resourcepart is made one, rather than that somebody cannot log in for an emoji in the name of
+        // his telephone; §7.6: the server generates what the client leaves open.
+        let resource =
+            wanted.isEmpty ? nil : (try? Resourcepart.prepare(wanted)) ?? Resourcepart.conforming(wanted)
+        let jid = JID(
+            preparedLocalpart: account.localpart, preparedDomainpart: account.domainpart,
+            preparedResourcepart: resource ?? turn.random.identifier())
         if let place = online.place(of: account), let older = session(of: jid, at: place) {
             // RFC 6120 §7.7.2.2: the newer session wins, since the older one is most often a dead connection.
             end(older, because: .conflict, turn)

@@ -45,8 +45,9 @@ extension Sessions {
                     let peer = AddressTable.address(contact, in: turn.store).domain
                     let pair = DomainPair(local: account.jid.domain, peer: peer)
                     if turn.policy.serves(peer.domainpart) || peers.place(of: pair) != nil { continue }
-                    _ = peers.makePlace(of: pair)
+                    let place = peers.makePlace(of: pair)
                     turn.ask(.reachPeer(pair))
+                    schedule(.reached, place, after: SessionLimits.reachTime, turn)
                 }
             }
             place = online.place(after: current)

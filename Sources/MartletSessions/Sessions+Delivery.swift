@@ -56,8 +56,8 @@ extension Sessions {
             // RFC 6121 §8.5.3.1: a resource that exists gets everything.
             switch type {
             case .normal, .chat:
-                let isBehind = stanza.isDurableMessage && waitsBehindOlder(stanza, for: session, number, turn)
-                deliver(stanza, to: isBehind ? [] : [session], number, place, origin, turn)
+                if stanza.isDurableMessage { beginOwnCatchUp(session, turn) }
+                deliver(stanza, to: [session], number, place, origin, turn)
             case .groupchat, .error: deliverForSession(stanza, to: session, number, turn)
             case .headline: send(stanza, to: session, turn)
             }
@@ -66,7 +66,9 @@ extension Sessions {
         let isBare = stanza.to?.isBare ?? true
         switch type {
         case .normal, .chat:
-            // RFC 6121 §8.5.3.2.1: a resource that does not exist is the same as none named.
+            // RFC 6121 §8.5.3.2.1: to a resource that does not exist `chat` goes as if none had been named. A `normal` one should be
+            // ignored or refused; here it goes the same way on purpose, since most clients answer a mail-like message to the full JID
+            // that it came from, and its reader, who has gone home or has another device, would never see the answer.
             deliver(stanza, to: recipients(at: place), number, place, origin, turn)
         case .headline:
             // RFC 6121 §8.5.2.1.1, §8.5.3.2.1: to whoever is there, or to nobody.
@@ -78,25 +80,6 @@ extension Sessions {
             // (`Docs/relay-protocol.md` §5), and the sender has to know.
             if isBare, !origin.isSession { deliver(stanza, to: recipients(at: place), number, place, origin, turn) }
         }
-    }
-
-    /// Whether older messages of the same sender wait in the mailbox until somebody takes messages. A session that does not
-    /// (it is bound and has not sent presence yet) must not get this one before them: order is promised per pair of bare
-    /// addresses. Beyond a look at the first ones it is taken for granted.
-    private func waitsBehindOlder(
-        _ stanza: Stanza, for session: SessionID, _ number: AddressNumber, _ turn: Turn
-    ) -> Bool {
-        guard !sessions[session].takesMessages else { return false }
-        var isBehind = false
-        var seen = 0
-        MailboxTable.forEach(number, from: 0, in: turn.store) { sequence, row in
-            guard row.isWaiting, row.holders == 0 else { return true }
-            seen += 1
-            let sender = StanzaLog.stanza(sequence, in: turn.store)?.stanza.from
-            isBehind = seen > SessionLimits.catchUpMessages || sender?.bare == stanza.from?.bare
-            return !isBehind
-        }
-        return isBehind
     }
 
     /// The sessions that get messages to the bare JID, in the order in which they were bound: all that are available with
@@ -134,8 +117,12 @@ extension Sessions {
             return
         }
         if let place { logKept(of: place, but: nil, turn) }
-        // An error has no sender who could be told: the reserve is there for it.
-        if turn.isBelowReserve, !stanza.isError { return turn.bounce(stanza, StanzaError(.resourceConstraint)) }
+        // The reserve is there for errors, who have no sender who could be told, and for what people who are here say to each other:
+        // it goes as soon as the reader has it.
+        let isTalk = origin.isSession && recipients.contains { sessions[$0].connection != nil }
+        if isTalk ? turn.isBelowFloor : turn.isBelowReserve, !stanza.isError {
+            return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "The server's disk is nearly full"))
+        }
         guard mailboxCount(number, turn) < turn.policy.limits.mailboxMessages else {
             return turn.bounce(stanza, StanzaError(.serviceUnavailable))  // XEP-0160 §4
         }
@@ -156,7 +143,10 @@ extension Sessions {
     /// down when it turns out to be needed: its reader goes without having proven that it has it.
     private func isPromised(_ origin: Origin, _ recipients: [SessionID]) -> Bool {
         guard case .session(let sender) = origin, sessions.contains(sender.session), !sender.isManaged else { return true }
-        return recipients.isEmpty || recipients.contains { sessions[$0].management != nil || sessions[$0].connection == nil }
+        return recipients.isEmpty
+            || recipients.contains {
+                sessions[$0].management != nil || sessions[$0].connection == nil || sessions[$0].farewell != .none
+            }
     }
 
     /// A message that concerns one session only: what a room says to its occupant, an error for what the session sent. It

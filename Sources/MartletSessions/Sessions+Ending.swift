@@ -38,7 +38,8 @@ extension Sessions {
     /// does not get it again at its next login. TCP's word alone would prove nothing of a client that vanished; nor of one that we
     /// have sent away: it may resume, and then its own count decides.
     mutating func arrived(_ mark: UInt64, on connection: ConnectionID, _ turn: Turn) {
-        guard case .bound(let id) = connections[connection], sessions[id].connection == connection, !sessions[id].isLeaving,
+        guard case .bound(let id) = connections[connection], sessions[id].connection == connection,
+            sessions[id].farewell != .said,
             mark > sessions[id].markBase, mark - sessions[id].markBase <= sessions[id].outbox.last
         else { return }
         acknowledged(sessions[id].outbox.acknowledge(upTo: mark - sessions[id].markBase), by: id, turn)
@@ -47,13 +48,13 @@ extension Sessions {
     /// The client closed its stream: it is answered, told the last count, and gone.
     mutating func streamEnded(on connection: ConnectionID, _ turn: Turn) {
         if case .bound(let id) = connections[connection] {
-            if sessions[id].isLeaving {
+            if sessions[id].farewell == .said {
                 // The client answers our closing tag: it was sent away, and may resume elsewhere or later.
                 return connectionLost(connection, turn)
             }
             if let handled = sessions[id].management?.handled {
-                // Everything it covers is part of this batch or of one before, so it may leave with it.
-                turn.perform(.send(StreamManagement.acknowledgement(handled)), on: connection)
+                // The way of all acknowledgements, lest it overtake one that waits for its commit: the count never falls.
+                turn.acknowledge(StreamManagement.acknowledgement(handled), on: connection)
             }
             end(id, because: .closed, turn)
         } else {
@@ -74,6 +75,7 @@ extension Sessions {
     /// The session has no connection and can be resumed for a while. Contacts see no difference.
     mutating func detach(_ id: SessionID, _ turn: Turn) {
         sessions[id].connection = nil
+        if sessions[id].farewell == .asked { farewellIsOver(id, turn) }
         sessions[id].management?.requested = nil
         sessions[id].fence = nil
         sessions[id].wait = .nothing
@@ -93,6 +95,7 @@ extension Sessions {
                 turn.perform(.close(reason.streamError), on: connection)
             }
         }
+        farewellIsOver(id, turn)
         becomeUnavailable(id, nil, turn)
         logKept(id, turn)
         let session = sessions.remove(id)
@@ -161,36 +164,5 @@ extension Sessions {
             let request = Stanza(.iq, from: head.from, to: head.to, id: head.id, type: "get")
             turn.bounce(request, StanzaError(.serviceUnavailable))
         }
-    }
-
-    /// The server stops. Sessions that can be resumed stay, the others end now, so that contacts hear of it.
-    public mutating func shutdown(_ turn: Turn) {
-        leave(StreamError(.systemShutdown), turn)
-    }
-
-    /// Every client is to go elsewhere (RFC 6120 §4.9.3.19).
-    public mutating func drain(to otherHost: String, _ turn: Turn) {
-        leave(StreamError(.seeOtherHost, otherHost: otherHost), turn)
-    }
-
-    private mutating func leave(_ error: StreamError, _ turn: Turn) {
-        for id in sessions.ids {
-            guard sessions.contains(id), let connection = sessions[id].connection else { continue }
-            guard sessions[id].isResumable, let number = sessions[id].number,
-                let handled = sessions[id].management?.handled
-            else {
-                end(id, because: .streamError(error), turn)
-                continue
-            }
-            // The last word about the count: the client need not ask again what is known to be handled.
-            ClientSessionTable.setHandled(sessions[id].accountNumber, number, handled, in: turn.store)
-            sessions[id].management?.isCountStale = false
-            turn.perform(.send(StreamManagement.request), on: connection)
-            turn.perform(.send(StreamManagement.acknowledgement(handled)), on: connection)
-            turn.perform(.close(error), on: connection)
-            sessions[id].isLeaving = true
-            // The connection is kept in mind until it is closed: the client's last `<a/>` may still come.
-        }
-        endDoomed(turn)
     }
 }

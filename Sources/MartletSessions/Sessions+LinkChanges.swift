@@ -24,7 +24,10 @@ extension Sessions {
 
     /// A timer of a peer fired.
     mutating func peerTimerFired(_ timer: PeerPresenceTimer, _ peer: PeerPlace, _ generation: UInt64, _ turn: Turn) {
-        guard peers.contains(peer), peers[peer].generation == generation else { return }
+        guard peers.contains(peer) else { return }
+        // Whatever became of the line meanwhile.
+        if timer == .requests { return requestsDue(peer, turn) }
+        guard peers[peer].generation == generation else { return }
         switch timer {
         case .grace: graceEnded(peer, turn)
         case .slice: continueWork(peer, turn)
@@ -32,6 +35,8 @@ extension Sessions {
             peers[peer].awaitsAnswers = false
             peers[peer].work = .sweep(place: .first)
             continueWork(peer, turn)
+        case .reached: tellOldSessions(peer, turn)
+        case .requests: break
         }
     }
 
@@ -41,10 +46,12 @@ extension Sessions {
         peers[peer].generation += 1
         peers[peer].work = nil
         peers[peer].awaitsAnswers = false
+        if before != .up { turn.notify(.lineChanged(peers[peer].pair, .up)) }
         switch before {
-        case .unknown, .up:
+        case .unreached, .resting, .up:
             guard wantsRefresh else { return }
         case .down, .cut:
+            noteRecovery(peer, turn)
             // The peer may have reached us first: what it said then belongs to the same recovery.
             let recent = turn.now + -SessionLimits.recoveryOverlap
             peers[peer].staleBefore = max(peers[peer].staleBefore, recent)
@@ -52,21 +59,23 @@ extension Sessions {
         peers[peer].refreshBegan = turn.now
         peers[peer].work = .refresh(after: nil)
         continueWork(peer, turn)
-        turn.notify(.lineCut(peers[peer].pair, since: nil))
     }
 
     private mutating func linkWentDown(_ peer: PeerPlace, isTried: Bool, _ turn: Turn) {
-        switch peers[peer].line {
-        case .unknown, .up:
-            peers[peer].line = .down(since: turn.now, turn.wall, isTried: isTried)
+        let before = peers[peer].line
+        switch before {
+        case .unreached, .resting, .up:
+            let wasUp = before != .unreached
+            peers[peer].line = .down(since: turn.now, turn.wall, isTried: isTried, wasUp: wasUp)
             peers[peer].generation += 1
             peers[peer].work = nil
             peers[peer].awaitsAnswers = false
             // Whatever was said in this very millisecond was said before.
             peers[peer].staleBefore = turn.now + 1
             schedule(.grace, peer, after: turn.policy.federation.presenceGrace, turn)
-        case .down(let since, let wall, false) where isTried:
-            peers[peer].line = .down(since: since, wall, isTried: true)
+            if !wasUp { tellOldSessions(peer, turn) }
+        case .down(let since, let wall, false, let wasUp) where isTried:
+            peers[peer].line = .down(since: since, wall, isTried: true, wasUp: wasUp)
             // It was tried because the grace was over.
             if turn.now - since >= turn.policy.federation.presenceGrace { graceEnded(peer, turn) }
         case .down, .cut:
@@ -75,18 +84,27 @@ extension Sessions {
     }
 
     private mutating func graceEnded(_ peer: PeerPlace, _ turn: Turn) {
-        guard case .down(_, let wall, let isTried) = peers[peer].line else { return }
+        guard case .down(_, let wall, let isTried, let wasUp) = peers[peer].line else { return }
         if isTried {
-            peers[peer].line = .cut(since: wall)
+            let state = wasUp ? LineState.cut(since: wall) : .unreached
+            peers[peer].line = .cut(state)
             peers[peer].work = .sweep(place: .first)
             continueWork(peer, turn)
-            turn.notify(.lineCut(peers[peer].pair, since: wall))
+            turn.notify(.lineChanged(peers[peer].pair, state))
         } else if isAnybodySeen(at: peers[peer].pair) {
             // A stream that ended proves nothing: foreign servers close idle ones.
             turn.ask(.reachPeer(peers[peer].pair))
         } else {
-            peers[peer].line = .unknown
+            peers[peer].line = .resting
         }
+    }
+
+    /// Sessions from before the start believe what was true then. A peer that cannot be reached now has no grace with them: nobody
+    /// knows for how long its people were away already.
+    private mutating func tellOldSessions(_ peer: PeerPlace, _ turn: Turn) {
+        guard peers[peer].hasOldSessions, peers[peer].work == nil else { return }
+        peers[peer].work = .absentees(after: nil)
+        continueWork(peer, turn)
     }
 
     private func isAnybodySeen(at pair: DomainPair) -> Bool {
@@ -106,7 +124,7 @@ extension Sessions {
 
     /// One slice of the work under way; the next one follows by a timer (one turn is short, and a slow line takes one slice
     /// at a time).
-    private mutating func continueWork(_ peer: PeerPlace, _ turn: Turn) {
+    mutating func continueWork(_ peer: PeerPlace, _ turn: Turn) {
         guard let work = peers[peer].work else { return }
         switch work {
         case .refresh(let after):
@@ -124,8 +142,13 @@ extension Sessions {
             let rest = tellAbsentees(peer, after: after, turn)
             peers[peer].work = rest.map { .absentees(after: $0) }
             if rest == nil { peers[peer].hasOldSessions = false }
+        case .requests(let after):
+            let rest = askAgain(peer, after: after, turn)
+            peers[peer].work = rest.map { .requests(after: $0) }
+            if rest == nil { requestsEnded(peer, turn) }
         }
-        if peers[peer].work != nil { schedule(.slice, peer, after: SessionLimits.presencePause, turn) }
+        guard peers[peer].work != nil else { return beginRequests(peer, turn) }
+        schedule(.slice, peer, after: SessionLimits.presencePause, turn)
     }
 
     private mutating func continueDirected(_ peer: PeerPlace, _ place: PeerPresence.DirectedPlace, _ turn: Turn) {

@@ -36,8 +36,9 @@ extension Sessions {
     ) -> UInt64 {
         let sequence = StanzaLog.append(logged, in: turn.store)
         let count = mailboxCount(account, turn)
-        MailboxTable.put(
-            account, sequence, MailboxRow(holders: UInt16(holders), isForSession: isForSession), in: turn.store)
+        let mark = logged.stanza.to?.resourcepart.map(MailboxRow.mark(ofResource:))
+        let row = MailboxRow(holders: UInt16(holders), isForSession: isForSession, resourceMark: mark)
+        MailboxTable.put(account, sequence, row, in: turn.store)
         mailboxCounts[account] = count + 1
         return sequence
     }
@@ -96,7 +97,8 @@ extension Sessions {
     /// whether it also gets what only sessions without connection have in hand.
     mutating func beginCatchUp(_ id: SessionID, includesDetached: Bool, _ turn: Turn) {
         let account = sessions[id].accountNumber
-        guard sessions[id].catchUp == nil, mailboxCount(account, turn) > 0 else { return }
+        sessions[id].hasOwnMessages = true
+        guard mailboxCount(account, turn) > 0 else { return }
         let held = messagesInHand(of: id, includingDetached: !includesDetached)
         var found: Deque<UInt64> = []
         MailboxTable.forEach(account, from: 0, in: turn.store) { sequence, row in
@@ -108,10 +110,34 @@ extension Sessions {
         continueCatchUp(id, turn)
     }
 
+    /// A message comes for the full JID of a session that takes none to the bare JID: it is not available, or not yet, or its priority
+    /// is negative. What came for the same full JID while nobody had it goes first, as order is promised for a pair of addresses.
+    /// Looked for once: from then on the session gets all of them. Only rows are read, whoever fills the mailbox.
+    mutating func beginOwnCatchUp(_ id: SessionID, _ turn: Turn) {
+        guard !sessions[id].hasOwnMessages, !sessions[id].takesMessages else { return }
+        sessions[id].hasOwnMessages = true
+        let account = sessions[id].accountNumber
+        guard sessions[id].catchUp == nil, mailboxCount(account, turn) > 0, let resource = sessions[id].jid.resourcepart else {
+            return
+        }
+        let mark = MailboxRow.mark(ofResource: resource)
+        var found: Deque<UInt64> = []
+        MailboxTable.forEach(account, from: 0, in: turn.store) { sequence, row in
+            if row.isWaiting, row.resourceMark == mark { found.append(sequence) }
+            return true
+        }
+        if found.isEmpty { return }
+        let held = messagesInHand(of: id, includingDetached: true)
+        found.removeAll { held.contains($0) }
+        if found.isEmpty { return }
+        sessions[id].catchUp = found
+        continueCatchUp(id, turn)
+    }
+
     /// Sends the next messages of the mailbox; the rest when these are acknowledged. What came since waits behind them:
     /// offline first, in order, then live.
     mutating func continueCatchUp(_ id: SessionID, _ turn: Turn) {
-        guard sessions[id].catchUp != nil, sessions[id].connection != nil else { return }
+        guard sessions[id].catchUp != nil, sessions[id].connection != nil, sessions[id].farewell == .none else { return }
         let account = sessions[id].accountNumber
         var room = SessionLimits.catchUpMessages - sessions[id].outbox.sent.count
         var bytesSent = 0

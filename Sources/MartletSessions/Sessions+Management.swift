@@ -137,9 +137,6 @@ extension Sessions {
 
     /// `<failed/>`.
     func fail(_ condition: StanzaError.Condition, handled: UInt32?, on connection: ConnectionID, _ turn: Turn) {
-        var failed = Element("failed", Namespaces.streamManagement)
-        if let handled { failed["h"] = String(handled) }
-        failed.append(Element(condition.rawValue, Namespaces.stanzaErrors))
-        turn.perform(.send(failed.serialized(within: Namespaces.client)), on: connection)
+        turn.perform(.send(StreamManagement.failed(condition, handled: handled)), on: connection)
     }
 }

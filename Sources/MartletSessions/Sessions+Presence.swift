@@ -50,6 +50,7 @@ extension Sessions {
         if !wasAvailable {
             noteArrival(id, turn)
             welcome(id, turn)
+            awaitAnswers(to: sessions[id].jid.bare, account, turn)
             noteReady(id, turn)
         }
         if !tookMessages, sessions[id].takesMessages { beginCatchUp(id, includesDetached: true, turn) }
@@ -97,7 +98,8 @@ extension Sessions {
                 turn.lazily { ClientSessionTable.setPresence(account, number, nil, in: turn.store) }
             }
             broadcast(stanza, account: account, from: origin(of: id), turn)
-            for other in online[place].sessions where other != id && sessions[other].isAvailable {
+            // §4.5.2: also to the resource that says it, if it still listens.
+            for other in online[place].sessions where other == id ? received != nil : sessions[other].isAvailable {
                 sendCopy(stanza, to: other, turn)
             }
         }

@@ -86,7 +86,7 @@ extension Sessions {
     mutating func noteFarewell(from: JID, to: JID) {
         guard let peer = peers.place(of: DomainPair(local: from.domain, peer: to.domain)) else { return }
         switch peers[peer].line {
-        case .unknown, .up: return
+        case .unreached, .resting, .up: return
         case .down, .cut: break
         }
         if peers[peer].farewells.count == SessionLimits.farewells { peers[peer].farewells.removeFirst() }
@@ -102,10 +102,8 @@ extension Sessions {
     /// Whoever was believed to be available and was not confirmed becomes unavailable, once, with the reason.
     mutating func sweep(_ peer: PeerPlace, from first: OnlinePlace, _ turn: Turn) -> OnlinePlace? {
         let pair = peers[peer].pair
-        let cutSince = peers[peer].cutSince
-        let words =
-            cutSince.map { CutWords.status(since: $0, now: turn.wall, utcOffset: turn.policy.utcOffset) }
-            ?? CutWords.unanswered
+        let isCut = peers[peer].cut != nil
+        let reason = reason(peer, turn)
         var budget = SessionLimits.presenceSlice
         var place = online.place(from: first)
         var visits = 0
@@ -118,14 +116,12 @@ extension Sessions {
                 let limit = budget == SessionLimits.presenceSlice ? max(1, budget / cost) : budget / cost
                 guard limit > 0 else { return current }
                 let account = online[current].number
-                let isCut = cutSince != nil
                 // Nobody was asked about rooms and others without subscription; a short cut is none to them.
                 let stale = online[current].seen.takeStale(
                     at: pair.peer, before: peers[peer].staleBefore, limit: limit, now: turn.now
                 ) { jid in !isCut && !Self.sees(jid, account, turn) }
                 for entry in stale {
-                    let status = Element("status", Namespaces.client, text: words)
-                    let gone = Stanza(.presence, from: entry.jid, type: "unavailable", payloads: [status])
+                    let gone = Stanza(.presence, from: entry.jid, type: "unavailable", payloads: [reason])
                     tell(gone, of: entry, at: current, turn)
                 }
                 budget -= stale.count * cost
@@ -134,6 +130,12 @@ extension Sessions {
             place = online.place(after: current)
         }
         return nil
+    }
+
+    /// Why people of a peer are called unavailable, in words.
+    private func reason(_ peer: PeerPlace, _ turn: Turn) -> Element {
+        let words = peers[peer].cut.flatMap { CutWords.status($0, now: turn.wall, utcOffset: turn.policy.utcOffset) }
+        return Element("status", Namespaces.client, text: words ?? CutWords.unanswered)
     }
 
     /// Whether an account is subscribed to a contact's presence.
@@ -145,7 +147,8 @@ extension Sessions {
     /// Sessions that were resumed from the store may show contacts of whom this process never heard. Their resources are not
     /// known, so the bare address is unavailable: clients take it for all of them.
     mutating func tellAbsentees(_ peer: PeerPlace, after: RosterTable.Pair?, _ turn: Turn) -> RosterTable.Pair? {
-        forEachPair(peer, after: after, turn) { sessions, account, contact, row, budget in
+        let reason = reason(peer, turn)
+        return forEachPair(peer, after: after, turn) { sessions, account, contact, row, budget in
             guard row.flags.contains(.to) else { return true }
             let jid = AddressTable.address(account, in: turn.store)
             guard jid.domainpart == sessions.peers[peer].pair.local.domainpart else { return true }
@@ -155,13 +158,14 @@ extension Sessions {
             guard !old.isEmpty, !sessions.online[place].seen.contains(from) else { return true }
             guard old.count <= budget || budget == SessionLimits.presenceSlice else { return false }
             budget -= old.count
-            for id in old { sessions.send(Stanza(.presence, from: from, to: jid, type: "unavailable"), to: id, turn) }
+            let gone = Stanza(.presence, from: from, to: jid, type: "unavailable", payloads: [reason])
+            for id in old { sessions.send(gone, to: id, turn) }
             return true
         }
     }
 
     /// Visits pairs of account and contact behind `after` until `body` returns false or the slice is full.
-    private mutating func forEachPair(
+    mutating func forEachPair(
         _ peer: PeerPlace, after: RosterTable.Pair?, _ turn: Turn,
         _ body: (inout Sessions, AddressNumber, AddressNumber, RosterRow, inout Int) -> Bool
     ) -> RosterTable.Pair? {

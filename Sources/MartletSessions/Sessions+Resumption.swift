@@ -37,7 +37,7 @@ extension Sessions {
         sessions[id].connection = connection
         sessions[id].management?.requested = nil
         sessions[id].management?.isUncertain = false
-        sessions[id].isLeaving = false
+        sessions[id].farewell = .none
         sessions[id].wait = .nothing
         let count = sessions[id].management?.handled ?? 0
         if let number = sessions[id].number {

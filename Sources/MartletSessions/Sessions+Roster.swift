@@ -44,7 +44,8 @@ extension Sessions {
         // §2.6.2: the client has this version already.
         if let known = query["ver"], !known.isEmpty, known == version { return .result() }
         var roster = Element("query", Namespaces.roster)
-        if query["ver"] != nil { roster["ver"] = version }
+        // §2.6.1: we version rosters, and whoever did not ask for it may the next time.
+        roster["ver"] = version
         for (contact, row) in RosterTable.contacts(of: account, in: turn.store) {
             roster.append(RosterItem.element(AddressTable.address(contact, in: turn.store), row))
         }
@@ -69,6 +70,10 @@ extension Sessions {
         var row = known ?? RosterRow()
         row.name = item.name
         row.groups = item.groups
+        guard RosterItem.element(item.jid, row).serialized(within: Namespaces.roster).count <= LimitsPolicy.rosterItemBytes
+        else {
+            throw StanzaError(.notAcceptable)  // §2.3.3
+        }
         saveRow(row, item.jid, number, account, sessions[id].account, turn)
     }
 

@@ -36,6 +36,9 @@ extension Sessions {
         }
         if before.from, !state.from { sendUnavailable(sessions[id].account, to: contact, turn) }
         if isRouted { turn.admit(stanza, from: origin(of: id)) }
+        if state.flags.contains(.pendingOut), !before.flags.contains(.pendingOut) {
+            awaitAnswer(of: contact, to: account, turn)
+        }
         if !before.from, state.from { sendPresence(sessions[id].account, to: contact, turn) }
     }
 

@@ -10,7 +10,9 @@ import XMPPXML
 extension Sessions {
     /// Sends a stanza now, or keeps it until it can be sent.
     mutating func transmit(_ content: Outbox.Content, _ bytes: [UInt8], to id: SessionID, _ turn: Turn) {
-        if sessions[id].connection == nil || (content.isMessage && sessions[id].catchUp != nil) {
+        if sessions[id].connection == nil || sessions[id].farewell != .none
+            || (content.isMessage && sessions[id].catchUp != nil)
+        {
             let number = sessions[id].outbox.appendWaiting(content)
             putSlot(content, number, of: id, turn)
             checkLimit(id, turn)
@@ -85,7 +87,7 @@ extension Sessions {
         guard excess > 0 else { return }
         if sessions[id].management != nil {
             if doomed.last != id { doomed.append(id) }
-        } else {
+        } else if sessions[id].farewell == .none {
             // A client that never answers pings is believed early rather than thrown out.
             let number = sessions[id].outbox.acknowledged + UInt64(excess)
             let entries = sessions[id].outbox.acknowledge(upTo: number)
@@ -100,16 +102,18 @@ extension Sessions {
         }
     }
 
-    /// Sees to it that the client is asked for an acknowledgement: at once after many stanzas, else soon.
+    /// Sees to it that the client is asked for an acknowledgement: at once, in the same write, by what comes after a pause, so that
+    /// whoever gets a message now and then has proven it when the server dies; at once after many stanzas; else soon.
     private mutating func stanzaWasSent(_ id: SessionID, _ turn: Turn) {
         // While a mailbox is sent the question comes at the end of each window.
         if sessions[id].management?.requested != nil || sessions[id].fence != nil || sessions[id].catchUp != nil { return }
-        if sessions[id].outbox.last - sessions[id].outbox.acknowledged >= SessionLimits.requestEvery {
+        let delay = turn.policy.client.fenceDelay
+        let unproven = sessions[id].outbox.last - sessions[id].outbox.acknowledged
+        if unproven >= SessionLimits.requestEvery || turn.now >= sessions[id].lastAsked + delay {
             requestAcknowledgement(id, turn)
         } else if sessions[id].wait == .nothing {
-            let full = SessionLimits.askTogether
-            let due = ((turn.now + turn.policy.client.fenceDelay).milliseconds + full - 1) / full * full
-            setTimer(.ask, of: id, after: due - turn.now.milliseconds, turn)
+            // At full multiples, many in one round of the event loop: waking up for each costs more than asking.
+            setTimer(.ask, of: id, after: delay - turn.now.milliseconds % delay, turn)
         }
     }
 
@@ -122,6 +126,7 @@ extension Sessions {
             else { return }
             let last = sessions[id].outbox.last
             sessions[id].management?.requested = last
+            sessions[id].lastAsked = turn.now
             turn.perform(.send(StreamManagement.request), on: connection)
             setTimer(.answer, of: id, after: SessionLimits.acknowledgementTimeout, turn)
         } else {
@@ -129,6 +134,7 @@ extension Sessions {
             let ping = fencePing(for: id, turn)
             let last = sessions[id].outbox.last
             sessions[id].fence = Session.Fence(id: ping.id ?? "", upTo: last)
+            sessions[id].lastAsked = turn.now
             turn.perform(.send(ping.serialized()), on: connection)
             setTimer(.answer, of: id, after: turn.policy.client.fenceTimeout, turn)
         }
@@ -169,6 +175,7 @@ extension Sessions {
             askAgain(id, turn)
         } else {
             unmanagedProven(id, turn)
+            if sessions[id].farewell == .asked { continueFarewell(id, turn) }
         }
     }
 
@@ -183,6 +190,7 @@ extension Sessions {
 
     /// After an acknowledgement: the mailbox goes on, and what is still open is asked for.
     mutating func askAgain(_ id: SessionID, _ turn: Turn) {
+        if sessions[id].farewell == .asked { return continueFarewell(id, turn) }
         continueCatchUp(id, turn)
         guard sessions.contains(id), !sessions[id].outbox.sent.isEmpty else { return }
         stanzaWasSent(id, turn)
@@ -214,6 +222,7 @@ extension Sessions {
             end(id, because: .expired, turn)
         case .peerPresence(let timer, let peer, let generation): peerTimerFired(timer, peer, generation, turn)
         case .sharedItems(let generation): continueSharedPushes(generation, turn)
+        case .farewell(let generation): farewellTimeIsOver(generation, turn)
         }
         endDoomed(turn)
     }

@@ -36,6 +36,11 @@ public struct Sessions {
     /// Roster pushes under way because they changed.
     var sharedPushes: SharedPushes?
 
+    /// Clients that are being sent away.
+    var farewell: Farewell?
+    var farewellsBegun: UInt64 = 0
+    var isEndingFarewell = false
+
     /// Sessions over their limit, to be ended before the turn is over.
     var doomed: [SessionID] = []
 

@@ -10,6 +10,7 @@ extension Site {
     mutating func route(_ envelope: consuming Envelope, _ turn: Turn) {
         if let entrance = envelope.entrance, !passes(&envelope, at: entrance, turn) { return }
         guard let address = addressee(of: envelope) else { return }
+        if offices.takes(envelope, to: address, turn) { return }
         let owner = policy.owner(of: address)
         if !passes(&envelope, at: owner == .peer ? .toPeer : .toAccount, turn) { return }
         switch owner {
@@ -80,11 +81,11 @@ extension Site {
     private mutating func deliverIQ(_ envelope: borrowing Envelope, toAccount jid: JID, _ turn: Turn) {
         let stanza = envelope.stanza
         guard stanza.iqType?.isRequest == true else { return }
-        guard let number = sessions.accountNumber(of: jid, turn) else {
-            return refuse(envelope, StanzaError(.serviceUnavailable), turn)
-        }
-        let scope = scope(of: envelope, to: jid, number, turn)
-        guard let request = Request(copy envelope, scope: scope, account: AccountName(jid, number), host: nil) else {
+        // Where there is no account, whoever asks is a stranger to it.
+        let number = sessions.accountNumber(of: jid, turn)
+        let scope = number.map { self.scope(of: envelope, to: jid, $0, turn) } ?? .stranger
+        let account = number.map { AccountName(jid, $0) }
+        guard let request = Request(copy envelope, scope: scope, account: account, host: nil) else {
             let isOwn = scope == .ownAccount || scope == .login
             return refuse(envelope, StanzaError(isOwn ? .badRequest : .serviceUnavailable), turn)
         }

@@ -2,6 +2,7 @@ import MartletBus
 import MartletServices
 import MartletSessions
 import XMPPStanzas
+import XMPPXML
 
 /// A service as part of a site: what it declares, how it answers, and what it does with what it sees.
 public struct SiteService: Sendable {
@@ -56,12 +57,16 @@ extension Site {
         case .error(let error, let own?):
             var element = error.element()
             element.append(own)
-            let stanza = request.stanza
-            reply(
-                request, Stanza(.iq, from: stanza.to, to: stanza.from, id: stanza.id, type: "error", payloads: [element]), turn)
+            reply(request, Self.refusal(of: request, [element]), turn)
+        case .refusal(let shown, let error): reply(request, Self.refusal(of: request, [shown, error.element()]), turn)
         case .ask(let question): turn.ask(question)
         case .later: break
         }
+    }
+
+    private static func refusal(of request: Request, _ payloads: [Element]) -> Stanza {
+        let stanza = request.stanza
+        return Stanza(.iq, from: stanza.to, to: stanza.from, id: stanza.id, type: "error", payloads: payloads)
     }
 
     private func reply(_ request: Request, _ reply: Stanza?, _ turn: Turn) {

@@ -49,11 +49,15 @@ extension Site {
             sessions.linkChanged(change, turn)
             if case .counted(let account) = change.kind { offices.counted(change.pair, of: account, turn) }
             if case .healed(let ofPeer) = change.kind { offices.healed(change.pair, ofPeer: ofPeer, turn) }
-        case .lineCut(let pair, let since): offices.lineCut(pair, since: since, turn)
+        case .lineChanged(let pair, let state): offices.lineChanged(pair, state, turn)
         case .sessionBecameReady(let id, let jid, let account, let isRestored):
             offices.sessionBecameReady(id, jid, account, isRestored: isRestored, turn)
         case .sessionLeft(let id): offices.sessionLeft(id)
         case .contactRemoved(let account, let contact): offices.contactRemoved(account, contact, turn)
+        case .sessionsDismissed:
+            // What they did and said at last goes to the others before these are told.
+            federation.shutdown(turn)
+            turn.perform(.shutdownComplete)
         case .sharedItemsChanged(let source, let items): sessions.sharedItemsChanged(source, items, turn)
         case .clientAdmitted(let connection, let account, let generation):
             sessions.clientAdmitted(connection, account, generation: generation)
@@ -71,6 +75,9 @@ extension Site {
         case .reachPeer(let pair): federation.reach(pair, turn)
         case .waitingMessages(let session, let account, let pairs):
             answerWaiting(session, pairs.map { ($0, federation.ownWaiting(of: account, on: $0, turn)) }, turn)
+        case .officeAnswer(let message, let session, let pair):
+            let waiting = message.from.flatMap { federation.ownWaiting(of: $0.bare, on: pair, turn) }
+            offices.answer(message, session, pair, waiting: waiting, turn)
         case .ownEntries(let question):
             let cancelled = federation.cancel(question.cancelled, of: question.account, turn)
             let entries = federation.ownEntries(of: question.account, turn)

@@ -32,7 +32,8 @@ public struct Site {
     var policy: SitePolicy
     /// Answers questions in the place of the parts that would, where it returns true; for suites of one part alone.
     var standIn: ((Question, inout Site, Turn) -> Bool)?
-    private var isBelowReserve = false
+    /// What the disk had room for when it was looked at last.
+    private(set) var room = DiskRoom.ample
     /// Empty between turns: room for the stanzas that one causes.
     var routed: [Envelope] = []
 
@@ -117,8 +118,6 @@ public struct Site {
         case .shutdownRequested:
             markClock(turn)
             sessions.shutdown(turn)
-            federation.shutdown(turn)
-            turn.perform(.shutdownComplete)
         }
         settle(turn)
         fireTimers(turn)
@@ -138,8 +137,6 @@ public struct Site {
 
     /// The policy in force.
     public var currentPolicy: SitePolicy { policy }
-    /// Whether new durable stanzas are refused.
-    public var refusesDurable: Bool { isBelowReserve }
 
     /// A fact about a client's connection: before it is let in accounts decide, afterwards it is a session's.
     private mutating func received(_ event: consuming ClientStreamEvent, on connection: ConnectionID, _ turn: Turn) {
@@ -186,12 +183,16 @@ public struct Site {
 
     /// Admission instead of repair: a full disk is never met (relay protocol R4, S1).
     private mutating func sampleDisk(_ freeBytes: Int64, _ turn: Turn) {
-        let below = freeBytes < policy.limits.diskReserve
-        guard below != isBelowReserve else { return }
-        isBelowReserve = below
-        turn.setBelowReserve(below)
+        let now = DiskRoom(freeBytes: freeBytes, policy.limits)
+        guard now != room else { return }
+        room = now
+        turn.setRoom(now)
         // What is only kept in case of need goes first.
-        if below { federation.trimAll(turn) }
-        turn.note(below ? .diskReserveReached(freeBytes: freeBytes) : .diskReserveLeft(freeBytes: freeBytes))
+        if now != .ample { federation.trimAll(turn) }
+        switch now {
+        case .ample: turn.note(.diskReserveLeft(freeBytes: freeBytes))
+        case .reserve: turn.note(.diskReserveReached(freeBytes: freeBytes))
+        case .none: turn.note(.diskFloorReached(freeBytes: freeBytes))
+        }
     }
 }

@@ -21,6 +21,8 @@ public struct SiteDriver {
     /// When ``handle(_:monotonic:wall:)`` has to be called at the latest, in monotonic milliseconds. Stored, because whoever asks
     /// a driver that may be nil for a computed property copies the whole site first.
     public private(set) var nextWake: Int64?
+    /// The disk had little room when it was looked at last. Stored for the same reason.
+    public private(set) var isShortOfRoom = false
 
     /// Lazy writes reach the disk after this long, milliseconds: the most that an acknowledgement waits for company.
     private static let lazyCommitDelay: Int64 = 100
@@ -66,6 +68,7 @@ public struct SiteDriver {
     }
 
     private mutating func setNextWake() {
+        isShortOfRoom = site.room != .ample
         let timer = site.nextDeadline.map { $0.milliseconds - offset }
         nextWake = if let timer, let commitDeadline { min(timer, commitDeadline) } else { timer ?? commitDeadline }
     }
@@ -80,7 +83,7 @@ public struct SiteDriver {
     private mutating func makeTurn(_ monotonic: Int64, _ wall: WallTime) -> Turn {
         Turn(
             now: Instant(milliseconds: offset + monotonic), wall: wall, random: random, store: begin(),
-            policy: site.currentPolicy, isBelowReserve: site.refusesDurable)
+            policy: site.currentPolicy, room: site.room)
     }
 
     private mutating func finish(_ turn: Turn, _ monotonic: Int64) throws(StoreFailure) -> [Effect] {

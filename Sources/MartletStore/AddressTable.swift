@@ -24,7 +24,7 @@ public enum AddressTable {
         guard let row = store.get(.addressByDigest, key(address)) else { return nil }
         var reader = ByteReader(row)
         let number = reader.take(UInt64.self)
-        precondition(reader.takeString() == address.description, "two addresses with one SHA-256: \(address)")
+        require(reader.takeString() == address.description, "two addresses with one SHA-256: \(address)")
         return AddressNumber(number)
     }
 
@@ -51,7 +51,7 @@ public enum AddressTable {
         let key = NumberKey.one(number.value)
         var row: [UInt8] = []
         guard store.read(.addressByNumber, key.span, { row = Array($0) }) else {
-            preconditionFailure("a row refers to address \(number.value), which is not in the store")
+            ourFault("a row refers to address \(number.value), which is not in the store")
         }
         var reader = ByteReader(row)
         return JID(

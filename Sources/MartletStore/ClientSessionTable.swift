@@ -129,7 +129,7 @@ public enum ClientSessionTable {
     private static func decode(_ bytes: [UInt8]) -> ClientSessionRow {
         var reader = ByteReader(bytes)
         guard let state = ClientSessionRow.State(rawValue: reader.take()) else {
-            preconditionFailure("a session in unknown state")
+            ourFault("a session in unknown state")
         }
         let isInterested = reader.take(UInt8.self) != 0
         let endedAt = Instant(milliseconds: reader.take())

@@ -121,13 +121,13 @@ public enum EntryTable {
     private static let arrivedFlag: UInt8 = 0x80
 
     private static func decode(_ bytes: Span<UInt8>) -> EntryRow {
-        precondition(bytes.count == 25, "an entry of \(bytes.count) bytes")
+        require(bytes.count == 25, "an entry of \(bytes.count) bytes")
         var row = EntryRow(
             logSequence: UInt64(bigEndianBytes: bytes), tag: UInt64(bigEndianBytes: bytes.extracting(8..<16)),
             deadline: Instant(milliseconds: Int64(bitPattern: UInt64(bigEndianBytes: bytes.extracting(16..<24)))))
         let byte = bytes[24]
         guard let state = EntryRow.State(rawValue: byte & ~arrivedFlag) else {
-            preconditionFailure("an entry in unknown state")
+            ourFault("an entry in unknown state")
         }
         row.state = state
         row.mayHaveArrived = byte & arrivedFlag != 0

@@ -26,6 +26,8 @@ public enum StoreFailure: Error, Equatable, Sendable {
     case notPermitted(path: String)
     /// The file system has no room left.
     case diskFull(path: String)
+    /// The map that the store was opened with is full.
+    case mapFull(path: String)
     /// The address space or a limit of the process does not allow even the smallest map.
     case mapRefused(bytes: UInt64)
     /// What is on disk is not a store, or is damaged.
@@ -43,6 +45,7 @@ extension StoreFailure: CustomStringConvertible {
         case .newerVersion(let detail): "the store was written by a newer version: \(detail)"
         case .notPermitted(let path): "no permission to use \(path)"
         case .diskFull(let path): "no space left on the disk of \(path)"
+        case .mapFull(let path): "the store in \(path) has grown to the size that limits.map_size allows"
         case .mapRefused(let bytes):
             "the operating system refuses a memory map of \(bytes >> 20) MiB: raise the address space limit (ulimit -v)"
         case .damaged(let path, let detail): "\(path) is not a store or is damaged: \(detail)"

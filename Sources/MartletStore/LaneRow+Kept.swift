@@ -124,7 +124,7 @@ extension LaneRow {
     /// Ends the numbering: what stands behind `place` is 1, 2, 3 … of `epoch`, and stays where it is. Of what is kept, that which stands
     /// behind the place waits again.
     public mutating func renumber(_ epoch: Epoch, behind place: UInt64) {
-        precondition(place >= floor && place <= lastPlace, "a numbering behind \(place), there are \(floor) to \(lastPlace)")
+        require(place >= floor && place <= lastPlace, "a numbering behind \(place), there are \(floor) to \(lastPlace)")
         retired = Array((retired + [EndedEpoch(self.epoch, base: base)]).suffix(Self.retiredLimit))
         self.epoch = epoch
         // What was uncertain stays so under its new number.

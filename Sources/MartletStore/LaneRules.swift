@@ -43,7 +43,7 @@ public enum LaneRulesTable {
         var reader = ByteReader(bytes)
         var lists: [LaneClass: [JID]] = [:]
         while !reader.isAtEnd {
-            guard let laneClass = LaneClass(rawValue: reader.take()) else { preconditionFailure("a rule of unknown class") }
+            guard let laneClass = LaneClass(rawValue: reader.take()) else { ourFault("a rule of unknown class") }
             let address = JID(
                 preparedLocalpart: reader.takeOptionalString(), preparedDomainpart: reader.takeString(),
                 preparedResourcepart: nil)

@@ -145,7 +145,7 @@ public enum LaneTable {
 
     /// The state of a lane.
     public static func row(_ lane: LaneID, in store: some KeyValueTransaction) -> LaneRow {
-        guard let bytes = store.get(.lane, key(lane)) else { preconditionFailure("lane \(lane.value) is not in the store") }
+        guard let bytes = store.get(.lane, key(lane)) else { ourFault("lane \(lane.value) is not in the store") }
         return decode(bytes)
     }
 
@@ -199,7 +199,7 @@ public enum LaneTable {
         var reader = ByteReader(bytes)
         let local = AddressNumber(reader.take())
         let peer = AddressNumber(reader.take())
-        guard let laneClass = LaneClass(rawValue: reader.take()) else { preconditionFailure("a lane of unknown class") }
+        guard let laneClass = LaneClass(rawValue: reader.take()) else { ourFault("a lane of unknown class") }
         var row = LaneRow(
             local: local, peer: peer, laneClass: laneClass, epoch: Epoch(high: reader.take(), low: reader.take()))
         row.assigned = reader.take()
@@ -213,7 +213,7 @@ public enum LaneTable {
         row.provenOtherwise = flags & provenOtherwiseFlag != 0
         row.isDecided = flags & isDecidedFlag != 0
         if reader.take(UInt8.self) != 0 {
-            guard let side = LaneStop.Side(rawValue: reader.take()) else { preconditionFailure("a stop of unknown side") }
+            guard let side = LaneStop.Side(rawValue: reader.take()) else { ourFault("a stop of unknown side") }
             let decision = LaneStop.Decision(rawValue: reader.take())
             row.stop = LaneStop(
                 side, peerNumber: reader.take(), uncertainUpTo: reader.take(), reason: reader.takeString())

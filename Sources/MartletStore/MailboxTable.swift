@@ -8,16 +8,24 @@ public struct MailboxRow: Sendable, Equatable {
     public var isForSession = false
     /// The resumable sessions that have it in a slot.
     public var holders: UInt16
+    /// Which resource it was written to (``mark(ofResource:)``); nil if to the account, or if the row is older than this field.
+    public var resourceMark: UInt32?
 
     /// A message that nobody has acknowledged.
-    public init(holders: UInt16, isForSession: Bool = false) {
+    public init(holders: UInt16, isForSession: Bool = false, resourceMark: UInt32? = nil) {
         self.holders = holders
         self.isForSession = isForSession
+        self.resourceMark = resourceMark
+    }
+
+    /// What rows say of a resource, so that a mailbox can be searched without its messages: FNV-1a. Two resources may have the same.
+    public static func mark(ofResource resource: String) -> UInt32 {
+        resource.utf8.reduce(0x811C_9DC5) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
     }
 
     /// A session gives up its slot.
     public mutating func release() {
-        precondition(holders > 0, "a message is released by more sessions than hold it")
+        require(holders > 0, "a message is released by more sessions than hold it")
         holders -= 1
     }
 
@@ -48,8 +56,15 @@ public enum MailboxTable {
     ) {
         let flags: UInt8 = (row.isAcknowledged ? 1 : 0) | (row.isForSession ? 2 : 0)
         let key = NumberKey.two(account.value, sequence)
-        let value: InlineArray<3, UInt8> = [
-            flags, UInt8(truncatingIfNeeded: row.holders >> 8), UInt8(truncatingIfNeeded: row.holders),
+        let holders = row.holders
+        let (high, low) = (UInt8(truncatingIfNeeded: holders >> 8), UInt8(truncatingIfNeeded: holders))
+        guard let mark = row.resourceMark else {
+            let value: InlineArray<3, UInt8> = [flags, high, low]
+            return store.put(.mailbox, key.span, value.span)
+        }
+        let value: InlineArray<7, UInt8> = [
+            flags, high, low, UInt8(truncatingIfNeeded: mark >> 24), UInt8(truncatingIfNeeded: mark >> 16),
+            UInt8(truncatingIfNeeded: mark >> 8), UInt8(truncatingIfNeeded: mark),
         ]
         store.put(.mailbox, key.span, value.span)
     }
@@ -92,9 +107,10 @@ public enum MailboxTable {
     }
 
     private static func decode(_ bytes: Span<UInt8>) -> MailboxRow {
-        precondition(bytes.count >= 3, "a mailbox row of \(bytes.count) bytes")
+        require(bytes.count >= 3, "a mailbox row of \(bytes.count) bytes")
         var row = MailboxRow(holders: UInt16(bytes[1]) << 8 | UInt16(bytes[2]), isForSession: bytes[0] & 2 != 0)
         row.isAcknowledged = bytes[0] & 1 != 0
+        if bytes.count >= 7 { row.resourceMark = (3..<7).reduce(0) { $0 << 8 | UInt32(bytes[$1]) } }
         return row
     }
 }

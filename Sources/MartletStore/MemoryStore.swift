@@ -1,3 +1,5 @@
+import MartletPrimitives
+
 /// The simulated twin of the store on disk: the same rules and the same order of rows, in memory, with the ways in which
 /// a disk can betray a server.
 ///
@@ -52,7 +54,7 @@ public final class MemoryStore: KeyValueStore {
 
     /// Begins the write transaction.
     public func begin() -> any KeyValueTransaction {
-        precondition(open == nil, "a transaction is already open")
+        require(open == nil, "a transaction is already open")
         let transaction = MemoryStoreTransaction(self)
         open = transaction
         return transaction
@@ -95,19 +97,19 @@ public final class MemoryStore: KeyValueStore {
 
     /// The committed state. There must be no open transaction.
     public func snapshot() -> Snapshot {
-        precondition(open == nil, "a snapshot within a transaction")
+        require(open == nil, "a snapshot within a transaction")
         return Snapshot(state: state)
     }
 
     /// Replaces everything by an earlier state: a backup that was restored. There must be no open transaction.
     public func restore(_ snapshot: Snapshot) {
-        precondition(open == nil, "a restore within a transaction")
+        require(open == nil, "a restore within a transaction")
         state = snapshot.state
         lastCommit.removeAll()
     }
 
     private func end(_ what: String) {
-        guard let transaction = open else { preconditionFailure("\(what) without an open transaction") }
+        guard let transaction = open else { ourFault("\(what) without an open transaction") }
         transaction.isOpen = false
         open = nil
     }

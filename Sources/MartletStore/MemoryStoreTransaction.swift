@@ -1,3 +1,5 @@
+import MartletPrimitives
+
 /// The write transaction of a ``MemoryStore``: writes go to the tables at once and are noted for being undone.
 final class MemoryStoreTransaction: KeyValueTransaction {
     private let store: MemoryStore
@@ -31,7 +33,7 @@ final class MemoryStoreTransaction: KeyValueTransaction {
         let (key, value) = (Array(key), Array(value))
         countWrite(key)
         if let last = rows(table).last {
-            precondition(
+            require(
                 last.key.lexicographicallyPrecedes(key), "append to \(table.databaseName): the key is not the greatest")
         }
         store.state.tables[Int(table.rawValue)].append(key, value)
@@ -60,7 +62,7 @@ final class MemoryStoreTransaction: KeyValueTransaction {
     }
 
     func lastEntry(_ table: Table) -> KeyValueEntry? {
-        precondition(isOpen, "use of a transaction that is over")
+        require(isOpen, "use of a transaction that is over")
         return entry(rows(table).last)
     }
 
@@ -98,17 +100,17 @@ final class MemoryStoreTransaction: KeyValueTransaction {
 
     private func countWrite(_ key: [UInt8]) {
         check(key)
-        precondition(iterations == 0, "a write within readEach or read")
+        require(iterations == 0, "a write within readEach or read")
         writes += 1
     }
 
     private func check(_ key: [UInt8]) {
-        precondition(!key.isEmpty, "an empty key")
+        require(!key.isEmpty, "an empty key")
         checkBound(key)
     }
 
     private func checkBound(_ key: [UInt8]) {
-        precondition(isOpen, "use of a transaction that is over")
-        precondition(key.count <= KeyValueLimits.keyBytes, "a key of \(key.count) bytes")
+        require(isOpen, "use of a transaction that is over")
+        require(key.count <= KeyValueLimits.keyBytes, "a key of \(key.count) bytes")
     }
 }

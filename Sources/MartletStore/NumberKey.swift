@@ -1,3 +1,5 @@
+import MartletPrimitives
+
 /// Keys of one and of two numbers, most significant byte first, without memory of their own.
 enum NumberKey {
     static func short(_ first: UInt32, _ second: UInt64) -> InlineArray<12, UInt8> {
@@ -29,7 +31,7 @@ extension Span<UInt8> {
 extension UInt64 {
     /// The number that the first eight bytes are.
     init(bigEndianBytes bytes: Span<UInt8>) {
-        precondition(bytes.count >= 8, "a key of \(bytes.count) bytes where a number was to be")
+        require(bytes.count >= 8, "a key of \(bytes.count) bytes where a number was to be")
         self = 0
         for index in 0..<8 { self = self << 8 | UInt64(bytes[index]) }
     }

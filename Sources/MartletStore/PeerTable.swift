@@ -28,6 +28,11 @@ public struct PeerRow: Sendable, Equatable {
     /// When the addresses worked, in site time.
     public var endpointsSeen = Instant(milliseconds: 0)
 
+    /// The largest segments of TCP that arrive there, bytes; nil where nothing is wrong with them.
+    public var segmentLimit: UInt16?
+    /// When that was learnt, in site time.
+    public var segmentLimitSet = Instant(milliseconds: 0)
+
     /// A peer of which nothing is known.
     public init() {}
 }
@@ -40,8 +45,14 @@ public enum PeerTable {
         guard let bytes = store.get(.peer, key(peer)) else { return row }
         var reader = ByteReader(bytes)
         row.wasReached = reader.take(UInt8.self) != 0
-        row.showedCertificate = reader.take(UInt8.self) != 0
+        // Rows of earlier versions have 0 or 1 here.
+        let flags = reader.take(UInt8.self)
+        row.showedCertificate = flags & 1 != 0
         row.endpointsSeen = Instant(milliseconds: reader.take())
+        if flags & 2 != 0 {
+            row.segmentLimit = reader.take()
+            row.segmentLimitSet = Instant(milliseconds: reader.take())
+        }
         while !reader.isAtEnd {
             row.endpoints.append(
                 PeerRow.Endpoint(
@@ -54,8 +65,12 @@ public enum PeerTable {
     public static func update(_ peer: AddressNumber, _ row: PeerRow, in store: some KeyValueTransaction) {
         var writer = ByteWriter(capacity: 64)
         writer.put(UInt8(row.wasReached ? 1 : 0))
-        writer.put(UInt8(row.showedCertificate ? 1 : 0))
+        writer.put(UInt8((row.showedCertificate ? 1 : 0) | (row.segmentLimit == nil ? 0 : 2)))
         writer.put(row.endpointsSeen.milliseconds)
+        if let limit = row.segmentLimit {
+            writer.put(limit)
+            writer.put(row.segmentLimitSet.milliseconds)
+        }
         for endpoint in row.endpoints {
             writer.put(endpoint.address)
             writer.put(endpoint.port)

@@ -33,7 +33,7 @@ public struct RosterRow: Sendable, Equatable {
 /// The rosters of all accounts.
 ///
 /// A second kind of row in the same table answers "which accounts have contacts at this domain": its key begins with the
-/// number that no account has. It is kept for contacts with a subscription only.
+/// number that no account has. It is kept for contacts with a subscription, or one that was asked for, only.
 public enum RosterTable {
     /// Whether the account has put an address into its roster.
     public static func hasContact(_ contact: JID, of account: AddressNumber, in store: some KeyValueTransaction) -> Bool {
@@ -58,7 +58,7 @@ public enum RosterTable {
         for group in row.groups { writer.put(group) }
         store.put(.roster, key(account.value, contact.value), writer.bytes)
         let index = indexKey(domain, account, contact)
-        if row.flags.isDisjoint(with: [.to, .from]) {
+        if row.flags.isDisjoint(with: [.to, .from, .pendingOut]) {
             if store.get(.roster, index) != nil { store.delete(.roster, index) }
         } else if store.get(.roster, index) == nil {
             store.put(.roster, index, [])
@@ -127,7 +127,15 @@ public enum RosterTable {
         }
     }
 
-    /// Up to `limit` pairs with a subscription where the contact is at `domain`, from behind `pair` on, in order.
+    /// Sees to it that a contact is found by its domain: earlier versions did not index those that were only asked.
+    public static func index(
+        _ account: AddressNumber, _ contact: AddressNumber, domain: AddressNumber, in store: some KeyValueTransaction
+    ) {
+        let index = indexKey(domain, account, contact)
+        if store.get(.roster, index) == nil { store.put(.roster, index, []) }
+    }
+
+    /// Up to `limit` pairs with a subscription, or one that was asked for, where the contact is at `domain`, from behind `pair` on, in order.
     public static func pairs(
         at domain: AddressNumber, after pair: Pair? = nil, limit: Int = .max, in store: some KeyValueTransaction
     ) -> [Pair] {
@@ -146,7 +154,8 @@ public enum RosterTable {
     /// The version of an account's roster (RFC 6121 §2.6): a counter and a random tag, so that a restored backup cannot
     /// give an old version to new content. Empty as long as the roster never changed.
     public static func version(of account: AddressNumber, in store: some KeyValueTransaction) -> String {
-        guard let row = store.get(.rosterVersion, key(account.value)) else { return "" }
+        // An empty one would say that there is none (RFC 6121 §2.6.2).
+        guard let row = store.get(.rosterVersion, key(account.value)) else { return "0" }
         var reader = ByteReader(row)
         return "\(reader.take(UInt64.self))-\(String(reader.take(UInt32.self), radix: 16))"
     }

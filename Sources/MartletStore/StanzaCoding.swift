@@ -41,7 +41,7 @@ enum StanzaCoding {
     static func read(_ reader: inout ByteReader) -> Stanza {
         let first = reader.take(UInt8.self)
         guard first & 0xF0 == mark, let kind = Stanza.Kind(rawValue: first & 0x0F) else {
-            preconditionFailure("a stored stanza begins with \(first)")
+            ourFault("a stored stanza begins with \(first)")
         }
         let traits = Stanza.Traits(rawValue: reader.take())
         var stanza = Stanza(kind, from: takeAddress(&reader), to: takeAddress(&reader))

@@ -29,7 +29,7 @@ public enum StanzaLog {
     ///
     /// Whoever knows of several holders says so here: a ``hold(_:in:)`` behind it writes the row a second time.
     public static func append(_ logged: LoggedStanza, holders: Int = 1, in store: some KeyValueTransaction) -> UInt64 {
-        precondition(holders > 0, "a log entry that nobody holds")
+        require(holders > 0, "a log entry that nobody holds")
         let sequence = (store.lastNumber(.log) ?? 0) + 1
         let key = NumberKey.one(sequence)
         store.append(.log, key.span, encode(logged, holders == 1 ? alone : shared).span)
@@ -61,13 +61,13 @@ public enum StanzaLog {
         if others == 0 {
             var row: [UInt8] = []
             let exists = store.read(.log, key.span) { row = Array($0) }
-            precondition(exists, "log entry \(sequence) is held after it was removed")
+            require(exists, "log entry \(sequence) is held after it was removed")
             if row[0] != shared {
                 row[0] = shared
                 store.put(.log, key.span, row.span)
             }
         }
-        precondition(others < UInt32.max, "log entry \(sequence) has too many holders")
+        require(others < UInt32.max, "log entry \(sequence) has too many holders")
         let count = bytes(others + 1)
         store.put(.logHolders, key.span, count.span)
     }
@@ -76,7 +76,7 @@ public enum StanzaLog {
     public static func release(_ sequence: UInt64, in store: some KeyValueTransaction) {
         let key = NumberKey.one(sequence)
         guard let wasAlone = store.delete(.log, key.span, where: { $0[0] == alone }) else {
-            preconditionFailure("log entry \(sequence) was removed twice")
+            ourFault("log entry \(sequence) was removed twice")
         }
         if wasAlone { return }
         var others: UInt32 = 0
@@ -116,7 +116,7 @@ public enum StanzaLog {
     }
 
     private static func number(_ bytes: Span<UInt8>) -> UInt32 {
-        precondition(bytes.count == 4, "a count of holders of \(bytes.count) bytes")
+        require(bytes.count == 4, "a count of holders of \(bytes.count) bytes")
         var count: UInt32 = 0
         for index in 0..<4 { count = count << 8 | UInt32(bytes[index]) }
         return count

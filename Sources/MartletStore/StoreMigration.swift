@@ -144,7 +144,7 @@ private struct State {
     /// A row with a stanza of schema 1 that begins there, in schema 2: the mark beside its kind, and four bytes of traits instead
     /// of one, the highest first.
     private static func widened(_ row: [UInt8], stanzaAt start: Int) -> [UInt8] {
-        precondition(row.count > start + 1 && row[start] < 3, "a stanza of schema 1 begins with \(row[start])")
+        require(row.count > start + 1 && row[start] < 3, "a stanza of schema 1 begins with \(row[start])")
         var wide: [UInt8] = []
         wide.reserveCapacity(row.count + 3)
         wide += row[..<start]

@@ -1,3 +1,4 @@
+import MartletPrimitives
 import COpenSSL
 
 /// How far a TLS connection has come.
@@ -47,7 +48,7 @@ public final class TLSEngine {
 
     /// The server's end of an accepted connection.
     public init(accepting context: TLSContext, verificationTime: Int64? = nil) throws(TLSError) {
-        precondition(context.isServer, "a client's context cannot accept connections")
+        require(context.isServer, "a client's context cannot accept connections")
         guard let tls = martlet_tls_new(context.context, 1, nil, nil, 0) else { throw TLSError.queued(.library) }
         self.tls = tls
         self.context = context
@@ -61,7 +62,7 @@ public final class TLSEngine {
     public init(
         connecting context: TLSContext, serverName: String, alpn: [String] = [], verificationTime: Int64? = nil
     ) throws(TLSError) {
-        precondition(!context.isServer, "a server's context cannot open connections")
+        require(!context.isServer, "a server's context cannot open connections")
         let protocols = try ALPN.wireForm(alpn)
         let name = Self.isAddressLiteral(serverName) ? nil : serverName
         guard let tls = martlet_tls_new(context.context, 0, name, protocols, protocols.count) else {
@@ -86,7 +87,7 @@ public final class TLSEngine {
     ) throws(TLSError) -> TLSState {
         if let failure { throw failure }
         guard state != .closed else { return .closed }
-        precondition(!isReceiving, "receive was called by its own deliver")
+        require(!isReceiving, "receive was called by its own deliver")
         isReceiving = true
         martlet_tls_begin_input(tls, ciphertext.baseAddress, ciphertext.count)
         defer {

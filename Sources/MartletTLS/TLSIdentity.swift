@@ -31,6 +31,10 @@ public final class TLSIdentity: @unchecked Sendable {
     public convenience init(certificateFile: String, keyFile: String) throws(TLSError) {
         let chain = try PEMFile.read(certificateFile)
         let key = try PEMFile.read(keyFile)
+        if let objection = PEMFile.objection(to: chain, .certificate) {
+            throw TLSError(.certificate, "\(certificateFile) \(objection)")
+        }
+        if let objection = PEMFile.objection(to: key, .key) { throw TLSError(.key, "\(keyFile) \(objection)") }
         do {
             try self.init(certificateChainPEM: chain, keyPEM: key)
         } catch {

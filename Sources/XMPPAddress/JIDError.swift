@@ -30,3 +30,36 @@ public enum JIDError: Error, Equatable, Sendable {
     /// Preparation does not settle: each application changes the text again (RFC 8264 §7).
     case unstable(Part)
 }
+
+extension JIDError.Part: CustomStringConvertible {
+    /// The part in words, for a sentence.
+    public var description: String {
+        switch self {
+        case .localpart: "the name"
+        case .domainpart: "the domain"
+        case .resourcepart: "the resource"
+        case .opaqueString: "the password"
+        }
+    }
+}
+
+extension JIDError: CustomStringConvertible {
+    /// One sentence for a person, without a full stop.
+    public var description: String {
+        switch self {
+        case .invalidUTF8(let part): "\(part) is not UTF-8 text"
+        case .empty(let part): "\(part) is empty"
+        case .tooLong(let part): "\(part) is too long"
+        case .disallowed(let scalar, let part):
+            "\(part) may not contain U+\(Self.hexadecimal(scalar)) there\(scalar.isASCII && scalar.value > 32 ? " (\(scalar))" : "")"
+        case .violatesBidiRule(let part): "\(part) mixes letters written from the right and from the left"
+        case .invalidDomain: "it is neither the name of a domain nor an address in numbers"
+        case .unstable(let part): "\(part) has no definite form"
+        }
+    }
+
+    private static func hexadecimal(_ scalar: Unicode.Scalar) -> String {
+        let digits = String(scalar.value, radix: 16, uppercase: true)
+        return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+    }
+}

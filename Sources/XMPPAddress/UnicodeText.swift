@@ -72,19 +72,25 @@ struct UnicodeText {
     /// Normalization form C.
     mutating func normalize() throws(JIDError) { try transform(cunicode_nfc) }
 
-    private mutating func mapScalars(_ map: (Unicode.Scalar) -> Unicode.Scalar) {
+    /// Normalization form KC.
+    mutating func normalizeCompatibly() throws(JIDError) { try transform(cunicode_nfkc, growth: 11) }
+
+    /// Puts another code point in the place of each, or none.
+    mutating func replaceScalars(_ map: (Unicode.Scalar) -> Unicode.Scalar?) {
         var mapped = String.UnicodeScalarView()
-        for scalar in scalars { mapped.append(map(scalar)) }
+        for scalar in scalars { if let replacement = map(scalar) { mapped.append(replacement) } }
         utf8 = Array(String(mapped).utf8)
     }
 
+    private mutating func mapScalars(_ map: (Unicode.Scalar) -> Unicode.Scalar) { replaceScalars(map) }
+
     private mutating func transform(
-        _ function: (UnsafePointer<UInt8>?, Int, UnsafeMutablePointer<UInt8>?, Int) -> Int
+        _ function: (UnsafePointer<UInt8>?, Int, UnsafeMutablePointer<UInt8>?, Int) -> Int, growth: Int = 3
     ) throws(JIDError) {
         guard !utf8.isEmpty else { return }
-        // Lower case and normalization form C grow UTF-8 at most threefold (UAX #15 §9); a result that would not fit is
-        // refused by the function, not cut.
-        let capacity = 3 * utf8.count
+        // Lower case and normalization form C grow UTF-8 at most threefold, form KC elevenfold (UAX #15 §9); a result that
+        // would not fit is refused by the function, not cut.
+        let capacity = growth * utf8.count
         var written = 0
         // SAFETY: the function writes at most `capacity` bytes and returns how many, or a negative number.
         let result = [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in

@@ -55,6 +55,9 @@ extension Stanza {
         kind == .message && traits.contains(.substance) && !traits.contains(.noStore)
     }
 
+    /// Whether it is a message as people understand it: somebody has written something.
+    public var isSpoken: Bool { kind == .message && traits.contains(.body) && !isError }
+
     /// The answer to an IQ request.
     public func result(_ payload: Element? = nil) -> Stanza {
         Stanza(.iq, from: to, to: from, id: id, type: "result", payloads: payload.map { [$0] } ?? [])

@@ -68,3 +68,8 @@ public struct StanzaError: Hashable, Sendable, Error {
         return error
     }
 }
+
+extension StanzaError: CustomStringConvertible {
+    /// One line for a person.
+    public var description: String { text.map { "\(condition.rawValue): \($0)" } ?? condition.rawValue }
+}

@@ -32,3 +32,14 @@ public enum StanzaFailure: Error, Hashable, Sendable {
         public var reply: Stanza? { head.errorReply(StanzaError(.jidMalformed)) }
     }
 }
+
+extension StanzaFailure: CustomStringConvertible {
+    /// One line for a person.
+    public var description: String {
+        switch self {
+        case .unacceptableXML(let failure): failure.description
+        case .notAStanza: "the element is no message, presence or IQ"
+        case .malformedAddress(let address): "\(address.isTo ? "to" : "from") is no address"
+        }
+    }
+}

@@ -65,3 +65,8 @@ public struct StreamError: Hashable, Sendable, Error {
         return bytes
     }
 }
+
+extension StreamError: CustomStringConvertible {
+    /// One line for a person.
+    public var description: String { text.map { "\(condition.rawValue): \($0)" } ?? condition.rawValue }
+}

@@ -1,4 +1,5 @@
 // XEP-0198: Stream Management, version 1.6.3, the elements that both ends write
+import XMPPXML
 
 /// The nonzas of stream management that are the same whoever writes them, a client's server or another server's.
 public enum StreamManagement {
@@ -12,5 +13,13 @@ public enum StreamManagement {
     /// `<a/>` (§4): `h` stanzas were handled, modulo 2³².
     public static func acknowledgement(_ h: UInt32) -> [UInt8] {
         Array("<a xmlns='\(Namespaces.streamManagement)' h='\(h)'/>".utf8)
+    }
+
+    /// `<failed/>` (§3, §5): neither enabled nor resumed. `handled` stanzas of the session that was asked for were.
+    public static func failed(_ condition: StanzaError.Condition, handled: UInt32? = nil) -> [UInt8] {
+        var failed = Element("failed", Namespaces.streamManagement)
+        if let handled { failed["h"] = String(handled) }
+        failed.append(Element(condition.rawValue, Namespaces.stanzaErrors))
+        return failed.serialized(within: Namespaces.client)
     }
 }

@@ -16,7 +16,8 @@ public enum PeerStreamEvent: Sendable {
 
     // Authenticated streams, whoever opened them.
 
-    /// A complete stanza: well-formed, within limits, and between verified domains.
+    /// A complete stanza: well-formed, within limits, and between verified domains. On a stream that we opened for our stanzas
+    /// alone, it is one that has no place there.
     case stanza(Stanza)
     /// A stanza that cannot be taken: a malformed address. It counts like any other (stream management counts every stanza
     /// that was received), and is answered with the error unless it has no `from`.
@@ -28,6 +29,9 @@ public enum PeerStreamEvent: Sendable {
 
     /// The peer ended an authenticated stream with an error of this condition (RFC 6120 §4.9.3); the end follows.
     case errorReceived(String)
+    /// What the peer said on an authenticated stream is more than we bear, and we end it with an error of this condition; the end
+    /// follows.
+    case errorSent(String)
     /// The peer closed its stream in good order (RFC 6120 §4.4).
     case streamEnded
     /// The connection is gone; words for the operator.

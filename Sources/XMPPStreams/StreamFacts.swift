@@ -3,7 +3,7 @@ import XMPPAddress
 import XMPPStanzas
 import XMPPXML
 
-/// SASL mechanisms offered to clients; each SCRAM mechanism also stands for its -PLUS variant.
+/// How a client proves itself: a SASL mechanism, its -PLUS variant included.
 public enum SASLMechanism: String, Sendable, CaseIterable {
     case scramSHA1 = "SCRAM-SHA-1"
     case scramSHA256 = "SCRAM-SHA-256"
@@ -25,6 +25,29 @@ public enum SASLMechanism: String, Sendable, CaseIterable {
         case .plain: nil
         }
     }
+}
+
+/// A SASL mechanism as it is offered: by itself or bound to the channel, each for its own sake.
+public struct OfferedMechanism: Sendable, Equatable {
+    /// The mechanism.
+    public let mechanism: SASLMechanism
+    /// The variant that binds the exchange to the channel.
+    public let isPlus: Bool
+    /// As in `<mechanism/>`.
+    public let name: String
+
+    /// The mechanism of that name; nil where this version has none.
+    public init?(_ name: String) {
+        let all = SASLMechanism.allCases
+        guard let mechanism = all.first(where: { $0.rawValue == name || $0.plusName == name }) else { return nil }
+        self.mechanism = mechanism
+        self.name = name
+        isPlus = name != mechanism.rawValue
+    }
+
+    /// Everything that works with a password. Binding is better than a better digest.
+    public static let all = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"].compactMap(
+        Self.init)
 }
 
 /// What the site answers to ``ClientStreamEvent/credentialsWanted(localpart:domain:mechanism:address:)``: the stored SCRAM keys
@@ -68,12 +91,20 @@ public struct AuthenticatedClient: Sendable, Equatable {
     public let generation: UInt64
     /// Whether the stream is protected by TLS.
     public let isSecure: Bool
+    /// Where the client is.
+    public let address: RemoteAddress
+    /// The UTF-8 of the password, prepared with SASLprep, where the keys that fitted are of another form and are to be replaced.
+    public let newPassword: [UInt8]?
 
     /// Called by the SASL exchange at its successful end, and by simulations.
-    public init(account: JID, generation: UInt64, isSecure: Bool) {
+    public init(
+        account: JID, generation: UInt64, isSecure: Bool, address: RemoteAddress, newPassword: [UInt8]? = nil
+    ) {
         self.account = account
         self.generation = generation
         self.isSecure = isSecure
+        self.address = address
+        self.newPassword = newPassword
     }
 }
 
@@ -173,4 +204,9 @@ public enum DialFailure: Error, Sendable, Equatable {
         case .unreachable(let words), .refused(let words): words
         }
     }
+}
+
+extension DialFailure: CustomStringConvertible {
+    /// One line for a person.
+    public var description: String { words }
 }

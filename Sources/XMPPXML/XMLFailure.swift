@@ -27,3 +27,8 @@ public enum XMLFailure: Error, Hashable, Sendable {
         }
     }
 }
+
+extension XMLFailure: CustomStringConvertible {
+    /// One line for a person.
+    public var description: String { "the XML is not acceptable: \(streamErrorCondition)" }
+}

@@ -54,7 +54,9 @@ extension LoadedSite {
             events.append(
                 .client(
                     connection,
-                    .authenticated(AuthenticatedClient(account: account, generation: generation, isSecure: true))))
+                    .authenticated(
+                        AuthenticatedClient(
+                            account: account, generation: generation, isSecure: true, address: RemoteAddress("192.0.2.1")))))
             events += bind.map { .client(connection, .stanza($0)) }
             events.append(.client(connection, .nonza(enable)))
             events += begin.map { .client(connection, .stanza($0)) }

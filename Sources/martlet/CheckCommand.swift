@@ -81,21 +81,18 @@ enum Checks {
         }
     }
 
-    /// Warned about this long before its end, days: longer than a holiday.
-    private static let expiryWarning: Int64 = 21
-
     static func certificate(_ configuration: SiteConfiguration, _ report: inout CheckReport) {
         do {
             _ = try TLSIdentity(certificateFile: configuration.tls.certificate, keyFile: configuration.tls.key)
             let check = try CertificateCheck(configuration)
             let description = check.description
-            let days = (description.notAfter - Int64(time(nil))) / 86_400
-            if days < 0 {
-                report.bad("certificate", "expired \(-days) days ago: put a new one in \(configuration.tls.certificate)")
-            } else if days < expiryWarning {
-                report.doubtful("certificate", "expires in \(days) days: put a new one in \(configuration.tls.certificate)")
+            let expiry = check.expiry
+            if !expiry.isDue {
+                report.good("certificate", "valid for \(expiry.secondsLeft / 86_400) more days")
+            } else if expiry.isOver {
+                report.bad("certificate", "\(expiry.words): \(check.remedy)")
             } else {
-                report.good("certificate", "valid for \(days) more days")
+                report.doubtful("certificate", "\(expiry.words): \(check.remedy)")
             }
             if !check.named.isEmpty { report.good("certificate", "names \(listed(check.named))") }
             for domain in check.missing {
@@ -149,7 +146,7 @@ enum Checks {
         case .connect(let endpoints):
             let where_ = endpoints.prefix(3).map(\.description).joined(separator: ", ")
             report.good("dns", "other servers find \(domain) at \(where_)")
-        case .noSuchDomain, .notOffered:
+        case .noSuchDomain, .notOffered, .noAddress:
             report.doubtful(
                 "dns",
                 "other servers cannot find \(domain): add the record _xmpp-server._tcp.\(ascii). SRV 0 5 \(port) HOST.")

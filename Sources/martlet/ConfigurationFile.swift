@@ -17,7 +17,7 @@ struct ConfigurationOption: ParsableArguments {
     var path: String {
         if let config { return config }
         if let named = ProcessInfo.processInfo.environment["MARTLET_CONFIG"], !named.isEmpty { return named }
-        return access("var/martlet.toml", F_OK) == 0 ? "var/martlet.toml" : "/etc/martlet/martlet.toml"
+        return Files.mayExist("var/martlet.toml") ? "var/martlet.toml" : "/etc/martlet/martlet.toml"
     }
 
     /// What the file says.
@@ -28,18 +28,19 @@ struct ConfigurationOption: ParsableArguments {
 enum ConfigurationFile {
     /// Reads and validates it; every failure says what to do.
     static func load(_ path: String) throws -> SiteConfiguration {
-        let bytes: [UInt8]
-        do {
-            bytes = try Files.read(path)
-        } catch {
+        guard Files.mayExist(path) else {
             throw CommandFailure(
-                "\(error). Make a configuration with: martlet init --directory \(directory(of: path)) --domain DOMAIN")
+                "there is no \(path). Make one with: martlet init --directory \(directory(of: path)) --domain DOMAIN",
+                .notUsable)
         }
-        guard let text = String(validating: bytes, as: UTF8.self) else { throw CommandFailure("\(path) is not UTF-8 text") }
+        let bytes = try Files.read(path)
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw CommandFailure("\(path) is not UTF-8 text", .notUsable)
+        }
         do {
             return try SiteConfiguration.parse(text, fileName: path)
         } catch {
-            throw CommandFailure("the configuration is not usable:\n\(error)")
+            throw CommandFailure("the configuration is not usable:\n\(error)", .notUsable)
         }
     }
 

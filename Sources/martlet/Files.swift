@@ -5,7 +5,7 @@ enum Files {
     /// The bytes of a file, which may not be longer than `limit`.
     static func read(_ path: String, limit: Int = 64 << 20) throws -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw CommandFailure("cannot read \(path): \(words(errno))") }
+        guard descriptor >= 0 else { throw unreadable(path, errno) }
         defer { close(descriptor) }
         var result: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
@@ -16,9 +16,20 @@ enum Files {
                 result += chunk[..<count]
                 guard result.count <= limit else { throw CommandFailure("\(path) is longer than \(limit >> 20) MiB") }
             } else if errno != EINTR {
-                throw CommandFailure("cannot read \(path): \(words(errno))")
+                throw unreadable(path, errno)
             }
         }
+    }
+
+    /// Whether there is a file of this name, as far as we may know: where we may not look into the directory, reading says so.
+    static func mayExist(_ path: String) -> Bool { access(path, F_OK) == 0 || errno == EACCES }
+
+    private static func unreadable(_ path: String, _ code: Int32) -> CommandFailure {
+        guard code == EACCES || code == EPERM else { return CommandFailure("cannot read \(path): \(words(code))") }
+        let me = getpwuid(geteuid()).map { String(cString: $0.pointee.pw_name) } ?? "user \(geteuid())"
+        return CommandFailure(
+            "\(me) may not read \(path): run the command as the user that the server runs as, for example with sudo -u USER",
+            .notPermitted)
     }
 
     /// Writes a file that is there whole or not at all, durable, readable and writable by its owner only.

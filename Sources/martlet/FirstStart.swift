@@ -1,3 +1,4 @@
+import MartletPrimitives
 import Glibc
 import MartletBus
 import MartletConfiguration
@@ -20,7 +21,7 @@ struct FirstStart {
     var configurationPath: String { directory + "/martlet.toml" }
 
     /// Whether there is nothing to do.
-    var isDone: Bool { access(configurationPath, F_OK) == 0 }
+    var isDone: Bool { Files.mayExist(configurationPath) }
 
     /// The domains to serve: what was asked for, each once, else the host's full name, else `localhost`.
     static func domains(asked: [String]) throws -> [String] {
@@ -49,7 +50,7 @@ struct FirstStart {
         do {
             configuration = try SiteConfiguration.parse(text, fileName: configurationPath)
         } catch {
-            preconditionFailure("the annotated default configuration is valid for any prepared domains: \(error)")
+            ourFault("the annotated default configuration is valid for any prepared domains: \(error)")
         }
         try makeCertificate(configuration)
         let account = withAccount ? try makeAccount(configuration) : nil

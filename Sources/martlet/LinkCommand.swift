@@ -5,7 +5,7 @@ import MartletAdmin
 struct LinkCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "link", abstract: "Shows the links to other servers, dials them, begins stopped lanes anew.",
-        subcommands: [List.self, Show.self, Retry.self, Resync.self])
+        subcommands: [List.self, Show.self, Retry.self, ForgetCertificate.self, Resync.self])
 
     /// State and last error of a link, for one line.
     static func sentence(_ link: AdminAnswer.Link) -> String {
@@ -23,7 +23,8 @@ struct LinkCommand: ParsableCommand {
         @Flag(help: "Print JSON for programs instead of a table for people.") var json = false
 
         func run() throws {
-            let rows = try Desk(asking: Asking(configuration: file.load())).links()
+            let configuration = try file.load()
+            let rows = try Desk(asking: Asking(configuration: configuration)).links()
             if json { return try JSONOutput.say(rows) }
             var table = TextTable(
                 ["PEER", "STATE", "ACKNOWLEDGED BY", "WAITING", "HELD", "OLDEST", "NEXT TRY", "LAST ERROR"], numeric: [3, 4])
@@ -38,6 +39,7 @@ struct LinkCommand: ParsableCommand {
                 ])
             }
             Terminal.say(table.text(empty: "There are no links: nobody has written to another domain yet."))
+            CertificateCheck.mention(configuration)
         }
     }
 
@@ -51,7 +53,9 @@ struct LinkCommand: ParsableCommand {
         @Flag(help: "Print JSON for programs instead of lines for people.") var json = false
 
         func run() throws {
-            guard case .link(let details) = try Asking(configuration: file.load()).ask(.showLink(peer: peer, from: from)) else {
+            let configuration = try file.load()
+            guard case .link(let details) = try Asking(configuration: configuration).ask(.showLink(peer: peer, from: from))
+            else {
                 throw Desk.unexpected
             }
             if json { return try JSONOutput.say(details) }
@@ -69,6 +73,14 @@ struct LinkCommand: ParsableCommand {
                 certificate   \(details.showedCertificate ? "was shown and verified: required from now on" : "never verified")
                 """)
             if !details.healing.isEmpty { Terminal.say("healed        \(details.healing)") }
+            if details.segmentLimit > 0 {
+                Terminal.say("segments      of \(details.segmentLimit) bytes at most: larger ones may not arrive")
+            }
+            if !details.detour.isEmpty {
+                Terminal.say(
+                    "called        not now: the stream is the other side's, since the last call failed: \(details.detour)")
+            }
+            CertificateCheck.mention(configuration)
             for lane in details.lanes {
                 Terminal.say(
                     "lane \(lane.id)        \(lane.lane): numbered to \(lane.assigned), acknowledged to \(lane.acked), "
@@ -94,6 +106,33 @@ struct LinkCommand: ParsableCommand {
 
         func run() throws {
             try Asking(configuration: file.load()).perform(.retryLinks(peer: peer))
+        }
+    }
+
+    struct ForgetCertificate: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "forget-certificate",
+            abstract: "Lets a domain prove itself by dialback again although it has shown a certificate before.",
+            discussion: """
+                A server that has once shown a certificate that verifies is believed with such a certificate only: nobody who can
+                forge DNS answers takes its place. Where it has lost its certificate for good, or changed to an authority that
+                is not trusted here, the link is refused until this command makes it forget. From then on dialback is enough,
+                which trusts DNS; with the next certificate that verifies it is demanded again. Ask the other side first.
+                Without --yes it is explained and asked.
+                  martlet link forget-certificate brno.example.com
+                """)
+        @OptionGroup var file: ConfigurationOption
+        @Argument(help: "The other domain.") var peer: String
+        @Flag(help: "Do it without asking.") var yes = false
+
+        func run() throws {
+            let asking = Asking(configuration: try file.load())
+            Terminal.mention(
+                "\(peer) has to show a certificate because it did so before: who can forge DNS answers cannot take its place.")
+            Terminal.mention(
+                "Without that, whoever answers for it in DNS is believed to be \(peer), until it shows a certificate again.")
+            try Terminal.confirm("Forget that \(peer) showed a certificate?", yes: yes)
+            try asking.perform(.forgetCertificate(peer: peer))
         }
     }
 

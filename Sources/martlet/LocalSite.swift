@@ -44,7 +44,8 @@ struct LocalSite {
         let store = try StoreOpening.open(configuration)
         loop = SiteLoop(
             store: store, policy: SitePolicy(configuration), on: thread, dispatcher: answers,
-            logger: Logger(label: "martlet") { _ in LineLogHandler(level: .warning) }, diskProbe: { nil })
+            logger: Logger(label: "martlet") { _ in LineLogHandler(level: .warning) }, diskProbe: { nil },
+            failed: ProcessEnd.storeFailed)
         loop.start()
     }
 
@@ -69,7 +70,8 @@ enum StoreOpening {
         try Files.makeDirectory(configuration.dataDirectory)
         do {
             let store = try LMDBStore(
-                directory: configuration.dataDirectory, mapSize: UInt64(configuration.limits.mapSize), tables: Table.all)
+                directory: configuration.dataDirectory, mapSize: UInt64(configuration.limits.mapSize), tables: Table.all,
+                failed: ProcessEnd.storeFailed)
             try StoreMigration.check(store)
             return store
         } catch {
@@ -78,9 +80,9 @@ enum StoreOpening {
                 let who = pid > 0 ? "process \(pid)" : "another process"
                 throw CommandFailure(
                     "the site in \(configuration.dataDirectory) is already running (\(who)): "
-                        + "stop that one first, or use another --directory")
+                        + "stop that one first, or use another --directory", error.exitStatus)
             default:
-                throw CommandFailure("the store cannot be opened: \(error)")
+                throw CommandFailure("the store cannot be opened: \(error)", error.exitStatus)
             }
         }
     }

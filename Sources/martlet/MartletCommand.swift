@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 
 /// The command `martlet`: a server and what its operator needs around it.
 @main
@@ -26,4 +27,18 @@ struct MartletCommand: ParsableCommand {
             RunCommand.self, InitCommand.self, ServeCommand.self, UserCommand.self, LinkCommand.self, QueueCommand.self,
             StatusCommand.self, ExplainCommand.self, ReloadCommand.self, CheckCommand.self, SimulateCommand.self,
         ])
+
+    /// Runs what the command line says.
+    static func main() {
+        do {
+            try Terminal.checkArguments()
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let failure as CommandFailure {
+            Terminal.mention("Error: \(failure)")
+            Glibc.exit(failure.status.rawValue)
+        } catch {
+            exit(withError: error)
+        }
+    }
 }

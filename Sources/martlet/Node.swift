@@ -45,9 +45,10 @@ final class Node {
         }
         self.box = box
         let environment = store.environment
+        try Self.waitForRoom(logger, configuration.dataDirectory) { environment.room }
         loop = SiteLoop(
             store: store, policy: SitePolicy(configuration), on: network.siteThread, dispatcher: network.dispatcher,
-            logger: logger, diskProbe: { Int64(clamping: environment.room) })
+            logger: logger, diskProbe: { Int64(clamping: environment.room) }, failed: ProcessEnd.storeFailed)
         admin = AdminServer(path: configuration.controlSocket, logger: logger) { [loop] id, command in
             loop.post(.command(id, command))
         } reload: { [state, network, loop] in
@@ -62,7 +63,7 @@ final class Node {
         } catch {
             loop.stop()
             network.stop()
-            throw CommandFailure("\(error)")
+            throw CommandFailure("\(error)", .noListener)
         }
         logger.notice(
             "serving",
@@ -71,18 +72,26 @@ final class Node {
                 "pid": "\(getpid())", "descriptors": "\(descriptors)",
             ])
         _ = CertificateCheck.warn(configuration, logger)
+        CertificateCheck.warnOfEnd(configuration, logger)
     }
 
     private let box: AdminBox
 
     /// How often files are looked at for changes, milliseconds.
     private static let watchInterval = 60_000
+    /// How often the log is told that the certificate ends, milliseconds.
+    private static let expiryInterval: Int64 = 86_400_000
     /// What SIGTERM leaves for good-byes, milliseconds.
     private static let drainTime: Int64 = 10_000
 
     /// Serves until a signal ends it.
     func run() {
+        var told = MonotonicClock.milliseconds
         while true {
+            if MonotonicClock.milliseconds - told >= Self.expiryInterval {
+                told = MonotonicClock.milliseconds
+                state.warnOfCertificate()
+            }
             switch Signals.wait(milliseconds: Self.watchInterval) {
             case .reload: _ = state.reload(path, network, loop)
             case .timeout: if state.certificateHasChanged() { _ = state.reload(path, network, loop) }
@@ -106,7 +115,7 @@ final class Node {
             let event = Signals.wait(milliseconds: Int(min(left, box.isShutDown.load(ordering: .relaxed) ? 50 : left)))
             if event == .terminate {
                 logger.warning("stopped at once", metadata: [:])
-                exit(130)
+                exit(ExitStatus.interrupted.rawValue)
             }
         }
         admin.stop()
@@ -115,11 +124,28 @@ final class Node {
         logger.notice("stopped")
     }
 
+    /// What a start needs at least, bytes: it writes a few pages, and what clients and peers bring at once.
+    private static let roomToStart: UInt64 = 16 << 20
+
+    /// Waits until the store can be written: a start that failed for want of room would only be tried again and again.
+    private static func waitForRoom(_ logger: Logger, _ directory: String, _ room: () -> UInt64) throws {
+        guard room() < roomToStart else { return }
+        logger.error(
+            "the disk is full: nothing is served before there is room",
+            metadata: ["directory": "\(directory)", "free": "\(room() >> 20) MiB", "needed": "\(roomToStart >> 20) MiB"])
+        while room() < roomToStart {
+            if Signals.wait(milliseconds: 1000) == .terminate {
+                throw CommandFailure("stopped while the disk was full: make room in \(directory)", .diskFull)
+            }
+        }
+        logger.notice("there is room again")
+    }
+
     private static func contexts(_ configuration: SiteConfiguration) throws -> TLSContexts {
         do {
             return try TLSContexts(configuration)
         } catch {
-            throw CommandFailure("\(error). The files are named under [tls] in the configuration")
+            throw CommandFailure("\(error). The files are named under [tls] in the configuration", .notUsable)
         }
     }
 

@@ -15,10 +15,13 @@ final class NodeState: Sendable {
     }
 
     private let current: Mutex<Reading>
+    /// What was read at the start: what only a restart changes is as it says, however often something else was read since.
+    private let started: SiteConfiguration
     private let log: LogLevelBox
     private let logger: Logger
 
     init(configuration: SiteConfiguration, log: LogLevelBox, logger: Logger) {
+        started = configuration
         current = Mutex(Reading(configuration: configuration, stamps: Self.stamps(configuration)))
         self.log = log
         self.logger = logger
@@ -28,6 +31,9 @@ final class NodeState: Sendable {
     func certificateHasChanged() -> Bool {
         current.withLock { Self.stamps($0.configuration) != $0.stamps }
     }
+
+    /// Tells the log if the certificate ends soon, or has ended.
+    func warnOfCertificate() { CertificateCheck.warnOfEnd(current.withLock { $0.configuration }, logger) }
 
     /// Reads configuration and certificates and hands them out. Any thread; may block.
     func reload(_ path: String, _ network: Network, _ loop: SiteLoop) -> AdminAnswer {
@@ -45,8 +51,8 @@ final class NodeState: Sendable {
                 if wanted.domain != new.domain { later.append("site.domain") }
                 let kept = new.domains.filter { !wanted.domains.contains($0) }
                 if !kept.isEmpty { later.append("site.more_domains (\(listed(kept)) served until then)") }
-                if new.dataDirectory != reading.configuration.dataDirectory { later.append("site.data_directory") }
-                if new.controlSocket != reading.configuration.controlSocket { later.append("control.socket") }
+                if new.dataDirectory != started.dataDirectory { later.append("site.data_directory") }
+                if new.controlSocket != started.controlSocket { later.append("control.socket") }
                 reading = Reading(configuration: new, stamps: stamps)
                 let rest = later.joined(separator: ", ")
                 logger.notice(
@@ -54,6 +60,7 @@ final class NodeState: Sendable {
                     metadata: later.isEmpty ? nil : ["restart_needed_for": "\(rest)"])
                 var words = "read anew" + (later.isEmpty ? "" : "; needs a restart to take effect: \(rest)")
                 if let missing = CertificateCheck.warn(new, logger) { words += "; \(missing)" }
+                CertificateCheck.warnOfEnd(new, logger)
                 return .done(words: words)
             } catch {
                 reading.stamps = attempted

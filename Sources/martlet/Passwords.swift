@@ -6,13 +6,13 @@ import XMPPAddress
 
 /// Passwords become SCRAM keys here, in the process that read them; neither the node nor its store ever sees them.
 enum Passwords {
-    /// The keys of a password (RFC 5802 §3, prepared by RFC 8265 §4), under a fresh salt for each digest.
+    /// The keys of a password (RFC 5802 §3, prepared by RFC 4013), under a fresh salt for each digest.
     static func keys(for password: String) throws -> PasswordKeys {
         let prepared: String
         do {
-            prepared = try OpaqueString.prepare(password)
+            prepared = try SASLprep.prepare(password)
         } catch {
-            throw CommandFailure("this password cannot be used: \(error)")
+            throw CommandFailure("this password cannot be used: \(SASLprep.words(error))")
         }
         return PasswordKeys(sha1: keys(.sha1, Array(prepared.utf8)), sha256: keys(.sha256, Array(prepared.utf8)))
     }

@@ -90,6 +90,7 @@ enum Serving {
     /// Before anything is made and any thread exists.
     static func prepare() throws {
         umask(0o077)
+        FatalSignals.install()
         Signals.block()
         if geteuid() == 0 {
             Terminal.warn("running as root: nothing here needs it; a user of its own would be safer")

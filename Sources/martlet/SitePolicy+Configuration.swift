@@ -58,6 +58,7 @@ extension SitePolicy {
 
         tracesEntries = [.trace, .debug].contains(configuration.logLevel)
         self.limits.diskReserve = Int64(limits.diskReserve)
+        self.limits.diskFloor = Int64(min(limits.diskFloor, limits.diskReserve))
     }
 
     /// Local time minus UTC in seconds, as the machine has it now.

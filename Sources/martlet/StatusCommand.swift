@@ -21,6 +21,7 @@ struct StatusCommand: ParsableCommand {
             links            \(status.links)
             waiting entries  \(status.waitingEntries)
             """)
+        CertificateCheck.mention(configuration)
     }
 }
 

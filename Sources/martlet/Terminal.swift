@@ -24,7 +24,7 @@ enum Terminal {
     /// A new password: asked for twice without echo on a terminal, else the first line of standard input.
     static func newPassword(for account: String) throws -> String {
         guard isatty(STDIN_FILENO) == 1 else {
-            guard let line = readLine(strippingNewline: true), !line.isEmpty else {
+            guard let line = try line(), !line.isEmpty else {
                 throw CommandFailure("no password on standard input: printf '%s\\n' 'secret' | martlet user add \(account)")
             }
             return line
@@ -40,7 +40,7 @@ enum Terminal {
         if yes { return }
         guard isatty(STDIN_FILENO) == 1 else { throw CommandFailure("\(question) Say --yes to do it") }
         putError("\(question) [y/N] ")
-        let answer = (readLine(strippingNewline: true) ?? "").lowercased()
+        let answer = try (line() ?? "").lowercased()
         guard answer == "y" || answer == "yes" else { throw CommandFailure("nothing was changed") }
     }
 
@@ -60,13 +60,48 @@ enum Terminal {
             tcsetattr(STDIN_FILENO, TCSAFLUSH, &before)
             putError("\n")
         }
-        return readLine(strippingNewline: true) ?? ""
+        return try line() ?? ""
+    }
+
+    /// The most bytes of a line that are read: far beyond every password.
+    private static let lineBytes = 64 << 10
+
+    /// The next line of standard input without its end; nil at the end of all. Swift would put U+FFFD in the place of what is not
+    /// UTF-8, and the password would be another than the one that was typed.
+    private static func line() throws -> String? {
+        var bytes: [UInt8] = []
+        var byte: UInt8 = 0
+        var isAtEnd = true
+        while bytes.count < lineBytes, read(STDIN_FILENO, &byte, 1) == 1 {
+            isAtEnd = false
+            if byte == UInt8(ascii: "\n") { break }
+            bytes.append(byte)
+        }
+        if isAtEnd { return nil }
+        if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
+        guard let line = String(validating: bytes, as: UTF8.self) else {
+            throw CommandFailure("standard input is not UTF-8: set the terminal, or what writes to it, to UTF-8")
+        }
+        return line
+    }
+
+    /// What was said on the command line is UTF-8; Swift would put U+FFFD in the place of what is not.
+    static func checkArguments() throws {
+        for index in 1..<max(1, Int(CommandLine.argc)) {
+            // SAFETY: the vector has `argc` strings that end with a zero, and nobody changes it.
+            guard let argument = CommandLine.unsafeArgv[index], String(validatingCString: argument) == nil else { continue }
+            throw CommandFailure("argument \(index) is not UTF-8: set the terminal, or what calls this command, to UTF-8")
+        }
     }
 }
 
-/// Why a command could not do its work, in words that say what to do next. Ends the command with status 1.
+/// Why a command could not do its work, in words that say what to do next. Ends the command.
 struct CommandFailure: Error, CustomStringConvertible {
     let description: String
+    let status: ExitStatus
 
-    init(_ description: String) { self.description = description }
+    init(_ description: String, _ status: ExitStatus = .failed) {
+        self.description = description
+        self.status = status
+    }
 }

@@ -146,6 +146,31 @@ def test_check(either):
     assert ("not running" in text) != either.process.alive
 
 
+def test_a_certificate_that_ends_is_told_wherever_somebody_looks(node):
+    node.certificate = node.authority.issue(node.domain, days=5)
+    node.prepare()
+    node.start()
+    assert re.search(r"warning +certificate +expires in [45] d", succeeds(node.command("check")))
+    for words in (("status",), ("link", "list")):
+        done = node.command(*words)
+        assert done.returncode == 0 and re.search("certificate expires in [45] d", done.stderr), done.stderr
+    assert "the certificate will expire soon" in node.process.log.read_text()
+    over = node.authority.issue(node.domain, days=-1)
+    for old, new in ((node.certificate.certificate, over.certificate), (node.certificate.key, over.key)):
+        shutil.copyfile(new, old)
+    succeeds(node.command("reload"))
+    done = node.command("check")
+    assert done.returncode != 0 and re.search(r"WRONG +certificate +expired 1 d", done.stdout), done.stdout
+    assert "certificate expired 1 d" in node.command("link", "list").stderr
+    assert "clients and servers refuse it" in node.process.log.read_text()
+
+
+def test_a_certificate_that_was_never_shown_is_not_forgotten(either):
+    done = either.command("link", "forget-certificate", "away.example", "--yes")
+    assert done.returncode != 0 and "nothing is known of away.example" in done.stderr, done.stderr
+    assert "dialback" in succeeds(either.command("link", "forget-certificate", "--help"))
+
+
 def test_help_and_version_help(node):
     binary = martlet.binary()
     for words in (["--help"], ["help", "user"], ["user", "add", "--help"]):

@@ -8,10 +8,12 @@ import asyncio
 import pytest
 
 import faults
-from harness.clients import Client
 from harness.processes import eventually
+from harness.strikes import FAULTS
 
 COUNT, STRIKE, RATE = 20, 8, 20
+#: Timeouts of a third of those that are shipped.
+QUICK = {"retry_maximum": "10s", "ack_timeout": "10s"}
 
 
 @pytest.mark.martlet
@@ -24,21 +26,18 @@ COUNT, STRIKE, RATE = 20, 8, 20
     ],
 )
 async def test_what_was_not_proven_arrives(tmp_path, pair, rung):
-    cell = faults.Cell(pair, None, tmp_path)
+    cell = faults.Cell(pair, None, tmp_path, broken=12, down=2, federation=QUICK)
     cell.world.start()
     try:
-        alice, bob = Client(cell.sender, "alice", cell.ledger), Client(cell.receiver, "bob", cell.ledger)
-        await alice.login()
-        await bob.login()
-        cell.ids.append(alice.send(bob.bare, "before"))
-        bob.send(alice.bare, "before")
-        await bob.until(cell.ledger.is_complete, "the line is in use")
+        await cell.come()
+        await cell.warm_up()
+        alice, bob = cell.alice, cell.bob
         assert await cell.rung() == rung
         for fault in ("black-hole", "half-open", "receiver-killed"):
             for number in range(COUNT):
                 cell.ids.append(alice.send(bob.bare, f"{fault} {number}"))
                 if number + 1 == STRIKE:
-                    strike = asyncio.create_task(cell.strike(fault, alice, broken=12, down=2))
+                    strike = asyncio.create_task(FAULTS[fault].strike(cell))
                 await asyncio.sleep(1 / RATE)
             await strike
             # What a server loses that said it had it is its own: only the killed one may.
@@ -50,7 +49,7 @@ async def test_what_was_not_proven_arrives(tmp_path, pair, rung):
             try:
                 await eventually(rest_has_arrived, "soon", 60)
             except TimeoutError:
-                await cell.fetch(bob)
+                await cell.fetch()
                 await bob.login()
             await bob.until(
                 rest_has_arrived, lambda: f"{fault}: everything else: {cell.ledger.report(stamps=False)}", 240

@@ -10,7 +10,13 @@ from harness import relay, scenarios
 from harness.clients import Client, befriend
 from harness.ledger import LATE, Ledger
 
-CUTS = {"black-hole": relay.BLACK_HOLE, "refused": relay.REFUSE, "half-open": relay.HALF_OPEN}
+CUTS = {
+    "black-hole": relay.BLACK_HOLE,
+    "refused": relay.REFUSE,
+    "half-open": relay.HALF_OPEN,
+    # What a caller says vanishes, what it is told arrives.
+    "one-way": relay.LOST_FORWARD,
+}
 COUNT, RATE = 200, 20
 #: After this many of the COUNT messages the line is cut, the sender's node is killed, the receiver's node is killed.
 CUT, KILL_SENDER, KILL_RECEIVER = 40, 80, 140
@@ -203,6 +209,31 @@ async def test_name_servers_die_too(offices):
         report = ledger.report()
         assert report.is_clean, report
         south.view.thaw()
+
+
+@pytest.mark.martlet
+async def test_name_servers_that_deny_everything_keep_nobody_away(offices):
+    """A portal in front of the line, or a zone emptied by mistake: what was reached an hour ago is tried where it was."""
+    north, south, line = offices
+    ledger = Ledger()
+    async with Client(north, "alice", ledger) as alice, Client(south, "bob", ledger) as bob:
+        # Both have called the other: dialback asks DNS for who calls, too.
+        alice.send(bob.bare, "before")
+        bob.send(alice.bare, "before")
+        await bob.until(ledger.is_complete, "the line is in use both ways")
+        line.cut(relay.REFUSE)
+        await asyncio.to_thread(north.view.deny)
+        await asyncio.to_thread(south.view.deny)
+        # What was looked up before is forgotten with the process.
+        await kill_and_restart(north)
+        await kill_and_restart(south)
+        for number in range(20):
+            alice.send(bob.bare, f"message {number}")
+        await alice.until(lambda: not alice.unacknowledged, "her office has taken over every message")
+        line.heal()
+        await bob.until(ledger.is_complete, lambda: f"all messages have arrived: {ledger.report()}", 120)
+        report = ledger.report()
+        assert report.is_clean, report
 
 
 @pytest.mark.martlet

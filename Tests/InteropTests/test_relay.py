@@ -149,3 +149,58 @@ def test_delay_and_rate_hold_bytes_back_and_keep_their_order(line):
     assert processes.time.monotonic() - start > 0.4
     forward.slow()
     assert echoes(connection, b"fast again")
+
+
+@pytest.mark.parametrize("mode", [relay.LOST_FORWARD, relay.LOST_BACKWARD])
+def test_one_way_only_the_other_direction_passes(line, mode):
+    listen, forward, echo = line
+    connection, given_up = dial(listen), dial(listen)
+    assert echoes(connection, b"hello") and echoes(given_up, b"hello")
+    forward.mode(mode)
+    connection.sendall(b"into the dark")
+    given_up.sendall(b"the same")
+    arrived = len(b"hello" * 2) + (len(b"into the darkthe same") if mode == relay.LOST_BACKWARD else 0)
+    processes.wait_until(lambda: forward.statistics()["forward"] == arrived, "only that arrives")
+    connection.settimeout(1)
+    with pytest.raises(TimeoutError):
+        connection.recv(1)
+    with pytest.raises(TimeoutError):
+        dial(listen, timeout=1.2)
+    given_up.close()
+    forward.mode(relay.PASS)
+    connection.settimeout(10)
+    assert connection.recv(100) == b"into the dark"
+    processes.wait_until(lambda: len(echo.ends) == 1, "the end of the other is told")
+
+
+def test_small_passes_only_what_fits_unless_small_segments_were_asked_for(line):
+    listen, forward, _ = line
+    connection = dial(listen)
+    forward.mode(relay.SMALL)
+    assert echoes(connection, b"x" * 1000)
+    connection.sendall(b"y" * 3000)
+    connection.settimeout(1)
+    with pytest.raises(TimeoutError):
+        connection.recv(1)
+    with socket.socket() as cautious:
+        cautious.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 1000)
+        cautious.settimeout(10)
+        cautious.connect(listen)
+        assert echoes(cautious, b"z" * 100_000)
+    assert echoes(dial(listen), b"small")
+    forward.mode(relay.PASS)
+    connection.settimeout(10)
+    assert connection.recv(1) == b"y"
+
+
+def test_forgotten_connections_stay_dead_and_new_ones_work(line):
+    listen, forward, echo = line
+    connection = dial(listen)
+    assert echoes(connection, b"hello")
+    forward.forget()
+    connection.sendall(b"into the dark")
+    connection.settimeout(1)
+    with pytest.raises(TimeoutError):
+        connection.recv(1)
+    assert echoes(dial(listen), b"again")
+    assert echo.ends == []

@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import MartletBus
 import MartletConfiguration
@@ -22,11 +23,13 @@ import XMPPStreams
 
     /// A loop that dials in the name of pilsen.example.
     private func loop(
-        _ recorder: Recorder, _ answers: [ResolutionQuery: ResolverAnswer], allowing networks: String = "[]"
+        _ recorder: Recorder, _ answers: [ResolutionQuery: ResolverAnswer], allowing networks: String = "[]",
+        more sections: String = ""
     ) async throws -> LoopMailbox<ConnectionLoop.Item> {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
         let configuration = try SiteConfiguration.parse(
-            "[site]\ndomain = \"pilsen.example\"\n[federation]\nallow_networks = \(networks)\n", fileName: "test.toml")
+            "[site]\ndomain = \"pilsen.example\"\n[federation]\nallow_networks = \(networks)\n\(sections)",
+            fileName: "test.toml")
         let contexts = try TestContexts.make()
         let bound = try await eventLoop.submit {
             let loop = ConnectionLoop(
@@ -129,6 +132,54 @@ import XMPPStreams
         #expect(words.hasPrefix("DNS: ") && words.contains("using the address that worked a moment ago"))
     }
 
+    @Test(
+        "a resolver that denies the peer keeps nobody away who was reached a day ago",
+        arguments: [ResolverAnswer.nameDoesNotExist, .noData])
+    func deniedButRemembered(_ denial: ResolverAnswer) async throws {
+        let recorder = Recorder()
+        var answers = services(.nameDoesNotExist)
+        for type in [ResolutionQuery.RecordType.a, .aaaa] {
+            answers[ResolutionQuery(name: "brno.example", type: type)] = denial
+        }
+        // It may be right about everything else.
+        answers[ResolutionQuery(name: ".", type: .a)] = .noData
+        let port = try FreePort.find()
+        let remembered = RememberedEndpoint(address: "127.0.0.1", port: port, directTLS: false)
+        try await loop(recorder, answers, allowing: "[\"127.0.0.0/8\"]").post([.dial(try request(1, remembered: [remembered]))])
+        guard case .unreachable(let words) = await failure(1, recorder) else {
+            Issue.record("the denial was believed")
+            return
+        }
+        #expect(words.hasPrefix("DNS: the domain ") && words.contains("using the address that worked a moment ago"), "\(words)")
+        #expect(words.contains("127.0.0.1:\(port)") && words.contains("refused"), "\(words)")
+    }
+
+    @Test("RFC 2782: the peer's own word that it offers no service is believed, whatever is remembered")
+    func refusedAndRemembered() async throws {
+        let recorder = Recorder()
+        let nowhere = ResourceRecord.service(priority: 0, weight: 0, port: 0, target: ".")
+        let port = try FreePort.find()
+        let remembered = RememberedEndpoint(address: "127.0.0.1", port: port, directTLS: false)
+        try await loop(recorder, services(.records([nowhere], secure: false)))
+            .post([.dial(try request(1, remembered: [remembered]))])
+        #expect(await failure(1, recorder) == .serviceNotOffered)
+    }
+
+    @Test("the address that worked stands in for a configured name that cannot be resolved")
+    func configuredName() async throws {
+        let recorder = Recorder()
+        let port = try FreePort.find()
+        let remembered = RememberedEndpoint(address: "127.0.0.1", port: port, directTLS: false)
+        let sites =
+            "[[federation.sites]]\ndomain = \"brno.example\"\nname = \"Brno\"\naddresses = [\"xmpp.brno.example:5269\"]\n"
+        try await loop(recorder, [:], more: sites).post([.dial(try request(1, remembered: [remembered]))])
+        guard case .unreachable(let words) = await failure(1, recorder) else {
+            Issue.record("nobody listens there")
+            return
+        }
+        #expect(words.contains("no address of xmpp.brno.example") && words.contains("127.0.0.1:\(port)"), "\(words)")
+    }
+
     /// The accepting side of TLS and nothing else.
     private final class Accepting: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
@@ -178,6 +229,64 @@ import XMPPStreams
         #expect(said.split(separator: "<stream:stream").count == 2, "\(said)")
         #expect(said.contains("to='brno.example'"))
         try await server.close()
+    }
+
+    @Test("two servers that accept connections and say nothing hide the third for seconds only, and are let go")
+    func silentServers() async throws {
+        let contexts = try TestContexts.make()
+        let group = MultiThreadedEventLoopGroup.singleton
+        let greeted = group.next().makePromise(of: String.self)
+        // Longer than two negotiations may take one after the other, on a machine that is busy with other tests.
+        group.next().scheduleTask(in: .seconds(300)) { greeted.fail(ChannelError.connectTimeout(.seconds(300))) }
+        var silent: [any Channel] = []
+        for _ in 0..<2 { silent.append(try await ServerBootstrap(group: group).bind(host: "127.0.0.1", port: 0).get()) }
+        let good = try await ServerBootstrap(group: group)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let tls = try TLSEngine(accepting: contexts.accepting)
+                    try channel.pipeline.syncOperations.addHandler(Accepting(tls, greeted))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        let remembered = try (silent + [good]).map {
+            RememberedEndpoint(
+                address: "127.0.0.1", port: UInt16(try #require($0.localAddress?.port)), directTLS: true)
+        }
+        let recorder = Recorder()
+        try await loop(recorder, [:], allowing: "[\"127.0.0.0/8\"]").post([.dial(try request(1, remembered: remembered))])
+        #expect(try await greeted.futureResult.get().contains("to='brno.example'"))
+        for server in silent + [good] { try await server.close() }
+    }
+
+    @Test("an attempt with little patience ends when it hangs, where nobody answers and where a server says nothing")
+    func patience() async throws {
+        // Whoever connects is kept waiting by the kernel, since nobody accepts.
+        let silent = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(silent) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = in_addr_t(0x7f00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                #expect(bind(silent, $0, length) == 0 && listen(silent, 0) == 0 && getsockname(silent, $0, &length) == 0)
+            }
+        }
+        let port = UInt16(bigEndian: address.sin_port)
+        let recorder = Recorder()
+        let mailbox = try await loop(recorder, [:], allowing: "[\"127.0.0.0/8\"]")
+        // The second finds the queue of the kernel full, or a connection on which nothing is said: either ends soon.
+        for number: UInt64 in 1...4 {
+            let remembered = RememberedEndpoint(address: "127.0.0.1", port: port, directTLS: false)
+            var request = try request(number, remembered: [remembered])
+            request.patience = 100
+            mailbox.post([.dial(request)])
+            guard case .unreachable(let words) = await failure(number, recorder) else {
+                Issue.record("nobody answers there")
+                return
+            }
+            #expect(words.contains("in time"), "\(words)")
+        }
     }
 
     @Test("a cancelled attempt says nothing any more")

@@ -92,7 +92,7 @@ import XMPPAddress
 }
 
 /// A blocking socket.
-final class RawClient {
+final class RawClient: Sendable {
     private let descriptor: Int32
 
     init(port: UInt16) throws {
@@ -114,6 +114,18 @@ final class RawClient {
     func send(_ text: String) {
         let bytes = Array(text.utf8)
         _ = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+    }
+
+    /// How many bytes come, `count` at most, until the other side closes.
+    func receive(count: Int) -> Int {
+        var received = 0
+        var chunk = [UInt8](repeating: 0, count: 1 << 16)
+        while received < count {
+            let count = recv(descriptor, &chunk, chunk.count, 0)
+            if count <= 0 { break }
+            received += count
+        }
+        return received
     }
 
     /// What comes until `end` has come or the other side closes.

@@ -1,11 +1,13 @@
+import Glibc
 import Logging
 import MartletBus
 import MartletNetwork
-import MartletRuntime
 import MartletStore
 import Synchronization
 import Testing
 import XMPPAddress
+
+@testable import MartletRuntime
 
 @Suite struct SiteLoopTests {
     /// Keeps what it is told.
@@ -59,6 +61,62 @@ import XMPPAddress
         loop.stop()
         let stillHeld = isHeld.value.load(ordering: .relaxed)
         #expect(!stillHeld)
+    }
+
+    @Test(
+        "free space is looked at before what it decides about, each second, four times as often when it is short, and after 16 MiB"
+    )
+    func diskWatch() {
+        var watch = DiskWatch()
+        func look(at now: Int64, before bytes: Int = 0, isShort: Bool = false) -> Bool {
+            watch.isDue(at: now, before: bytes, isShort: isShort)
+        }
+        let looks = [
+            look(at: 10), look(at: 9 + DiskWatch.age), look(at: 10 + DiskWatch.age),
+            look(at: 10 + DiskWatch.age + DiskWatch.ageWhenShort, isShort: true),
+            look(at: 1300, before: DiskWatch.bytesBetween - 1), look(at: 1300, before: 1),
+            look(at: 1301, before: DiskWatch.bytesBetween - 2),
+        ]
+        #expect(looks == [true, false, true, true, false, true, false])
+        #expect(watch.next(isShort: false) == 1300 + DiskWatch.idleInterval)
+        #expect(watch.next(isShort: true) == 1300 + DiskWatch.ageWhenShort)
+    }
+
+    @Test("room that was made is there for the next event within a second, and what is gone is gone for the same batch")
+    func probes() throws {
+        let free = Atomic<Int64>(1 << 40)
+        let dispatcher = RoomDispatcher()
+        let thread = EventLoopThread()
+        defer { thread.end() }
+        let loop = SiteLoop(
+            store: MemoryStore(), policy: SitePolicy(domains: [try JID("pilsen.example")]), on: thread,
+            dispatcher: dispatcher, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            diskProbe: { free.load(ordering: .relaxed) })
+        loop.start()
+        for bytes in [Int64(1 << 20), 1 << 40, 1 << 20] {
+            free.store(bytes, ordering: .relaxed)
+            let limit = SystemClock.monotonic + 60_000
+            while dispatcher.notes.withLock({ $0.last != bytes }), SystemClock.monotonic < limit { usleep(10_000) }
+        }
+        loop.stop()
+        #expect(dispatcher.notes.withLock { $0 } == [1 << 20, 1 << 40, 1 << 20])
+    }
+
+    /// Keeps what is noted of free space.
+    private final class RoomDispatcher: EffectDispatcher {
+        let notes = Mutex<[Int64]>([])
+
+        func dispatch(_ effects: [Effect]) {
+            for case .note(let diagnostic) in effects {
+                switch diagnostic {
+                case .diskReserveLeft(let bytes), .diskReserveReached(let bytes), .diskFloorReached(let bytes):
+                    notes.withLock { $0.append(bytes) }
+                default: break
+                }
+            }
+        }
+
+        func handled(_ reports: [HandledReport]) {}
     }
 
     /// Whether a store still exists.

@@ -118,7 +118,10 @@ struct BusEdgeTests {
             guard case .credentials(let credentials) = site.commands[connection]?.last else { return connection }
             site.client(
                 connection,
-                .authenticated(AuthenticatedClient(account: dora, generation: credentials.generation, isSecure: true)))
+                .authenticated(
+                    AuthenticatedClient(
+                        account: dora, generation: credentials.generation, isSecure: true, address: RemoteAddress("192.0.2.1")))
+            )
             return connection
         }
         var client = SessionsHarness.Client(connection: login(1), jid: dora)
@@ -142,6 +145,10 @@ struct BusEdgeTests {
         let again = SessionsHarness.Client(connection: login(2), jid: client.jid, token: client.token)
         site.send(again, "<resume xmlns='urn:xmpp:sm:3' previd='\(client.token)' h='1'/>")
         #expect(site.takeAll(again).contains { $0.name == "resumed" })
+        let brno = JID(preparedLocalpart: nil, preparedDomainpart: "brno.example", preparedResourcepart: nil)
+        site.step { _, turn in
+            turn.notify(.linkChanged(LinkChange(DomainPair(local: Self.domain, peer: brno), .up(wantsRefresh: false))))
+        }
         // The line of pilsen.example, not that of lab.example.
         site.cut("brno.example")
         site.pass(5000)

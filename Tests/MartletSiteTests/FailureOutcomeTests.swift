@@ -23,6 +23,23 @@ import XMPPStreams
         #expect(FailureOutcome(of: .attempt(failure), Self.known) == .backOff(answersBeside: true))
     }
 
+    @Test(
+        "with nothing to bring, whoever was not reached for a day is not called again; a permanent failure stays one",
+        arguments: [DialFailure.unreachable("no route"), .refused("not authorized")])
+    func unneeded(_ failure: DialFailure) {
+        for isStranger in [true, false] {
+            var circumstances = FailureCircumstances(isStranger: isStranger, isNeeded: false)
+            #expect(FailureOutcome(of: .attempt(failure), circumstances) == .rest)
+            circumstances.wasReachedLately = true
+            #expect(FailureOutcome(of: .attempt(failure), circumstances) == .backOff(answersBeside: true))
+        }
+        let unneeded = FailureCircumstances(isStranger: true, absences: 2, isNeeded: false)
+        #expect(FailureOutcome(of: .attempt(.noSuchDomain), unneeded) == .giveUp(StanzaError(.remoteServerNotFound)))
+        #expect(FailureOutcome(of: .attempt(.serviceNotOffered), unneeded) == .giveUp(StanzaError(.remoteServerNotFound)))
+        let known = FailureCircumstances(isStranger: false, absences: 2, isNeeded: false)
+        #expect(FailureOutcome(of: .attempt(.noSuchDomain), known) == .rest)
+    }
+
     @Test("a stranger that says it offers no service does not exist; a peer that was reached is believed to come back")
     func notOffered() {
         let failure = LinkFailure.attempt(.serviceNotOffered)
@@ -47,8 +64,16 @@ import XMPPStreams
     @Test("a stream that somebody needs is followed by another one, any other by rest")
     func stream() {
         let unneeded = FailureCircumstances(isStranger: false, isNeeded: false)
-        #expect(FailureOutcome(of: .stream("cut"), Self.known) == .backOff(answersBeside: false))
-        #expect(FailureOutcome(of: .stream("cut"), unneeded) == .rest)
+        #expect(FailureOutcome(of: .stream("cut", .loss), Self.known) == .backOff(answersBeside: false))
+        #expect(FailureOutcome(of: .stream("cut", .loss), unneeded) == .rest)
+    }
+
+    @Test("who answers and will not have us is told apart from who does not answer")
+    func rebuffs() {
+        #expect(LinkFailure.attempt(.unreachable("connection refused")).setback == .noAnswer)
+        for failure: DialFailure in [.refused("no"), .serviceNotOffered, .noSuchDomain] {
+            #expect(LinkFailure.attempt(failure).setback == .rebuff)
+        }
     }
 
     @Test("patience with a stranger ends with a time-out, not with the claim that it does not exist")

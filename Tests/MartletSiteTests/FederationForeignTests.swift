@@ -84,7 +84,7 @@ import XMPPXML
         var harness = Harness()
         harness.acceptMessage("a")
         let connection = try harness.dialSucceeds(relay: false)
-        harness.pass(harness.policy.federation.silenceTimeout * 3 + 5000)
+        harness.pass(ForeignCarrier.patience + 2000)
         #expect(harness.effects.contains(.stream(connection, .close(nil))))
         #expect(harness.waiting == 1)
         harness.receive(.streamEnded, on: connection)
@@ -105,6 +105,57 @@ import XMPPXML
         let again = try #require(sent.first)
         #expect(again["id"] == "a")
         #expect(again.first("delay", Namespaces.delay) != nil)
+    }
+
+    /// A stream of ours to a foreign server without XEP-0198 that carries one message, and its ping.
+    private func fenced(_ harness: inout Harness) throws -> (connection: ConnectionID, ping: Element) {
+        harness.acceptMessage("a")
+        let connection = try harness.dialSucceeds(relay: false)
+        let ping = try #require(harness.takeSent(connection).first { $0.name == "iq" })
+        return (connection, ping)
+    }
+
+    @Test("§6 rung 2: the answer to the ping counts on the stream that we opened, too")
+    func answeredOnOurStream() throws {
+        var harness = Harness()
+        let (connection, ping) = try fenced(&harness)
+        harness.receive(
+            .stanza(Stanza(.iq, from: Harness.peer, to: Harness.local, id: "fence-x", type: "result")), on: connection)
+        #expect(harness.waiting == 1)
+        harness.receive(
+            .stanza(Stanza(.iq, from: Harness.peer, to: Harness.local, id: ping["id"], type: "error")), on: connection)
+        #expect(harness.waiting == 0)
+        #expect(harness.routed.isEmpty)
+    }
+
+    @Test("on the stream that we opened, an answer is taken to what was asked there, once, and to nothing else")
+    func requestAnsweredOnOurStream() throws {
+        var harness = Harness()
+        let (connection, _) = try fenced(&harness)
+        harness.accept(
+            Stanza(.iq, from: Harness.alice, to: Harness.bob, id: "q1", type: "get", payloads: [Element("q", "urn:example:q")]))
+        for id in ["q0", "q1", "q1"] {
+            harness.receive(.stanza(Stanza(.iq, from: Harness.bob, to: Harness.alice, id: id, type: "result")), on: connection)
+        }
+        #expect(harness.routed.map(\.id) == ["q1"])
+    }
+
+    @Test(
+        "on the stream that we opened, who sends messages and requests is told that they are not taken; nothing else is heard")
+    func strays() throws {
+        var harness = Harness()
+        let (connection, _) = try fenced(&harness)
+        let mark = RelayMark(lane: .chat, epoch: Epoch(high: 1, low: 2), number: 1, tag: 3, after: nil)
+        var numbered = Harness.message("numbered", from: Harness.bob, to: Harness.alice)
+        numbered.relayMark = mark
+        harness.receive(.stanza(Harness.message("m", from: Harness.bob, to: Harness.alice)), on: connection)
+        harness.receive(.stanza(numbered), on: connection)
+        harness.receive(.stanza(Stanza(.iq, from: Harness.peer, to: Harness.local, id: "ping", type: "get")), on: connection)
+        harness.receive(.stanza(Stanza(.presence, from: Harness.bob, to: Harness.alice)), on: connection)
+        #expect(harness.routed.map(\.id) == ["m", "ping"])
+        #expect(harness.routed.allSatisfy { $0.type == "error" && $0.to?.domain == Harness.peer })
+        #expect(!harness.effects.contains { if case .stream(connection, .close) = $0 { true } else { false } })
+        #expect(harness.store.count(.have) == 0)
     }
 
     @Test("S7: a foreign peer that becomes a Martlet gets what waits under a new numbering")

@@ -47,7 +47,7 @@ struct FederationHarness {
         let rows = CountingTransaction(store.begin())
         let turn = Turn(
             now: Instant(milliseconds: now), wall: WallTime(milliseconds: 1_700_000_000_000 + now), random: random,
-            store: rows, policy: policy, isBelowReserve: belowReserve)
+            store: rows, policy: policy, room: belowReserve ? .reserve : .ample)
         body(&federation, turn)
         federation.endBatch(turn)
         federation.writeBatch(turn)
@@ -153,6 +153,11 @@ struct FederationHarness {
         timers = []
         effects = []
         step { $0.boot($1) }
+    }
+
+    /// An attempt to reach the first peer is under way.
+    var isDialling: Bool {
+        if case .dialling? = federation.links.first?.state { true } else { false }
     }
 
     var waiting: Int { federation.figures.waiting }

@@ -127,6 +127,34 @@ struct FederationOwnTests {
         #expect(harness.takeChanges().map(\.kind).first == .failing)
     }
 
+    @Test("what people count and see is what somebody has written, by its first words: no receipts, subscriptions or errors")
+    func onlySpoken() {
+        var harness = Harness()
+        harness.step { $0.boot($1) }
+        let received = Element("received", "urn:xmpp:receipts", [("id", "m1")])
+        func others() {
+            harness.accept(Stanza(.message, from: Harness.alice, to: Harness.bob, payloads: [received]))
+            harness.accept(Stanza(.presence, from: Harness.alice.bare, to: Harness.bob.bare, type: "subscribe"))
+            let body = Element("body", Namespaces.client, text: "not for you")
+            harness.accept(Stanza(.message, from: Harness.alice, to: Harness.bob, type: "error", payloads: [body]))
+        }
+        others()
+        harness.accept(
+            Stanza(
+                .message, from: Harness.alice, to: Harness.bob,
+                payloads: [
+                    Element("body", Namespaces.client, text: "See you\n at the  station, at noon, under the clock tower")
+                ]))
+        harness.dialFails()
+        #expect(waiting(&harness, Harness.alice) == 1)
+        others()
+        harness.acceptMessage("short")
+        #expect(waiting(&harness, Harness.alice) == 2)
+        var words: [String] = []
+        harness.step { words = $0.ownEntries(of: Harness.alice.bare, $1).rows.map(\.words) }
+        #expect(words == ["See you at the station, at noon, under …", "short"])
+    }
+
     @Test("XEP-0184: a receipt without a body is an entry and crosses an outage")
     func receipts() throws {
         var harness = Harness()

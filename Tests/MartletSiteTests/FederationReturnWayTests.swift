@@ -153,7 +153,7 @@ struct FederationReturnWayTests {
             let row = federation.linkRows(turn)[0]
             #expect(row.state == "up")
             #expect(row.acknowledgement == "relay, on the peer's stream")
-            #expect(row.lastError == "cannot be called: connection refused")
+            #expect(row.lastError.isEmpty)
         }
     }
 

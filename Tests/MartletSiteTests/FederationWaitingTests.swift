@@ -85,9 +85,9 @@ import XMPPXML
         harness.acceptMessage("first")
         let connection = try harness.dialSucceeds(relay: true)
         harness.receive(.nonza(Harness.have(nil)), on: connection)
-        harness.accept(expiring("on its way", after: 5, action: "error"))
+        harness.accept(expiring("on its way", after: 1, action: "error"))
         let marks = Harness.marks(harness.takeSent(connection))
-        harness.pass(9000)
+        harness.pass(1500)
         #expect(errors(harness) == [])
         harness.receive(.nonza(Harness.have(marks[1])), on: connection)
         harness.pass(100_000)
@@ -252,6 +252,62 @@ import XMPPXML
         _ = harness.deskPurge(harness.rows { $0.name.number == 4 })
         let text = harness.routed.last?.payload("error", Namespaces.client)?.first("text", Namespaces.stanzaErrors)?.text
         #expect(text == "Cancelled by the administrator; not confirmed, may have arrived")
+    }
+
+    @Test(
+        "S7: three streams that we end over what the peer says, or that the peer closes, over the same entry",
+        arguments: [PeerStreamEvent.errorSent("not-well-formed"), .streamEnded])
+    func poisonWithoutError(_ end: PeerStreamEvent) throws {
+        var harness = Harness()
+        for text in ["bad", "good"] { harness.acceptMessage(text) }
+        for round in 1...3 {
+            #expect(harness.store.count(.held) == 0, "after \(round - 1) streams")
+            let connection = try harness.dialSucceeds(relay: true)
+            harness.receive(.nonza(Harness.have(nil)), on: connection)
+            // Said twice, it is one stream all the same.
+            harness.receive(end, on: connection)
+            harness.receive(end, on: connection)
+            harness.receive(.closed("over"), on: connection)
+            harness.pass(120_000)
+        }
+        #expect(harness.store.count(.held) == 1)
+        let connection = try harness.dialSucceeds(relay: true)
+        harness.receive(.nonza(Harness.have(nil)), on: connection)
+        #expect(harness.takeSent(connection).map { $0["id"] ?? $0.name } == ["ask", "void", "good"])
+    }
+
+    @Test("S7, XEP-0198 §4: a peer that acknowledges more than was sent three times over the same entry")
+    func poisonByCount() throws {
+        var harness = Harness()
+        for text in ["bad", "good"] { harness.acceptMessage(text) }
+        for _ in 1...3 {
+            let connection = try harness.dialSucceeds(relay: false, managed: true)
+            for _ in 1...3 { harness.receive(.nonza(Element("a", Namespaces.streamManagement, [("h", "99")])), on: connection) }
+            #expect(harness.effects.contains { if case .stream(connection, .close(.some)) = $0 { true } else { false } })
+            harness.receive(.closed("closed by us"), on: connection)
+            harness.pass(120_000)
+        }
+        #expect(harness.store.count(.held) == 1)
+        let connection = try harness.dialSucceeds(relay: false, managed: true)
+        #expect(harness.takeSent(connection).contains { $0["id"] == "good" })
+    }
+
+    @Test("S7: connections that are lost, silence and a peer that shuts down put no blame on an entry")
+    func blameless() throws {
+        var harness = Harness()
+        harness.acceptMessage("good")
+        for _ in 1...4 {
+            _ = try strike(&harness, "system-shutdown")
+            let cut = try harness.dialSucceeds(relay: true)
+            harness.receive(.nonza(Harness.have(nil)), on: cut)
+            harness.receive(.closed("connection reset by peer"), on: cut)
+            harness.pass(120_000)
+            let silent = try harness.dialSucceeds(relay: true)
+            harness.receive(.nonza(Harness.have(nil)), on: silent)
+            harness.pass(240_000)
+        }
+        #expect(harness.store.count(.held) == 0)
+        #expect(harness.waiting == 1)
     }
 
     @Test("S7: progress clears the suspicion")

@@ -1,3 +1,4 @@
+import MartletPrimitives
 import MartletStore
 import Testing
 import XMPPStanzas
@@ -41,21 +42,24 @@ import XMPPStanzas
         #expect(carrier.batchEnded() == .count)
         carrier.managementRefused()
         #expect(carrier.batchEnded() == .fence)
-        carrier.fenceRaised("a")
-        #expect(carrier.question == nil)
+        carrier.fenceRaised("a", at: Instant(milliseconds: 0))
+        #expect(carrier.batchEnded() == nil)
+        #expect(carrier.question == .fence, "a sign of life is asked for all the same")
     }
 
-    @Test("a fence proves what was written before it, and its answer forgives those that were ignored")
+    @Test("the answer to any outstanding fence proves what was written before that one, and stands for those before it")
     func fence() {
         var carrier = ForeignCarrier(managed: false)
-        carrier.wrote(.entry(.chat, 1))
-        carrier.fenceRaised("a")
-        carrier.wrote(.entry(.chat, 2))
-        #expect(carrier.fenceIgnored() == 1)
-        #expect(carrier.fenceIgnored() == 2)
-        #expect(Self.numbers(carrier.fenceAnswered()) == [1])
-        #expect(carrier.fenceIgnored() == 1)
-        #expect(Self.numbers(carrier.closeAnswered()) == [2])
+        for number: UInt64 in 1...3 {
+            carrier.wrote(.entry(.chat, number))
+            carrier.fenceRaised("\(number)", at: Instant(milliseconds: Int64(number)))
+        }
+        carrier.wrote(.entry(.chat, 4))
+        #expect(Self.numbers(carrier.fenceAnswered(1)) == [1, 2])
+        #expect(carrier.fences == [ForeignCarrier.Fence(id: "3", covers: 1, raisedAt: Instant(milliseconds: 3))])
+        #expect(Self.numbers(carrier.fenceAnswered(0)) == [3])
+        #expect(carrier.fences.isEmpty)
+        #expect(Self.numbers(carrier.closeAnswered()) == [4])
         #expect(carrier.isProven)
     }
 

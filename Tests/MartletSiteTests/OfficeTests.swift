@@ -138,15 +138,19 @@ struct OfficeTests {
     @Test("an office is available while its link is, away with the reason and the number of the own messages when it is cut")
     func presence() {
         var site = site()
+        site.link(.up(wantsRefresh: true))
+        site.link(.up(wantsRefresh: true), to: "zlin.example")
         let romeo = login(&site)
         site.pass(OfficeLimits.delay)
-        #expect(site.take(romeo).map { $0["from"] } == ["brno.example", "zlin.example"])
+        let first = site.take(romeo)
+        #expect(first.map { $0["from"] } == ["brno.example/office", "zlin.example/office"])
+        #expect(first.allSatisfy { $0["type"] == nil && $0.elements == [] })
         site.link(.failing)
         site.pass(site.policy.federation.presenceGrace - 1)
         #expect(site.take(romeo) == [])
         site.pass(1 + OfficeLimits.delay)
         var told = site.take(romeo)
-        #expect(told.map { $0["from"] } == ["brno.example"])
+        #expect(told.map { $0["from"] } == ["brno.example/office"])
         #expect(told.first?.first("show", Namespaces.client)?.text == "away")
         #expect(told.map(status) == ["cut off since 22:13"])
         site.waitingElsewhere[romeo.jid.bare] = 3
@@ -158,7 +162,7 @@ struct OfficeTests {
         _ = roster(&site, phone)
         site.pass(OfficeLimits.delay)
         #expect(
-            site.take(phone).filter { $0["from"] == "brno.example" }.map(status) == [
+            site.take(phone).filter { $0["from"] == "brno.example/office" }.map(status) == [
                 "cut off since 22:13, 3 of your messages waiting"
             ])
         _ = site.take(romeo)
@@ -166,14 +170,132 @@ struct OfficeTests {
         site.link(.up(wantsRefresh: true))
         site.pass(OfficeLimits.delay)
         told = site.take(romeo)
-        #expect(told.map { $0["from"] } == ["brno.example"])
+        #expect(told.map { $0["from"] } == ["brno.example/office"])
         #expect(told.first?["type"] == nil)
         #expect(told.first?.elements == [])
+    }
+
+    @Test(
+        "an office that was not reached since the start is not available, and says so, until its link is up; one that never is, never"
+    )
+    func unreached() {
+        var site = site()
+        let words = "not reached since the server was started"
+        let romeo = login(&site)
+        site.pass(OfficeLimits.delay)
+        var told = site.take(romeo)
+        #expect(told.map { $0["from"] } == ["brno.example/office", "zlin.example/office"])
+        #expect(told.map { $0.first("show", Namespaces.client)?.text } == ["away", "away"])
+        #expect(told.map(status) == [words, words])
+        site.link(.up(wantsRefresh: true))
+        site.link(.failing, to: "zlin.example")
+        site.pass(OfficeLimits.delay)
+        told = site.take(romeo)
+        #expect(told.map { $0["from"] } == ["brno.example/office"])
+        #expect(told.first?.elements == [])
+        site.pass(3_600_000)
+        #expect(site.take(romeo) == [])
+        // The process has no memory of the line of the one before.
+        site.cut()
+        site.crash()
+        let juliet = login(&site, "juliet")
+        site.link(.failing)
+        site.pass(site.policy.federation.presenceGrace + OfficeLimits.pause)
+        #expect(site.take(juliet).map(status) == [words, words])
+    }
+
+    @Test("a client that resumes after a restart is shown the offices as they are then")
+    func resumed() {
+        var site = site(["brno.example"])
+        site.link(.up(wantsRefresh: true))
+        var romeo = site.bind("romeo", "desk")
+        romeo.token = site.enable(romeo)
+        _ = roster(&site, romeo)
+        site.send(romeo, "<presence/>")
+        site.pass(OfficeLimits.delay)
+        #expect(site.take(romeo).filter { $0["from"] == "brno.example/office" }.map(status) == [nil])
+        site.flush()
+        site.crash()
+        let resumed = site.resume(romeo, h: 4)
+        site.pass(OfficeLimits.delay)
+        let told = site.take(resumed).filter { $0["from"] == "brno.example/office" }
+        #expect(told.map(status) == ["not reached since the server was started"])
+        site.link(.up(wantsRefresh: true))
+        site.pass(OfficeLimits.delay)
+        #expect(site.take(resumed).filter { $0["from"] == "brno.example/office" }.map { $0.elements } == [[]])
+    }
+
+    private func write(_ site: inout Site, _ client: Site.Client, _ to: String, _ content: String, type: String = "chat")
+        -> [Element]
+    {
+        site.send(client, "<message to='\(to)' type='\(type)' id='w'>\(content)</message>")
+        return site.take(client)
+    }
+
+    @Test(
+        "who writes to an office is answered by its contact, how the line is and how many of his messages wait, and nothing leaves"
+    )
+    func answers() {
+        var site = site()
+        site.link(.up(wantsRefresh: true))
+        let romeo = login(&site)
+        site.pass(OfficeLimits.delay)
+        _ = (site.take(romeo), site.takeRemote())
+        let body = "<body>hello?</body><thread>t</thread>"
+        let first = write(&site, romeo, "brno.example", body)
+        #expect(first.map { $0["from"] } == ["brno.example/office"])
+        #expect(first.map { $0["type"] } == ["chat"])
+        #expect(first.first?.first("thread", Namespaces.client)?.text == "t")
+        #expect(first.first?.body?.hasPrefix("Brno is reachable. This contact shows the line") == true)
+        site.waitingElsewhere[romeo.jid.bare] = 3
+        site.cut()
+        _ = site.take(romeo)
+        let second = write(&site, romeo, "brno.example/office", body, type: "normal")
+        #expect(second.first?.body?.hasPrefix("Brno is cut off since 22:13, 3 of your messages waiting. This") == true)
+        let third = write(&site, romeo, "zlin.example", body)
+        let words = "zlin.example was not reached since the server was started, 3 of your messages waiting. "
+        #expect(third.first?.body?.hasPrefix(words) == true)
+        #expect(site.takeRemote() == [])
+        #expect(site.waiting("romeo") == 0)
+    }
+
+    @Test("an office answers once in ten seconds; errors, receipts and chat states not at all; requests to it are refused here")
+    func restraint() {
+        var site = site()
+        let romeo = login(&site)
+        site.pass(OfficeLimits.delay)
+        _ = (site.take(romeo), site.takeRemote())
+        #expect(write(&site, romeo, "brno.example", "<body>1</body>").count == 1)
+        for _ in 0..<9 {
+            site.pass(OfficeLimits.answerPause / 10)
+            #expect(write(&site, romeo, "brno.example/office", "<body>2</body>") == [])
+        }
+        site.pass(OfficeLimits.answerPause / 10)
+        #expect(write(&site, romeo, "brno.example", "<body>3</body>").count == 1)
+        site.pass(OfficeLimits.answerPause)
+        for quiet in [
+            "<received xmlns='urn:xmpp:receipts' id='x'/>", "<composing xmlns='http://jabber.org/protocol/chatstates'/>",
+        ] {
+            #expect(write(&site, romeo, "brno.example/office", quiet) == [])
+        }
+        #expect(write(&site, romeo, "brno.example/office", "<body>x</body><error type='cancel'/>", type: "error") == [])
+        site.send(
+            romeo, "<iq type='get' id='i' to='brno.example/office'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>")
+        #expect(site.take(romeo).map(\.condition) == ["service-unavailable"])
+        #expect(site.takeRemote() == [])
+        // Everything else is for the server there, and so is what somebody writes to an address of his own roster.
+        site.send(romeo, "<iq type='get' id='i' to='brno.example'><ping xmlns='urn:xmpp:ping'/></iq>")
+        #expect(write(&site, romeo, "bob@brno.example", "<body>4</body>") == [])
+        #expect(write(&site, romeo, "brno.example/announce", "<body>5</body>") == [])
+        site.subscribe("romeo", to: ["brno.example"])
+        #expect(write(&site, romeo, "brno.example", "<body>6</body>") == [])
+        #expect(site.takeRemote().count == 4)
     }
 
     @Test("a session is told of an office once in ten seconds at most, and of the last state in the end")
     func rateLimit() {
         var site = site(["brno.example"])
+        site.link(.up(wantsRefresh: true))
         let romeo = login(&site)
         site.cut()
         site.pass(OfficeLimits.pause)
@@ -192,6 +314,8 @@ struct OfficeTests {
     @Test("what waits is counted for somebody who can be told, not for each message")
     func rareCounts() {
         var site = site()
+        site.link(.up(wantsRefresh: true))
+        site.link(.up(wantsRefresh: true), to: "zlin.example")
         let romeo = login(&site)
         site.cut()
         site.pass(OfficeLimits.pause)

@@ -52,7 +52,8 @@ private struct OldOffice {
         #expect(generation > 0, "\(user) has an account")
         let account = JID(
             preparedLocalpart: user, preparedDomainpart: Self.domain.domainpart, preparedResourcepart: nil)
-        let client = AuthenticatedClient(account: account, generation: generation, isSecure: true)
+        let client = AuthenticatedClient(
+            account: account, generation: generation, isSecure: true, address: RemoteAddress("192.0.2.1"))
         try handle(.client(connection, .authenticated(client)))
         return connection
     }

@@ -12,6 +12,7 @@ import XMPPStreams
 @Suite struct PeerLinkTests {
     private static let connection = ConnectionID(loop: 0, slot: 1, generation: 1)
     private static let dial = DialID(1)
+    private static let now = Instant(milliseconds: 0)
 
     private static func link(isStranger: Bool = true) -> PeerLink {
         PeerLink(FederationHarness.outgoing, isStranger: isStranger)
@@ -20,7 +21,7 @@ import XMPPStreams
     private static func up(_ foreign: ForeignCarrier? = nil, openedBy opener: LinkStream.Opener = .us) -> PeerLink {
         var link = link()
         link.attemptBegan(dial)
-        link.streamBegan(on: connection, openedBy: opener, foreign: foreign)
+        link.streamBegan(on: connection, openedBy: opener, at: now, foreign: foreign)
         return link
     }
 
@@ -45,16 +46,16 @@ import XMPPStreams
     func streamBegan() {
         var link = Self.link()
         link.attemptFailed(.unreachable("no route"))
-        link.pauseBegan(until: Instant(milliseconds: 10), after: "no route")
+        link.pauseBegan(until: Instant(milliseconds: 10), after: "no route", .noAnswer)
         let before = link.generation
-        link.streamBegan(on: Self.connection, openedBy: .us, foreign: nil)
+        link.streamBegan(on: Self.connection, openedBy: .us, at: Self.now, foreign: nil)
         #expect(link.state == .up(Self.connection))
         #expect(link.generation > before, "the timer of the pause is stale")
         #expect(!link.reach.cannotBeDialled)
         #expect(!link.reach.isStranger)
         #expect(link.reach.lastError.isEmpty)
         #expect(link.reach.failures == 1)
-        #expect(link.heard() == false, "it is up since it began")
+        #expect(link.heard(at: Self.now) == false, "it is up since it began")
         #expect(link.reach.failures == 0)
     }
 
@@ -62,15 +63,16 @@ import XMPPStreams
     func peersStream() {
         var link = Self.link()
         link.attemptFailed(.unreachable("no route"))
-        link.streamBegan(on: Self.connection, openedBy: .peer, foreign: nil)
+        link.streamBegan(on: Self.connection, openedBy: .peer, at: Self.now, foreign: nil)
         #expect(!link.reach.isStranger)
         #expect(link.reach.cannotBeDialled)
         #expect(link.isUpUntold)
         #expect(link.acknowledgement.isEmpty)
-        #expect(link.heard() == true)
-        #expect(link.heard() == false)
+        #expect(link.heard(at: Self.now) == true)
+        #expect(link.heard(at: Self.now) == false)
         #expect(link.acknowledgement == "relay, on the peer's stream")
-        #expect(link.trouble == "cannot be called: no route")
+        #expect(link.trouble.isEmpty, "it is up")
+        #expect(link.detour == "no route")
     }
 
     @Test("there is a stream exactly while the link is up or closing")
@@ -96,12 +98,12 @@ import XMPPStreams
     func doubt() {
         var link = Self.link()
         for isDoubtful in [false, true] {
-            link.streamBegan(on: Self.connection, openedBy: .us, foreign: ForeignCarrier(managed: true))
+            link.streamBegan(on: Self.connection, openedBy: .us, at: Self.now, foreign: ForeignCarrier(managed: true))
             link.stream?.foreign?.wrote(.entry(.chat, 1))
             _ = link.streamLost()
             #expect(link.isDoubtful == isDoubtful)
         }
-        link.streamBegan(on: Self.connection, openedBy: .us, foreign: ForeignCarrier(managed: true))
+        link.streamBegan(on: Self.connection, openedBy: .us, at: Self.now, foreign: ForeignCarrier(managed: true))
         link.stream?.foreign?.wrote(.beside)
         _ = link.streamLost()
         link.entriesProven()
@@ -124,7 +126,7 @@ import XMPPStreams
     func gaveUp() {
         var link = Self.link()
         link.attemptFailed(.noSuchDomain)
-        link.pauseBegan(until: Instant(milliseconds: 10), after: "absent")
+        link.pauseBegan(until: Instant(milliseconds: 10), after: "absent", .rebuff)
         link.attemptBegan(Self.dial)
         link.attemptFailed(.noSuchDomain)
         let before = link.generation
@@ -156,7 +158,56 @@ import XMPPStreams
         for base: Int64 in [1000, 2000, 4000, 5000, 5000] {
             #expect(reach.pause(from: 1000, upTo: 5000, draw: 0) == base / 2)
             #expect(reach.pause(from: 1000, upTo: 5000, draw: UInt64(base / 2) - 1) == base - 1)
-            reach.pauseBegan(after: "")
+            reach.pauseBegan(after: "", .noAnswer)
+        }
+    }
+
+    @Test("one of our offices that does not answer is called all the time, one that will not have us more and more rarely")
+    func officePause() {
+        var reach = Reach(isStranger: false)
+        func pause(_ setback: Setback) -> Int64 {
+            reach.pause(from: 1000, upTo: 60_000, isOffice: true, after: setback, draw: 0)
+        }
+        for _ in 0..<50 {
+            #expect(pause(.noAnswer) == 500)
+            reach.pauseBegan(after: "", .noAnswer)
+        }
+        for base: Int64 in [1000, 2000, 4000] {
+            #expect(pause(.rebuff) == base / 2)
+            reach.pauseBegan(after: "", .rebuff)
+            #expect(pause(.noAnswer) == 500)
+        }
+        reach.heard()
+        #expect(pause(.rebuff) == 500)
+    }
+
+    @Test("a line that flaps is called after five seconds at most, once it held for a while at once")
+    func flapping() {
+        var reach = Reach(isStranger: false)
+        func pause(_ setback: Setback) -> Int64 {
+            reach.pause(from: 1000, upTo: 60_000, isOffice: true, after: setback, draw: 0)
+        }
+        for base: Int64 in [1000, 2000, 4000, 5000, 5000] {
+            #expect(pause(.shortLife) == base / 2)
+            reach.pauseBegan(after: "", .shortLife)
+            reach.heard()
+            #expect(pause(.loss) == 500)
+        }
+        reach.pauseBegan(after: "", .loss)
+        #expect(pause(.shortLife) == 500)
+    }
+
+    @Test("an attempt to reach an office hangs for two seconds, as long as its line needs, and every fourth time for four")
+    func attemptPatience() {
+        var reach = Reach(isStranger: false)
+        var slow = LinePace()
+        slow.answered(after: 1000)
+        for _ in 0..<2 {
+            for expected: Int64 in [2000, 2000, 2000, 4000] {
+                #expect(reach.patience(of: LinePace()) == expected)
+                #expect(reach.patience(of: slow) == 4000)
+                reach.pauseBegan(after: "", .noAnswer)
+            }
         }
     }
 
@@ -166,7 +217,7 @@ import XMPPStreams
         let id = links.added(Self.link())
         #expect(links.id(of: FederationHarness.outgoing) == id)
         #expect(links.id(on: Self.connection) == nil)
-        links.streamBegan(id, on: Self.connection, openedBy: .us, foreign: nil)
+        links.streamBegan(id, on: Self.connection, openedBy: .us, at: Self.now, foreign: nil)
         #expect(links.id(on: Self.connection) == id)
         _ = links.streamLost(id)
         #expect(links.id(on: Self.connection) == nil)
@@ -185,62 +236,5 @@ import XMPPStreams
         links.lookedAfterAll()
         links.touch(id)
         #expect(links.touched == [id])
-    }
-}
-
-/// relay-protocol S4: what follows when nothing is heard.
-@Suite struct SignsOfLifeTests {
-    private static func at(_ milliseconds: Int64) -> Instant { Instant(milliseconds: milliseconds) }
-
-    @Test("who owes an answer is asked after half of the patience, once, and given up after the whole of it")
-    func silence() {
-        var life = SignsOfLife()
-        #expect(life.becameDue(at: Self.at(0), timeout: 100) == Self.at(50))
-        #expect(life.becameDue(at: Self.at(10), timeout: 100) == nil, "it is due already")
-        #expect(life.timerFired(at: Self.at(40), timeout: 100) == .tooShort(until: Self.at(50)))
-        #expect(life.timerFired(at: Self.at(50), timeout: 100) == .ask(until: Self.at(100)))
-        #expect(life.timerFired(at: Self.at(60), timeout: 100) == .tooShort(until: Self.at(100)))
-        #expect(life.timerFired(at: Self.at(100), timeout: 100) == .final)
-    }
-
-    @Test("one timer is set at a time, and finds what was heard meanwhile")
-    func timer() {
-        var life = SignsOfLife()
-        #expect(life.becameDue(at: Self.at(0), timeout: 100) != nil)
-        life.heard(bytesInFlight: 0)
-        #expect(life.becameDue(at: Self.at(20), timeout: 100) == nil, "the timer is set")
-        #expect(life.timerFired(at: Self.at(50), timeout: 100) == .tooShort(until: Self.at(70)))
-        life.heard(bytesInFlight: 0)
-        #expect(life.timerFired(at: Self.at(70), timeout: 100) == .nothingOwed)
-        #expect(life.becameDue(at: Self.at(80), timeout: 100) == Self.at(130))
-    }
-
-    @Test("patience grows with what was under way when the answer became due, not with what is written later")
-    func bytes() {
-        var life = SignsOfLife()
-        life.wrote(bytes: 100)
-        #expect(life.becameDue(at: Self.at(0), timeout: 100) == Self.at(100))
-        life.wrote(bytes: 1000)
-        #expect(life.timerFired(at: Self.at(100), timeout: 100) == .ask(until: Self.at(200)))
-    }
-
-    @Test("a proof of a part is no sign of life, but the peer is asked anew")
-    func part() {
-        var life = SignsOfLife()
-        _ = life.becameDue(at: Self.at(0), timeout: 100)
-        #expect(life.timerFired(at: Self.at(50), timeout: 100) == .ask(until: Self.at(100)))
-        life.heardInPart()
-        #expect(life.timerFired(at: Self.at(100), timeout: 100) == .ask(until: Self.at(100)))
-        #expect(life.timerFired(at: Self.at(101), timeout: 100) == .final)
-    }
-
-    @Test("a peer that is asked again has the whole patience once more")
-    func again() {
-        var life = SignsOfLife()
-        _ = life.becameDue(at: Self.at(0), timeout: 100)
-        _ = life.timerFired(at: Self.at(50), timeout: 100)
-        #expect(life.timerFired(at: Self.at(100), timeout: 100) == .final)
-        #expect(life.askedAgain(at: Self.at(100), timeout: 100) == Self.at(200))
-        #expect(life.timerFired(at: Self.at(200), timeout: 100) == .final)
     }
 }

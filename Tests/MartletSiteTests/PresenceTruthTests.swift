@@ -60,6 +60,7 @@ struct PresenceTruthTests {
         var site = site(["x@brno.example"])
         site.policy.utcOffset = 7200
         site.policy.federation.presenceGrace = 86_400_000
+        site.link(.up(wantsRefresh: false))
         let desk = site.login("romeo", "desk")
         site.receive(available("x@brno.example/a"))
         _ = site.take(desk)
@@ -299,6 +300,36 @@ struct PresenceTruthTests {
         #expect(site.take(resumed).count == 1)
         site.pass(SessionLimits.probeAnswerTime + 1000)
         #expect(gone(site.take(resumed)) == ["y@brno.example"])
+    }
+
+    @Test(
+        "after our own restart in a cut, whoever resumes is told at the first failure that the people behind it are unavailable, and why"
+    )
+    func restartInACut() {
+        for fails in [true, false] {
+            var site = site(["x@brno.example", "y@brno.example", "z@zlin.example"])
+            let desk = site.loginResumable("romeo", "desk")
+            for from in ["x@brno.example/a", "y@brno.example/a"] { site.receive(available(from)) }
+            site.flush()
+            site.crash()
+            let resumed = site.resume(desk, h: 3)
+            _ = site.take(resumed)
+            site.link(.up(wantsRefresh: true), to: "zlin.example")
+            site.receive(available("y@brno.example/b"))
+            #expect(site.take(resumed).count == 1)
+            if fails { site.link(.failing) } else { site.pass(SessionLimits.reachTime) }
+            let told = site.take(resumed)
+            #expect(gone(told) == ["x@brno.example"])
+            let words = told.map { $0.first("status", Namespaces.client)?.text }
+            #expect(words == ["not reached since the server was started"])
+            // Who was heard of has the usual grace.
+            if !fails { site.link(.failing) }
+            site.pass(site.policy.federation.presenceGrace)
+            #expect(gone(site.take(resumed)) == ["y@brno.example/b"])
+            site.link(.up(wantsRefresh: true))
+            site.receive(available("x@brno.example/a"))
+            #expect(site.take(resumed).map { $0["from"] } == ["x@brno.example/a"])
+        }
     }
 
     @Test("the table of who is available is bounded; who is not in it is passed on all the same")

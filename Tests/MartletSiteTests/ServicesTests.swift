@@ -63,7 +63,11 @@ struct ServicesTests {
         #expect(!features.contains(Namespaces.register))
         let items = answers(get("query", Namespaces.discoItems)).first
         #expect(items?.payload("query", Namespaces.discoItems)?.elements == [])
-        #expect(condition(answers(get("query", Namespaces.discoInfo, node: "x")).first) == "item-not-found")
+        for namespace in [Namespaces.discoInfo, Namespaces.discoItems] {
+            let unknown = answers(get("query", namespace, node: "x")).first
+            #expect(condition(unknown) == "item-not-found")
+            #expect(unknown?.payload("query", namespace)?["node"] == "x")
+        }
     }
 
     @Test("XEP-0092, XEP-0202: name and version, time in UTC")

@@ -40,7 +40,7 @@ struct SessionSubject {
         var words: [String] = []
         if let id {
             let session = harness.sessions.sessions[id]
-            words.append(session.connection == nil ? "detached" : session.isLeaving ? "closing" : "bound")
+            words.append(session.connection == nil ? "detached" : session.farewell == .said ? "closing" : "bound")
             if session.isAvailable { words.append("available") }
             if let management = session.management {
                 words.append(management.isResumable ? "resumable" : "managed")
@@ -147,6 +147,7 @@ struct SessionSubject {
     static func closing() -> SessionSubject {
         var subject = resumable()
         subject.harness.handle(.shutdownRequested)
+        subject.harness.pass(SessionLimits.farewellTime)
         return subject
     }
 
@@ -332,6 +333,7 @@ extension StateTableTests {
                 },
                 .init("the server stops") { subject in
                     subject.harness.handle(.shutdownRequested)
+                    subject.harness.pass(SessionLimits.farewellTime)
                     return true
                 },
                 .init("the account is removed") { subject in

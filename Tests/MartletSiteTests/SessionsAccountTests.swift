@@ -15,11 +15,13 @@ import XMPPXML
 @Suite("Accounts, logins, binding")
 struct SessionsAccountTests {
     private let connection = ConnectionID(loop: 1, slot: 1, generation: 0)
+    private let address = RemoteAddress("192.0.2.9")
 
     private func ask(
-        _ site: inout SessionsHarness, _ name: String, _ mechanism: SASLMechanism = .scramSHA1, domain: JID? = nil
+        _ site: inout SessionsHarness, _ name: String, _ mechanism: SASLMechanism = .scramSHA1, domain: JID? = nil,
+        from other: RemoteAddress? = nil
     ) -> StoredCredentials? {
-        let address = RemoteAddress("192.0.2.9")
+        let address = other ?? address
         let domain = domain ?? site.policy.name
         site.client(connection, .credentialsWanted(localpart: name, domain: domain, mechanism: mechanism, address: address))
         guard case .credentials(let credentials) = site.commands[connection]?.last else { return nil }
@@ -59,31 +61,52 @@ struct SessionsAccountTests {
         #expect(site.site.accounts.count == 3)
         // What is tried against the one does not lock the other out.
         site.policy.limits.failedLoginsPerAccount = 1
-        let address = RemoteAddress("198.51.100.1")
         site.client(connection, .authenticationFailed(localpart: "romeo", domain: verona, address: address))
         #expect(ask(&site, "romeo", domain: verona) == nil)
         #expect(site.commands[connection]?.last == .refuseCredentials)
         #expect(ask(&site, "romeo")?.isDecoy == false)
     }
 
-    @Test("failed logins are counted per account and per address for five minutes")
+    @Test("wrong passwords from one address close an account to that address, for five minutes, and not to its owner")
     func failures() {
         var site = SessionsHarness()
         site.policy.limits.failedLoginsPerAccount = 3
-        site.policy.limits.failedLoginsPerAddress = 3
-        for number in 0..<3 {
-            site.client(connection, .failure("Romeo", RemoteAddress("198.51.100.\(number)")))
-        }
-        _ = ask(&site, "romeo")
+        let stranger = RemoteAddress("198.51.100.1")
+        for _ in 0..<3 { site.client(connection, .failure("Romeo", stranger)) }
+        #expect(ask(&site, "romeo", from: stranger) == nil)
         #expect(site.commands[connection]?.last == .refuseCredentials)
-        #expect(ask(&site, "juliet") != nil)
-        for name in ["a", "b", "c"] {
-            site.client(connection, .failure(name, RemoteAddress("192.0.2.9")))
-        }
-        _ = ask(&site, "juliet")
-        #expect(site.commands[connection]?.last == .refuseCredentials)
+        #expect(ask(&site, "juliet", from: stranger) != nil)
+        #expect(ask(&site, "romeo") != nil, "the owner comes from elsewhere")
+        let refusal = Diagnostic.loginRefused(localpart: "romeo", reason: "too many failed logins", stranger)
+        #expect(site.diagnostics.contains(refusal), "the log says where it came from")
         site.pass(site.policy.limits.failedLoginWindow)
-        #expect(ask(&site, "romeo")?.isDecoy == false)
+        #expect(ask(&site, "romeo", from: stranger)?.isDecoy == false)
+    }
+
+    @Test("wrong passwords for whichever accounts close an address")
+    func failuresOfAnAddress() {
+        var site = SessionsHarness()
+        site.policy.limits.failedLoginsPerAddress = 3
+        for name in ["a", "b", "c"] { site.client(connection, .failure(name, address)) }
+        #expect(ask(&site, "juliet") == nil)
+        #expect(site.commands[connection]?.last == .refuseCredentials)
+    }
+
+    @Test("guesses from many addresses close an account, except where its owner has logged in from")
+    func guessesFromEverywhere() {
+        var site = SessionsHarness()
+        site.policy.limits.failedLoginsPerAccount = 3
+        let credentials = ask(&site, "romeo")
+        let romeo = SessionsHarness.account("romeo")
+        let client = AuthenticatedClient(
+            account: romeo, generation: credentials?.generation ?? 0, isSecure: true, address: address)
+        site.client(connection, .authenticated(client))
+        for number in 0..<3 * AccountLimits.addressesThatGuess {
+            #expect(ask(&site, "romeo", from: RemoteAddress("203.0.113.1")) != nil, "after \(number)")
+            site.client(connection, .failure("romeo", RemoteAddress("198.51.100.\(number)")))
+        }
+        #expect(ask(&site, "romeo", from: RemoteAddress("203.0.113.1")) == nil)
+        #expect(ask(&site, "romeo") != nil)
     }
 
     @Test("the table of failed logins is bounded")
@@ -113,7 +136,7 @@ struct SessionsAccountTests {
             let generation = ask(&site, "romeo")?.generation ?? 0
             site.now += 1
             _ = site.command(command)
-            let client = AuthenticatedClient(account: romeo, generation: generation, isSecure: true)
+            let client = AuthenticatedClient(account: romeo, generation: generation, isSecure: true, address: address)
             site.client(connection, .authenticated(client))
             #expect(site.commands[connection]?.last == .refuse(.notAuthorized))
         }
@@ -163,6 +186,28 @@ struct SessionsAccountTests {
         #expect(site.sessions.sessionCount == 2)
     }
 
+    @Test(
+        "RFC 6120 §7.7.2.1: what is no resourcepart is made one that conforms, as like it as can be; the login is not refused",
+        arguments: [
+            ("Gajim \u{2764}\u{FE0F}", "Gajim \u{2764}"), ("\u{1F469}\u{200D}\u{1F4BB}", "\u{1F469}\u{1F4BB}"),
+            ("a\u{200B}b", "ab"), ("a\tb\n", "ab"), ("l\u{B7}x", "lx"), (String(repeating: "x", count: 1024), nil),
+            (String(repeating: "\u{E9}", count: 600), nil), ("\u{200B}", nil), ("\u{FE0F}\u{200D}", nil),
+            (String(repeating: "\u{1F9D1}\u{200D}", count: 2000), nil),
+        ])
+    func nonconformingResource(wanted: String, expected: String?) {
+        var site = SessionsHarness()
+        let romeo = site.bind("romeo", wanted)
+        let resource = romeo.jid.resourcepart ?? ""
+        if let expected {
+            #expect(resource == expected)
+        } else {
+            #expect((16...JID.maximumPartBytes).contains(resource.utf8.count))
+            let scalars = Array(wanted.unicodeScalars)
+            #expect(scalars.count < 100 || resource.unicodeScalars.first == scalars[0])
+        }
+        #expect(site.sessions.sessionCount == 1)
+    }
+
     @Test("RFC 6120 §7.1: a stanza for somebody else before binding ends the stream with not-authorized")
     func unbound() {
         var site = SessionsHarness()
@@ -179,6 +224,40 @@ struct SessionsAccountTests {
         let romeo = site.bind("romeo", "orchard")
         site.send(romeo, "<iq type='set' id='s'><session xmlns='\(Namespaces.session)'/></iq>")
         #expect(site.take(romeo).map { $0["type"] } == ["result"])
+    }
+
+    @Test(
+        "XEP-0030 §8: of somebody else's account a stranger learns what he learns of one that does not exist; a node is mirrored"
+    )
+    func foreignDisco() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        func ask(_ user: String, _ kind: String, _ node: String = "") -> Element? {
+            let namespace = "http://jabber.org/protocol/disco#\(kind)"
+            site.send(romeo, "<iq type='get' id='d' to='\(user)@pilsen.example'><query xmlns='\(namespace)'\(node)/></iq>")
+            return site.take(romeo).first
+        }
+        for user in ["juliet", "nobody"] {
+            for (node, mirrored) in [("", nil), (" node='x'", "x")] {
+                let info = ask(user, "info", node)
+                #expect(info?.condition == "service-unavailable")
+                #expect(info?.first("query", Namespaces.discoInfo)?["node"] == mirrored)
+                let items = ask(user, "items", node)
+                #expect(items?["type"] == "result")
+                #expect(items?.first("query", Namespaces.discoItems)?.elements == [])
+                #expect(items?.first("query", Namespaces.discoItems)?["node"] == mirrored)
+            }
+        }
+        site.subscribe("juliet", to: ["romeo@pilsen.example"])
+        for user in ["juliet", "romeo"] {
+            #expect(ask(user, "info")?.first("query", Namespaces.discoInfo)?.elements.isEmpty == false)
+            #expect(ask(user, "items")?["type"] == "result")
+            for (kind, namespace) in [("info", Namespaces.discoInfo), ("items", Namespaces.discoItems)] {
+                let unknown = ask(user, kind, " node='x'")
+                #expect(unknown?.condition == "item-not-found")
+                #expect(unknown?.first("query", namespace)?["node"] == "x")
+            }
+        }
     }
 
     @Test("RFC 6121 §8.5.2.1.3: IQ to the bare JID is answered for the account, unknown requests with service-unavailable")
@@ -282,6 +361,54 @@ struct SessionsAccountTests {
         let domain = domain ?? site.policy.name
         let stanza = Stanza(.iq, id: "r", type: "set", payloads: [query])
         site.client(connection, .registrationRequested(stanza, domain: domain))
+    }
+
+    @Test("RFC 5802 §2.2: chosen passwords are prepared with SASLprep; one that cannot be is refused in words")
+    func preparedPasswords() {
+        var site = SessionsHarness()
+        site.policy.client.allowsRegistration = true
+        register(&site, "Mercutio", "pass\u{B2}")
+        #expect(site.inboxes[connection]?.last?["type"] == "result")
+        let credentials = ask(&site, "mercutio", .scramSHA256)
+        let expected = SCRAMKeys(algorithm: .sha256, password: Array("pass2".utf8), salt: credentials?.salt ?? [])
+        #expect(credentials?.storedKey == expected.storedKey)
+        register(&site, "tybalt", "a\u{200E}b")
+        let refusal = site.inboxes[connection]?.last
+        #expect(refusal?.condition == "not-acceptable")
+        let text = refusal?.first("error", Namespaces.client)?.first("text", Namespaces.stanzaErrors)?.text
+        #expect(text == "This password cannot be used: it has U+200E, which no password can have (RFC 4013)")
+    }
+
+    @Test("who proves keys of an earlier form has them replaced, and neither his sessions nor other logins notice")
+    func renewedKeys() {
+        var site = SessionsHarness()
+        site.derivesKeysAtOnce = false
+        let desk = site.bind("romeo", "desk")
+        let before = ask(&site, "romeo", .scramSHA1)
+        let romeo = SessionsHarness.account("romeo")
+        let client = AuthenticatedClient(
+            account: romeo, generation: before?.generation ?? 0, isSecure: true, address: RemoteAddress("192.0.2.1"),
+            newPassword: Array("pass2".utf8))
+        site.client(connection, .authenticated(client))
+        #expect(site.commands[connection]?.last == .admit)
+        site.deriveKeys()
+        let after = ask(&site, "romeo", .scramSHA1)
+        let expected = SCRAMKeys(algorithm: .sha1, password: Array("pass2".utf8), salt: after?.salt ?? [])
+        #expect(after?.storedKey == expected.storedKey)
+        #expect(after?.generation == before?.generation)
+        #expect(site.closed[desk.connection] == nil)
+        // Keys that come after another password was chosen are of no use.
+        site.client(
+            ConnectionID(loop: 2, slot: 1, generation: 0),
+            .authenticated(
+                AuthenticatedClient(
+                    account: romeo, generation: before?.generation ?? 0, isSecure: true, address: RemoteAddress("192.0.2.1"),
+                    newPassword: Array("old".utf8))))
+        let keys = PasswordKeys.Keys(salt: [9], iterations: 4096, storedKey: [2], serverKey: [3])
+        site.now += 1
+        _ = site.command(.accounts(.changePassword(romeo, PasswordKeys(sha1: keys, sha256: keys))))
+        site.deriveKeys()
+        #expect(ask(&site, "romeo")?.storedKey == [2])
     }
 
     @Test("XEP-0077: where allowed, accounts are made, get another password, and are cancelled by their owners")
@@ -419,11 +546,11 @@ struct SessionsAccountTests {
         #expect(site.site.accounts.count == 2)
         // What was refused does not use up the minute, and what is below the disk's reserve is refused too.
         register(&site, "mercutio", "secret")
-        site.isBelowReserve = true
+        site.room = .reserve
         site.deriveKeys()
         #expect(site.inboxes[connection]?.last?.condition == "resource-constraint")
         #expect(site.site.accounts.count == 2)
-        site.isBelowReserve = false
+        site.room = .ample
         for _ in 0..<3 { changePassword(&site, romeo, "new") }
         #expect(site.keysRequests.count == 2, "three in this minute, one of which was refused for the disk")
         #expect(site.take(romeo).map { $0.condition } == ["resource-constraint"])

@@ -38,6 +38,8 @@ final class Elsewhere: @unchecked Sendable {
         case .waitingMessages(let session, let account, let pairs):
             counts += pairs.count
             site.answerWaiting(session, pairs.map { ($0, waiting[account]) }, turn)
+        case .officeAnswer(let message, let session, let pair):
+            site.offices.answer(message, session, pair, waiting: message.from.flatMap { waiting[$0.bare] }, turn)
         case .ownEntries: return false
         }
         return true
@@ -64,7 +66,7 @@ struct SessionsHarness {
     var policy = SitePolicy(domains: [Self.domain])
     var now: Int64 = 1000
     var random = RandomStream(seed: 7)
-    var isBelowReserve = false
+    var room = DiskRoom.ample
     /// What went to other domains.
     var remote: [Stanza] {
         get { elsewhere.stanzas }
@@ -98,6 +100,8 @@ struct SessionsHarness {
     /// Passwords whose keys are not there yet.
     var keysRequests: [(id: WorkID, password: ChosenPassword)] = []
     private var answers: [CommandAnswer] = []
+    /// The site has said good-bye to everybody.
+    var isShutDown = false
     /// Batches that were committed before their effects left.
     var bindingSteps = 0
     /// Timers that are set, but for the one that notes the time.
@@ -143,7 +147,7 @@ struct SessionsHarness {
         transaction = open
         let turn = Turn(
             now: Instant(milliseconds: now), wall: WallTime(milliseconds: 1_700_000_000_000 + now), random: random,
-            store: open, policy: policy, isBelowReserve: isBelowReserve)
+            store: open, policy: policy, room: room)
         let before = remote.count
         site.policy = policy
         body(&site, turn)
@@ -214,7 +218,7 @@ struct SessionsHarness {
             case .work(let id, .deriveKeys(let password)): keysRequests.append((id, password))
             case .answer(_, let answer): answers.append(answer)
             case .dial, .cancelDial: break  // nobody answers there
-            case .shutdownComplete: break
+            case .shutdownComplete: isShutDown = true
             }
         }
     }
@@ -232,7 +236,7 @@ struct SessionsHarness {
 
     /// Lets time pass until clients are asked for what was sent until now.
     mutating func passToFence() {
-        pass(policy.client.fenceDelay + SessionLimits.askTogether - 1)
+        pass(policy.client.fenceDelay)
     }
 
     /// Federation says what became of the link to `peer`.
@@ -270,7 +274,8 @@ struct SessionsHarness {
             .credentialsWanted(
                 localpart: user, domain: account.domain, mechanism: .scramSHA256, address: RemoteAddress("192.0.2.1")))
         guard case .credentials(let credentials) = commands[connection]?.last else { return connection }
-        let client = AuthenticatedClient(account: account, generation: credentials.generation, isSecure: true)
+        let client = AuthenticatedClient(
+            account: account, generation: credentials.generation, isSecure: true, address: RemoteAddress("192.0.2.1"))
         self.client(connection, .authenticated(client))
         return connection
     }

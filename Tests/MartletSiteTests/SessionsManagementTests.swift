@@ -45,23 +45,46 @@ struct SessionsManagementTests {
         #expect(site.takeAll(romeo).filter { $0.name == "a" }.map { $0["h"] } == ["3"])
     }
 
-    @Test("XEP-0198 §4: an acknowledgement takes messages out of the mailbox; asked for soon, and at once after many stanzas")
-    func acknowledged() {
+    @Test(
+        "XEP-0198 §4: an acknowledgement is asked for with the first message after a pause, in the same batch, then at the sixteenth",
+        arguments: [true, false])
+    func acknowledged(isManaged: Bool) {
         var site = SessionsHarness()
-        let romeo = site.login("romeo", "orchard")
-        let juliet = site.loginResumable("juliet", "balcony")
-        site.send(romeo, chat("juliet@pilsen.example", "1"))
-        #expect(!site.takeAll(juliet).contains { $0.name == "r" })
-        site.passToFence()
-        #expect(site.takeAll(juliet).filter { $0.name == "r" }.count == 1)
+        let romeo = site.loginResumable("romeo", "orchard")
+        let juliet = isManaged ? site.loginResumable("juliet", "balcony") : site.login("juliet", "balcony")
+        var handled: UInt32 = 1
+        func isQuestion(_ element: Element) -> Bool { element.name == "r" || element.first("ping", Namespaces.ping) != nil }
+        func say(_ count: Int) -> [Bool] {
+            for _ in 0..<count { site.send(romeo, chat("juliet@pilsen.example", "x")) }
+            return (site.inboxes[juliet.connection] ?? []).map(isQuestion)
+        }
+        func answer() {
+            handled += UInt32((site.inboxes[juliet.connection] ?? []).count { $0.name == "message" })
+            if isManaged {
+                _ = site.takeAll(juliet)
+                site.acknowledge(juliet, handled)
+            } else {
+                site.answerPings(juliet)
+            }
+        }
+        site.pass(site.policy.client.fenceDelay)
+        _ = site.takeAll(juliet)
+        #expect(say(1) == [false, true])
         #expect(site.waiting("juliet") == 1)
-        site.acknowledge(juliet, 2)
+        answer()
+        #expect(site.waiting("juliet") == 0)
+        #expect(say(2) == [false, false])
+        site.passToFence()
+        #expect(say(0) == [false, false, true], "within a second")
+        answer()
+        #expect(say(17).firstIndex(of: true) == 16)
+        answer()
+        site.passToFence()
+        answer()
         site.flush()
         #expect(site.waiting("juliet") == 0)
         #expect(site.store.count(.clientSlot) == 0)
         #expect(site.store.count(.log) == 0)
-        for number in 0..<20 { site.send(romeo, chat("juliet@pilsen.example", String(number))) }
-        #expect(site.takeAll(juliet).filter { $0.name == "r" }.count == 1)
     }
 
     @Test("XEP-0198 §4: a count higher than what was sent ends the stream")
@@ -228,13 +251,37 @@ struct SessionsManagementTests {
         var site = SessionsHarness()
         let juliet = site.loginResumable("juliet", "balcony")
         site.logout(juliet)
-        #expect(site.takeAll(juliet).filter { $0.name == "a" }.map { $0["h"] } == ["1"])
         #expect(site.closed[juliet.connection] == nil, "what she acknowledged is not on disk yet")
         site.flush()
+        #expect(site.takeAll(juliet).filter { $0.name == "a" }.map { $0["h"] } == ["1"])
         #expect(site.closed[juliet.connection] == .some(nil))
         #expect(site.take(site.resume(juliet, h: 0)).last?["h"] == nil)
         site.flush()
         #expect(site.store.count(.clientSession) == 0)
+    }
+
+    @Test("XEP-0198 §4: the count never falls, whatever comes behind the request, in one batch or in several")
+    func countNeverFalls() {
+        let away = "<presence type='unavailable'/>"
+        for isOneBatch in [true, false] {
+            var site = SessionsHarness()
+            let juliet = site.loginResumable("juliet", "balcony")
+            site.flush()
+            _ = site.takeAll(juliet)
+            let said = [request, away, request]
+            if isOneBatch {
+                site.step { site, turn in
+                    for xml in said { site.handle(.client(juliet.connection, clientEvent(xml)), turn) }
+                    site.handle(.client(juliet.connection, .streamEnded), turn)
+                }
+            } else {
+                for xml in said { site.send(juliet, xml) }
+                site.logout(juliet)
+            }
+            site.flush()
+            #expect(site.takeAll(juliet).filter { $0.name == "a" }.map { $0["h"] } == ["1", "2", "2"])
+            #expect(site.closed[juliet.connection] == .some(nil))
+        }
     }
 
     @Test("a reader that is too slow loses its connection, not its session")
@@ -362,4 +409,13 @@ struct SessionsTimerTests {
         #expect(site.timerCount == 0)
         #expect(site.closed.isEmpty)
     }
+}
+
+/// What a client's stream makes of one element.
+private func clientEvent(_ xml: String) -> ClientStreamEvent {
+    let element = ContentReader.elements(in: Array(xml.utf8))[0]
+    let stanza = try? Stanza(
+        parsing: element.serialized(within: Namespaces.client), contentNamespace: Namespaces.client,
+        context: NamespaceContext(Namespaces.client))
+    return stanza.map { .stanza($0) } ?? .nonza(element)
 }

@@ -123,11 +123,13 @@ struct SessionsMessageTests {
         let romeo = site.loginResumable("romeo", "orchard")
         let juliet = site.login("juliet", "balcony")
         site.send(romeo, chat("juliet@pilsen.example", "1"))
-        site.send(romeo, chat("juliet@pilsen.example", "2"))
-        #expect(site.takeBodies(juliet) == ["1", "2"])
+        site.answerPings(juliet)
+        #expect(site.waiting("juliet") == 0, "asked with the first message after a pause")
+        for body in ["2", "3"] { site.send(romeo, chat("juliet@pilsen.example", body)) }
+        #expect(site.takeBodies(juliet) == ["2", "3"])
         site.passToFence()
         #expect(site.inboxes[juliet.connection]?.count == 1, "one question for both")
-        site.send(romeo, chat("juliet@pilsen.example", "3"))
+        site.send(romeo, chat("juliet@pilsen.example", "4"))
         #expect(site.waiting("juliet") == 3)
         site.answerPings(juliet)
         #expect(site.waiting("juliet") == 1)
@@ -145,11 +147,10 @@ struct SessionsMessageTests {
         let romeo = site.loginResumable("romeo", "orchard")
         let juliet = site.login("juliet", "balcony")
         site.send(romeo, chat("juliet@pilsen.example", "1"))
-        site.passToFence()
-        site.pass(site.policy.client.fenceTimeout - SessionLimits.askTogether)
+        site.pass(site.policy.client.fenceTimeout - 1)
         #expect(site.waiting("juliet") == 1)
         #expect(site.takeAll(juliet).filter { $0.name == "iq" }.count == 1)
-        site.pass(SessionLimits.askTogether)
+        site.pass(1)
         #expect(site.waiting("juliet") == 0)
     }
 
@@ -225,12 +226,54 @@ struct SessionsMessageTests {
         for body in ["1", "2", "3"] { site.send(romeo, chat("juliet@pilsen.example", body)) }
         #expect(site.take(romeo).map(\.condition) == ["service-unavailable"])
         #expect(site.waiting("juliet") == 2)
-        site.isBelowReserve = true
+        site.room = .reserve
         site.send(romeo, chat("romeo@pilsen.example/orchard", "4"))
         #expect(site.takeBodies(romeo) == ["4"], "nothing need be written for it")
-        _ = site.enable(romeo)
-        site.send(romeo, chat("romeo@pilsen.example/orchard", "5"))
+        site.send(romeo, chat("juliet@pilsen.example", "5"))
         #expect(site.take(romeo).map(\.condition) == ["resource-constraint"])
+    }
+
+    @Test(
+        "below the disk's reserve who is here can be talked to, who is away or elsewhere cannot; below the floor nobody whom we owe something"
+    )
+    func reserve() {
+        var site = SessionsHarness(users: ["romeo", "juliet", "tybalt"])
+        let romeo = site.loginResumable("romeo", "orchard")
+        let juliet = site.loginResumable("juliet", "balcony")
+        let tybalt = site.loginResumable("tybalt", "street")
+        site.lose(tybalt)
+        site.room = .reserve
+        for body in ["1", "2"] { site.send(romeo, chat("juliet@pilsen.example", body)) }
+        #expect(site.takeBodies(juliet) == ["1", "2"])
+        #expect(site.take(romeo) == [])
+        // As always: nothing is lost if she goes before she has them, and nothing stays when she has.
+        #expect(site.waiting("juliet") == 2)
+        site.acknowledge(juliet, 3)
+        site.flush()
+        #expect(site.waiting("juliet") == 0)
+        #expect(site.store.count(.log) == 0)
+        for to in ["tybalt@pilsen.example", "tybalt@pilsen.example/street", "bob@brno.example"] {
+            site.send(romeo, chat(to, "3"))
+            #expect(site.take(romeo).map(\.condition) == ["resource-constraint"], "\(to)")
+        }
+        site.receive("<message from='bob@brno.example/a' to='juliet@pilsen.example' type='chat'><body>4</body></message>")
+        #expect(site.takeBodies(juliet) == [])
+        site.room = .none
+        site.send(romeo, chat("juliet@pilsen.example", "5"))
+        #expect(site.take(romeo).map(\.condition) == ["resource-constraint"])
+        #expect(site.takeBodies(juliet) == [])
+        site.room = .ample
+        site.send(romeo, chat("juliet@pilsen.example", "5"))
+        #expect(site.takeBodies(juliet) == ["5"])
+    }
+
+    @Test("the room of a disk by what is free: the reserve and the floor are still ample and reserve")
+    func room() {
+        let limits = LimitsPolicy()
+        let rooms = [limits.diskReserve, limits.diskReserve - 1, limits.diskFloor, limits.diskFloor - 1].map {
+            DiskRoom(freeBytes: $0, limits)
+        }
+        #expect(rooms == [.ample, .reserve, .reserve, .none])
     }
 
     @Test("RFC 6120 §10.3.1: a message without an addressee goes to the account itself")
@@ -277,20 +320,50 @@ struct SessionsMessageTests {
         #expect(site.waiting("juliet") == 0)
     }
 
-    @Test("order per pair: a full JID that has not sent presence yet gets nothing before what waits from the same sender")
-    func orderAtLogin() {
+    @Test(
+        "RFC 6121 §8.5.3.1: a message to a full JID that is bound reaches it at once, whatever waits for the account",
+        arguments: [nil, -1])
+    func fullJIDThatTakesNoOthers(priority: Int?) {
         var site = SessionsHarness(users: ["romeo", "juliet", "nurse"])
         let romeo = site.login("romeo", "orchard")
         let nurse = site.login("nurse", "chamber")
         for body in ["1", "2"] { site.send(romeo, chat("juliet@pilsen.example", body)) }
         let juliet = site.bind("juliet", "balcony")
+        if let priority { site.send(juliet, "<presence><priority>\(priority)</priority></presence>") }
         site.send(romeo, chat("juliet@pilsen.example/balcony", "3"))
         site.send(nurse, chat("juliet@pilsen.example/balcony", "from the nurse"))
-        #expect(site.takeBodies(juliet) == ["from the nurse"])
+        #expect(site.takeBodies(juliet) == ["3", "from the nurse"])
         site.send(juliet, "<presence/>")
-        #expect(site.takeBodies(juliet) == ["1", "2", "3"])
+        #expect(site.takeBodies(juliet) == ["1", "2"])
         site.send(romeo, chat("juliet@pilsen.example/balcony", "4"))
         #expect(site.takeBodies(juliet) == ["4"])
+    }
+
+    @Test("order per pair: what waits for the same full JID goes to it first")
+    func orderAtLogin() {
+        for isResumable in [false, true] {
+            var site = SessionsHarness(users: ["romeo", "juliet"])
+            let romeo = site.login("romeo", "orchard")
+            for body in ["1", "2"] { site.send(romeo, chat("juliet@pilsen.example/balcony", body)) }
+            site.send(romeo, chat("juliet@pilsen.example/chamber", "for another"))
+            site.send(romeo, chat("juliet@pilsen.example", "for all"))
+            let juliet = site.bind("juliet", "balcony")
+            if isResumable { _ = site.enable(juliet) }
+            #expect(site.takeBodies(juliet) == [])
+            for body in ["3", "4"] { site.send(romeo, chat("juliet@pilsen.example/balcony", body)) }
+            #expect(site.takeBodies(juliet) == ["1", "2", "3", "4"])
+            site.send(juliet, "<presence/>")
+            #expect(site.takeBodies(juliet) == ["for another", "for all"])
+            if isResumable {
+                site.acknowledge(juliet, 7)
+            } else {
+                // She answers no ping.
+                site.pass(3 * (site.policy.client.fenceTimeout + site.policy.client.fenceDelay))
+            }
+            site.flush()
+            #expect(site.waiting("juliet") == 0)
+            #expect(site.store.count(.log) == 0)
+        }
     }
 
     @Test("what was promised to nobody waits for no commit: neither end has stream management, and somebody is there")
@@ -435,6 +508,7 @@ struct SessionsMessageTests {
             return
         }
         site.handle(.shutdownRequested)
+        site.pass(SessionLimits.farewellTime)
         site.client(juliet.connection, .arrived(mark))
         site.logout(juliet)
         let again = site.resume(juliet, h: 1)

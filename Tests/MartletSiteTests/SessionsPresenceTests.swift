@@ -67,7 +67,14 @@ struct SessionsPresenceTests {
         let remote = site.takeRemote()
         #expect(remote.map { $0.type } == ["unavailable"])
         #expect(remote.first?.payload("status", Namespaces.client)?.text == "bye")
-        #expect(site.take(orchard).map { $0["type"] } == ["unavailable"])
+        for client in [orchard, garden] {
+            let got = site.take(client)
+            #expect(got.map { $0["type"] } == ["unavailable"], "§4.5.2: also the resource that said it")
+            #expect(got.map { $0["from"] } == ["romeo@pilsen.example/garden"])
+            #expect(got.map { $0["to"] } == [client.jid.description])
+        }
+        site.send(garden, "<presence type='unavailable'/>")
+        #expect(site.take(garden) == [], "it was not available")
         site.lose(garden)
         #expect(site.takeRemote() == [])
         site.lose(orchard)

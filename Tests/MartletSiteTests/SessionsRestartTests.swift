@@ -201,7 +201,46 @@ struct SessionsRestartTests {
         #expect(site.store.count(.log) == 0)
     }
 
-    @Test("shutdown: sessions that can be resumed stay, the others end and their contacts hear of it")
+    @Test("shutdown: everybody is asked for a last word before it is sent away, and nothing that was read comes again")
+    func lastWord() {
+        for isManaged in [true, false] {
+            var site = SessionsHarness()
+            let romeo = site.login("romeo", "orchard")
+            let juliet = site.bind("juliet", "balcony")
+            if isManaged { site.send(juliet, "<enable xmlns='urn:xmpp:sm:3'/>") }
+            site.send(juliet, "<presence/>")
+            if isManaged { site.acknowledge(juliet, 1) }
+            site.pass(site.policy.client.fenceDelay)
+            for body in ["1", "2"] { site.send(romeo, chat("juliet@pilsen.example", body)) }
+            let first = site.takeAll(juliet)
+            site.handle(.shutdownRequested)
+            #expect(site.closed[romeo.connection]??.condition == .systemShutdown, "nothing of his is open")
+            #expect(site.closed[juliet.connection] == nil)
+            // From another office, when nobody gets anything any more.
+            site.receive("<message from='x@brno.example/a' to='juliet@pilsen.example' type='chat'><body>3</body></message>")
+            #expect(site.takeBodies(juliet) == [])
+            if isManaged {
+                site.acknowledge(juliet, 2)
+                #expect(site.takeAll(juliet).map(\.name) == ["r"], "there is more to prove")
+                #expect(site.closed[juliet.connection] == nil && !site.isShutDown)
+                site.acknowledge(juliet, 3)
+            } else {
+                let ping = first.first { $0.first("ping", Namespaces.ping) != nil }
+                site.send(juliet, "<iq type='result' id='\(ping?["id"] ?? "")' to='pilsen.example'/>")
+                #expect(site.closed[juliet.connection] == nil && !site.isShutDown)
+                site.answerPings(juliet)
+            }
+            #expect(site.closed[juliet.connection]??.condition == .systemShutdown)
+            #expect(site.isShutDown)
+            site.flush()
+            site.crash()
+            let again = site.bind("juliet", "balcony")
+            site.send(again, "<presence/>")
+            #expect(site.takeBodies(again) == ["3"])
+        }
+    }
+
+    @Test("shutdown: who gives no last word is sent away after two seconds; sessions that can be resumed stay")
     func shutdown() {
         var site = SessionsHarness()
         let romeo = site.login("romeo", "orchard")
@@ -210,7 +249,13 @@ struct SessionsRestartTests {
         site.send(romeo, chat("juliet@pilsen.example", "1"))
         _ = site.take(juliet)
         site.handle(.shutdownRequested)
-        for client in [romeo, juliet, chamber] {
+        // Somebody who comes meanwhile goes with the others.
+        let nurse = site.bind("romeo", "late")
+        site.pass(SessionLimits.farewellTime - 1)
+        #expect(site.closed[juliet.connection] == nil && site.closed[chamber.connection] == nil && !site.isShutDown)
+        site.pass(1)
+        #expect(site.isShutDown)
+        for client in [romeo, juliet, chamber, nurse] {
             #expect(site.closed[client.connection]??.condition == .systemShutdown)
         }
         // The client's last word, and its answer to our closing tag.
@@ -221,6 +266,8 @@ struct SessionsRestartTests {
         #expect(site.sessions.sessionCount == 1)
         let again = site.resume(juliet, h: 3)
         #expect(site.take(again).first?.name == "resumed")
+        site.send(site.bind("romeo", "orchard"), chat("juliet@pilsen.example", "2"))
+        #expect(site.takeBodies(again) == ["2"])
     }
 
     @Test("drain: every client is told where to go, resumable sessions stay")
@@ -303,11 +350,11 @@ struct SessionsRestartTests {
     func refusalSurvives() {
         var site = SessionsHarness()
         let romeo = site.loginResumable("romeo", "orchard")
-        site.isBelowReserve = true
+        site.room = .reserve
         site.send(romeo, chat("juliet@pilsen.example", "1"))
         // Its count is on disk; the answer has not reached the client.
         site.crash()
-        site.isBelowReserve = false
+        site.room = .ample
         let again = site.resume(romeo, h: 1)
         let got = site.take(again)
         #expect(got.first?["h"] == "2")

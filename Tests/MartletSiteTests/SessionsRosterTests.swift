@@ -101,12 +101,14 @@ struct SessionsRosterTests {
         #expect(site.take(romeo).map(\.condition) == ["forbidden"])
     }
 
-    @Test("RFC 6121 §2.6: a roster that the client has already is answered empty, pushes carry the new version")
+    @Test("RFC 6121 §2.6: a roster has its version, and is answered empty if the client has it; pushes carry the new one")
     func versions() {
         var site = SessionsHarness()
         let romeo = site.login("romeo", "orchard")
-        site.send(romeo, get(""))
-        #expect(site.take(romeo).first?.first("query", Namespaces.roster) != nil)
+        for known in [nil, "", "of another server"] {
+            site.send(romeo, get(known))
+            #expect(site.take(romeo).first?.first("query", Namespaces.roster)?["ver"]?.isEmpty == false)
+        }
         site.send(romeo, set("<item jid='a@b'/>"))
         let version = site.take(romeo).first?.first("query", Namespaces.roster)?["ver"] ?? ""
         #expect(!version.isEmpty)
@@ -134,5 +136,18 @@ struct SessionsRosterTests {
         #expect(site.takeRemote() == [])
         site.send(romeo, set("<item jid='a@x' name='A'/>"))
         #expect(site.take(romeo).map(\.condition) == [nil])
+    }
+
+    @Test("RFC 6121 §2.3.3: an item has an end too, so that the largest roster is known")
+    func itemLimit() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        for (count, condition) in [(7, nil), (9, "not-acceptable")] {
+            let groups = (0..<count).map { "<group>\($0)\(String(repeating: "g", count: 1000))</group>" }.joined()
+            site.send(romeo, set("<item jid='a@x'>\(groups)</item>"))
+            #expect(site.take(romeo).map(\.condition) == [condition])
+        }
+        site.send(romeo, get())
+        #expect(items(site.take(romeo).first).map { $0.elements.count } == [7])
     }
 }

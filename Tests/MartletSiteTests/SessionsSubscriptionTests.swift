@@ -248,4 +248,117 @@ struct SessionsSubscriptionTests {
         site.receive("<presence from='x@brno.example/a' to='romeo@pilsen.example'/>")
         #expect(site.take(romeo).map { $0["from"] } == ["x@brno.example/a"])
     }
+
+    /// Who was asked since the last look.
+    private func asked(_ site: inout SessionsHarness) -> [String] {
+        site.takeRemote().filter { $0.type == "subscribe" }.map { $0.to?.description ?? "" }
+    }
+
+    @Test(
+        "RFC 6121 §3.1.2: a request that nobody answers is asked again, after an hour and then more and more rarely, until it is answered"
+    )
+    func askedAgain() {
+        var site = SessionsHarness()
+        site.link(.up(wantsRefresh: true))
+        let romeo = site.login("romeo", "orchard")
+        site.send(romeo, "<presence type='subscribe' to='x@brno.example'/>")
+        site.send(romeo, "<presence type='subscribe' to='y@brno.example'/>")
+        site.send(romeo, "<presence type='subscribe' to='juliet@pilsen.example'/>")
+        #expect(asked(&site) == ["x@brno.example", "y@brno.example"])
+        let hour = SessionLimits.requestPause
+        site.pass(hour - 1)
+        #expect(asked(&site) == [])
+        site.pass(10_000)
+        #expect(asked(&site) == ["x@brno.example", "y@brno.example"])
+        site.receive("<presence type='subscribed' from='x@brno.example' to='romeo@pilsen.example'/>")
+        site.pass(2 * hour - 20_000)
+        #expect(asked(&site) == [])
+        site.pass(20_000)
+        #expect(asked(&site) == ["y@brno.example"])
+        var times = 0
+        for _ in 0..<240 {
+            site.pass(hour)
+            times += asked(&site).count
+        }
+        // After 4, 8 and 16 hours, then each day.
+        #expect((11...13).contains(times))
+        site.receive("<presence type='unsubscribed' from='y@brno.example' to='romeo@pilsen.example'/>")
+        site.pass(240 * hour)
+        #expect(asked(&site) == [])
+    }
+
+    @Test("RFC 6121 §3.1.2: at recovery of a line requests are asked again at once, but not twice in an hour, and in slices")
+    func askedAtRecovery() {
+        let contacts = (0..<600).map { "c\($0)@brno.example" }
+        var site = SessionsHarness()
+        site.policy.limits.rosterItems = 10_000
+        site.link(.up(wantsRefresh: true))
+        let romeo = site.login("romeo", "orchard")
+        for contact in contacts { site.send(romeo, "<presence type='subscribe' to='\(contact)'/>") }
+        #expect(asked(&site).count == 600)
+        site.cut()
+        site.pass(10 * SessionLimits.requestPause)
+        #expect(asked(&site) == [], "what waits need not be said twice")
+        site.largestBatch = 0
+        site.link(.up(wantsRefresh: true))
+        site.pass(10_000)
+        #expect(asked(&site).sorted() == contacts.sorted())
+        #expect(site.largestBatch <= SessionLimits.presenceSlice + 2)
+        site.cut()
+        site.link(.up(wantsRefresh: true))
+        site.pass(10_000)
+        #expect(asked(&site) == [])
+    }
+
+    @Test("RFC 6121 §3.1.2: after a restart nobody is asked at once; a line that nobody uses is opened for it")
+    func askedAfterRestart() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        site.send(romeo, "<presence type='subscribe' to='x@brno.example'/>")
+        site.flush()
+        // A row of an earlier version is not found by its domain.
+        site.step { _, turn in
+            guard let account = AddressTable.number(of: SessionsHarness.account("romeo"), in: turn.store) else { return }
+            for (contact, _) in RosterTable.contacts(of: account, in: turn.store) {
+                let domain = AddressTable.makeNumber(of: AddressTable.address(contact, in: turn.store).domain, in: turn.store)
+                for pair in RosterTable.pairs(at: domain, in: turn.store) {
+                    let index = [UInt64.max, domain.value, pair.account.value, pair.contact.value]
+                    turn.store.delete(
+                        .roster,
+                        index.flatMap { number in (0..<8).map { UInt8(truncatingIfNeeded: number >> UInt64(56 - 8 * $0)) } })
+                }
+                #expect(RosterTable.pairs(at: domain, in: turn.store) == [])
+            }
+        }
+        _ = asked(&site)
+        site.crash()
+        _ = site.login("romeo", "orchard")
+        site.wantedLinks = []
+        site.pass(SessionLimits.requestPause - 1)
+        #expect(asked(&site) == [])
+        site.pass(1)
+        #expect(site.wantedLinks.map(\.peer.domainpart) == ["brno.example"])
+        site.link(.up(wantsRefresh: true))
+        site.pass(1000)
+        #expect(asked(&site) == ["x@brno.example"])
+    }
+
+    @Test(
+        "RFC 6121 §4.3.2, §3.3.3: a peer that does not know a subscription any more answers the probe, and the roster says so")
+    func forgotten() {
+        var site = SessionsHarness()
+        site.subscribe("romeo", to: ["x@brno.example"])
+        let romeo = site.login("romeo", "orchard")
+        getRoster(&site, romeo)
+        site.cut()
+        _ = site.takeRemote()
+        site.link(.up(wantsRefresh: true))
+        #expect(site.takeRemote().map(\.type) == [nil, "probe"])
+        site.receive("<presence type='unsubscribed' from='x@brno.example' to='romeo@pilsen.example'/>")
+        let told = site.take(romeo)
+        #expect(pushes(told).map { $0["subscription"] } == ["from"])
+        #expect(told.contains { $0["type"] == "unsubscribed" })
+        site.pass(48 * SessionLimits.requestPause)
+        #expect(asked(&site) == [], "whoever took it back is not asked again by us")
+    }
 }

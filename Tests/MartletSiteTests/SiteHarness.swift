@@ -62,7 +62,8 @@ struct SiteHarness {
                     address: RemoteAddress("192.0.2.1"))))
         var generation: UInt64 = 0
         for case .stream(connection, .credentials(let found)) in effects { generation = found.generation }
-        let client = AuthenticatedClient(account: Self.account(user), generation: generation, isSecure: true)
+        let client = AuthenticatedClient(
+            account: Self.account(user), generation: generation, isSecure: true, address: RemoteAddress("192.0.2.1"))
         handle(.client(connection, .authenticated(client)))
         send("<iq type='set' id='b'><bind xmlns='\(Namespaces.bind)'><resource>desk</resource></bind></iq>", on: connection)
         send("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>", on: connection)

@@ -110,5 +110,9 @@ struct RowFormatTests {
         let key: [UInt8] = [0, 0, 0, 0, 0, 0, 4, 5, 0, 0, 0, 0, 0, 0, 6, 7]
         #expect(store.lastEntry(.mailbox) == KeyValueEntry(key: key, value: [3, 2, 3]))
         #expect(MailboxTable.row(AddressNumber(0x0405), 0x0607, in: store) == row)
+        row.resourceMark = MailboxRow.mark(ofResource: "foobar")
+        MailboxTable.put(AddressNumber(0x0405), 0x0607, row, in: store)
+        #expect(store.lastEntry(.mailbox) == KeyValueEntry(key: key, value: [3, 2, 3, 0xBF, 0x9C, 0xF9, 0x68]))
+        #expect(MailboxTable.row(AddressNumber(0x0405), 0x0607, in: store) == row)
     }
 }

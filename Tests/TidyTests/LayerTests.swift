@@ -113,9 +113,9 @@ import Testing
         }
     }
 
-    @Test("nothing crashes on purpose where input could lead: no try!, as!, fatalError")
+    @Test("nothing crashes on purpose where input could lead: no try!, as!, fatalError; what cannot be is our own fault")
     func crashes() {
-        for file in SourceTree.files(in: "Sources") {
+        for file in SourceTree.files(in: "Sources") where file.path != "Sources/MartletPrimitives/Require.swift" {
             for (number, line) in file.lines.enumerated() {
                 for word in ["try! ", "as! ", "fatalError("] where line.contains(word) {
                     Issue.record("\(file.path):\(number + 1) uses \(word)")

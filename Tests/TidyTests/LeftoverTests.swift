@@ -35,6 +35,29 @@ import Testing
         }
     }
 
+    @Test("every error has words for a person: none is printed as Swift spells its cases")
+    func errors() {
+        let words = /(?:extension|struct|enum|class) ([A-Za-z.]+): [A-Za-z, ]*CustomStringConvertible/
+        let sources = SourceTree.files(in: "Sources")
+        let inWords = Set(sources.flatMap { file in file.text.matches(of: words).map(\.1) })
+        var errors = 0
+        for file in sources {
+            for match in file.text.matches(of: /(?:struct|enum|class) (\w+): (?:\w+, )*Error\b/) {
+                errors += 1
+                #expect(inWords.contains(match.1), "\(file.path): \(match.1) is no CustomStringConvertible")
+            }
+        }
+        #expect(errors > 10)
+    }
+
+    @Test("in a release build too, whoever reads the log learns why the process ended")
+    func endings() {
+        let silent = /\b(?:precondition|preconditionFailure)\(/
+        for file in SourceTree.files(in: "Sources") where file.target.hasPrefix("Martlet") || file.target == "martlet" {
+            #expect(file.text.firstMatch(of: silent) == nil, "\(file.path): require and ourFault print their words")
+        }
+    }
+
     @Test("every folder below Sources is a target with code")
     func folders() throws {
         let base = SourceTree.root.appending(path: "Sources")

@@ -4,6 +4,23 @@ import Testing
 
 @Suite("RFC 8264, RFC 8265: preparation of localparts, resourceparts and passwords")
 struct PreparationTests {
+    @Test(
+        "RFC 6120 §7.7.2.1: a resourcepart that conforms is made of nearly every text, and none of one that has nothing to keep"
+    )
+    func conforming() throws {
+        #expect(Resourcepart.conforming("Handy \u{1F469}\u{200D}\u{1F4BB}\u{FE0F}") == "Handy \u{1F469}\u{1F4BB}")
+        #expect(Resourcepart.conforming("\u{6F0}\u{660}\u{6F1}") != nil, "digits of two kinds, which must not be mixed")
+        for nothing in ["", "\u{200B}", "\u{0}\u{7F}", "\u{200D}", String(repeating: "\u{200B}", count: 1 << 20)] {
+            #expect(Resourcepart.conforming(nothing) == nil)
+        }
+        // Normalization form C makes three bytes of one, so that what is cut is too long once more.
+        for long in ["x", "\u{E9}", "\u{FB2C}", "\u{1F4BB}\u{200D}"] {
+            let made = try #require(Resourcepart.conforming(String(repeating: long, count: 3000)))
+            #expect((500...JID.maximumPartBytes).contains(made.utf8.count))
+            #expect(try Resourcepart.prepare(made) == made)
+        }
+    }
+
     @Test("§3.3: UsernameCaseMapped maps width, then case, then normalizes")
     func mappings() throws {
         #expect(Array(try Localpart.prepare("\u{FF21}\u{FF42}\u{FF11}").utf8) == Array("ab1".utf8))
@@ -46,6 +63,37 @@ struct PreparationTests {
         #expect(Array(try OpaqueString.prepare("\u{FF21}").utf8) == Array("\u{FF21}".utf8))
         #expect(throws: JIDError.empty(.opaqueString)) { try OpaqueString.prepare("") }
         #expect(throws: JIDError.disallowed("\t", .opaqueString)) { try OpaqueString.prepare("my cat is a \tby") }
+    }
+
+    @Test(
+        "RFC 4013 §2, §3: SASLprep maps, normalizes to form KC and keeps case; what came after Unicode 3.2 too",
+        arguments: [
+            ("I\u{AD}X", "IX"), ("user", "user"), ("USER", "USER"), ("\u{AA}", "a"), ("\u{2168}", "IX"),
+            ("pass\u{B2}", "pass2"), ("\u{BD}", "1\u{2044}2"), ("\u{FB01}sh", "fish"), ("\u{FF21}\u{FF11}", "A1"),
+            ("a\u{A0}b\u{3000}c", "a b c"), ("a\u{200B}b", "a b"), ("a\u{200D}\u{FE0F}b", "ab"), ("A\u{30A}", "\u{C5}"),
+            ("\u{1F600}", "\u{1F600}"), ("\u{627}1\u{628}", "\u{627}1\u{628}"), ("\u{FDFA}\u{FDFA}", "\u{FDFA}\u{FDFA}"),
+        ])
+    func saslprep(text: String, prepared: String) throws {
+        let once = try SASLprep.prepare(text)
+        if text != "\u{FDFA}\u{FDFA}" {
+            #expect(Array(once.utf8) == Array(prepared.utf8))
+        } else {
+            // The one that grows most: eleven times.
+            #expect(once.utf8.count == 66)
+        }
+        #expect(try SASLprep.prepare(once) == once)
+    }
+
+    @Test(
+        "RFC 4013 §2.3, §2.4: what SASLprep refuses",
+        arguments: [
+            "", "\t", "\u{7}", "x\u{7F}", "\u{85}", "\u{AD}", "\u{2028}", "\u{E000}", "\u{FFFD}", "\u{2FF0}", "\u{200E}",
+            "\u{E0041}", "\u{378}", "\u{627}1", "1\u{627}", "\u{627}a\u{628}", "\u{5D0}\u{41}",
+            String(repeating: "\u{E9}", count: 2047),
+        ])
+    func saslprepRefuses(text: String) {
+        #expect(throws: JIDError.self) { try SASLprep.prepare(text) }
+        do throws(JIDError) { _ = try SASLprep.prepare(text) } catch { #expect(SASLprep.words(error).contains(" ")) }
     }
 
     @Test(

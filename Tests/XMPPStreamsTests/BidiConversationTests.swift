@@ -210,6 +210,7 @@ struct BidiConversationTests {
         talk.play(
             """
             > \(stanza)
+            ! objected \(condition)
             < <stream:error><\(condition) \(Self.errors)/></stream:error></stream:stream>
             ! close
             """)

@@ -61,8 +61,8 @@ struct ClientConversationTests {
         return talk
     }
 
-    /// A stream on which stanzas may flow.
-    static func authenticated() -> Conversation {
+    /// A stream on which stanzas may flow; its header after SASL has these attributes instead of a language.
+    static func authenticated(language: String = "") -> Conversation {
         var talk = secured()
         talk.play(
             """
@@ -77,7 +77,7 @@ struct ClientConversationTests {
         talk.play(
             """
             < <success \(sasl)/>
-            > \(header)
+            > \(header.replacing(" xml:lang='en'", with: language))
             < \(answer)\(sessionFeatures)
             """)
         return talk
@@ -112,7 +112,7 @@ struct ClientConversationTests {
             < \(Self.answer)\(Self.sessionFeatures)
             > <iq id='yhc13a95' type='set'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>
               <resource>balcony</resource></bind></iq>
-            ! stanza <iq id='yhc13a95' type='set'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>
+            ! stanza <iq id='yhc13a95' type='set' xml:lang='en'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'>
               <resource>balcony</resource></bind></iq>
             > <message from='juliet@im.example.com/balcony' id='ju2ba41c' to='romeo@example.net' type='chat' xml:lang='en'>
               <body>Art thou not Romeo, and a Montague?</body></message>
@@ -160,6 +160,65 @@ struct ClientConversationTests {
             """)
         talk.perform(.refuse(.credentialsExpired))
         talk.play("< <failure \(Self.sasl)><credentials-expired/></failure>")
+    }
+
+    @Test(
+        "what is named is what is offered and accepted, -PLUS and not, each by itself, in its order",
+        arguments: [
+            (["SCRAM-SHA-256"], ["SCRAM-SHA-256"]), (["SCRAM-SHA-256-PLUS"], []), (["SCRAM-SHA-1-PLUS", "PLAIN"], []),
+            (["SCRAM-SHA-1", "SCRAM-SHA-256-PLUS"], ["SCRAM-SHA-1"]), (["PLAIN"], []),
+        ])
+    func namedMechanisms(named: [String], withoutTLS: [String]) {
+        let all = OfferedMechanism.all
+        func talk(secured: Bool) -> (Conversation, features: String) {
+            var talk = Conversation(.clientReceiving) {
+                if !secured { $0.tls = .unavailable }
+                $0.mechanisms = named.compactMap(OfferedMechanism.init)
+            }
+            talk.connect(directTLS: secured)
+            if secured { talk.secure(TLSFacts(exporter: { [9] }, serverEndPoint: [8])) }
+            _ = talk.takeDeeds()
+            talk.receive(Self.header)
+            return (talk, talk.takeWritten())
+        }
+        for (secured, offered) in [(true, named), (false, withoutTLS)] {
+            let features = talk(secured: secured).features
+            #expect(features.split(separator: "<mechanism>").dropFirst().map { String($0.prefix { $0 != "<" }) } == offered)
+            let isBindable = offered.contains { $0.hasSuffix("-PLUS") }
+            #expect(features.contains("<sasl-channel-binding") == isBindable)
+            for mechanism in all {
+                var (talk, _) = talk(secured: secured)
+                talk.receive("<auth \(Self.sasl) mechanism='\(mechanism.name)'/>")
+                #expect(talk.takeWritten().contains("<challenge") == offered.contains(mechanism.name), "\(mechanism.name)")
+            }
+            // RFC 5802 §6: "you did not offer to bind" is a lie only where it was offered.
+            guard offered.contains("SCRAM-SHA-1") || offered.contains("SCRAM-SHA-256") else { continue }
+            var (talk, _) = talk(secured: secured)
+            let first = Base64.encode("y,,n=juliet,r=abc".utf8)
+            let name = offered.contains("SCRAM-SHA-1") ? "SCRAM-SHA-1" : "SCRAM-SHA-256"
+            talk.receive("<auth \(Self.sasl) mechanism='\(name)'>\(first)</auth>")
+            #expect(talk.takeWritten().contains("not-authorized") == isBindable)
+        }
+    }
+
+    @Test("RFC 4616 §2: PLAIN tries the password as SCRAM prepares it, then as earlier versions did, whose keys are replaced")
+    func plainForms() {
+        let message = Base64.encode("\u{0}juliet\u{0}pass\u{B2}".utf8)
+        for (stored, isNew) in [("pass2", true), ("pass\u{B2}", false), ("pass", nil)] as [(String, Bool?)] {
+            var talk = Self.secured()
+            talk.receive("<auth \(Self.sasl) mechanism='PLAIN'>\(message)</auth>")
+            _ = talk.takeDeeds()
+            talk.perform(.credentials(Self.credentials(.plain, password: stored)))
+            talk.play("! derive keys")
+            talk.derive()
+            if isNew != true {
+                talk.play("! derive keys")
+                talk.derive()
+            }
+            let client = talk.authenticated
+            #expect((client == nil) == (isNew == nil))
+            #expect(client?.newPassword == (isNew == false ? Array("pass2".utf8) : nil))
+        }
     }
 
     @Test("RFC 4616: PLAIN, with the initial response in answer to an empty challenge too")
@@ -431,6 +490,52 @@ struct ClientConversationTests {
             > <message from='@' to='a@b'/>
             < <stream:error><invalid-from \(Self.errors)/></stream:error></stream:stream>
             ! close
+            """)
+    }
+
+    @Test(
+        "XEP-0198 §3, §5: stream management before authentication is refused, and the client may still log in",
+        arguments: ["<enable xmlns='urn:xmpp:sm:3' resume='true'/>", "<resume xmlns='urn:xmpp:sm:3' previd='1-x' h='2'/>"])
+    func managementBeforeAuthentication(element: String) {
+        var talk = Self.secured()
+        talk.play(
+            """
+            > \(element)
+            < <failed xmlns='urn:xmpp:sm:3'><unexpected-request xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></failed>
+            > <auth \(Self.sasl) mechanism='PLAIN'>AGp1bGlldAByMG0zMG15cjBtMzA=</auth>
+            ! credentials wanted juliet@im.example.com PLAIN 192.0.2.7
+            """)
+    }
+
+    @Test("RFC 6120 §4.7.4, §8.1.5: the language of the stream is that of what is said without another")
+    func language() {
+        var talk = Self.authenticated(language: " xml:lang='cs'")
+        talk.play(
+            """
+            > <message to='a@b'><body>Ahoj</body></message>
+            ! stanza <message to='a@b' xml:lang='cs'><body>Ahoj</body></message>
+            > <message to='a@b' xml:lang='de'><body>Hallo</body></message>
+            ! stanza <message to='a@b' xml:lang='de'><body>Hallo</body></message>
+            > <message to='a@b' xml:lang=''><body>123</body></message>
+            ! stanza <message to='a@b' xml:lang=''><body>123</body></message>
+            > <presence><status>tady</status></presence>
+            ! stanza <presence xml:lang='cs'><status>tady</status></presence>
+            > <presence/>
+            ! stanza <presence/>
+            > <iq type='get' id='1'><query xmlns='jabber:iq:roster'/></iq>
+            ! stanza <iq id='1' type='get' xml:lang='cs'><query xmlns='jabber:iq:roster'/></iq>
+            """)
+    }
+
+    @Test(
+        "RFC 6120 §4.7.4: what is no language is none",
+        arguments: ["", "c s", "&lt;", "a\u{E9}", String(repeating: "x-", count: 40)])
+    func noLanguage(text: String) {
+        var talk = Self.authenticated(language: " xml:lang='\(text)'")
+        talk.play(
+            """
+            > <message to='a@b'><body>Ahoj</body></message>
+            ! stanza <message to='a@b'><body>Ahoj</body></message>
             """)
     }
 

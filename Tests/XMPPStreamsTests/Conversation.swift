@@ -25,6 +25,8 @@ struct Conversation {
     private(set) var deeds: [Deed] = []
     private(set) var timers: [StreamTimer] = []
     private(set) var derivations: [KeyDerivation] = []
+    /// The client that was believed last.
+    private(set) var authenticated: AuthenticatedClient?
 
     enum Deed: Equatable {
         case written(String)
@@ -118,6 +120,7 @@ struct Conversation {
             case .startTLS(let asServer, let serverName):
                 deeds.append(.done("start TLS" + (asServer ? " as server" : " with \(serverName ?? "nobody")")))
             case .client(let event):
+                if case .authenticated(let client) = event { authenticated = client }
                 deeds.append(.done(describe(event)))
             case .peer(let event):
                 deeds.append(.done(describe(event)))
@@ -265,6 +268,7 @@ func describe(_ event: PeerStreamEvent) -> String {
     case .stanzaRefused(let stanza, let error): "stanza refused \(error.condition.rawValue) \(text(stanza))"
     case .nonza(let element): "nonza \(String(decoding: element.serialized(within: ""), as: UTF8.self))"
     case .errorReceived(let condition): "error \(condition)"
+    case .errorSent(let condition): "objected \(condition)"
     case .streamEnded: "stream ended"
     case .closed(let words): "closed \(words)"
     case .congested: "congested"

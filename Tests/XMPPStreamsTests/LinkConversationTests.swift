@@ -298,20 +298,60 @@ struct LinkConversationTests {
         #expect(talk.takeDeeds().last == .done("failed unreachable (invalid-namespace)"))
     }
 
-    @Test("stanzas of the peer do not come on our stream")
-    func strayStanza() {
-        var talk = Self.secured()
-        talk.receive(Self.answer + "<stream:features>\(Self.dialback)</stream:features>")
+    /// A stream of ours that is ready, in one direction.
+    private static func ready() -> Conversation {
+        var talk = secured()
+        talk.receive(answer + "<stream:features>\(dialback)</stream:features>")
         talk.receive("<db:result from='montague.example' to='capulet.example' type='valid'/>")
         _ = talk.takeDeeds()
+        return talk
+    }
+
+    @Test("stanzas of the pair on our stream are the site's to judge, and our stream goes on")
+    func strayStanza() {
+        var talk = Self.ready()
         talk.play(
             """
-            > <message from='a@montague.example' to='b@capulet.example'/>
-            < <stream:error><unsupported-stanza-type \(Self.errors)/></stream:error></stream:stream>
+            > <iq type='result' id='fence-1' from='montague.example' to='capulet.example'/>
+            ! stanza <iq from='montague.example' to='capulet.example' id='fence-1' type='result'/>
+            > <iq type='get' id='2' from='montague.example' to='capulet.example'><ping xmlns='urn:xmpp:ping'/></iq>
+            ! stanza <iq from='montague.example' to='capulet.example' id='2' type='get'><ping xmlns='urn:xmpp:ping'/></iq>
+            > <a xmlns='urn:xmpp:sm:3' h='1'/>
+            ! nonza <a xmlns='urn:xmpp:sm:3' h='1'/>
+            """)
+    }
+
+    @Test(
+        "what is not between the two domains of our stream is not heard there, and our stream goes on",
+        arguments: [
+            "<message from='a@evil.example' to='b@capulet.example'/>",
+            "<message from='a@montague.example' to='b@evil.example'/>",
+            "<message to='b@capulet.example'/>", "<message from='a@@montague.example' to='b@capulet.example'/>", "<foo/>",
+            "<message xmlns='jabber:client' from='a@montague.example' to='b@capulet.example'/>", "<x xmlns='urn:example:new'/>",
+        ])
+    func strayOthers(_ stanza: String) {
+        var talk = Self.ready()
+        talk.receive(stanza)
+        #expect(talk.takeDeeds().isEmpty)
+        talk.play(
+            """
+            > <a xmlns='urn:xmpp:sm:3' h='1'/>
+            ! nonza <a xmlns='urn:xmpp:sm:3' h='1'/>
+            """)
+    }
+
+    @Test("S7: what we do not bear is told to the site before the end of the stream")
+    func objection() {
+        var talk = Self.ready()
+        talk.play(
+            """
+            > <iq type='result' id='1' from='montague.example' to='capulet.example'><a></b></iq>
+            ! objected not-well-formed
+            < <stream:error><not-well-formed \(Self.errors)/></stream:error></stream:stream>
             ! close
             """)
         talk.disconnect()
-        talk.play("! closed the peer sends stanzas on our stream")
+        talk.play("! closed not-well-formed")
     }
 
     @Test("RFC 6066 §3: TLS is asked for the name in A-labels, and for no address")

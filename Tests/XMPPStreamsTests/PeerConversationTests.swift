@@ -297,6 +297,7 @@ struct PeerConversationTests {
         talk.play(
             """
             > \(stanza)
+            ! objected \(condition)
             < <stream:error><\(condition) \(Self.errors)/></stream:error></stream:stream>
             ! close
             """)

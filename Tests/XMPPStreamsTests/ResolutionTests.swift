@@ -230,10 +230,10 @@ private let cases: [Case] = [
     Case(
         "NXDOMAIN for everything proves that there is no such domain", ["a.example A": missing, "a.example AAAA": missing],
         .noSuchDomain),
-    Case("a domain that exists without an address has no server", [:], .notOffered),
+    Case("a domain that exists without an address has no server", [:], .noAddress),
     Case(
         "a domain with other records at its SRV name exists",
-        [startTLS: .noData, "a.example A": missing, "a.example AAAA": missing], .notOffered),
+        [startTLS: .noData, "a.example A": missing, "a.example AAAA": missing], .noAddress),
     Case(
         "a failed address lookup is no proof of absence", ["a.example AAAA": missing, "a.example A": servfail],
         .failed("a.example A: SERVFAIL")),

@@ -20,8 +20,9 @@ struct SCRAMServerExchangeTests {
     func exchange(
         _ first: String, _ mechanism: SASLMechanism = .scramSHA1, isPlus: Bool = false, _ tls: TLSFacts? = nil
     ) throws(SASLFailure) -> SCRAMServerExchange {
-        try SCRAMServerExchange(
-            clientFirst: Array(first.utf8), mechanism, isPlus: isPlus, ChannelBindings(tls), domain: jid("example.com"))
+        guard let offered = OfferedMechanism(mechanism.rawValue + (isPlus ? "-PLUS" : "")) else { throw .invalidMechanism }
+        return try SCRAMServerExchange(
+            clientFirst: Array(first.utf8), offered, ChannelBindings(tls), domain: jid("example.com"))
     }
 
     @Test("RFC 5802 §5: the example of SCRAM-SHA-1")
@@ -83,7 +84,7 @@ struct SCRAMServerExchangeTests {
     }
 
     @Test("client-first that is not one is malformed-request")
-    func malformedFirst() {
+    func malformedFirst() throws {
         let firsts = [
             "", "n", "n,", "n,,", "n,,n=user", "n,,r=abc,n=user", "n,,m=x,n=user,r=abc", "x,,n=user,r=abc",
             "n,,n=,r=abc", "n,,n=us=er,r=abc", "n,,n=user,r=", "n,,n=user,r=a b", "n,user,n=user,r=abc",
@@ -92,10 +93,11 @@ struct SCRAMServerExchangeTests {
         for first in firsts {
             #expect(throws: SASLFailure.malformedRequest, "\(first)") { try exchange(first) }
         }
+        let offered = try #require(OfferedMechanism("SCRAM-SHA-1"))
         #expect(throws: SASLFailure.malformedRequest) {
             try SCRAMServerExchange(
-                clientFirst: [0x6E, 0x2C, 0x2C, 0x6E, 0x3D, 0xFF, 0x2C, 0x72, 0x3D, 0x61], .scramSHA1, isPlus: false,
-                ChannelBindings(nil), domain: jid("example.com"))
+                clientFirst: [0x6E, 0x2C, 0x2C, 0x6E, 0x3D, 0xFF, 0x2C, 0x72, 0x3D, 0x61], offered, ChannelBindings(nil),
+                domain: jid("example.com"))
         }
     }
 

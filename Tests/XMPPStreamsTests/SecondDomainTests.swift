@@ -72,7 +72,7 @@ import XMPPStanzas
             > \(Self.header(domain))
             < \(Self.answer(domain))\(ClientConversationTests.sessionFeatures)
             > <iq from='juliet@\(domain)' type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq>
-            ! stanza <iq from='juliet@\(domain)' id='1' type='get'><ping xmlns='urn:xmpp:ping'/></iq>
+            ! stanza <iq from='juliet@\(domain)' id='1' type='get' xml:lang='en'><ping xmlns='urn:xmpp:ping'/></iq>
             """)
     }
 

@@ -62,6 +62,8 @@ uint32_t cunicode_width_mapped(uint32_t code_point);
 ptrdiff_t cunicode_lower(const uint8_t *text, size_t count, uint8_t *result, size_t capacity);
 // Normalization form C. Returns the bytes written, or CUNICODE_FAILED.
 ptrdiff_t cunicode_nfc(const uint8_t *text, size_t count, uint8_t *result, size_t capacity);
+// Normalization form KC. Returns the bytes written, or CUNICODE_FAILED.
+ptrdiff_t cunicode_nfkc(const uint8_t *text, size_t count, uint8_t *result, size_t capacity);
 
 // The A-label of one U-label (IDNA2008 lookup, no TR46 mapping); `label` must hold no zero byte.
 // Returns the bytes written, or CUNICODE_FAILED.

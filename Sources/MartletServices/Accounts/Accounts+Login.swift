@@ -14,7 +14,7 @@ extension Accounts {
     ) {
         let account = try? JID(localpart: localpart, domainpart: domain.domainpart)
         if loginFailures.isBlocked(account: account, address: address, policy: turn.policy, now: turn.now) {
-            turn.note(.loginRefused(localpart: localpart, reason: "too many failed logins"))
+            turn.note(.loginRefused(localpart: localpart, reason: "too many failed logins", address))
             turn.perform(.refuseCredentials, on: connection)
             return
         }
@@ -54,7 +54,7 @@ extension Accounts {
     public mutating func authenticationFailed(_ localpart: String?, _ domain: JID, _ address: RemoteAddress, _ turn: Turn) {
         let account = localpart.flatMap { try? JID(localpart: $0, domainpart: domain.domainpart) }
         noteFailure(account, address, turn)
-        turn.note(.loginRefused(localpart: localpart ?? "", reason: "wrong credentials"))
+        turn.note(.loginRefused(localpart: localpart ?? "", reason: "wrong credentials", address))
     }
 
     /// A client proved itself: it is let in unless the account changed since its credentials were given out.
@@ -62,12 +62,16 @@ extension Accounts {
         guard let number = AccountTable.number(of: client.account, in: turn.store),
             AccountTable.row(number, in: turn.store)?.generation == client.generation
         else {
-            turn.note(.loginRefused(localpart: client.account.localpart ?? "", reason: "the account changed"))
+            turn.note(
+                .loginRefused(localpart: client.account.localpart ?? "", reason: "the account changed", client.address))
             turn.perform(.refuse(.notAuthorized), on: connection)
             return
         }
-        noteSuccess(client.account)
+        noteSuccess(client)
         turn.notify(.clientAdmitted(connection, AccountName(client.account, number), generation: client.generation))
         turn.perform(.admit, on: connection)
+        if let password = client.newPassword {
+            renewKeys(AccountName(client.account, number), password, generation: client.generation, turn)
+        }
     }
 }

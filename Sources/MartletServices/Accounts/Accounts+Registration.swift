@@ -20,24 +20,41 @@ extension Accounts {
         _ stanza: Stanza, _ domain: JID, isStranger: Bool, on connection: ConnectionID, _ turn: Turn
     ) {
         let awaited = AwaitedKeys(request: stanza, domain: domain, connection: connection, isStranger: isStranger)
-        guard turn.policy.client.allowsRegistration, let password = stanza.chosenPassword,
+        guard turn.policy.client.allowsRegistration, case .success(let password) = stanza.chosenPassword,
             registrations.take(limit: turn.policy.client.registrationsPerMinute, now: turn.now)
         else { return handle(awaited, turn) }
+        awaitedKeys[deriveKeys(of: password, turn)] = awaited
+    }
+
+    /// Has the keys of a password derived, under fresh salts.
+    private mutating func deriveKeys(of password: [UInt8], _ turn: Turn) -> WorkID {
         keysRequests += 1
         let id = WorkID(keysRequests)
-        awaitedKeys[id] = awaited
-        turn.perform(
-            .work(
-                id,
-                .deriveKeys(
-                    ChosenPassword(
-                        password: password, sha1Salt: turn.random.bytes(16), sha256Salt: turn.random.bytes(16)))))
+        let salted = ChosenPassword(
+            password: password, sha1Salt: turn.random.bytes(16), sha256Salt: turn.random.bytes(16))
+        turn.perform(.work(id, .deriveKeys(salted)))
+        return id
+    }
+
+    /// The keys of an account are of a form in which clients that use SCRAM do not prepare its password. Whoever has shown it with
+    /// PLAIN gets such ones, for the next time.
+    mutating func renewKeys(_ account: AccountName, _ password: [UInt8], generation: UInt64, _ turn: Turn) {
+        renewals[deriveKeys(of: password, turn)] = KeyRenewal(account: account, generation: generation)
+    }
+
+    /// It is the same password: sessions stay, and exchanges under way are not disturbed.
+    private func renew(_ renewal: KeyRenewal, _ keys: PasswordKeys?, _ turn: Turn) {
+        let row = AccountTable.row(renewal.account.number, in: turn.store)
+        guard let keys, row?.generation == renewal.generation else { return }
+        AccountTable.put(renewal.account.number, AccountRow(keys, generation: renewal.generation), in: turn.store)
+        turn.note(.accountChanged(renewal.account.jid, what: "keys renewed"))
     }
 
     /// The keys of a password are there, or cannot be had now. ``requestHandled(_:)`` follows.
     public mutating func workDone(_ id: WorkID, _ result: WorkResult, _ turn: Turn) {
-        guard let awaited = awaitedKeys.removeValue(forKey: id) else { return }
         let keys: PasswordKeys? = if case .keys(let keys) = result { keys } else { nil }
+        if let renewal = renewals.removeValue(forKey: id) { return renew(renewal, keys, turn) }
+        guard let awaited = awaitedKeys.removeValue(forKey: id) else { return }
         if keys == nil { registrations.giveBack() }
         derivedKeys = keys
         handle(awaited, turn)
@@ -79,9 +96,10 @@ extension Accounts {
                     ]))
         }
         // XEP-0077 §3.1
-        guard let name = query.first("username", Namespaces.register)?.text, !name.isEmpty, stanza.chosenPassword != nil else {
-            return stanza.errorReply(StanzaError(.notAcceptable))
-        }
+        guard let name = query.first("username", Namespaces.register)?.text, !name.isEmpty,
+            let password = stanza.chosenPassword
+        else { return stanza.errorReply(StanzaError(.notAcceptable)) }
+        if case .failure(let error) = password { return stanza.errorReply(Self.objection(error)) }
         guard let jid = try? JID(localpart: name, domainpart: domain.domainpart) else {
             return stanza.errorReply(StanzaError(.jidMalformed))
         }
@@ -112,9 +130,10 @@ extension Accounts {
             remove(account, turn)
             return .result()
         }
-        guard let name = query.first("username", Namespaces.register)?.text, request.stanza.chosenPassword != nil else {
+        guard let name = query.first("username", Namespaces.register)?.text, let password = request.stanza.chosenPassword else {
             return .error(StanzaError(.badRequest))
         }
+        if case .failure(let error) = password { return .error(Self.objection(error)) }
         guard let jid = try? JID(localpart: name, domainpart: account.jid.domainpart), jid == account.jid else {
             return .error(StanzaError(.notAllowed))
         }
@@ -123,6 +142,10 @@ extension Accounts {
         if case .login(let own, _) = request.envelope.origin { connection = own }
         changePassword(account, keys, by: connection, turn)
         return .result()
+    }
+
+    private static func objection(_ error: JIDError) -> StanzaError {
+        StanzaError(.notAcceptable, text: "This password cannot be used: \(SASLprep.words(error))")
     }
 
     /// The account of a session that asks its own server.
@@ -145,14 +168,20 @@ struct AwaitedKeys {
     var isStranger: Bool
 }
 
+/// Keys of an account that are derived anew from a password that it has already. Lives in ``Accounts`` until they are there.
+struct KeyRenewal {
+    var account: AccountName
+    /// The keys that these replace.
+    var generation: UInt64
+}
+
 extension Stanza {
-    /// The UTF-8 of the password that somebody wants to have from now on, prepared with the OpaqueString profile (RFC 8265
-    /// §4); nil if there is none, or none that can be used.
-    fileprivate var chosenPassword: [UInt8]? {
+    /// The UTF-8 of the password that somebody wants to have from now on, prepared with SASLprep (RFC 4013), or why it cannot be
+    /// used; nil if there is none.
+    fileprivate var chosenPassword: Result<[UInt8], JIDError>? {
         guard iqType == .set, let query = payload("query", Namespaces.register),
-            let password = query.first("password", Namespaces.register)?.text, !password.isEmpty,
-            let prepared = try? OpaqueString.prepare(password)
+            let password = query.first("password", Namespaces.register)?.text, !password.isEmpty
         else { return nil }
-        return Array(prepared.utf8)
+        return Result { () throws(JIDError) in Array(try SASLprep.prepare(password).utf8) }
     }
 }

@@ -14,6 +14,8 @@ public struct Accounts {
     var registrations = RegistrationRate()
     /// Passwords whose keys are being derived. Look-up only.
     var awaitedKeys: [WorkID: AwaitedKeys] = [:]
+    /// Keys that are derived anew. Look-up only.
+    var renewals: [WorkID: KeyRenewal] = [:]
     /// How many were asked for since the start.
     var keysRequests: UInt64 = 0
     /// The keys that came for the request in hand.
@@ -38,7 +40,9 @@ public struct Accounts {
     }
 
     /// A client proved itself.
-    mutating func noteSuccess(_ account: JID) { loginFailures.succeeded(account: account) }
+    mutating func noteSuccess(_ client: AuthenticatedClient) {
+        loginFailures.succeeded(account: client.account, address: client.address)
+    }
 
     /// Makes an account that does not exist.
     mutating func add(_ jid: JID, _ keys: PasswordKeys, _ turn: Turn) {

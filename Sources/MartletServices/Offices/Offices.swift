@@ -14,9 +14,9 @@ import XMPPXML
 /// federation knows; so a session that is to be told becomes a question.
 public struct Offices {
     /// In force, in the order of the configuration.
-    private var offices: [SharedRosterItem] = []
-    /// Links that are cut, and since when. Look-up only.
-    private var cuts: [DomainPair: WallTime] = [:]
+    private(set) var offices: [SharedRosterItem] = []
+    /// The lines of which anything is known since the start. Look-up only.
+    private var lines: [DomainPair: LineState] = [:]
     /// What was put right after a store went back in time, in words, and when. Look-up only.
     private var healings: [DomainPair: (words: String, at: WallTime)] = [:]
     /// Sessions that can be shown offices, by their slot.
@@ -27,6 +27,8 @@ public struct Offices {
     private var queue: Deque<SessionID> = []
     /// The timer that takes from the queue is set.
     private var hasTimer = false
+    /// When sessions were answered, by their slot.
+    var answers: [Answers?] = []
 
     /// A session that is available and has the roster.
     private struct Listener {
@@ -44,9 +46,10 @@ public struct Offices {
     /// What a session was last told of an office.
     private struct Shown {
         let jid: JID
+        let line: LineState
         /// The words; nil while the office is available and there is nothing to say.
-        var status: String?
-        var at: Instant
+        let status: String?
+        let at: Instant
     }
 
     /// No offices; ``policyChanged(_:)`` follows.
@@ -94,8 +97,9 @@ public struct Offices {
     // When
 
     /// The line to a peer is cut, or is there again.
-    public mutating func lineCut(_ pair: DomainPair, since: WallTime?, _ turn: Turn) {
-        cuts[pair] = since
+    public mutating func lineChanged(_ pair: DomainPair, _ state: LineState, _ turn: Turn) {
+        guard lines[pair] != state else { return }
+        lines[pair] = state
         want(at: pair.local, of: nil, turn)
     }
 
@@ -141,6 +145,9 @@ public struct Offices {
         setTimer(turn)
     }
 
+    /// What is known of the line to an office: unknown is not available.
+    func line(_ pair: DomainPair) -> LineState { lines[pair] ?? .unreached }
+
     private mutating func setTimer(_ turn: Turn) {
         guard !hasTimer else { return }
         hasTimer = true
@@ -184,13 +191,15 @@ public struct Offices {
         if !pairs.isEmpty { turn.ask(.waitingMessages(listener.id, of: listener.account.jid, on: pairs)) }
     }
 
-    /// Whether a session may be told of an office now. Of one whose line is there as before there is nothing to say; and if the
-    /// last time was a moment ago, a timer asks again.
+    /// Whether a session may be told of an office now. Of one whose line is there as before there is nothing to say; and if only
+    /// the number of waiting messages can have changed, and the last time was a moment ago, a timer asks again.
     private mutating func mayTell(_ slot: Int, of pair: DomainPair, _ turn: Turn) -> Bool {
         guard let listener = audience[slot], let shown = listener.shown.first(where: { $0.jid == pair.peer }) else {
             return true
         }
-        if cuts[pair] == nil, shown.status == healing(pair, turn) { return false }
+        let line = line(pair)
+        guard shown.line == line else { return true }
+        if line == .up { return shown.status != healing(pair, turn) }
         let next = shown.at + OfficeLimits.pause
         guard next > turn.now else { return true }
         if !listener.hasTimer { turn.schedule(.offices(.dueAgain(listener.id)), at: next) }
@@ -203,21 +212,28 @@ public struct Offices {
         guard listens(id) else { return }
         let slot = Int(id.slot)
         for (pair, count) in waiting {
-            let cut = cuts[pair].map {
-                CutWords.status(since: $0, now: turn.wall, utcOffset: turn.policy.utcOffset, waiting: count)
-            }
+            let line = line(pair)
+            let cut = CutWords.status(line, now: turn.wall, utcOffset: turn.policy.utcOffset, waiting: count)
             let status = cut ?? healing(pair, turn)
             let index = audience[slot]?.shown.firstIndex { $0.jid == pair.peer }
             if let index, audience[slot]?.shown[index].status == status { continue }
-            let shown = Shown(jid: pair.peer, status: status, at: turn.now)
+            let shown = Shown(jid: pair.peer, line: line, status: status, at: turn.now)
             if let index { audience[slot]?.shown[index] = shown } else { audience[slot]?.shown.append(shown) }
             guard let jid = audience[slot]?.jid else { continue }
             turn.route(Self.presence(of: pair.peer, status, isCut: cut != nil, to: jid), from: .service)
         }
     }
 
+    /// Who it is that can be seen and written to. With a resource, since some clients do not show the presence of a bare address.
+    static func contact(of office: JID) -> JID {
+        JID(preparedLocalpart: nil, preparedDomainpart: office.domainpart, preparedResourcepart: resource)
+    }
+
+    /// The resource of the contact.
+    static let resource = "office"
+
     private static func presence(of office: JID, _ status: String?, isCut: Bool, to jid: JID) -> Stanza {
-        var presence = Stanza(.presence, from: office, to: jid)
+        var presence = Stanza(.presence, from: contact(of: office), to: jid)
         guard let status else { return presence }
         if isCut { presence.append(Element("show", Namespaces.client, text: "away")) }
         presence.append(Element("status", Namespaces.client, text: status))

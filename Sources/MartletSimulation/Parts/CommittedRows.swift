@@ -1,3 +1,4 @@
+import MartletPrimitives
 import MartletStore
 
 /// The committed rows of the tables that checkers read, in the form of a transaction so that the tables' own codecs read
@@ -39,5 +40,5 @@ private final class CommittedReader: KeyValueTransaction {
     func readLastKey(_ table: Table, _ body: (_ key: Span<UInt8>) -> Void) -> Bool { refuse() }
     func readEach(_ table: Table, prefix: Span<UInt8>, _ body: (Span<UInt8>, Span<UInt8>) -> Bool) { refuse() }
 
-    private func refuse() -> Never { preconditionFailure("checkers only look up committed rows by their keys") }
+    private func refuse() -> Never { ourFault("checkers only look up committed rows by their keys") }
 }

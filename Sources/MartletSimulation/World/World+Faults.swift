@@ -17,7 +17,7 @@ extension World {
             guard sites[site].driver != nil else { return }
             count(.restart)
             stop(site)
-            schedule.add(.start(site: site), after: fault.duration)
+            schedule.add(.start(site: site), after: Self.stopPatience + fault.duration)
         case .restore(let site, _): takeBackup(site, index)
         case .forget(let site):
             count(.forgot)
@@ -31,7 +31,7 @@ extension World {
         case .reserve(let site):
             count(.reserve)
             sites[site].reserve += 1
-            post(.diskSampled(freeBytes: 0), to: site)
+            post(.diskSampled(freeBytes: Self.scarceBytes), to: site)
         case .clockJump(let site, let milliseconds):
             count(.clockJump)
             sites[site].clockError += milliseconds
@@ -44,6 +44,9 @@ extension World {
         case .clientDrop(let client): dropClient(client, away: fault.duration)
         }
     }
+
+    /// Less than the reserve and more than the floor.
+    static let scarceBytes: Int64 = 256 << 20
 
     mutating func end(_ index: Int) {
         switch plan.faults[index].kind {

@@ -41,7 +41,7 @@ extension World {
                 .arrive(site: site, incarnation: incarnation, event: .dialFailed(request.id, failure)), after: after)
         }
         if isBlocked(route, way: 0) || isBlocked(route, way: 1) {
-            return fail(.unreachable("no answer in time"), after: 10_000)
+            return fail(.unreachable("no answer in time"), after: request.patience ?? 10_000)
         }
         if isRefusing(route) || !isUp(other) { return fail(.unreachable("connection refused"), after: delay(site, other)) }
         if other < sites.count, sites[other].isBehindNAT {

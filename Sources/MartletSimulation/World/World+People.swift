@@ -73,7 +73,8 @@ extension World {
             schedule.add(.clientReceives(client: client, connection: connection, bytes: bytes), after: Self.officeDelay)
         case .credentials(let credentials):
             let proof = AuthenticatedClient(
-                account: clients[client].account, generation: credentials.generation, isSecure: true)
+                account: clients[client].account, generation: credentials.generation, isSecure: true,
+                address: RemoteAddress("192.0.2.\(client)"))
             clientPosts(client, .authenticated(proof))
         case .admit:
             for bytes in clients[client].streamOpened(connection) { clientSends(client, bytes) }

@@ -35,7 +35,7 @@ extension World {
         if isTracing { note(site, "started") }
         perform(effects, of: site)
         planWake(site)
-        if sites[site].reserve > 0 { post(.diskSampled(freeBytes: 0), to: site) }
+        if sites[site].reserve > 0 { post(.diskSampled(freeBytes: Self.scarceBytes), to: site) }
         guard !hasAccounts else { return }
         for client in clients where client.site == site {
             post(.command(CommandID(0), .accounts(.add(client.account, Self.keys))), to: site)
@@ -66,9 +66,11 @@ extension World {
         sites[site].busyUntil = 0
         sites[site].inbox.append(.shutdownRequested)
         runBatch(site)
-        if let effects = try? sites[site].driver?.close() {
-            perform(effects, of: site)
-        }
+    }
+
+    /// It has said good-bye to everybody.
+    private mutating func stopped(_ site: Int) {
+        if let effects = try? sites[site].driver?.close() { perform(effects, of: site) }
         if sites[site].driver != nil { died(site) }
     }
 
@@ -129,6 +131,7 @@ extension World {
     }
 
     mutating func perform(_ effects: [Effect], of site: Int) {
+        var isShutDown = false
         for effect in effects {
             switch effect {
             case .stream(let connection, let command): perform(command, on: connection, of: site)
@@ -141,10 +144,11 @@ extension World {
                         kept: sites[site].policy.federation.keep.time, reason: reason)
                 }
             case .work(let id, let work): begin(id, work, of: site)
-            case .cancelDial, .answer, .shutdownComplete:
-                break
+            case .shutdownComplete: isShutDown = true
+            case .cancelDial, .answer: break
             }
         }
+        if isShutDown { stopped(site) }
     }
 
     private mutating func begin(_ id: WorkID, _ work: Work, of site: Int) {

@@ -89,6 +89,8 @@ public struct World {
     static let batchDelay: Int64 = 1
     /// A process that shall die in its next commit and has none dies after this long, milliseconds.
     static let crashPatience: Int64 = 2000
+    /// A machine that stops in good order is down after this long, milliseconds: its clients have two seconds for a last word.
+    static let stopPatience: Int64 = 5000
     /// After this long without trouble everything must have been delivered: the longest pause of a link, a resumption's
     /// end and every queue fit in.
     static let patience: Int64 = 900_000

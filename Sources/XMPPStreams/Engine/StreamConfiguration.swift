@@ -22,7 +22,7 @@ public struct StreamConfiguration: Sendable {
     // Clients
 
     /// SASL mechanisms, best first.
-    public var mechanisms: [SASLMechanism] = [.scramSHA256, .scramSHA1, .plain]
+    public var mechanisms = OfferedMechanism.all
     /// PLAIN may be used without TLS. Only for closed networks and tests.
     public var allowsPlainWithoutTLS = false
     /// XEP-0077 before authentication.

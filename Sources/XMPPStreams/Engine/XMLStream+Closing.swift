@@ -28,7 +28,9 @@ extension XMLStream {
         switch phase {
         case .closed: return
         case .closing, .connecting, .handshaking: break
-        case .awaitingHeader, .open, .peerEnded: writeEnd(error)
+        case .awaitingHeader, .open, .peerEnded:
+            if isAuthenticated, !isClientStream { act(.peer(.errorSent(error.condition.rawValue))) }
+            writeEnd(error)
         }
         end(.failed(.unreachable(words ?? error.text ?? error.condition.rawValue)))
     }

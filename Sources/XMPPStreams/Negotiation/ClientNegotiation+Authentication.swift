@@ -1,3 +1,4 @@
+import MartletPrimitives
 import MartletCrypto
 import XMPPAddress
 import XMPPStanzas
@@ -5,17 +6,15 @@ import XMPPXML
 
 /// SASL on a client's stream (RFC 6120 §6). The steps and bytes are the same whether the account exists or not.
 extension ClientNegotiation {
-    /// What may be used on this stream now, best first.
+    /// What may be used on this stream now, in the configured order.
     func mechanisms(_ stream: XMLStream) -> [String] {
-        let isBindable = !ChannelBindings(stream.tls).isEmpty
-        var plus: [String] = []
-        var plain: [String] = []
-        for mechanism in stream.configuration.mechanisms where isAllowed(mechanism, stream) {
-            if isBindable, let name = mechanism.plusName { plus.append(name) }
-            plain.append(mechanism.rawValue)
-        }
-        // RFC 5802 §6: binding is better than a better digest.
-        return plus + plain
+        let isBindable = !bindings(stream).isEmpty
+        return stream.configuration.mechanisms.filter { $0.isPlus ? isBindable : isAllowed($0.mechanism, stream) }.map(\.name)
+    }
+
+    /// What an exchange may be bound to; nothing where no -PLUS variant is offered, so that nobody is blamed for not using one.
+    func bindings(_ stream: XMLStream) -> ChannelBindings {
+        ChannelBindings(stream.configuration.mechanisms.contains(where: \.isPlus) ? stream.tls : nil)
     }
 
     /// RFC 6120 §13.8.3: PLAIN shows the password to everybody on the way unless TLS hides it.
@@ -35,11 +34,11 @@ extension ClientNegotiation {
         switch (element, exchange) {
         case (.auth(let name, let response), .none):
             try begin(name, response, &stream)
-        case (.response(let data), .awaitingInitialResponse(let mechanism, let isPlus)):
-            try firstMessage(data, mechanism, isPlus: isPlus, &stream)
+        case (.response(let data), .awaitingInitialResponse(let offered)):
+            try firstMessage(data, offered, &stream)
         case (.response(let data), .challenged(let scram)):
             let additionalData = try scram.finish(clientFinal: data)
-            guard let credentials = scram.credentials else { preconditionFailure("an exchange ended without keys") }
+            guard let credentials = scram.credentials else { ourFault("an exchange ended without keys") }
             succeed(credentials, additionalData, &stream)
         case (.abort, _):
             throw .aborted
@@ -53,31 +52,26 @@ extension ClientNegotiation {
     ) throws(SASLFailure) {
         // RFC 6120 §6.5.4.
         if needsTLS(stream) { throw .encryptionRequired }
-        let isPlus = name.hasSuffix("-PLUS")
-        guard let mechanism = SASLMechanism(rawValue: isPlus ? String(name.dropLast(5)) : name),
-            stream.configuration.mechanisms.contains(mechanism)
-        else { throw .invalidMechanism }
-        guard isAllowed(mechanism, stream) else { throw .encryptionRequired }
-        if isPlus, mechanism == .plain || ChannelBindings(stream.tls).isEmpty { throw .invalidMechanism }
+        guard let offered = stream.configuration.mechanisms.first(where: { $0.name == name }) else { throw .invalidMechanism }
+        guard isAllowed(offered.mechanism, stream) else { throw .encryptionRequired }
+        if offered.isPlus, bindings(stream).isEmpty { throw .invalidMechanism }
         guard let response else {
-            exchange = .awaitingInitialResponse(mechanism, isPlus: isPlus)
+            exchange = .awaitingInitialResponse(offered)
             return stream.write(SASLElement.challenge([]))
         }
-        try firstMessage(response, mechanism, isPlus: isPlus, &stream)
+        try firstMessage(response, offered, &stream)
     }
 
     private mutating func firstMessage(
-        _ data: [UInt8], _ mechanism: SASLMechanism, isPlus: Bool, _ stream: inout XMLStream
+        _ data: [UInt8], _ offered: OfferedMechanism, _ stream: inout XMLStream
     ) throws(SASLFailure) {
-        guard let domain else { preconditionFailure("SASL came before the stream header") }
+        guard let domain else { ourFault("SASL came before the stream header") }
         let pending: PendingExchange
-        switch mechanism {
+        switch offered.mechanism {
         case .plain:
             pending = .plain(try PlainExchange(message: data, domain: domain))
         case .scramSHA1, .scramSHA256:
-            let bindings = ChannelBindings(stream.tls)
-            pending = .scram(
-                try SCRAMServerExchange(clientFirst: data, mechanism, isPlus: isPlus, bindings, domain: domain))
+            pending = .scram(try SCRAMServerExchange(clientFirst: data, offered, bindings(stream), domain: domain))
         }
         exchange = .awaitingCredentials(pending)
         stream.pause()
@@ -85,7 +79,7 @@ extension ClientNegotiation {
         stream.act(
             .client(
                 .credentialsWanted(
-                    localpart: pending.localpart, domain: domain, mechanism: mechanism, address: address)))
+                    localpart: pending.localpart, domain: domain, mechanism: offered.mechanism, address: address)))
     }
 
     // MARK: Answers
@@ -98,13 +92,7 @@ extension ClientNegotiation {
             exchange = .challenged(scram)
             stream.write(SASLElement.challenge(challenge))
         case (.credentials(let credentials), .awaitingCredentials(.plain(let plain))):
-            derivations &+= 1
-            let id = KeyDerivation.ID(number: derivations)
-            exchange = .derivingKeys(plain, credentials, id)
-            stream.derive(
-                KeyDerivation(
-                    id: id, password: plain.password, salt: credentials.salt, iterations: credentials.iterations,
-                    digest: SASLMechanism.plain.digest))
+            deriveKeys(plain, credentials, &stream)
         case (.refuseCredentials, .awaitingCredentials):
             stream.resume()
             fail(.temporaryAuthFailure, &stream)
@@ -128,25 +116,40 @@ extension ClientNegotiation {
         }
     }
 
+    /// The stream stays paused until the keys are there.
+    private mutating func deriveKeys(
+        _ plain: PlainExchange, _ credentials: StoredCredentials, _ stream: inout XMLStream
+    ) {
+        derivations &+= 1
+        let id = KeyDerivation.ID(number: derivations)
+        exchange = .derivingKeys(plain, credentials, id)
+        stream.derive(
+            KeyDerivation(
+                id: id, password: plain.password, salt: credentials.salt, iterations: credentials.iterations,
+                digest: SASLMechanism.plain.digest))
+    }
+
     mutating func keysDerived(_ keys: SCRAMKeys?, for id: KeyDerivation.ID, _ stream: inout XMLStream) {
-        guard case .derivingKeys(_, let credentials, id) = exchange else { return }
+        guard case .derivingKeys(var plain, let credentials, id) = exchange else { return }
         guard let keys else {
             stream.resume()
             return fail(.temporaryAuthFailure, &stream)
         }
-        guard PlainExchange.verify(keys, credentials) else {
-            stream.resume()
-            return fail(.notAuthorized, &stream)
+        if PlainExchange.verify(keys, credentials) {
+            return succeed(credentials, nil, newPassword: plain.newPassword, &stream)
         }
-        succeed(credentials, nil, &stream)
+        if plain.triesOldForm() { return deriveKeys(plain, credentials, &stream) }
+        stream.resume()
+        fail(.notAuthorized, &stream)
     }
 
     /// The only place where a client is believed.
     private mutating func succeed(
-        _ credentials: StoredCredentials, _ additionalData: [UInt8]?, _ stream: inout XMLStream
+        _ credentials: StoredCredentials, _ additionalData: [UInt8]?, newPassword: [UInt8]? = nil, _ stream: inout XMLStream
     ) {
         let client = AuthenticatedClient(
-            account: credentials.account.bare, generation: credentials.generation, isSecure: stream.tls != nil)
+            account: credentials.account.bare, generation: credentials.generation, isSecure: stream.tls != nil,
+            address: stream.address, newPassword: newPassword)
         exchange = .awaitingAdmission(client, additionalData: additionalData)
         stream.pause()
         stream.act(.client(.authenticated(client)))

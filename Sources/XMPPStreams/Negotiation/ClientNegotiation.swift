@@ -10,7 +10,7 @@ struct ClientNegotiation: Negotiation {
         /// None is under way.
         case none
         /// `<auth/>` came without an initial response; an empty challenge asked for it (RFC 4422 §3).
-        case awaitingInitialResponse(SASLMechanism, isPlus: Bool)
+        case awaitingInitialResponse(OfferedMechanism)
         case awaitingCredentials(PendingExchange)
         case challenged(SCRAMServerExchange)
         case derivingKeys(PlainExchange, StoredCredentials, KeyDerivation.ID)
@@ -32,6 +32,8 @@ struct ClientNegotiation: Negotiation {
 
     /// The domain that the client asked for.
     var domain: JID?
+    /// The language that the client named for its stream.
+    var language: String?
     /// Whose stream it is, once proven.
     var account: JID?
     var exchange = Exchange.none
@@ -52,6 +54,7 @@ struct ClientNegotiation: Negotiation {
             return stream.fail(StreamError(.notAuthorized), "the client changed the domain after authentication")
         }
         self.domain = domain
+        language = header.language
         if account != nil { stream.authenticated() }
         stream.write(account == nil ? features(stream).serialized : Self.featuresOfAccounts)
     }
@@ -76,7 +79,7 @@ struct ClientNegotiation: Negotiation {
             if configuration.tls == .required { return features }
         }
         features.offerMechanisms(mechanisms(stream))
-        features.offerChannelBindings(ChannelBindings(stream.tls).names)
+        features.offerChannelBindings(bindings(stream).names)
         if configuration.allowsRegistration { features.offer("register", Namespaces.registerFeature) }
         return features
     }
@@ -96,6 +99,9 @@ struct ClientNegotiation: Negotiation {
             saslReceived(tape, &stream)
         case Namespaces.streamManagement where account != nil:
             stream.act(.client(.nonza(tape.element())))
+        case Namespaces.streamManagement where ["enable", "resume"].contains(tape.name()):
+            // XEP-0198 §3, §5: refused, and the client may go on to log in.
+            stream.write(StreamManagement.failed(.unexpectedRequest))
         default:
             // RFC 6120 §4.9.3.24, and §4.9.3.12 for who says too much too early.
             stream.fail(StreamError(account == nil ? .notAuthorized : .unsupportedStanzaType))
@@ -103,7 +109,7 @@ struct ClientNegotiation: Negotiation {
     }
 
     private mutating func stanzaReceived(_ tape: ElementTape, _ stream: inout XMLStream) {
-        let stanza: Stanza
+        var stanza: Stanza
         do {
             stanza = try Stanza(parsing: tape, contentNamespace: stream.contentNamespace)
         } catch {
@@ -112,6 +118,9 @@ struct ClientNegotiation: Negotiation {
         guard let account else { return registrationReceived(stanza, &stream) }
         // RFC 6120 §8.1.2.1: a client speaks for itself; which of its resources it is, the site knows.
         if let from = stanza.from, !from.hasSameBare(as: account) { return stream.fail(StreamError(.invalidFrom)) }
+        // RFC 6120 §8.1.5: whoever reads it does not know our stream's header. It is for the client's own server to add; what other
+        // servers forward, theirs have seen to: their headers name the language of a server, not of its people.
+        if let language, stanza.lang == nil, !stanza.content.isEmpty { stanza.lang = language }
         guard choosesPassword(stanza, account, stream) else { return stream.act(.client(.stanza(stanza))) }
         awaitRegistration(stanza, domain: account.domain, &stream)
     }

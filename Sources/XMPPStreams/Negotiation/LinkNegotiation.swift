@@ -34,7 +34,7 @@ struct LinkNegotiation: Negotiation {
     }
 
     var serverName: String? { pair.peer.serverName }
-    var reportsClosing: Bool { if case .ready = state { true } else { false } }
+    var reportsClosing: Bool { isReady }
 
     // MARK: Stream and TLS
 
@@ -73,12 +73,15 @@ struct LinkNegotiation: Negotiation {
         case Namespaces.dialback:
             dialbackReceived(tape, &stream)
         case Namespaces.streamManagement, Namespaces.relay:
-            if case .ready = state { stream.act(.peer(.nonza(tape.element()))) }
+            if isReady { stream.act(.peer(.nonza(tape.element()))) }
         case stream.contentNamespace where carriesBack:
             stream.peerStanzaReceived(tape, proven: [pair])
+        case stream.contentNamespace where isReady:
+            stream.strayStanzaReceived(tape, pair)
         default:
-            // XEP-0220 §2.3: stanzas of the peer come on a stream that it opens.
-            stream.fail(StreamError(.unsupportedStanzaType), "the peer sends stanzas on our stream")
+            // Nothing but answers is expected there, and what else the peer says is not worth the stream that carries our stanzas.
+            guard !isReady || carriesBack else { return }
+            stream.fail(StreamError(.unsupportedStanzaType), "the peer sends what does not belong on our stream")
         }
     }
 
@@ -119,10 +122,10 @@ struct LinkNegotiation: Negotiation {
         stream.write(bidirection.request)
     }
 
+    private var isReady: Bool { if case .ready = state { true } else { false } }
+
     /// Whether stanzas of the peer may come on this stream.
-    private var carriesBack: Bool {
-        if case .ready = state { bidirection != .none } else { false }
-    }
+    private var carriesBack: Bool { isReady && bidirection != .none }
 
     private mutating func proceedReceived(_ tape: ElementTape, _ stream: inout XMLStream) {
         guard case .awaitingProceed = state else { return stream.fail(StreamError(.unsupportedStanzaType)) }

@@ -28,6 +28,18 @@ extension StreamHeader {
     /// Whether server dialback is declared the old way (XEP-0220 §2.4.1).
     var declaresDialback: Bool { context.prefixes.contains { $0.namespace == Namespaces.dialback } }
 
+    /// The language of what is said on the stream without another (RFC 6120 §4.7.4); nil if none is named, or nothing that could be
+    /// one: letters, digits and hyphens (RFC 5646 §2.1).
+    var language: String? {
+        guard let lang, (1...Self.languageBytes).contains(lang.utf8.count),
+            lang.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x7A).contains($0 | 0x20) || $0 == 0x2D })
+        else { return nil }
+        return lang
+    }
+
+    /// The longest name of a language that goes with every stanza, bytes. RFC 5646 §4.4.1: 35 are enough for any in practice.
+    private static let languageBytes = 35
+
     /// A domain in an attribute of the header; nil if it is absent or no domain.
     static func domain(_ text: String?) -> JID? {
         guard let text, let jid = try? JID(text), jid.isDomain else { return nil }

@@ -22,6 +22,17 @@ extension XMLStream {
         act(.peer(.stanza(stanza)))
     }
 
+    /// Takes a stanza that the peer sends on the stream that we opened for ours, where it has no place (XEP-0220 §2.3). Some servers
+    /// answer there all the same: the site hears what is between the two domains of the stream, and decides. The rest is nothing.
+    mutating func strayStanzaReceived(_ tape: ElementTape, _ pair: DomainPair) {
+        do {
+            let stanza = try Stanza(parsing: tape, contentNamespace: contentNamespace)
+            if objection(to: stanza, [pair]) == nil { act(.peer(.stanza(stanza))) }
+        } catch {
+            if case .unacceptableXML(let failure) = error { fail(failure) }
+        }
+    }
+
     /// RFC 6120 §8.1.1.2, §8.1.2.2: between servers both addresses are there, and their domains were proven.
     private func objection(to stanza: Stanza, _ proven: [DomainPair]) -> StreamError? {
         guard let from = stanza.from, let to = stanza.to else { return StreamError(.improperAddressing) }

@@ -16,8 +16,10 @@ public struct PeerResolution: Sendable {
         case connect([Endpoint])
         /// Over: it is proven that neither the domain nor any service of it exists.
         case noSuchDomain
-        /// Over: it is proven that the domain has no server: it says so (a target of `.`), or it has no address.
+        /// Over: the domain itself says that it has no server (a target of `.`).
         case notOffered
+        /// Over: the resolver knows the domain, and neither a service nor an address of it.
+        case noAddress
         /// Over, without knowing: try again later. The words are for the log.
         case failed(String)
     }
@@ -188,7 +190,7 @@ public struct PeerResolution: Sendable {
         if let words = round.failures.first { return end(.failed(words)) }
         // The domain announces servers and forgot their addresses: a mistake that can be repaired at any time.
         if !round.isFallback { return end(.failed("no server of \(domain) has an address")) }
-        return end(round.nameExists ? .notOffered : .noSuchDomain)
+        return end(round.nameExists ? .noAddress : .noSuchDomain)
     }
 
     /// The addresses of a target, families in turn, IPv6 first (RFC 8305 §4), so that a broken family costs one try.

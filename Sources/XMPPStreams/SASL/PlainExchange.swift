@@ -5,8 +5,12 @@ import XMPPAddress
 struct PlainExchange: Sendable {
     /// Who wants in, prepared.
     let localpart: String
-    /// The password, prepared (RFC 8265 §4), in UTF-8.
-    let password: [UInt8]
+    /// The password as it is compared now, in UTF-8: prepared as SCRAM wants it (RFC 4616 §2, RFC 4013).
+    private(set) var password: [UInt8]
+    /// The same prepared with OpaqueString (RFC 8265 §4), where that is another text: keys of earlier versions are of this form.
+    private var oldForm: [UInt8]?
+    /// What the account's keys are to be made of, where those that fit are of the old form.
+    private(set) var newPassword: [UInt8]?
 
     /// Reads the message: `[authzid] NUL authcid NUL passwd` (RFC 4616 §2).
     init(message: [UInt8], domain: JID) throws(SASLFailure) {
@@ -17,10 +21,22 @@ struct PlainExchange: Sendable {
             let localpart = try? Localpart.prepare(authcid)
         else { throw .malformedRequest }
         if !authzid.isEmpty { try SASLFailure.check(authzid: authzid, localpart: localpart, domain: domain) }
+        let prepared = (try? SASLprep.prepare(password)).map { Array($0.utf8) }
+        let old = (try? OpaqueString.prepare(password)).map { Array($0.utf8) }
         // No account can have a password that cannot be prepared.
-        guard let prepared = try? OpaqueString.prepare(password) else { throw .notAuthorized }
+        guard let first = prepared ?? old else { throw .notAuthorized }
         self.localpart = localpart
-        self.password = Array(prepared.utf8)
+        self.password = first
+        oldForm = old == first ? nil : old
+    }
+
+    /// The keys of the password did not fit; false where it has no other form.
+    mutating func triesOldForm() -> Bool {
+        guard let old = oldForm else { return false }
+        newPassword = password
+        password = old
+        oldForm = nil
+        return true
     }
 
     /// Whether `keys`, derived from the password with the stored salt and iterations, are the stored ones.

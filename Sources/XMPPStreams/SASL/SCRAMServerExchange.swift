@@ -1,3 +1,4 @@
+import MartletPrimitives
 import MartletCrypto
 import XMPPAddress
 
@@ -22,14 +23,14 @@ struct SCRAMServerExchange: Sendable {
 
     /// Reads client-first (RFC 5802 §7).
     init(
-        clientFirst message: [UInt8], _ mechanism: SASLMechanism, isPlus: Bool, _ bindings: ChannelBindings, domain: JID
+        clientFirst message: [UInt8], _ offered: OfferedMechanism, _ bindings: ChannelBindings, domain: JID
     ) throws(SASLFailure) {
         // gs2-header: gs2-cbind-flag "," [authzid] ","
         guard let flagEnd = message.firstIndex(of: comma),
             let headerEnd = message[(flagEnd + 1)...].firstIndex(of: comma)
         else { throw .malformedRequest }
         var input = Array(message[...headerEnd])
-        input += try Self.bindingData(message[..<flagEnd], isPlus: isPlus, bindings)
+        input += try Self.bindingData(message[..<flagEnd], isPlus: offered.isPlus, bindings)
 
         let bare = message[(headerEnd + 1)...]
         let attributes = bare.split(separator: comma, omittingEmptySubsequences: false)
@@ -44,7 +45,7 @@ struct SCRAMServerExchange: Sendable {
             guard let name = authzid.value("a"), let text = Self.saslName(name) else { throw .malformedRequest }
             try SASLFailure.check(authzid: text, localpart: localpart, domain: domain)
         }
-        self.mechanism = mechanism
+        mechanism = offered.mechanism
         self.localpart = localpart
         bindingInput = input
         clientFirstBare = Array(bare)
@@ -84,7 +85,7 @@ struct SCRAMServerExchange: Sendable {
 
     /// Checks client-final and gives server-final.
     func finish(clientFinal message: [UInt8]) throws(SASLFailure) -> [UInt8] {
-        guard let credentials else { preconditionFailure("client-final was read before server-first was written") }
+        guard let credentials else { ourFault("client-final was read before server-first was written") }
         let attributes = message.split(separator: comma, omittingEmptySubsequences: false)
         guard attributes.count >= 3, let last = attributes.last, let encodedProof = last.value("p"),
             let encodedInput = attributes[0].value("c"), let nonce = attributes[1].value("r"),

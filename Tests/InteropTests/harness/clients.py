@@ -125,6 +125,11 @@ class Client:
         """Whether stanzas can be sent now."""
         return self._is_open
 
+    @property
+    def is_gone(self):
+        """Whether it has left for good."""
+        return self._closing
+
     async def login(self, presence=True, limit=LIMIT):
         """Connects, authenticates, binds, fetches the roster, becomes available."""
         self._make_stream()

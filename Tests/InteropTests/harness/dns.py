@@ -21,6 +21,7 @@ class View:
         self.directory = pathlib.Path(directory)
         self.hosts = self.directory / "hosts"
         self._domains = {}
+        self._better = []
         self._process = processes.Process(
             name, ["unbound", "-d", "-c", self.directory / "unbound.conf"], self.directory
         )
@@ -33,6 +34,10 @@ class View:
     def put(self, domain, address, port=None, tls_port=None):
         """`domain`'s server is at `address`: STARTTLS on `port`, direct TLS on `tls_port`; None for not offered."""
         self._domains[domain] = (address, port, tls_port)
+
+    def put_better(self, domain, address, port, rank):
+        """Beside what was put, `domain` has a server that is to be tried first; of several, in the order of `rank`."""
+        self._better.append((domain, address, port, rank))
 
     def start(self):
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -53,6 +58,12 @@ class View:
         """Takes up what was put meanwhile."""
         self.stop()
         self.start()
+
+    def deny(self):
+        """From now on no name exists, as for a resolver in front of a line that does not want to be used yet."""
+        domains, self._domains = self._domains, {}
+        self.restart()
+        self._domains = domains
 
     def freeze(self):
         """From now on queries are swallowed without any answer."""
@@ -79,6 +90,9 @@ class View:
                 records.append(f"_xmpp-server._tcp.{domain}. 60 IN SRV 10 5 {port} {_host(domain)}.")
             if tls_port:
                 records.append(f"_xmpps-server._tcp.{domain}. 60 IN SRV 5 5 {tls_port} {_host(domain)}.")
+        for domain, address, port, rank in self._better:
+            records.append(f"better{rank}.{domain}. 60 IN A {address}")
+            records.append(f"_xmpp-server._tcp.{domain}. 60 IN SRV {rank} 5 {port} better{rank}.{domain}.")
         data = "".join(f"  local-data: '{record}'\n" for record in records)
         return f"""\
 server:

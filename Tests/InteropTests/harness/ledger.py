@@ -99,6 +99,18 @@ class Ledger:
     def is_complete(self):
         return len(self._arrivals) == len(self._sent)
 
+    def arrivals(self, id):
+        """When it arrived, each time, in seconds since 1970."""
+        return [arrival.at for arrival in self._arrivals.get(id, ())]
+
+    def sent_at(self, id):
+        return self._sent[id].at
+
+    @property
+    def movements(self):
+        """How much has happened: arrivals, repeated ones too, and returns."""
+        return len(self._order) + len(self._bounced)
+
     def latency(self, id):
         """Seconds from sending to the first arrival."""
         return self._arrivals[id][0].at - self._sent[id].at

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 
 from . import ports, processes
@@ -51,11 +52,40 @@ class Martlet(Server):
                 "martlet", [binary(), "serve", "--config", self.configuration], self.directory
             )
         if first:
-            # On the stopped node: the store is made by the first command that needs it.
-            for user, password in self.passwords.items():
-                done = self.command("user", "add", self.jid(user), input=password + "\n")
-                if done.returncode != 0:
-                    raise RuntimeError(f"user add: {done.stdout}{done.stderr}")
+            self._add_people()
+
+    def _add_people(self):
+        """On the stopped node: the store is made by the first command that needs it."""
+        for user, password in self.passwords.items():
+            done = self.command("user", "add", self.jid(user), input=password + "\n")
+            if done.returncode != 0:
+                raise RuntimeError(f"user add: {done.stdout}{done.stderr}")
+
+    @property
+    def store(self):
+        return self.directory / "data"
+
+    def copy_store(self, to):
+        """A copy of the running node's store as it is on the disk at one moment, like a snapshot of the file system."""
+        self.process.freeze()
+        try:
+            shutil.copytree(self.store, to, ignore=lambda _, names: [name for name in names if not name.endswith(".mdb")])
+        finally:
+            self.process.thaw()
+
+    def restore_store(self, copy):
+        """Puts a copy in the place of the stopped node's store."""
+        self._remove_store()
+        shutil.copytree(copy, self.store, dirs_exist_ok=True)
+
+    def lose_store(self):
+        """The stopped node has nothing but its accounts, made anew."""
+        self._remove_store()
+        self._add_people()
+
+    def _remove_store(self):
+        for file in self.store.glob("*.mdb"):
+            file.unlink()
 
     def configuration_text(self):
         limits = "".join(f"{name} = {_toml(value)}\n" for name, value in self.limits.items())

@@ -10,6 +10,11 @@ black-hole  nothing moves and nothing is said: existing connections stay open an
             not on a connection that one end has given up meanwhile: its packets are lost
 half-open   existing connections are dead for ever and only the far end knows: it sees a reset, while what the dialling
             end writes is read and thrown away; new ones hang as in a black hole until the mode changes
+lost-forward, lost-backward
+            only what the dialling end (the far end) sends stands still; the other direction passes, more of it than on a
+            real line, where a window without acknowledgements is soon full; new connections hang
+small       only packets of up to 1280 bytes pass, and nobody is told (an MTU black hole): what comes in a larger one stands
+            still with everything behind it, unless the dialling end has asked for segments that fit (TCP_MAXSEG)
 
 This file is both the process (`python relay.py SOCKET`) and, as `Relay` and `Forward`, its remote control.
 """
@@ -30,12 +35,21 @@ PASS = "pass"
 REFUSE = "refuse"
 BLACK_HOLE = "black-hole"
 HALF_OPEN = "half-open"
+LOST_FORWARD = "lost-forward"
+LOST_BACKWARD = "lost-backward"
+SMALL = "small"
+_MODES = (PASS, REFUSE, BLACK_HOLE, HALF_OPEN, LOST_FORWARD, LOST_BACKWARD, SMALL)
+#: In which what was given up meanwhile ends badly, because the line has not kept its packets.
+_DARK = (BLACK_HOLE, LOST_FORWARD, LOST_BACKWARD, SMALL)
 
 # What a side may hold back for delay and rate before it stops reading, in bytes.
 _HELD_BYTES_MAX = 1 << 18
 
 # What slow lines carry and lose at a time, in bytes.
 _SEGMENT = 512
+
+# What a packet of 1280 bytes carries, with time stamps in the header of TCP.
+_SMALL_SEGMENT = 1228
 
 # States of a socket (tcp(7), include/net/tcp_states.h).
 _TCP_CLOSE, _TCP_CLOSE_WAIT = 7, 8
@@ -106,6 +120,10 @@ class Forward:
     def mode(self, mode):
         self._relay.ask(command="mode", name=self.name, mode=mode)
 
+    def forget(self):
+        """The connections of now are dead for ever, and nobody is told; new ones work."""
+        self._relay.ask(command="forget", name=self.name)
+
     def slow(self, delay=0.0, rate=0, loss=0.0):
         """From now on every byte takes `delay` seconds more; at most `rate` bytes a second each way (0: no limit); a part
         of the segments is lost (0 to 1)."""
@@ -129,6 +147,15 @@ class Line:
 
     def heal(self):
         self.cut(PASS)
+
+    def forget(self):
+        for forward in self.forwards:
+            forward.forget()
+
+    def lose_from(self, domain):
+        """From now on what `domain` sends vanishes; what is sent to it arrives."""
+        for forward in self.forwards:
+            forward.mode(LOST_FORWARD if forward.name.startswith(f"{domain} to ") else LOST_BACKWARD)
 
     def refuse_calls_to(self, domain):
         """From now on nobody can connect to `domain`, as if it were behind NAT; it can connect itself. Gives the line as it
@@ -164,6 +191,12 @@ class _Side(asyncio.Protocol):
         self.due = 0.0
         self.is_throttled = False
         self.is_dead = False
+        #: Its program has gone and the other end could not be told.
+        self.is_gone = False
+        #: What came in a packet that was too large.
+        self.stuck = b""
+        #: Whether the dialling end has asked for segments that fit through a narrow line.
+        self.is_cautious = False
 
     def connection_made(self, transport):
         self.transport = transport
@@ -173,12 +206,16 @@ class _Side(asyncio.Protocol):
     def data_received(self, data):
         if self.is_dead:
             return
+        if self.forward.mode == SMALL and len(data) > _SMALL_SEGMENT and not self.is_cautious:
+            self.stuck = data
+            self.settle()
+            return
         if self.is_dialler:
             self.forward.bytes_forward += len(data)
         else:
             self.forward.bytes_backward += len(data)
         forward = self.forward
-        if not (forward.delay or forward.rate or self.held):
+        if not (forward.delay or forward.rate or forward.loss or self.held):
             self.peer.take(data)
             return
         for start in range(0, len(data), _SEGMENT):
@@ -207,6 +244,12 @@ class _Side(asyncio.Protocol):
                 self.peer.take(data)
         self.settle()
 
+    def let_go(self):
+        """What stuck passes, as after a repetition by TCP."""
+        if self.stuck and self.forward.mode == PASS:
+            data, self.stuck = self.stuck, b""
+            self.data_received(data)
+
     def take(self, data):
         """Writes what the other end sent, as soon as this end is connected."""
         if self.transport is None:
@@ -230,15 +273,23 @@ class _Side(asyncio.Protocol):
         """Reads, or does not read, as the circumstances are now."""
         if self.transport is None or self.transport.is_closing():
             return
-        stands_still = self.forward.stands_still and not self.is_dead
-        if stands_still or self.is_throttled or self.held_bytes > _HELD_BYTES_MAX or self.peer.transport is None:
+        if self.stands_still or self.is_throttled or self.held_bytes > _HELD_BYTES_MAX or self.peer.transport is None:
             self.transport.pause_reading()
         else:
             self.transport.resume_reading()
 
+    @property
+    def stands_still(self):
+        """Whether what this end sends does not arrive."""
+        mode = LOST_FORWARD if self.is_dialler else LOST_BACKWARD
+        return not self.is_dead and (bool(self.stuck) or self.forward.mode in (BLACK_HOLE, mode))
+
     def connection_lost(self, error):
         self.forward.sides.discard(self)
         if self.is_dead or self.peer.is_dead:
+            return
+        if self.stands_still:
+            self.is_gone = True
             return
         if error is not None:
             self.peer.reset()
@@ -280,19 +331,15 @@ class _Forward:
         self.tasks = set()
         self.begin_listening()
 
-    @property
-    def stands_still(self):
-        return self.mode == BLACK_HOLE
-
     def set_mode(self, mode):
-        if mode not in (PASS, REFUSE, BLACK_HOLE, HALF_OPEN):
+        if mode not in _MODES:
             raise ValueError(f"no such mode: {mode}")
         if mode == self.mode:
             return
-        if self.mode == BLACK_HOLE:
+        if self.mode in _DARK:
             self.lose()
         self.mode = mode
-        if mode == PASS:
+        if mode in (PASS, SMALL):
             self.begin_listening()
         elif mode == REFUSE:
             self.end_listening()
@@ -304,6 +351,7 @@ class _Forward:
             if mode == HALF_OPEN:
                 self.halve()
         for side in list(self.sides):
+            side.let_go()
             side.settle()
 
     def begin_listening(self):
@@ -344,10 +392,15 @@ class _Forward:
     def lose(self):
         """Ends what one end has closed in the dark. A real line has not kept its packets: we have, in the kernel."""
         for side in list(self.sides):
-            if not side.is_dead and side.is_given_up():
+            if not side.is_dead and (side.peer.is_gone or side.is_given_up()):
                 side.is_dead = side.peer.is_dead = True
                 side.reset()
                 side.peer.reset()
+
+    def forget(self):
+        """What either end writes is read and thrown away."""
+        for side in self.sides:
+            side.is_dead = True
 
     def halve(self):
         """The far ends are reset; the dialling ends go on without knowing."""
@@ -367,15 +420,17 @@ class _Forward:
             connection.close()
             return
         self.accepted += 1
+        segment = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)
         connection.setblocking(False)
-        task = asyncio.get_running_loop().create_task(self.connect(connection))
+        task = asyncio.get_running_loop().create_task(self.connect(connection, segment <= _SMALL_SEGMENT))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    async def connect(self, connection):
+    async def connect(self, connection, is_cautious):
         loop = asyncio.get_running_loop()
         near, far = _Side(self, True), _Side(self, False)
         near.peer, far.peer = far, near
+        near.is_cautious = far.is_cautious = is_cautious
         self.sides |= {near, far}
         await loop.connect_accepted_socket(lambda: near, connection)
         try:
@@ -424,6 +479,8 @@ class _Control(asyncio.Protocol):
         forward = self.forwards[name]
         if command == "mode":
             forward.set_mode(request["mode"])
+        elif command == "forget":
+            forward.forget()
         elif command == "slow":
             forward.delay, forward.rate, forward.loss = request["delay"], request["rate"], request["loss"]
         elif command == "statistics":

@@ -59,8 +59,9 @@ class World:
             self._lines[pair] = relay.Line(f"{one} – {other}", forwards)
         return self._lines[pair]
 
-    def start(self, starttls=True):
-        """Name servers, then all servers at once. Without `starttls` DNS names the ports for direct TLS between servers alone."""
+    def start(self, starttls=True, one_by_one=False):
+        """Name servers, then all servers, at once or in the order in which they were added: then the last can call all others at
+        its first attempt. Without `starttls` DNS names the ports for direct TLS between servers alone."""
         for caller, called in itertools.product(self.sites.values(), repeat=2):
             address = self._addresses.get((caller.domain, called.domain), called.address)
             for domain in (called.domain, *called.more_domains):
@@ -69,6 +70,8 @@ class World:
             site.view.start()
         for site in self.sites.values():
             site.launch()
+            if one_by_one:
+                site.await_ready()
         for site in self.sites.values():
             site.await_ready()
 
