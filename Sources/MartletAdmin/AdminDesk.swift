@@ -200,6 +200,8 @@ extension AdminAnswer {
         public var addressesAge: Int64
         /// It has shown a certificate that verified.
         public var showedCertificate: Bool
+        /// What was put right after a store went back in time; empty where nothing was.
+        public var healing: String
         /// The largest segments that connections to the peer have; 0 where nothing is wrong with them.
         public var segmentLimit: Int
         /// Why the link is on a stream that the peer opened; empty where it is not.
@@ -221,6 +223,10 @@ extension AdminAnswer {
             public var inFlight: Int
             /// By what its entries were proven to have arrived.
             public var proven: String
+            /// Entries that were acknowledged and are kept.
+            public var kept: UInt64
+            /// What they take, in bytes.
+            public var keptBytes: UInt64
             /// Why it is stopped; empty while it is not.
             public var stopReason: String
         }
@@ -230,11 +236,12 @@ extension AdminAnswer {
             lanes = details.lanes.map {
                 Lane(
                     id: $0.id, lane: $0.lane, epoch: $0.epoch, assigned: $0.assigned, acked: $0.acked,
-                    inFlight: $0.inFlight, proven: $0.proven, stopReason: $0.stopReason)
+                    inFlight: $0.inFlight, proven: $0.proven, kept: $0.kept, keptBytes: $0.keptBytes, stopReason: $0.stopReason)
             }
             addresses = details.addresses
             addressesAge = details.addressesAge
             showedCertificate = details.showedCertificate
+            healing = details.healing
             segmentLimit = details.segmentLimit
             detour = details.detour
         }

@@ -243,6 +243,8 @@ public struct LinkDetails: Sendable, Equatable {
     public var addressesAge: Int64 = 0
     /// The peer has shown a certificate that verified: dialback alone is not enough for it.
     public var showedCertificate = false
+    /// What was put right by itself after a store went back in time, in words; empty where nothing was.
+    public var healing = ""
     /// The largest segments that connections to the peer have, bytes; 0 where nothing is wrong with them.
     public var segmentLimit = 0
     /// Why the link is on a stream that the peer opened; empty where it is not.
@@ -264,14 +266,20 @@ public struct LinkDetails: Sendable, Equatable {
         public var inFlight: Int
         /// By what its entries were proven to have arrived: "812 by have"; empty where none were.
         public var proven: String
+        /// Entries that were acknowledged and are kept in case the peer's store goes back in time.
+        public var kept: UInt64
+        /// What they take, in bytes.
+        public var keptBytes: UInt64
         /// Why it is stopped; empty while it is not.
         public var stopReason: String
 
         /// That lane.
         public init(
             id: UInt32, lane: String, epoch: String, assigned: UInt64, acked: UInt64, inFlight: Int, proven: String,
-            stopReason: String
+            kept: UInt64, keptBytes: UInt64, stopReason: String
         ) {
+            self.kept = kept
+            self.keptBytes = keptBytes
             self.id = id
             self.lane = lane
             self.epoch = epoch

@@ -18,6 +18,11 @@ public enum Diagnostic: Sendable, Equatable {
     case segmentsLimited(DomainPair, bytes: Int)
     /// A lane stopped: one of the two stores went back in time. Nothing was removed.
     case laneStopped(DomainPair, lane: String, reason: String)
+    /// The peer's store went back in time: entries that it had acknowledged are sent again; `lost` before them are not kept any
+    /// more.
+    case sentAgain(DomainPair, lane: String, entries: Int, lost: Int)
+    /// Our store went back in time: the peer's tags told how far it had come. `delivered` of what waited were there.
+    case historiesParted(DomainPair, lane: String, delivered: Int, waiting: Int)
     /// A peer came with a new numbering: its store is new.
     case newEpoch(DomainPair, lane: String)
     /// A peer uses a numbering again that it had replaced: its store went back in time.
@@ -58,7 +63,7 @@ public enum Diagnostic: Sendable, Equatable {
         case .linkDown, .segmentsLimited, .loginRefused, .peerRefused, .numberOutOfOrder, .diskReserveLeft, .queueChanged,
             .storeMigrated:
             .notice
-        case .newEpoch, .clockBehind, .entryExpired, .laneResynced: .warning
+        case .newEpoch, .clockBehind, .entryExpired, .laneResynced, .sentAgain, .historiesParted: .warning
         case .entryHeld, .laneStopped, .endedEpoch, .diskReserveReached, .diskFloorReached, .routingLoop: .error
         }
     }

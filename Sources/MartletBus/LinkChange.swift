@@ -14,6 +14,8 @@ public struct LinkChange: Sendable, Equatable {
         case failing
         /// It is known how many messages of each account wait for the peer; of one account where only that changed.
         case counted(JID?)
+        /// A store went back in time, the peer's or ours, and the link has put right what that did to messages.
+        case healed(ofPeer: Bool)
     }
 
     /// Whose link.

@@ -91,6 +91,9 @@ public struct FederationPolicy: Sendable, Equatable {
     /// How long a link may be down before the people behind it become unavailable, milliseconds. Half a minute covers the
     /// restart of a server or a router.
     public var presenceGrace: Int64 = 30_000
+    /// What was acknowledged by another Martlet is kept in case its store goes back in time: a day, since backups are made at night,
+    /// and per peer so much that a disk does not notice it.
+    public var keep = KeepLimit(time: 86_400_000, bytes: 64 << 20)
     /// A lane that stopped because a store went back in time goes on by itself, with an alarm, and sends what waits; people
     /// may get something twice. Off: an operator decides.
     public var continuesAfterRollback = false

@@ -41,6 +41,8 @@ public enum LinkTimer: Sendable, Equatable {
     case delayWarning(LinkID)
     /// The next slice of work on the lanes of a link: something large was acknowledged or decided.
     case work(LinkID)
+    /// Entries that were acknowledged and kept on a link are old enough to go.
+    case trim(LinkID)
     /// A stranger's grace is over.
     case strangerTimeout(LinkID)
     /// A dialback verification took too long.

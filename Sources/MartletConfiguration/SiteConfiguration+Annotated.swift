@@ -180,9 +180,15 @@ extension SiteConfiguration {
             # the link is up, away with the reason and the number of one's own waiting messages while it is not. "" for none.
             offices_group = "Offices"
 
-            # What happens when another office's records show that one of the two stores was restored from a backup or lost. Default
-            # "stop": nothing is sent to it until somebody has decided with `martlet link resync`. "continue": what waits is sent at
-            # once, with an alarm in the log; people may get something twice.
+            # How long, and how much for each office, messages are kept that another office has acknowledged: when its store was
+            # restored from a backup or lost, it gets what it lacks again by itself. Defaults "24h", since backups are made at night,
+            # and "64MiB". "0s" keeps nothing. When the disk is nearly full they are the first to go.
+            keep_acknowledged = "24h"
+            keep_acknowledged_bytes = "64MiB"
+
+            # What happens when another office's records show that one of the two stores was restored from a backup or lost, and what
+            # is kept and remembered does not reach back so far. Default "stop": nothing is sent to it until somebody has decided with
+            # `martlet link resync`. "continue": what waits is sent at once, with an alarm in the log; people may get something twice.
             rollback = "stop"
 
             [federation.strangers]

@@ -39,6 +39,10 @@ extension SiteConfiguration {
         public var presenceGrace = Duration.seconds(30)
         /// The roster group in which everybody sees the other sites as contacts; empty for none.
         public var officesGroup = "Offices"
+        /// How long what another office has acknowledged is kept in case its store goes back in time; zero: not at all.
+        public var keepAcknowledged = Duration.seconds(86400)
+        /// How many bytes of that are kept for one office; zero: none.
+        public var keepAcknowledgedBytes = 64 << 20
         /// What happens when one of two stores went back in time.
         public var rollback = Rollback.stop
         /// What accounts may do with domains the site has never exchanged anything with.
@@ -130,6 +134,10 @@ extension SiteConfiguration {
             presenceGrace = section.value(
                 "presence_grace", .duration(.seconds(0) ... .seconds(86400)), default: presenceGrace)
             officesGroup = section.value("offices_group", .rosterName, default: officesGroup)
+            keepAcknowledged = section.value(
+                "keep_acknowledged", .duration(.seconds(0) ... .seconds(30 * 86400)), default: keepAcknowledged)
+            keepAcknowledgedBytes = section.value(
+                "keep_acknowledged_bytes", .size(0...(1 << 40)), default: keepAcknowledgedBytes)
             rollback = section.value("rollback", .word, default: rollback)
             strangers = section.section("strangers") { Strangers(reading: &$0) }
             sites = section.sections("sites", default: sites) { KnownSite(reading: &$0) }

@@ -45,6 +45,7 @@ extension Topology.Site {
         urgentUsers = section.list("urgent_users", of: .oneOf(users), default: [])
         bulkUsers = section.list("bulk_users", of: .oneOf(users), default: [])
         entryLifetime = section.optional("entry_lifetime", .duration(.seconds(1)...Topology.times.upperBound))
+        keepAcknowledged = section.optional("keep_acknowledged", .duration(.zero ... .seconds(30 * 86400)))
         isBehindNAT = section.value("behind_nat", .boolean, default: false)
         guard let name, let domain else { return nil }
         self.name = name

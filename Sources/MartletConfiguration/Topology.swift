@@ -32,6 +32,8 @@ public struct Topology: Equatable, Sendable {
         public var bulkUsers: [String] = []
         /// How long a message waits for another server before it goes back; nil for the server's default.
         public var entryLifetime: Duration?
+        /// How long what was acknowledged is kept; nil for the server's default.
+        public var keepAcknowledged: Duration?
         /// Nobody can connect to it; it connects to the others.
         public var isBehindNAT = false
     }
@@ -130,13 +132,14 @@ public struct Topology: Equatable, Sendable {
         /// How many troubles a run gets on average.
         public var faults = 3
         /// From which they are chosen.
-        public var kinds = Trouble.allCases
+        public var kinds = Trouble.allCases.filter { !$0.takesStoresBack }
 
         /// The defaults.
         public init() {}
     }
 
-    /// What can go wrong without anybody's plan. None of them may cost a message, repeat one, or change the order.
+    /// What can go wrong without anybody's plan. None of them may cost a message, repeat one, or change the order, but for those that
+    /// take a store back, which are chosen only where the file names them.
     public enum Trouble: String, CaseIterable, Sendable {
         /// A line that goes up and down.
         case flap
@@ -164,5 +167,12 @@ public struct Topology: Equatable, Sendable {
         case certificate
         /// A person's own network fails.
         case clientDrop = "client_drop"
+        /// A backup is put back, perhaps twice, perhaps at the other end as well.
+        case restore
+        /// A store is lost, and a new one begun.
+        case forget
+
+        /// What a store knew is forgotten.
+        public var takesStoresBack: Bool { self == .restore || self == .forget }
     }
 }

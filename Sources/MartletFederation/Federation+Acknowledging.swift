@@ -11,6 +11,7 @@ extension Federation {
     mutating func linkHeard(_ nonza: Element, _ slot: LinkID, _ turn: Turn) {
         switch (nonza.name, nonza.namespace) {
         case ("have", Namespaces.relay): receivedHave(nonza, slot, turn)
+        case ("tags", Namespaces.relay): receivedTags(nonza, slot, turn)
         case ("a", Namespaces.streamManagement): receivedCount(nonza, slot, turn)
         case ("failed", Namespaces.streamManagement): streamManagementFailed(slot)
         default: break
@@ -25,35 +26,89 @@ extension Federation {
         let index = Int(laneClass.rawValue)
         let mark = RelayMark(nonza).flatMap { $0.number == 0 ? nil : $0 }
         guard mark != nil || nonza["n"] == "0" else { return }
-        guard links[slot].lanes[index].row?.isStopped != true else { return heard(slot, turn) }
         let lane = links[slot].lanes[index]
-        if let epoch = lane.row?.epoch, nonza["ended"] == epoch.text {
-            let reason = "we went back in time: the peer ended this numbering before"
-            return stop(slot, index, lane.weWentBack(mark, uncertainUpTo: lane.row?.assigned ?? 0, reason), turn)
+        let history = lane.isParting ? LaneHistory(nonza, tags: lane.tags) : nil
+        // While the peer's tags are awaited, what it says otherwise comes before them and decides nothing.
+        guard lane.row?.isStopped != true, !lane.isParting || history != nil else { return heard(slot, turn) }
+        links[slot].lanes[index].isParting = false
+        let tagAt = { (place: UInt64) in
+            lane.id.flatMap { EntryTable.entry(LaneEntries($0, base: 0), place, in: turn.store)?.tag }
         }
-        let verdict = lane.verdict(on: mark) { number in
-            lane.entries.flatMap { EntryTable.entry($0, number, in: turn.store)?.tag }
-        }
-        switch verdict {
-        case .upTo(let number):
-            if number > 0 { acknowledge(slot, laneClass, upTo: number, by: .have, turn) }
-            open(slot, index)
-        case .newStore:
-            if !links[slot].lanes[index].isOpen { turn.note(.newEpoch(links[slot].pair, lane: laneClass.name)) }
-            links[slot].lanes[index].replaces(tag: mark?.tag)
-            open(slot, index)
-        case .stop(let stop):
-            self.stop(slot, index, stop, turn)
+        let hasEnded = lane.row.map { nonza["ended"] == $0.epoch.text } ?? false
+        if hasEnded { links[slot].lanes[index].hasEnded = true }
+        let verdict =
+            if let history {
+                lane.verdict(onHistory: history, mark, tagAt: tagAt)
+            } else {
+                lane.verdict(on: mark, hasEnded: hasEnded, keeps: turn.policy.federation.keep.keepsAnything, tagAt: tagAt)
+            }
+        follow(verdict, slot, index, mark, remembersTags: nonza["tags"] != nil, turn)
+        heard(slot, turn)
+    }
+
+    /// Tags that the peer remembers: more of them, or the answer, follow.
+    private mutating func receivedTags(_ nonza: Element, _ slot: LinkID, _ turn: Turn) {
+        guard links[slot].isRelayed, let laneClass = nonza["lane"].flatMap(LaneClass.init(name:)) else { return }
+        let index = Int(laneClass.rawValue)
+        guard links[slot].lanes[index].isParting else { return }
+        let runs = LaneHistory.runs(nonza)
+        // More than a peer remembers is nonsense, and is not kept in memory.
+        let count = (links[slot].lanes[index].tags ?? []).reduce(0) { $0 + $1.tags.count }
+        if let runs, count <= TagRun.limit {
+            links[slot].lanes[index].tags?.append(contentsOf: runs)
+        } else {
+            links[slot].lanes[index].tags = nil
         }
         heard(slot, turn)
     }
 
-    private mutating func open(_ slot: LinkID, _ index: Int) {
+    /// Carries a verdict out.
+    private mutating func follow(
+        _ verdict: OutgoingLane.Verdict, _ slot: LinkID, _ index: Int, _ mark: RelayMark?, remembersTags: Bool, _ turn: Turn
+    ) {
+        switch verdict {
+        case .upTo(let number):
+            let acked = links[slot].lanes[index].row?.acked ?? 0
+            if number < acked {
+                goBack(slot, index, to: number, tag: mark?.tag ?? 0, turn)
+            } else if number > 0 {
+                acknowledge(slot, links[slot].lanes[index].laneClass, upTo: number, by: .have, turn)
+            }
+            open(slot, index)
+        case .behind(let place):
+            goOn(slot, index, behind: place, replacing: mark?.tag, turn)
+        case .newStore:
+            if !links[slot].lanes[index].isOpen {
+                turn.note(.newEpoch(links[slot].pair, lane: links[slot].lanes[index].laneClass.name))
+            }
+            links[slot].lanes[index].replaces(tag: mark?.tag)
+            open(slot, index)
+        case .part(let otherwise):
+            // It has more of this numbering than we know, or something else: ours cannot go on under it.
+            let lane = links[slot].lanes[index]
+            if lane.row?.epoch == mark?.epoch { links[slot].lanes[index].hasEnded = true }
+            guard remembersTags, case .up(let connection) = links[slot].state else {
+                return follow(otherwise, slot, index, mark, remembersTags: false, turn)
+            }
+            links[slot].lanes[index].isOpen = false
+            links[slot].lanes[index].isParting = true
+            links[slot].lanes[index].tags = []
+            turn.perform(
+                .send(askNonza(links[slot].pair, turn, tagsOf: links[slot].lanes[index].laneClass)), on: connection)
+            expectAnswer(slot, turn)
+        case .stop(let stop):
+            self.stop(slot, index, stop, turn)
+        }
+    }
+
+    /// The lane carries what waits.
+    mutating func open(_ slot: LinkID, _ index: Int) {
         links[slot].lanes[index].isOpen = true
         links.touch(slot)
     }
 
-    /// One of the two stores went back in time: nothing is removed, nothing is sent, the operator decides.
+    /// One of the two stores went back in time, further than what is kept and remembered: nothing is removed, nothing is sent, the
+    /// operator decides.
     private mutating func stop(_ slot: LinkID, _ index: Int, _ stop: LaneStop, _ turn: Turn) {
         links[slot].lanes[index].isOpen = false
         links[slot].lanes[index].row?.stop = stop
@@ -129,8 +184,11 @@ extension Federation {
         links[slot].entriesProven()
         turn.lazily {
             let isWanted = links[slot].lanes.contains { $0.hasUnsent }
+            let underWay = links[slot].lanes[index].inFlight
+            let carried = links[slot].lanes[index].acknowledged(upTo: number, tag: tag)
+            let entries = underWay - links[slot].lanes[index].inFlight
             // What closing proves was there long before.
-            if let carried = links[slot].lanes[index].acknowledged(upTo: number, tag: tag), proof != .close {
+            if let carried, proof != .close {
                 let delay = turn.now - carried.writtenAt
                 links[slot].pace.acknowledged(carried.bytes, after: delay, at: turn.now)
                 links[slot].stream?.window.acknowledged(
@@ -138,13 +196,15 @@ extension Federation {
             }
             if proof != .have { links[slot].lanes[index].row?.provenOtherwise = true }
             links[slot].lanes[index].row?.proven[proof] += number - row.acked
+            keep(slot, index, since: row, (entries, carried?.bytes ?? 0), by: proof, turn)
             if let row = links[slot].lanes[index].row { LaneTable.update(id, row, in: turn.store) }
         }
         if turn.policy.tracesEntries {
             let name = EntryTrace(links[slot].pair, laneClass, number)
             turn.note(.entriesProven(name, first: row.acked + 1, by: proof.words))
         }
-        removeAcknowledged(slot, index, Int(clamping: number - row.acked), turn)
+        trim(slot, turn)
+        removeBehindFloor(slot, index, turn)
         links.touch(slot)
     }
 }

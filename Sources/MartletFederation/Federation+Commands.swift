@@ -43,7 +43,7 @@ extension Federation {
         return LinkRow(
             local: link.pair.local.description, peer: link.pair.peer.description, state: stop == nil ? state : "stopped",
             acknowledgement: link.acknowledgement, waiting: Int(link.waiting), held: link.held, oldestAge: oldest,
-            nextAttempt: next, lastError: stop ?? link.trouble)
+            nextAttempt: next, lastError: stop ?? (link.trouble.isEmpty ? healingWords(slot, turn) : link.trouble))
     }
 
     private func stateWords(_ link: PeerLink, _ turn: Turn) -> (String, Int64) {
@@ -112,7 +112,8 @@ extension Federation {
             details.lanes.append(
                 LinkDetails.Lane(
                     id: id.value, lane: lane.laneClass.name, epoch: row.epoch.text, assigned: row.assigned, acked: row.acked,
-                    inFlight: lane.inFlight, proven: row.proven.words, stopReason: row.stop?.reason ?? ""))
+                    inFlight: lane.inFlight, proven: row.proven.words, kept: row.keptCount, keptBytes: row.keptBytes,
+                    stopReason: row.stop?.reason ?? ""))
         }
         let known = peerRow(peer, turn)
         details.addresses = known.endpoints.map {
@@ -121,6 +122,7 @@ extension Federation {
         }
         details.addressesAge = known.endpoints.isEmpty ? 0 : max(1, turn.now - known.endpointsSeen)
         details.showedCertificate = known.showedCertificate
+        details.healing = healingWords(slot, turn)
         details.segmentLimit = Int(segmentLimit(of: known, turn) ?? 0)
         details.detour = links[slot].detour
         return details

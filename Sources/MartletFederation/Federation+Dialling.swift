@@ -147,7 +147,7 @@ extension Federation {
     /// still waits is numbered anew under a new epoch.
     private mutating func beginEpoch(_ slot: LinkID, _ index: Int, _ turn: Turn) {
         guard let row = links[slot].lanes[index].row else { return }
-        renumber(slot, index, behind: row.acked, turn)
+        renumber(slot, index, behind: row.ackedPlace, turn)
     }
 
     private func remember(_ peer: JID, _ features: PeerFeatures, _ endpoints: [RememberedEndpoint], _ turn: Turn) {

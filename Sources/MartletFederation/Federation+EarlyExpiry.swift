@@ -44,6 +44,11 @@ extension Federation {
                 DeadlineTable.put(.init(deadline: again, lane: row.lane, place: row.place), in: turn.store)
                 continue
             }
+            if links[slot].lanes[index].wasAcknowledged(number) {
+                voidInSilence(entries, number, entry, turn)
+                noteCountChanged(slot, turn)
+                continue
+            }
             void(entries, number, entry, wasSent: links[slot].lanes[index].mayHaveArrived(number, entry), turn)
             noteCountChanged(slot, turn)
             turn.note(.entryExpired(links[slot].pair, entry: "\(row.lane.value)/\(number)"))

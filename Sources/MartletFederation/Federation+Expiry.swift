@@ -88,6 +88,10 @@ extension Federation {
                 return true
             }
             for (number, entry) in due {
+                guard !links[slot].lanes[index].wasAcknowledged(number) else {
+                    voidInSilence(entries, number, entry, turn)
+                    continue
+                }
                 let wasSent = links[slot].lanes[index].mayHaveArrived(number, entry)
                 void(entries, number, entry, wasSent: wasSent, turn)
                 turn.note(.entryExpired(links[slot].pair, entry: "\(entries.lane.value)/\(number)"))
@@ -111,6 +115,11 @@ extension Federation {
             }
             if isSilent != true { bounce(logged.stanza, StanzaError(.remoteServerTimeout, text: text), turn) }
         }
+        voidInSilence(lane, number, entry, turn)
+    }
+
+    /// The same without a word: the peer had the entry once, its store went back, and the time of the entry is over.
+    func voidInSilence(_ lane: LaneEntries, _ number: UInt64, _ entry: EntryRow, _ turn: Turn) {
         StanzaLog.release(entry.logSequence, in: turn.store)
         var entry = entry
         entry.logSequence = 0

@@ -203,6 +203,9 @@ extension Federation {
                 EntryTable.remove(entries, number, in: turn.store)
             }
             row.acked = row.assigned
+            row.ackedTag = 0
+            row.keepNothing()
+            links[slot].lanes[index].hasLeftovers = true
             row.provenOtherwise = true
             LaneTable.update(id, row, in: turn.store)
             links[slot].lanes[index].row = row

@@ -149,10 +149,11 @@ extension Federation {
                 _ = inbound[connection]?.clock.lateness(of: time, at: turn.now)
             }
             supersede(pair, by: connection, turn)
-            for laneClass in LaneClass.allCases {
+            let asked = nonza["lane"].flatMap(LaneClass.init(name:))
+            for laneClass in LaneClass.allCases where asked == nil || asked == laneClass {
                 let lane = IncomingLane(pair: pair, laneClass: laneClass)
                 var have = haves[lane] ?? loaded(lane, turn)
-                makeDue(lane, &have, on: connection)
+                makeDue(lane, &have, on: connection, tellsTags: asked != nil)
                 haves[lane] = have
             }
         case ("void", Namespaces.relay):

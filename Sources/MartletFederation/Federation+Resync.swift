@@ -5,12 +5,12 @@ import XMPPAddress
 import XMPPStanzas
 import XMPPStreams
 
-/// Lanes that stopped because one of the two stores went back in time (`Docs/relay-protocol.md` §3, S2), and their new
+/// Lanes that stopped because one of the two stores went back in time, further than both sides know (`Docs/relay-protocol.md` §3, S2), and their new
 /// beginning.
 ///
-/// - The *peer* went back: it has less than it had acknowledged. What it lost was removed here and cannot be sent again.
-///   What waits here is not there, so nothing of it is uncertain.
-/// - *We* went back: the peer has more than we have numbered, or another stanza under our number. What our backup brought
+/// - The *peer* went back, further than what is kept here (``Federation/goBack(_:_:to:tag:_:)`` is what happens else). What waits here is
+///   not there, so nothing of it is uncertain, and what is kept is sent again.
+/// - *We* went back, further than the peer remembers tags. What our backup brought
 ///   along may have been delivered in the time that we forgot: those entries are uncertain. What was accepted since this
 ///   process began is not: no stream has carried the lane since.
 ///
@@ -32,7 +32,7 @@ extension Federation {
                     ResyncRow(
                         lane: lane.laneClass.name, reason: stop.reason, wasOurStore: stop.side == .site, waiting: count,
                         uncertain: uncertain, oldestAge: oldestAcceptance(lane, turn).map { turn.now - $0 } ?? 0,
-                        lost: stop.side == .peer ? Int(clamping: row.acked - min(row.acked, stop.peerNumber)) : 0))
+                        lost: Int(clamping: stop.lost)))
             }
         }
         return rows
@@ -110,9 +110,12 @@ extension Federation {
         beginAnew(slot, index, behind: last, turn)
     }
 
-    /// Everything is decided: the lane has a new numbering and goes on.
+    /// Everything is decided: the lane has a new numbering and goes on. Where the peer's store went back, with what is kept of what it
+    /// lacks.
     private mutating func beginAnew(_ slot: LinkID, _ index: Int, behind number: UInt64, _ turn: Turn) {
-        renumber(slot, index, behind: number, turn)
+        guard let row = links[slot].lanes[index].row, let stop = row.stop else { return }
+        if number > row.acked { links[slot].lanes[index].row?.tookOut(upTo: number) }
+        renumber(slot, index, behind: stop.side == .peer ? row.floor : row.base + number, turn)
         // The peer answers with what it has of the old numbering, which opens the lane.
         if case .up(let connection) = links[slot].state, links[slot].isRelayed {
             turn.perform(.send(askNonza(links[slot].pair, turn)), on: connection)
@@ -128,12 +131,14 @@ extension Federation {
     /// What is told to the sender of an entry that nobody can know about.
     static let unconfirmedText = "Not confirmed, may have arrived: the server's records were restored from a backup"
 
-    /// What waits behind `number` is 1, 2, 3 … of a new epoch.
-    mutating func renumber(_ slot: LinkID, _ index: Int, behind number: UInt64, _ turn: Turn) {
+    /// What stands behind `place` is 1, 2, 3 … of a new epoch, whatever the peer has of others.
+    mutating func renumber(_ slot: LinkID, _ index: Int, behind place: UInt64, _ turn: Turn) {
         guard let id = links[slot].lanes[index].id, var row = links[slot].lanes[index].row else { return }
-        row.renumber(Epoch(high: turn.random.next(), low: turn.random.next()), behind: number)
+        row.renumber(Epoch(high: turn.random.next(), low: turn.random.next()), behind: place)
+        row.isDecided = true
         LaneTable.update(id, row, in: turn.store)
-        links[slot].lanes[index].loaded(id, row)
+        links[slot].lanes[index].renumbered(row, isDecided: true)
+        links[slot].lanes[index].isOpen = false
         // The numbers of a round of warnings mean something else now; the next one begins where the last one has ended.
         links[slot].warnings = nil
         findLeftovers(slot, index, turn)

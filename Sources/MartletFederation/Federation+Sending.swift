@@ -46,7 +46,10 @@ extension Federation {
                     ourFault("lane \(lane.lane.value) has no entry \(number)")
                 }
                 offer(number, slot, index, turn)
-                if entry.state == .waiting {
+                if entry.state == .waiting, links[slot].lanes[index].wasAcknowledged(number), entry.deadline <= turn.now {
+                    // It was there in time; nobody has to learn that it is not sent again.
+                    voidInSilence(lane, number, entry, turn)
+                } else if entry.state == .waiting {
                     guard written < Self.writtenPerTurn else { return continueLater(slot, turn) }
                     written += 1
                     guard let logged = StanzaLog.stanza(entry.logSequence, in: turn.store) else {
@@ -130,11 +133,13 @@ extension Federation {
         return element.serialized(within: Namespaces.client)
     }
 
-    /// `<ask/>`: what do you have, or: are you there. It says what time it is here, by which the peer tells what is late (S6).
-    func askNonza(_ pair: DomainPair, _ turn: Turn) -> [UInt8] {
-        let ask = Element(
+    /// `<ask/>`: what do you have, or: are you there. It says what time it is here, by which the peer tells what is late (S6). With
+    /// a lane it asks for the tags that the peer remembers of it.
+    func askNonza(_ pair: DomainPair, _ turn: Turn, tagsOf lane: LaneClass? = nil) -> [UInt8] {
+        var ask = Element(
             "ask", Namespaces.relay,
             [("from", pair.local.description), ("to", pair.peer.description), ("at", String(turn.wall.milliseconds))])
+        if let lane { ask["lane"] = lane.name }
         return ask.serialized(within: Namespaces.client)
     }
 }

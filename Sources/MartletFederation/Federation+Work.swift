@@ -24,20 +24,20 @@ extension Federation {
         guard links.contains(slot) else { return }
         links[slot].timers.work = false
         for index in links[slot].lanes.indices {
-            removeAcknowledged(slot, index, 0, turn)
+            removeBehindFloor(slot, index, turn)
             carryOut(slot, index, turn)
         }
         links.touch(slot)
     }
 
-    /// Removes entries that were acknowledged, `count` of them just now. Usually those are as many as the window holds; after a
-    /// bundle it may be the whole queue. A crash may bring them back: the peer says again what it has.
-    mutating func removeAcknowledged(_ slot: LinkID, _ index: Int, _ count: Int, _ turn: Turn) {
-        guard let entries = links[slot].lanes[index].entries, let row = links[slot].lanes[index].row,
-            count > 0 || links[slot].lanes[index].hasLeftovers
+    /// Removes acknowledged entries that are not kept any more. A crash may bring them back: the peer says again what it has.
+    mutating func removeBehindFloor(_ slot: LinkID, _ index: Int, _ turn: Turn) {
+        guard let id = links[slot].lanes[index].id, let row = links[slot].lanes[index].row,
+            links[slot].lanes[index].hasLeftovers
         else { return }
         turn.lazily {
-            let removed = EntryTable.removeFirst(Self.entriesPerSlice, of: entries, before: row.acked + 1, in: turn.store)
+            let removed = EntryTable.removeFirst(
+                Self.entriesPerSlice, of: LaneEntries(id, base: 0), before: row.floor + 1, in: turn.store)
             links[slot].lanes[index].hasLeftovers = removed == Self.entriesPerSlice
         }
         if links[slot].lanes[index].hasLeftovers { continueLater(slot, turn) }
@@ -45,8 +45,9 @@ extension Federation {
 
     /// After a start: goes on where the process before has ended.
     mutating func findLeftovers(_ slot: LinkID, _ index: Int, _ turn: Turn) {
-        guard let entries = links[slot].lanes[index].entries, let row = links[slot].lanes[index].row else { return }
-        links[slot].lanes[index].hasLeftovers = EntryTable.hasEntries(entries, before: row.acked + 1, in: turn.store)
+        guard let id = links[slot].lanes[index].id, let row = links[slot].lanes[index].row else { return }
+        let entries = LaneEntries(id, base: 0)
+        links[slot].lanes[index].hasLeftovers = EntryTable.hasEntries(entries, before: row.floor + 1, in: turn.store)
         if links[slot].lanes[index].hasLeftovers || row.stop?.decision != nil { continueLater(slot, turn) }
     }
 }

@@ -32,7 +32,7 @@ public struct Federation {
     /// What we have of the lanes on which something came since the start. Look-up only.
     var haves: [IncomingLane: HaveState] = [:]
     /// Lanes whose `<have/>` is due at the end of the batch.
-    var dueHaves: [(ConnectionID, IncomingLane)] = []
+    var dueHaves: [DueHave] = []
     /// Lanes that something came on in this batch.
     var unwrittenHaves: [IncomingLane] = []
     /// Lanes that gave numbers in this batch.
@@ -68,6 +68,7 @@ public struct Federation {
             _ = slot(of: pair, turn)
         }
         countHeld(turn)
+        trimAll(turn)
         for slot in links.ids { forgetLater(slot, turn) }
         dialKnownPeers(turn)
         for slot in links.ids where links[slot].waiting > 0 {
@@ -84,6 +85,7 @@ public struct Federation {
     /// dialled, and what has failed is tried anew at once, since that may be what was changed for it. Streams that are up go on.
     public mutating func policyChanged(_ turn: Turn) {
         endRefused(turn)
+        trimAll(turn)
         dialKnownPeers(turn)
         for slot in links.ids { if case .backingOff = links[slot].state { retry(slot, turn) } }
     }
@@ -177,6 +179,8 @@ public struct Federation {
             censusDue(link, generation, turn)
         case .work(let link):
             if links.contains(link) { work(link, turn) }
+        case .trim(let link):
+            trimDue(link, turn)
         }
     }
 

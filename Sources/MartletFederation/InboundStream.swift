@@ -95,16 +95,9 @@ struct HaveState {
 
     /// Records that the entry was taken over.
     mutating func took(_ mark: RelayMark) {
-        guard var row else {
-            return self.row = HaveRow(epoch: mark.epoch, number: mark.number, tag: mark.tag)
+        guard row != nil else {
+            return row = HaveRow(epoch: mark.epoch, number: mark.number, tag: mark.tag)
         }
-        if row.epoch != mark.epoch {
-            row.retired.append(row.epoch)
-            row.retired = Array(row.retired.suffix(HaveRow.retiredLimit))
-            row.epoch = mark.epoch
-        }
-        row.number = mark.number
-        row.tag = mark.tag
-        self.row = row
+        row?.took(mark.epoch, mark.number, tag: mark.tag)
     }
 }

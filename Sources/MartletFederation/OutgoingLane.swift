@@ -24,8 +24,15 @@ struct OutgoingLane {
     /// How far a decision about uncertain entries was carried out.
     var decidedUpTo: UInt64 = 0
 
-    /// The last number given before this process began: only those can have a history that this store does not know.
-    private(set) var assignedBefore: UInt64 = 0
+    /// The last place given before this process began, or 0 once it was decided what becomes of those: only up to it entries can
+    /// have a history that this store does not know.
+    private(set) var bornBefore: UInt64 = 0
+    /// The peer was asked on this stream for the tags that it remembers: what it says otherwise meanwhile is no answer.
+    var isParting = false
+    /// Those that it has told; nil once something of them could not be read.
+    var tags: [TagRun]? = []
+    /// The peer has replaced this numbering before, or has other entries under it: nothing can be sent under it.
+    var hasEnded = false
 
     /// The current stream may carry the lane: the peer said what it has, or is foreign.
     var isOpen = false
@@ -68,78 +75,61 @@ struct OutgoingLane {
     /// Something waits that the current stream may not carry before the peer has said what it has.
     var awaitsOpening: Bool { !isOpen && waiting > 0 && row?.isStopped != true }
 
-    /// What a `<have/>` means for the lane (`Docs/relay-protocol.md` §3, S2).
-    enum Verdict: Equatable {
-        /// Entries up to this number are the peer's; sending goes on behind it.
-        case upTo(UInt64)
-        /// The peer knows another numbering and we have had nothing acknowledged in ours: our store is new.
-        case newStore
-        /// The two records contradict each other: for the operator.
-        case stop(LaneStop)
+    /// Nothing was acknowledged in this numbering, and nothing waits in one before it.
+    var isFresh: Bool { row.map { $0.acked == 0 && $0.floor == $0.base } ?? true }
+
+    /// The tag of what stands at a place, if it is known.
+    func tag(at place: UInt64, _ entryTag: (UInt64) -> UInt64?) -> UInt64? {
+        guard let row, place > 0, place >= row.floor, place <= row.lastPlace else { return nil }
+        if place == row.ackedPlace, row.acked > 0 { return row.ackedTag }
+        if place == row.floor { return row.floorTag == 0 ? nil : row.floorTag }
+        return entryTag(place)
     }
 
-    /// Compares what the peer has with our records. `tagAt` gives the tag of one of our unacknowledged entries.
-    func verdict(on have: RelayMark?, tagAt: (UInt64) -> UInt64?) -> Verdict {
-        guard let row else { return have == nil ? .upTo(0) : .newStore }
-        guard let have else {
-            return row.acked == 0
-                ? .upTo(0) : .stop(peerWentBack(to: 0, "the peer went back in time: it knows nothing, it had \(row.acked)"))
-        }
-        guard have.epoch == row.epoch else {
-            if row.acked == 0 { return .newStore }
-            if row.retired.contains(have.epoch) {
-                return .stop(peerWentBack(to: 0, "the peer went back in time: it knows a numbering that ended"))
-            }
-            return .stop(
-                weWentBack(
-                    have, uncertainUpTo: row.assigned, "we went back in time: the peer received a numbering after ours"))
-        }
-        if have.number < row.acked {
-            return .stop(
-                peerWentBack(to: have.number, "the peer went back in time: it has \(have.number), it had \(row.acked)"))
-        }
-        if have.number > row.assigned {
-            return .stop(
-                weWentBack(
-                    have, uncertainUpTo: row.assigned,
-                    "we went back in time: the peer has \(have.number), we gave numbers up to \(row.assigned)"))
-        }
-        let ours = have.number == row.acked ? row.ackedTag : tagAt(have.number)
-        guard ours == have.tag else {
-            return .stop(
-                weWentBack(
-                    have, uncertainUpTo: have.number,
-                    "we went back in time: number \(have.number) was given to another stanza"))
-        }
-        return .upTo(have.number)
-    }
-
-    /// What waits here is not there: only what was acknowledged is lost, and it is gone here.
-    private func peerWentBack(to number: UInt64, _ reason: String) -> LaneStop {
-        LaneStop(.peer, peerNumber: number, uncertainUpTo: 0, reason: reason)
-    }
-
-    /// Of what waits here, the entries that our backup brought along may be there. What this process has numbered itself
-    /// cannot: no stream has carried it there.
-    func weWentBack(_ have: RelayMark?, uncertainUpTo number: UInt64, _ reason: String) -> LaneStop {
-        LaneStop(.site, peerNumber: have?.number ?? 0, uncertainUpTo: min(number, assignedBefore), reason: reason)
-    }
-
-    /// The durable lane as a start finds it, or under new numbers.
+    /// The durable lane as a start finds it.
     mutating func loaded(_ id: LaneID, _ row: LaneRow) {
         self.id = id
         self.row = row
-        assignedBefore = row.assigned
+        bornBefore = row.lastPlace
         settled = 0
         decidedUpTo = row.acked
         streamLost()
     }
+
+    /// A new numbering began on the stream that carries the lane. What was uncertain is so no more where somebody has decided.
+    mutating func renumbered(_ row: LaneRow, isDecided: Bool) {
+        self.row = row
+        if isDecided { bornBefore = 0 }
+        settled = 0
+        decidedUpTo = 0
+        hasEnded = false
+        isParting = false
+        replacedTag = nil
+        rewind()
+    }
+
+    /// The peer's store went back: what is kept behind `number` waits again.
+    mutating func goBack(to number: UInt64, tag: UInt64) {
+        row?.goBack(to: number, tag: tag)
+        settled = min(settled, number)
+        rewind()
+    }
+
+    /// Up to this number what waits may be there, since this store may be a backup from before it was sent.
+    var uncertainUpTo: UInt64 {
+        guard let row else { return 0 }
+        return min(row.assigned, bornBefore - min(bornBefore, row.base))
+    }
+
+    /// An entry of this number was acknowledged before, by a peer whose store went back since.
+    func wasAcknowledged(_ number: UInt64) -> Bool { row.map { $0.base + number <= $0.reached } ?? false }
 
     /// Whether entry `number` may be at the peer although nobody has said so.
     /// It was written to a stream, or the store is a backup from before it was.
     func mayHaveArrived(_ number: UInt64, _ entry: EntryRow) -> Bool {
         guard let row else { return false }
         return number <= row.offered || number <= row.stop?.uncertainUpTo ?? 0 || entry.mayHaveArrived
+            || wasAcknowledged(number)
     }
 
     /// What the next entry names as its predecessor.
@@ -194,10 +184,13 @@ struct OutgoingLane {
     /// The stream is gone: what was in flight will be sent again.
     mutating func streamLost() {
         isOpen = false
+        isParting = false
+        hasEnded = false
         replacedTag = nil
         rewind()
     }
 
+    /// Sending begins anew behind what is acknowledged.
     private mutating func rewind() {
         written.removeAll()
         bytesInFlight = 0

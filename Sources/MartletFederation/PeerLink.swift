@@ -33,6 +33,8 @@ struct PeerLink {
         var warning = false
         /// For the next slice of work on its lanes.
         var work = false
+        /// For the end of what is kept of what was acknowledged.
+        var trim = false
     }
 
     /// Whose link.
@@ -73,6 +75,8 @@ struct PeerLink {
     var timers = Timers()
     /// Which senders are being told that their messages wait; nil while nobody is.
     var warnings: WarningRound?
+    /// What was done after a store went back in time, if it was.
+    var healing: Healing?
     /// Whose messages wait, while the link is down.
     var census: QueueCensus?
     /// It is none any more: for ``PeerLinks`` alone.

@@ -39,6 +39,10 @@ enum DiagnosticRendering {
                 "lane stopped, nothing was removed: decide with `martlet link resync`",
                 link(pair, ["lane": "\(lane)", "reason": "\(reason)"])
             )
+        case .sentAgain(let pair, let lane, let entries, let lost):
+            wentBack(pair, lane, "the peer's store went back in time: what it lacks is sent again", (entries, "not_kept", lost))
+        case .historiesParted(let pair, let lane, let delivered, let waiting):
+            wentBack(pair, lane, "our store went back in time: its tags tell what is there", (delivered, "waiting", waiting))
         case .newEpoch(let pair, let lane):
             ("new numbering: one of the two stores is new", link(pair, ["lane": "\(lane)"]))
         case .endedEpoch(let pair, let lane):
@@ -80,6 +84,12 @@ enum DiagnosticRendering {
         case .routingLoop(let address): ("routing loop cut", ["to": "\(address)"])
         case .accountChanged(let account, let what): ("account changed", ["jid": "\(account)", "what": "\(what)"])
         }
+    }
+
+    private static func wentBack(
+        _ pair: DomainPair, _ lane: String, _ words: String, _ count: (entries: Int, name: String, others: Int)
+    ) -> (String, Logger.Metadata) {
+        (words, link(pair, ["lane": "\(lane)", "entries": "\(count.entries)", count.name: "\(count.others)"]))
     }
 
     private static func trace(_ entry: EntryTrace, _ more: Logger.Metadata) -> Logger.Metadata {

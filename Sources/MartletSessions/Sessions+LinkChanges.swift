@@ -8,13 +8,16 @@ import XMPPStreams
 extension Sessions {
     /// Federation says what became of a link.
     public mutating func linkChanged(_ change: LinkChange, _ turn: Turn) {
-        if case .counted = change.kind { return }
+        switch change.kind {
+        case .counted, .healed: return
+        case .up, .lost, .failing: break
+        }
         let peer = peers.makePlace(of: change.pair)
         switch change.kind {
         case .up(let wantsRefresh): linkCameUp(peer, wantsRefresh: wantsRefresh, turn)
         case .lost: linkWentDown(peer, isTried: false, turn)
         case .failing: linkWentDown(peer, isTried: true, turn)
-        case .counted: break
+        case .counted, .healed: break
         }
         endDoomed(turn)
     }

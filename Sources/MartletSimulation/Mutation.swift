@@ -9,6 +9,8 @@ public enum Mutation: String, CaseIterable, Sendable {
     case entryRemovedAtSend
     /// A site whose backup was restored goes on with its old numbers, and the check of tags is blinded.
     case numberReusedAfterRestore
+    /// Sites tell nobody the tags that they remember.
+    case tagsForgotten
     /// A void is not sent, and the numbers behind it are moved up.
     case voidSkipped
     /// A late error goes to the device that has sent the message, which is gone.

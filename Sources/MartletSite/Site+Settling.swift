@@ -48,6 +48,7 @@ extension Site {
         case .linkChanged(let change):
             sessions.linkChanged(change, turn)
             if case .counted(let account) = change.kind { offices.counted(change.pair, of: account, turn) }
+            if case .healed(let ofPeer) = change.kind { offices.healed(change.pair, ofPeer: ofPeer, turn) }
         case .lineChanged(let pair, let state): offices.lineChanged(pair, state, turn)
         case .sessionBecameReady(let id, let jid, let account, let isRestored):
             offices.sessionBecameReady(id, jid, account, isRestored: isRestored, turn)

@@ -187,6 +187,8 @@ public struct Site {
         guard now != room else { return }
         room = now
         turn.setRoom(now)
+        // What is only kept in case of need goes first.
+        if now != .ample { federation.trimAll(turn) }
         switch now {
         case .ample: turn.note(.diskReserveLeft(freeBytes: freeBytes))
         case .reserve: turn.note(.diskReserveReached(freeBytes: freeBytes))

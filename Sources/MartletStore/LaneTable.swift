@@ -41,13 +41,26 @@ public struct LaneRow: Sendable, Equatable {
     /// An entry of this epoch was acknowledged by other means than `<have/>` (the peer was foreign): the peer cannot know
     /// these numbers, so the lane begins a new epoch before it is relayed.
     public var provenOtherwise = false
+    /// Where this numbering begins was decided, by the operator or since the peer was foreign: what the peer has of others before it
+    /// says no more.
+    public var isDecided = false
     /// Why the lane is stopped; nil while it is open.
     public var stop: LaneStop?
     /// Numberings of this lane that ended, newest last: a peer that names one of them went back in time.
-    public var retired: [Epoch] = []
+    public var retired: [EndedEpoch] = []
+    /// What is kept of what was acknowledged, oldest first (``KeptRun``): every place behind `floor` up to the last acknowledged one
+    /// has its entry.
+    public internal(set) var kept: [KeptRun] = []
+    /// Everything up to this place is gone.
+    public internal(set) var floor: UInt64 = 0
+    /// The tag of what stood there; 0 where nobody knows it.
+    public internal(set) var floorTag: UInt64 = 0
+    /// Everything up to this place was the peer's once: what of it is sent again may have been read there.
+    public internal(set) var reached: UInt64 = 0
 
-    /// How many ended numberings are remembered: one more is a disaster a year.
-    public static let retiredLimit = 8
+    /// How many ended numberings are remembered: one more is a disaster a year, and two stores that go back one after the other
+    /// make a few at a time.
+    public static let retiredLimit = 16
 
     /// A new lane.
     public init(local: AddressNumber, peer: AddressNumber, laneClass: LaneClass, epoch: Epoch) {
@@ -61,22 +74,6 @@ public struct LaneRow: Sendable, Equatable {
     public var waiting: UInt64 { assigned - acked }
     /// Whether the lane carries nothing until the operator decides.
     public var isStopped: Bool { stop != nil }
-
-    /// Ends the numbering: what stands behind `number` is 1, 2, 3 … of `epoch`, and stays where it is.
-    public mutating func renumber(_ epoch: Epoch, behind number: UInt64) {
-        retired = Array((retired + [self.epoch]).suffix(Self.retiredLimit))
-        self.epoch = epoch
-        // What was uncertain stays so under its new number.
-        if let stop { offered = max(offered, min(stop.uncertainUpTo, assigned)) }
-        base += number
-        assigned -= number
-        acked = 0
-        ackedTag = 0
-        offered -= min(offered, number)
-        warned -= min(warned, number)
-        provenOtherwise = false
-        stop = nil
-    }
 }
 
 /// Why a lane is stopped: one of the two stores went back in time (`Docs/relay-protocol.md` S2). Kept for the operator, who
@@ -94,6 +91,8 @@ public struct LaneStop: Sendable, Equatable {
     public var peerNumber: UInt64
     /// Waiting entries up to this number may be at the peer already: they were there when this store was the newest.
     public var uncertainUpTo: UInt64
+    /// What the peer lacks and is not kept here any more.
+    public var lost: UInt64
     /// In words.
     public var reason: String
     /// What was decided about the uncertain ones and is being done, while that takes more than one turn.
@@ -108,10 +107,11 @@ public struct LaneStop: Sendable, Equatable {
     }
 
     /// A stop for that reason.
-    public init(_ side: Side, peerNumber: UInt64, uncertainUpTo: UInt64, reason: String) {
+    public init(_ side: Side, peerNumber: UInt64, uncertainUpTo: UInt64, lost: UInt64 = 0, reason: String) {
         self.side = side
         self.peerNumber = peerNumber
         self.uncertainUpTo = uncertainUpTo
+        self.lost = lost
         self.reason = reason
     }
 }
@@ -151,7 +151,7 @@ public enum LaneTable {
 
     /// Stores the state of a lane.
     public static func update(_ lane: LaneID, _ row: LaneRow, in store: some KeyValueTransaction) {
-        var writer = ByteWriter(capacity: 80)
+        var writer = ByteWriter(capacity: 256)
         writer.put(row.local.value)
         writer.put(row.peer.value)
         writer.put(row.laneClass.rawValue)
@@ -164,7 +164,7 @@ public enum LaneTable {
         writer.put(row.ackedTag)
         writer.put(row.base)
         for proof in EntryProof.allCases { writer.put(row.proven[proof]) }
-        writer.put(UInt8(row.provenOtherwise ? 1 : 0))
+        writer.put(hasKeptFlag | (row.provenOtherwise ? provenOtherwiseFlag : 0) | (row.isDecided ? isDecidedFlag : 0))
         writer.put(UInt8(row.stop == nil ? 0 : 1))
         if let stop = row.stop {
             writer.put(stop.side.rawValue)
@@ -172,13 +172,17 @@ public enum LaneTable {
             writer.put(stop.peerNumber)
             writer.put(stop.uncertainUpTo)
             writer.put(stop.reason)
+            writer.put(stop.lost)
         }
-        for epoch in row.retired.suffix(LaneRow.retiredLimit) {
-            writer.put(epoch.high)
-            writer.put(epoch.low)
-        }
+        row.putKept(to: &writer)
         store.put(.lane, key(lane), writer.bytes)
     }
+
+    private static let provenOtherwiseFlag: UInt8 = 1
+    /// Behind the stop stands what ``LaneRow/putKept(to:)`` writes. Without it, in rows of builds that kept nothing, the epochs that
+    /// ended.
+    private static let hasKeptFlag: UInt8 = 2
+    private static let isDecidedFlag: UInt8 = 4
 
     /// Every lane, in the order in which they were made.
     public static func all(in store: some KeyValueTransaction) -> [(LaneID, LaneRow)] {
@@ -205,15 +209,29 @@ public enum LaneTable {
         row.ackedTag = reader.take()
         row.base = reader.take()
         for proof in EntryProof.allCases { row.proven[proof] = reader.take() }
-        row.provenOtherwise = reader.take(UInt8.self) != 0
+        let flags = reader.take(UInt8.self)
+        row.provenOtherwise = flags & provenOtherwiseFlag != 0
+        row.isDecided = flags & isDecidedFlag != 0
         if reader.take(UInt8.self) != 0 {
             guard let side = LaneStop.Side(rawValue: reader.take()) else { ourFault("a stop of unknown side") }
             let decision = LaneStop.Decision(rawValue: reader.take())
             row.stop = LaneStop(
                 side, peerNumber: reader.take(), uncertainUpTo: reader.take(), reason: reader.takeString())
             row.stop?.decision = decision
+            if flags & hasKeptFlag != 0 {
+                row.stop?.lost = reader.take()
+            } else if let stop = row.stop, stop.side == .peer {
+                row.stop?.lost = row.acked - min(row.acked, stop.peerNumber)
+            }
         }
-        while !reader.isAtEnd { row.retired.append(Epoch(high: reader.take(), low: reader.take())) }
+        if flags & hasKeptFlag != 0 {
+            row.takeKept(from: &reader)
+        } else {
+            row.keepNothing()
+            while !reader.isAtEnd {
+                row.retired.append(EndedEpoch(Epoch(high: reader.take(), low: reader.take()), base: nil))
+            }
+        }
         return row
     }
 

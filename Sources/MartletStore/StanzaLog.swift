@@ -47,6 +47,13 @@ public enum StanzaLog {
         return store.read(.log, key.span) { value = Array($0) } ? decode(value) : nil
     }
 
+    /// How many bytes the row of a stanza has; 0 once it was removed.
+    public static func size(_ sequence: UInt64, in store: some KeyValueTransaction) -> Int {
+        let key = NumberKey.one(sequence)
+        var size = 0
+        return store.read(.log, key.span) { size = $0.count } ? size : 0
+    }
+
     /// One more record points at the stanza. Its row must be there (a precondition).
     public static func hold(_ sequence: UInt64, in store: some KeyValueTransaction) {
         let key = NumberKey.one(sequence)

@@ -75,7 +75,9 @@ extension Table {
     public static let held = Table(rawValue: 19)
     /// local, peer → the rules that put what waits into lanes. See ``LaneRulesTable``.
     public static let laneRules = Table(rawValue: 20)
+    /// peer, local, class, row → tags of what came on an incoming lane. See ``HaveTable``.
+    public static let haveTags = Table(rawValue: 64)
 
     /// Every table, for the store to open.
-    public static let all: [Table] = (0...22).map { Table(rawValue: $0) }
+    public static let all: [Table] = (0...22).map { Table(rawValue: $0) } + [haveTags]
 }

@@ -43,6 +43,14 @@ public struct Epoch: Hashable, Sendable {
         self.low = low
     }
 
+    /// The epoch of 32 hexadecimal digits.
+    public init?(text: String) {
+        let digits = Array(text.utf8)
+        guard digits.count == 32, let high = UInt64(hexadecimal: digits[..<16]), let low = UInt64(hexadecimal: digits[16...])
+        else { return nil }
+        self.init(high: high, low: low)
+    }
+
     /// 32 hexadecimal digits.
     public var text: String { hexadecimal(high) + hexadecimal(low) }
 }

@@ -72,6 +72,7 @@ struct LinkCommand: ParsableCommand {
                 addresses     \(details.addresses.isEmpty ? none : worked)
                 certificate   \(details.showedCertificate ? "was shown and verified: required from now on" : "never verified")
                 """)
+            if !details.healing.isEmpty { Terminal.say("healed        \(details.healing)") }
             if details.segmentLimit > 0 {
                 Terminal.say("segments      of \(details.segmentLimit) bytes at most: larger ones may not arrive")
             }
@@ -85,6 +86,10 @@ struct LinkCommand: ParsableCommand {
                     "lane \(lane.id)        \(lane.lane): numbered to \(lane.assigned), acknowledged to \(lane.acked), "
                         + "\(lane.inFlight) on the line, epoch \(lane.epoch)")
                 if !lane.proven.isEmpty { Terminal.say("              taken over: \(lane.proven)") }
+                if lane.kept > 0 {
+                    Terminal.say(
+                        "              kept in case its store goes back: \(lane.kept), \((lane.keptBytes + 1023) / 1024) KiB")
+                }
                 if !lane.stopReason.isEmpty {
                     Terminal.say("              STOPPED, \(lane.stopReason): martlet link resync \(link.peer)")
                 }
@@ -135,8 +140,10 @@ struct LinkCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "resync", abstract: "Begins lanes anew that stopped because a store went back in time.",
             discussion: """
-                A lane stops when the two records contradict each other: one of the stores was restored from a backup, or lost.
-                Nothing was removed. Where the other side's store went back, what waits here is sent to it. Where this one did,
+                A lane stops when the two records contradict each other: one of the stores was restored from a backup, or lost,
+                and it lies further back than what is kept here (federation.keep_acknowledged) or than the thousand numbers
+                that the other side remembers. Nothing was removed. Where the other side's store went back, what is kept and
+                what waits here is sent to it. Where this one did,
                 what the backup brought along may have been delivered before; --uncertain says what becomes of it:
                   resend  send it: some people may get it twice
                   drop    tell the senders that it is unconfirmed and may have arrived
@@ -179,7 +186,7 @@ struct LinkCommand: ParsableCommand {
                 Terminal.mention("  The other site's store went back in time. What waits here is not there and will be sent.")
                 if row.lost > 0 {
                     Terminal.mention(
-                        "  \(row.lost) that it had acknowledged are not in its records any more; they were removed here then.")
+                        "  \(row.lost) that it had acknowledged are not in its records any more, and not kept here any more.")
                 }
             }
         }

@@ -48,6 +48,8 @@ extension SitePolicy {
         self.federation.retryMinimum = federation.retryMinimum.milliseconds
         self.federation.retryMaximum = federation.retryMaximum.milliseconds
         self.federation.silenceTimeout = federation.ackTimeout.milliseconds
+        self.federation.keep = KeepLimit(
+            time: federation.keepAcknowledged.milliseconds, bytes: UInt64(federation.keepAcknowledgedBytes))
         self.federation.continuesAfterRollback = federation.rollback == .continue
         self.federation.strangers.timeout = federation.strangers.timeout.milliseconds
         self.federation.strangers.newDomainsPerHour = federation.strangers.newDomainsPerAccountPerHour

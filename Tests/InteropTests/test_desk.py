@@ -200,8 +200,13 @@ async def test_a_stick_carries_what_the_line_does_not(offices, tmp_path):
 
 
 async def test_a_restored_store_stops_the_lane_and_resync_goes_on(offices, tmp_path):
-    """The other office comes back from an old backup: nothing is sent until somebody decides, then what waited arrives."""
+    """The other office comes back from an old backup, and nothing is kept of what it lost: nothing is sent until somebody
+    decides, then what waited arrives."""
     north, south, line = offices
+    north.stop()
+    north.federation = north.federation | {"keep_acknowledged": "0s"}
+    north.prepare()
+    north.start()
     async with Client(north, "alice", Ledger()) as alice, Client(south, "bob", alice.ledger) as bob:
         alice.send(bob.bare, "before")
         await bob.until(lambda: alice.ledger.delivered_count == 1, "the line is in use")

@@ -120,7 +120,7 @@ extension LaneSubject {
         try lane.connect()
         guard var mark = lane.mark(3) else { return lane }
         mark.tag ^= 1
-        _ = lane.have(mark)
+        _ = lane.have(mark, remembersTags: false)
         return lane
     }
 }

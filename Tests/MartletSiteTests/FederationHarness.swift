@@ -38,6 +38,8 @@ struct FederationHarness {
     init(known: Bool = true) {
         policy = SitePolicy(domains: [Self.local])
         if known { policy.federation.knownPeers = [Self.peer] }
+        // What was acknowledged is gone at once; tests of what is kept ask for it.
+        policy.federation.keep = KeepLimit(time: 0, bytes: 0)
     }
 
     /// One batch of one step.

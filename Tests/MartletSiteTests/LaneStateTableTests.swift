@@ -24,7 +24,8 @@ extension StateTableTests {
                     ("asked: a stream, the peer has not said what it has, 0 of 3", { try LaneSubject.asked() }),
                     ("open: 2 of 3", { try LaneSubject.open() }),
                     ("asked again: after another stream, 2 of 3", { try LaneSubject.askedAgain() }),
-                    ("stopped: the peer went back in time, 2 of 3", { try LaneSubject.stopped() }),
+                    ("parting: the peer was asked for its tags, 2 of 3", { try LaneSubject.parting() }),
+                    ("stopped: an older build received another numbering, 2 of 3", { try LaneSubject.stopped() }),
                 ],
                 inputs: [
                     .init("a message is accepted") {
@@ -41,6 +42,10 @@ extension StateTableTests {
                     .init("have: the last", needs: "a stream") { lane in lane.have(lane.mark(lane.row?.assigned ?? 0)) },
                     .init("have: less than was acknowledged", needs: "a stream, and two acknowledged") { lane in
                         guard let row = lane.row, row.acked > 1 else { return false }
+                        return lane.have(lane.mark(1))
+                    },
+                    .init("have: less, with another tag", needs: "a stream, and two acknowledged") { lane in
+                        guard let row = lane.row, row.acked > 1 else { return false }
                         return lane.have(RelayMark(lane: .chat, epoch: row.epoch, number: 1, tag: 1, after: nil))
                     },
                     .init("have: more than was given", needs: "a stream, and a number given") { lane in
@@ -54,6 +59,18 @@ extension StateTableTests {
                     },
                     .init("have: another epoch", needs: "a stream") {
                         $0.have(RelayMark(lane: .chat, epoch: Epoch(high: 1, low: 2), number: 5, tag: 6, after: nil))
+                    },
+                    .init("have: another epoch, from an older build", needs: "a stream") {
+                        let mark = RelayMark(lane: .chat, epoch: Epoch(high: 1, low: 2), number: 5, tag: 6, after: nil)
+                        return $0.have(mark, remembersTags: false)
+                    },
+                    .init("tags: our first", needs: "a stream, and the question for them") { $0.tags(ofFirst: 1) },
+                    .init("tags: our last", needs: "a stream, and the question for them") { $0.tags(ofFirst: 3) },
+                    .init("tags: none of ours, and that are all", needs: "a stream, and the question for them") {
+                        $0.tags(ofFirst: 0)
+                    },
+                    .init("tags: none of ours, and there were more", needs: "a stream, and the question for them") {
+                        $0.tags(ofFirst: 0, isAll: false)
                     },
                     .init("have: our epoch has ended", needs: "a stream, and a number given") { lane in
                         lane.row == nil

@@ -23,6 +23,7 @@ struct LaneSubject {
     init() {
         harness.policy.federation.delayWarning = 0
         harness.policy.federation.retryMinimum = 1000
+        harness.policy.federation.keep = KeepLimit(time: 86_400_000, bytes: 1 << 20)
         harness.step { $0.boot($1) }
     }
 
@@ -34,9 +35,10 @@ struct LaneSubject {
     }
 
     /// A have of the peer; false where no stream could bring it.
-    mutating func have(_ mark: RelayMark?, ended: Bool = false) -> Bool {
+    mutating func have(_ mark: RelayMark?, ended: Bool = false, remembersTags: Bool = true) -> Bool {
         guard let connection, harness.federation.links[0].isUp else { return false }
         var have = FederationHarness.have(mark)
+        if remembersTags, mark != nil { have["tags"] = "1024" }
         if ended, let row { have["ended"] = row.epoch.text }
         harness.receive(.nonza(have), on: connection)
         return true
@@ -83,10 +85,38 @@ struct LaneSubject {
         return lane
     }
 
+    static func parting() throws -> LaneSubject {
+        var lane = try askedAgain()
+        _ = lane.have(RelayMark(lane: .chat, epoch: Epoch(high: 1, low: 2), number: 5, tag: 6, after: nil))
+        return lane
+    }
+
     static func stopped() throws -> LaneSubject {
         var lane = try askedAgain()
-        _ = lane.have(nil)
+        let mark = RelayMark(lane: .chat, epoch: Epoch(high: 1, low: 2), number: 5, tag: 6, after: nil)
+        _ = lane.have(mark, remembersTags: false)
         return lane
+    }
+
+    /// The peer answers the question for its tags: it remembers those of our first numbers, and one that is not ours.
+    mutating func tags(ofFirst count: UInt64, isAll: Bool = true) -> Bool {
+        guard let connection, harness.federation.links[0].isUp, let row, harness.federation.links[0].lanes[1].isParting else {
+            return false
+        }
+        let entries = LaneEntries(harness.federation.links[0].lanes[1].id ?? LaneID(0), base: 0)
+        let store = harness.store.begin()
+        let ours = (0..<count).map { EntryTable.entry(entries, $0 + 1, in: store)?.tag ?? 0 }
+        harness.store.abort()
+        let mark = RelayMark(lane: .chat, epoch: Epoch(high: 1, low: 2), number: 5, tag: 6, after: nil)
+        var have = FederationHarness.have(mark)
+        var runs = [TagRun(epoch: mark.epoch, first: 5, tags: [6])]
+        if count > 0 { runs.insert(TagRun(epoch: row.epoch, first: 1, tags: ours), at: 0) }
+        for element in LaneHistory(runs: runs, isAll: isAll).elements([("lane", "chat")]) {
+            harness.receive(.nonza(element), on: connection)
+        }
+        have["all"] = isAll ? "true" : "false"
+        harness.receive(.nonza(have), on: connection)
+        return true
     }
 
     /// What was let out since the last look.
@@ -98,10 +128,18 @@ struct LaneSubject {
             case .stream(_, .send(let bytes)):
                 guard let element = try? Element(parsing: bytes, defaultNamespace: Namespaces.client) else { continue }
                 let number = (element.first("seq", Namespaces.relay) ?? element)["n"]
+                if element.name == "ask", element["lane"] != nil {
+                    deeds.append("asks for the tags")
+                    continue
+                }
                 deeds.append(number.map { "sends \(element.name) \($0)" } ?? "sends \(element.name)")
             case .stream(_, .close): deeds.append("closes the stream")
             case .stream(_, .abort): deeds.append("drops the stream")
             case .note(.laneStopped(_, _, let reason)): deeds.append("tells the operator: \(reason)")
+            case .note(.sentAgain(_, _, let entries, let lost)):
+                deeds.append("tells the operator: \(entries) sent again, \(lost) not kept")
+            case .note(.historiesParted(_, _, let delivered, let waiting)):
+                deeds.append("tells the operator: \(delivered) were there, \(waiting) wait")
             case .note(.newEpoch): deeds.append("tells the operator: new numbering")
             case .note(.entryExpired(_, let entry)): deeds.append("entry \(entry.split(separator: "/").last ?? "") expires")
             case .note(.entryHeld(_, let entry, _)): deeds.append("holds entry \(entry.split(separator: "/").last ?? "")")

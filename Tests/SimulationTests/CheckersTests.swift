@@ -67,6 +67,12 @@ import Testing
         check(.numberReusedAfterRestore, [.numberChanged], try Companies.pair(), planned)
     }
 
+    @Test("a lane that stops although everything is kept, and would be known, is seen")
+    func tagsForgotten() throws {
+        let planned = [Self.fault(9000, 7000, .restore(site: 0, downtime: 500))]
+        check(.tagsForgotten, [.stopped], try Companies.pair(), planned)
+    }
+
     @Test("a void that is skipped instead of sent is seen")
     func voidSkipped() throws {
         let planned = [Self.fault(10_000, 25_000, Self.blackHole)]

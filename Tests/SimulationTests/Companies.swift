@@ -5,6 +5,7 @@ import MartletConfiguration
 enum Companies {
     static let names = [
         "two-offices", "star", "mesh", "chain", "radio", "foreign", "rolling-restart", "restored-backup", "behind-nat",
+        "restored-twice", "kept-briefly",
     ]
 
     static func read(_ name: String, messages: Int) throws -> Topology {

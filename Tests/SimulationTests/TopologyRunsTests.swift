@@ -48,15 +48,35 @@ import Testing
         #expect(digests.count == 3)
     }
 
-    @Test("a restored backup stops the lanes of the restored office, and of no other")
+    @Test("a restored backup stops no lane: what is lacking is kept, and what is there is known")
     func restoredBackup() throws {
         let topology = try Companies.read("restored-backup", messages: 60)
-        var stops = 0
         for seed: UInt64 in 1...4 {
             var world = World(topology, seed: seed)
             let report = world.run()
             #expect(report.faults.isEmpty, "seed \(seed): \(report.faults.map(\.description))")
             #expect(report.counts[.backup] == 1)
+            #expect(report.explainedStops == 0)
+        }
+    }
+
+    @Test("stores that go back again and again, at both ends, heal by themselves", arguments: 1...12)
+    func restoredTwice(seed: UInt64) throws {
+        let topology = try Companies.read("restored-twice", messages: 60)
+        var world = World(topology, seed: seed)
+        let report = world.run()
+        #expect(report.faults.isEmpty, "\(report.faults.map(\.description))")
+        #expect(report.explainedStops == 0)
+    }
+
+    @Test("beyond what is kept a lane stops, and the checkers know why")
+    func keptBriefly() throws {
+        let topology = try Companies.read("kept-briefly", messages: 100)
+        var stops = 0
+        for seed: UInt64 in 1...40 {
+            var world = World(topology, seed: seed)
+            let report = world.run()
+            #expect(report.faults.isEmpty, "seed \(seed): \(report.faults.map(\.description))")
             stops += report.explainedStops
         }
         #expect(stops > 0)

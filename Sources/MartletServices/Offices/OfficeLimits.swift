@@ -8,6 +8,12 @@ enum OfficeLimits {
     static let answerPause: Int64 = 10_000
     /// Sessions that are told of offices in one turn, each of which may have a thousand waiting messages to count.
     static let slice = 32
+    /// For so long it is said that a store went back in time and messages were put right, milliseconds: a working day.
+    static let healingShown: Int64 = 8 * 3_600_000
+    /// The peer's did.
+    static let peerWentBack = "its server was restored from a backup; messages that it had lost were sent again"
+    /// Ours did.
+    static let wentBack = "our server was restored from a backup; messages that were on their way have been put right"
     /// How long changes of offices are collected before they are shown, milliseconds.
     static let delay: Int64 = 50
 }

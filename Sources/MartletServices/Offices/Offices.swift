@@ -17,6 +17,8 @@ public struct Offices {
     private(set) var offices: [SharedRosterItem] = []
     /// The lines of which anything is known since the start. Look-up only.
     private var lines: [DomainPair: LineState] = [:]
+    /// What was put right after a store went back in time, in words, and when. Look-up only.
+    private var healings: [DomainPair: (words: String, at: WallTime)] = [:]
     /// Sessions that can be shown offices, by their slot.
     private var audience: [Listener?] = []
     /// The slots of an account's sessions. Look-up only.
@@ -45,7 +47,7 @@ public struct Offices {
     private struct Shown {
         let jid: JID
         let line: LineState
-        /// The words; nil while the office is available.
+        /// The words; nil while the office is available and there is nothing to say.
         let status: String?
         let at: Instant
     }
@@ -99,6 +101,20 @@ public struct Offices {
         guard lines[pair] != state else { return }
         lines[pair] = state
         want(at: pair.local, of: nil, turn)
+    }
+
+    /// A store went back in time, the peer's or ours, and messages were put right: people may wonder what they see.
+    public mutating func healed(_ pair: DomainPair, ofPeer: Bool, _ turn: Turn) {
+        healings[pair] = (ofPeer ? OfficeLimits.peerWentBack : OfficeLimits.wentBack, turn.wall)
+        want(at: pair.local, of: nil, turn)
+    }
+
+    /// What is said of that; nil after some hours.
+    private func healing(_ pair: DomainPair, _ turn: Turn) -> String? {
+        guard let healing = healings[pair], turn.wall.milliseconds - healing.at.milliseconds < OfficeLimits.healingShown else {
+            return nil
+        }
+        return healing.words
     }
 
     /// What waits for a peer was counted; of one account, or of all.
@@ -183,7 +199,7 @@ public struct Offices {
         }
         let line = line(pair)
         guard shown.line == line else { return true }
-        if line == .up { return false }
+        if line == .up { return shown.status != healing(pair, turn) }
         let next = shown.at + OfficeLimits.pause
         guard next > turn.now else { return true }
         if !listener.hasTimer { turn.schedule(.offices(.dueAgain(listener.id)), at: next) }
@@ -197,12 +213,14 @@ public struct Offices {
         let slot = Int(id.slot)
         for (pair, count) in waiting {
             let line = line(pair)
-            let status = CutWords.status(line, now: turn.wall, utcOffset: turn.policy.utcOffset, waiting: count)
+            let cut = CutWords.status(line, now: turn.wall, utcOffset: turn.policy.utcOffset, waiting: count)
+            let status = cut ?? healing(pair, turn)
             let index = audience[slot]?.shown.firstIndex { $0.jid == pair.peer }
             if let index, audience[slot]?.shown[index].status == status { continue }
             let shown = Shown(jid: pair.peer, line: line, status: status, at: turn.now)
             if let index { audience[slot]?.shown[index] = shown } else { audience[slot]?.shown.append(shown) }
-            if let jid = audience[slot]?.jid { turn.route(Self.presence(of: pair.peer, status, to: jid), from: .service) }
+            guard let jid = audience[slot]?.jid else { continue }
+            turn.route(Self.presence(of: pair.peer, status, isCut: cut != nil, to: jid), from: .service)
         }
     }
 
@@ -214,10 +232,10 @@ public struct Offices {
     /// The resource of the contact.
     static let resource = "office"
 
-    private static func presence(of office: JID, _ status: String?, to jid: JID) -> Stanza {
+    private static func presence(of office: JID, _ status: String?, isCut: Bool, to jid: JID) -> Stanza {
         var presence = Stanza(.presence, from: contact(of: office), to: jid)
         guard let status else { return presence }
-        presence.append(Element("show", Namespaces.client, text: "away"))
+        if isCut { presence.append(Element("show", Namespaces.client, text: "away")) }
         presence.append(Element("status", Namespaces.client, text: status))
         return presence
     }

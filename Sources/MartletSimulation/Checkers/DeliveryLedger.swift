@@ -19,8 +19,14 @@ public struct DeliveryLedger: Sendable {
         var isForeign: Bool
         /// Its loss or repetition is nobody's fault: a foreign server crashed with it, or a store went back in time.
         var isExcused = false
-        /// Its addressee's store went back in time.
-        var mayRepeat = false
+        /// Written to a device of its addressee.
+        var isToDevice: Bool
+        /// It went to a session that its addressee's restored store knows and no client resumes: it comes when that ends.
+        var mayBeLate = false
+        /// How often it may arrive: once more after each time that its addressee's store forgot that it had come.
+        var allowed = 1
+        /// How often its sender's client handed it over.
+        var copies = 1
     }
 
     private(set) var messages: [Message] = []
@@ -52,16 +58,34 @@ public struct DeliveryLedger: Sendable {
     }
 
     /// The number of a new message.
-    mutating func send(from: Int, to: Int, at time: Int64, isFromForeign: Bool, isForeign: Bool) -> Int {
-        messages.append(Message(from: from, to: to, sentAt: time, isFromForeign: isFromForeign, isForeign: isForeign))
+    mutating func send(
+        from: Int, to: Int, at time: Int64, isToDevice: Bool = false, isFromForeign: Bool, isForeign: Bool
+    ) -> Int {
+        messages.append(
+            Message(
+                from: from, to: to, sentAt: time, isFromForeign: isFromForeign, isForeign: isForeign, isToDevice: isToDevice))
         return messages.count - 1
     }
 
-    /// A foreign server crashed with the message, or a store that had it went back in time.
-    mutating func excuse(_ number: Int, mayRepeat: Bool = false) {
-        messages[number].isExcused = true
-        if mayRepeat { messages[number].mayRepeat = true }
+    /// A foreign server crashed with the message, or stores went back in time until none had it.
+    mutating func excuse(_ number: Int) { messages[number].isExcused = true }
+
+    /// The store of its addressee went back to before the client had it: it may arrive once more.
+    mutating func allowAgain(_ number: Int) {
+        messages[number].allowed = max(messages[number].allowed, messages[number].arrivals + messages[number].copies)
     }
+
+    /// Its sender's client hands it over to its server again, which has no way to know it.
+    mutating func handedOverAgain(_ number: Int) {
+        messages[number].copies += 1
+        messages[number].allowed += 1
+    }
+
+    /// Its addressee's store went back: a session that nobody resumes may be there again.
+    mutating func allowLate(_ number: Int) { messages[number].mayBeLate = messages[number].isToDevice }
+
+    /// Whether it came back as not delivered.
+    func hasReturned(_ number: Int) -> Bool { messages[number].hasReturned }
 
     /// Message `number` reached `person`.
     mutating func arrive(_ number: Int, at person: Int, time: Int64) {
@@ -72,7 +96,7 @@ public struct DeliveryLedger: Sendable {
         messages[number].arrivals += 1
         guard message.arrivals == 0 else {
             if message.isForeign { return foreignDuplicateCount += 1 }
-            if message.mayRepeat { return }
+            if message.arrivals < message.allowed { return }
             duplicateCount += 1
             return faults.append(Fault(.duplicated, words(number)))
         }
@@ -82,8 +106,11 @@ public struct DeliveryLedger: Sendable {
         if message.hasReturned, !message.isUncertain, !message.isExcused {
             faults.append(Fault(.deliveredAndBounced, words(number)))
         }
+        // What no store had any more, and an older backup has brought back, comes when it comes.
         let pair = message.from * names.count + message.to
-        if let last = latest[pair], last > number, !message.isForeign, !message.mayRepeat {
+        if let last = latest[pair], last > number, !message.isForeign, message.allowed == 1,
+            !message.mayBeLate, !message.isExcused
+        {
             faults.append(Fault(.disordered, "\(words(number)) came after \(last)"))
         }
         latest[pair] = max(latest[pair] ?? number, number)

@@ -16,8 +16,8 @@ public struct Fault: Equatable, Sendable, CustomStringConvertible {
         case numberChanged = "number given twice"
         /// acked ≤ emitted have ≤ have ≤ assigned does not hold.
         case lanesDisagree = "lanes disagree"
-        /// A lane stopped although no store went back in time.
-        case stopped = "stopped without a rollback"
+        /// A lane stopped although no store went back in time, or not further than what is kept and known.
+        case stopped = "stopped without need"
         /// Something waits although nothing is wrong any more.
         case notDrained = "not drained"
         /// The log's references are not those of the queues.

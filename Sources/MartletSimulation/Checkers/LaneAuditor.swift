@@ -27,7 +27,11 @@ struct LaneAuditor {
         self.names = names
     }
 
-    mutating func rollback(_ site: Int) { rolledBack.insert(site) }
+    mutating func rollback(_ site: Int) {
+        rolledBack.insert(site)
+        // What it had said that it has, it may have no more.
+        for key in numberings.keys where key.destination == site { numberings[key]?.emitted = 0 }
+    }
 
     private func words(_ key: Key, _ number: UInt64) -> String {
         "\(names[key.origin]) → \(names[key.destination]) \(key.lane.name) \(number)"

@@ -75,6 +75,21 @@ struct SimulatedClient {
         if !isManaged { unacknowledged.removeAll() }
     }
 
+    /// The server has another store: nothing can be resumed, and what it has not acknowledged is handed over again.
+    mutating func serverForgot() {
+        typed = unacknowledged.filter(Self.isMessage) + typed
+        unacknowledged = []
+        resumption = nil
+        isManaged = false
+        isPresent = false
+    }
+
+    /// Whether the message of that id is still to be handed over, perhaps again.
+    func holds(_ id: String) -> Bool {
+        let name = " id='\(id)'"
+        return (unacknowledged + typed).contains { String(decoding: $0, as: UTF8.self).contains(name) }
+    }
+
     private static let bind: [UInt8] = {
         let bind = Stanza(.iq, id: "bind", type: "set", payloads: [Element("bind", Namespaces.bind)])
         return bind.serialized()

@@ -33,8 +33,6 @@ struct SimulatedSite {
     var wake: Int64?
     /// Nobody can connect to it.
     var isBehindNAT = false
-    /// Accounts exist in the store.
-    var hasAccounts = false
 
     // Troubles
 

@@ -1,4 +1,5 @@
 import MartletStore
+import XMPPStanzas
 
 /// A store in memory whose process can die within a commit, and whose committed rows the checkers can read at any time.
 final class SimulatedStore: KeyValueStore {
@@ -12,18 +13,22 @@ final class SimulatedStore: KeyValueStore {
     struct Backup {
         fileprivate let rows: MemoryStore.Snapshot
         fileprivate let committed: CommittedRows
+        fileprivate let known: Set<String>
     }
 
     let memory = MemoryStore()
     var crashPoint: CrashPoint?
     /// What the checkers may look at.
     private(set) var committed = CommittedRows()
+    /// The messages that this store ever took over, by their ids.
+    private(set) var known: Set<String> = []
     /// Lanes whose rows were committed since the list was taken.
     var changedLanes: [LaneID] = []
     /// The process has died in a commit and does not know it: only where the mutation lets effects out nevertheless.
     private(set) var hasDiedUnnoticed = false
     let mutation: Mutation?
     fileprivate var pending: [(table: Table, key: [UInt8], value: [UInt8]?)] = []
+    fileprivate var logged: [UInt64] = []
     fileprivate var deferred: [(key: [UInt8], value: [UInt8])] = []
 
     init(mutation: Mutation?) {
@@ -46,6 +51,7 @@ final class SimulatedStore: KeyValueStore {
         case .beforeCommit:
             memory.crashDuringCommit(survives: false)
             pending.removeAll()
+            logged.removeAll()
             if mutation == .ackBeforeCommit {
                 hasDiedUnnoticed = true
                 return
@@ -61,24 +67,54 @@ final class SimulatedStore: KeyValueStore {
     func abort() {
         memory.abort()
         pending.removeAll()
+        logged.removeAll()
     }
 
     /// The process is gone.
     func crash() {
         memory.crash()
         pending.removeAll()
+        logged.removeAll()
         deferred.removeAll()
         crashPoint = nil
         hasDiedUnnoticed = false
     }
 
     /// Takes a backup. There must be no open transaction.
-    func backup() -> Backup { Backup(rows: memory.snapshot(), committed: committed) }
+    func backup() -> Backup { Backup(rows: memory.snapshot(), committed: committed, known: known) }
 
     /// Puts a backup back.
     func restore(_ backup: Backup) {
         memory.restore(backup.rows)
         committed = backup.committed
+        known = backup.known
+    }
+
+    /// The messages that stand in its log, by their ids: they wait for somebody, or are kept. There must be no open transaction.
+    func loggedMessages() -> Set<String> {
+        let transaction = memory.begin()
+        defer { memory.abort() }
+        var sequences: [UInt64] = []
+        transaction.forEach(.log, prefix: []) { key, _ in
+            sequences.append(key.reduce(UInt64(0)) { $0 << 8 | UInt64($1) })
+            return true
+        }
+        return Set(sequences.compactMap { Self.message($0, transaction) })
+    }
+
+    private static func message(_ sequence: UInt64, _ transaction: any KeyValueTransaction) -> String? {
+        guard let stanza = StanzaLog.stanza(sequence, in: transaction)?.stanza, stanza.kind == .message, !stanza.isError else {
+            return nil
+        }
+        return stanza.id
+    }
+
+    private func noteKnown() {
+        guard !logged.isEmpty else { return }
+        let transaction = memory.begin()
+        for sequence in logged { if let id = Self.message(sequence, transaction) { known.insert(id) } }
+        memory.abort()
+        logged.removeAll(keepingCapacity: true)
     }
 
     private func keep() {
@@ -90,6 +126,7 @@ final class SimulatedStore: KeyValueStore {
             }
         }
         pending.removeAll(keepingCapacity: true)
+        noteKnown()
     }
 }
 
@@ -123,6 +160,7 @@ private final class RecordingTransaction: KeyValueTransaction {
 
     func append(_ table: Table, _ key: Span<UInt8>, _ value: Span<UInt8>) {
         inner.append(table, key, value)
+        if table == .log { store.logged.append((0..<key.count).reduce(UInt64(0)) { $0 << 8 | UInt64(key[$1]) }) }
         if store.committed.watches(table) { store.pending.append((table, Array(key), Array(value))) }
     }
 

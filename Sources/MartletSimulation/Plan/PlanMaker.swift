@@ -81,9 +81,23 @@ struct PlanMaker {
             return fault(.clockJump(site: site, milliseconds: jumps[choose(jumps.count)]), 1)
         case .nameFailure: return fault(.nameFailure(site: site, isDenial: pick(3) == 0), 1000 + pick(20_000))
         case .certificate: return fault(.certificate(site: site), 1000 + pick(20_000))
+        case .restore: return restores(at)
+        case .forget: return fault(.forget(site: site), 200 + pick(5000))
         case .clientDrop:
             return people.clients == 0 ? [] : fault(.clientDrop(client: choose(people.clients)), 200 + pick(15_000))
         }
+    }
+
+    /// A backup that is put back, and as often as not another one, of the same site or of another, taken before or after that.
+    private mutating func restores(_ at: Int64) -> [PlannedFault] {
+        var faults: [PlannedFault] = []
+        for _ in 0...choose(2) {
+            let taken = at + pick(10_000)
+            faults.append(
+                PlannedFault(
+                    at: taken, duration: 500 + pick(20_000), kind: .restore(site: choose(sites), downtime: 200 + pick(4000))))
+        }
+        return faults
     }
 
     private mutating func lineTrouble(_ kind: Topology.Trouble, _ at: Int64) -> [PlannedFault] {

@@ -44,7 +44,7 @@ extension World {
     func laneRow(_ origin: Int, _ destination: Int, _ lane: LaneClass) -> LaneRow? {
         let rows = sites[origin].store.committed.reader
         guard let local = AddressTable.number(of: sites[origin].domain, in: rows),
-            let peer = AddressTable.number(of: sites[destination].domain, in: rows),
+            let peer = AddressTable.number(of: domain(destination), in: rows),
             let id = LaneTable.lane(local: local, peer: peer, laneClass: lane, in: rows)
         else { return nil }
         return LaneTable.row(id, in: rows)
@@ -112,6 +112,10 @@ extension World {
         for sequence in references.keys.sorted() {
             faults.append(Fault(.references, "\(sites[site].name): stanza \(sequence) is referred to and missing"))
         }
+    }
+
+    private func domain(_ server: Int) -> JID {
+        server < sites.count ? sites[server].domain : foreign[server - sites.count].domain
     }
 
     func name(_ server: Int) -> String {

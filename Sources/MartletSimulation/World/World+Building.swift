@@ -15,6 +15,7 @@ extension World {
             policy.federation.knownPeers = domains.filter { $0 != domains[index] }
             policy.federation.laneRules = rules
             if let lifetime = site.entryLifetime { policy.federation.entryLifetime = lifetime.milliseconds }
+            if let time = site.keepAcknowledged { policy.federation.keep.time = time.milliseconds }
             if mutation == .bounceToDevice { policy.client.resumptionTimeout = 10_000 }
             sites.append(SimulatedSite(name: site.name, domain: domains[index], policy: policy, mutation: mutation))
             sites[index].isBehindNAT = site.isBehindNAT

@@ -23,8 +23,7 @@ extension World {
             count(.forgot)
             died(site)
             sites[site].store = SimulatedStore(mutation: mutation)
-            sites[site].hasAccounts = false
-            rolledBack(site)
+            rolledBack(site, to: 0)
             schedule.add(.start(site: site), after: fault.duration)
         case .slowDisk(let site):
             count(.slowDisk)
@@ -112,42 +111,66 @@ extension World {
 
     /// A backup of a running site: what is open is committed first.
     private mutating func takeBackup(_ site: Int, _ index: Int) {
-        guard sites[site].driver != nil else { return backups[index] = sites[site].store.backup() }
-        do {
-            guard let effects = try sites[site].driver?.close() else { return }
-            perform(effects, of: site)
-        } catch {
-            died(site)
+        if sites[site].driver != nil {
+            do {
+                guard let effects = try sites[site].driver?.close() else { return }
+                perform(effects, of: site)
+            } catch {
+                died(site)
+            }
         }
-        backups[index] = sites[site].store.backup()
+        backups[index] = (sites[site].store.backup(), schedule.now)
     }
 
     private mutating func putBackupBack(_ site: Int, _ index: Int, _ downtime: Int64) {
         guard let backup = backups[index] else { return }
         count(.backup)
         if sites[site].driver != nil { died(site) }
-        sites[site].store.restore(backup)
-        rolledBack(site)
+        sites[site].store.restore(backup.rows)
+        rolledBack(site, to: backup.at)
         schedule.add(.start(site: site), after: downtime)
     }
 
-    /// A store went back in time: what it had taken since the backup is gone, and nobody is to blame but the disk.
-    private mutating func rolledBack(_ site: Int) {
+    /// A store went back in time. What became of each message between two sites:
+    ///
+    /// - Its loss is excused only if no store has it any more: neither that of its sender, where it waits or is kept, nor that of
+    ///   its addressee, which took it over. Else it must arrive.
+    /// - It may arrive again only where the addressee's store forgot that it had come, or that its client had it.
+    private mutating func rolledBack(_ site: Int, to time: Int64) {
         rolledBack.insert(site)
         lanes.rollback(site)
-        stops.rollback(site)
+        stops.rollback(site, to: time)
+        // A client begins a new session with a server that has another store: what it resumed would be of another time.
+        for client in clients.indices where clients[client].site == site { clients[client].serverForgot() }
+        let logged = sites[site].store.loggedMessages()
         for number in 0..<ledger.sentCount {
             let ends = ledger.ends(number)
-            if isOf(site, ends.to) { ledger.excuse(number, mayRepeat: true) }
-            if isOf(site, ends.from) { ledger.excuse(number) }
+            let (from, to) = (siteOf(ends.from), siteOf(ends.to))
+            guard from == site || to == site else { continue }
+            judge(number, from: from, to: to, isLogged: logged.contains("m\(number)"), site)
         }
     }
 
-    private func isOf(_ site: Int, _ person: Int) -> Bool { person < clients.count && clients[person].site == site }
-
-    /// What is written to or from a site whose lanes may stand still now.
-    mutating func excuseIfRolledBack(_ number: Int, _ deed: RunPlan.Deed) {
-        if rolledBack.contains(where: { isOf($0, deed.from) }) { ledger.excuse(number) }
-        if rolledBack.contains(where: { isOf($0, deed.to) }) { ledger.excuse(number, mayRepeat: true) }
+    private mutating func judge(_ number: Int, from: Int?, to: Int?, isLogged: Bool, _ site: Int) {
+        let id = "m\(number)"
+        guard let from, let to, from != to else {
+            // A store alone, or one with a foreign server.
+            ledger.excuse(number)
+            if to == site { ledger.allowAgain(number) }
+            return
+        }
+        let isKnown = (from: sites[from].store.known.contains(id), to: sites[to].store.known.contains(id))
+        // A sender's site that keeps little may have nothing left of what its addressee's forgot.
+        let keepsAll = sites[from].policy.federation.keep.time >= FederationPolicy().keep.time
+        if !isKnown.to, !isKnown.from || !keepsAll { ledger.excuse(number) }
+        if to == site, !isKnown.to || isLogged { ledger.allowAgain(number) }
+        if to == site { ledger.allowLate(number) }
+        guard from == site else { return }
+        // Its client cannot resume the session in which it handed it over, and does so again.
+        if clients[ledger.ends(number).from].holds(id) { ledger.handedOverAgain(number) }
+        // It had expired after the backup.
+        if ledger.hasReturned(number) { ledger.excuse(number) }
     }
+
+    private func siteOf(_ person: Int) -> Int? { person < clients.count ? clients[person].site : nil }
 }

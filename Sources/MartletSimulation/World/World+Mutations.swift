@@ -32,6 +32,7 @@ extension World {
         switch mutation {
         case .numberReusedAfterRestore where rolledBack.contains(destination):
             return blinded(bytes, destination, origin)
+        case .tagsForgotten: return withoutTags(bytes)
         case .voidSkipped: return renumbered(bytes, origin, destination)
         case .oldSocketBelieved: believeOldSocket(bytes, pipe, end, origin, destination)
         case .queryReplayed: replayQuery(bytes, pipe, end, origin, destination)
@@ -51,6 +52,14 @@ extension World {
         var stanza = stanza
         stanza.relayMark = nil
         return stanza.serialized(relayMark: mark)
+    }
+
+    /// A `<have/>` as a build says it that remembers no tags.
+    private func withoutTags(_ bytes: [UInt8]) -> [UInt8] {
+        guard bytes.starts(with: "<have".utf8), var have = try? Element(parsing: bytes, defaultNamespace: Namespaces.server)
+        else { return bytes }
+        have.attributes.removeAll { $0.name == "tags" }
+        return have.serialized(within: Namespaces.server)
     }
 
     /// A `<have/>` that says what the restored site wants to hear.
@@ -149,6 +158,7 @@ extension World {
             var row = row
             row.acked = mark.number
             row.ackedTag = mark.tag
+            row.keepNothing()
             LaneTable.update(id, row, in: store)
         }
         if store.writes > 0, (try? sites[site].store.commit()) != nil { return auditLanes(site) }

@@ -41,15 +41,16 @@ extension World {
         case .query: ask(deed.from, deed.to)
         case .message, .messageToDevice:
             let number = ledger.send(
-                from: deed.from, to: deed.to, at: schedule.now, isFromForeign: deed.from >= clients.count,
+                from: deed.from, to: deed.to, at: schedule.now, isToDevice: deed.kind == .messageToDevice,
+                isFromForeign: deed.from >= clients.count,
                 isForeign: isForeign)
+            if deed.to < clients.count, rolledBack.contains(clients[deed.to].site) { ledger.allowLate(number) }
             var to = addresses[deed.to]
             if deed.kind == .messageToDevice, deed.to < clients.count, let device = clients[deed.to].device { to = device }
             let message = Stanza(
                 .message, to: to, id: "m\(number)", type: "chat",
                 payloads: [Element("body", Namespaces.client, text: String(number))])
             if deed.from >= clients.count { return foreignWrites(message, number, from: deed.from) }
-            excuseIfRolledBack(number, deed)
             if mutation == .bounceToDevice { planted.devices[number] = clients[deed.from].device }
             for bytes in clients[deed.from].type(message) { clientSends(deed.from, bytes) }
         }

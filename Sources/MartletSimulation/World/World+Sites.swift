@@ -20,6 +20,8 @@ extension World {
         var key: [UInt8] = []
         for _ in 0..<4 { withUnsafeBytes(of: random.next().littleEndian) { key.append(contentsOf: $0) } }
         auditReferences(site)
+        // A store that was lost, or is from before they were made, or died before they were.
+        let hasAccounts = sites[site].store.memory.count(.account) == clients.count { $0.site == site }
         if mutation == .entryRemovedAtSend { forgetWhatWasSent(site) }
         var policy = sites[site].policy
         // The administrator has changed his mind: what waits must not be overtaken by what is written from now on.
@@ -34,8 +36,7 @@ extension World {
         perform(effects, of: site)
         planWake(site)
         if sites[site].reserve > 0 { post(.diskSampled(freeBytes: Self.scarceBytes), to: site) }
-        guard !sites[site].hasAccounts else { return }
-        sites[site].hasAccounts = true
+        guard !hasAccounts else { return }
         for client in clients where client.site == site {
             post(.command(CommandID(0), .accounts(.add(client.account, Self.keys))), to: site)
         }
@@ -138,7 +139,9 @@ extension World {
             case .note(let diagnostic):
                 if isTracing { note(site, "\(diagnostic)") }
                 if case .laneStopped(let pair, _, let reason) = diagnostic {
-                    stops.stopped(pair, local: site, peer: server(pair.peer), reason: reason)
+                    stops.stopped(
+                        pair, local: site, peer: server(pair.peer), at: schedule.now,
+                        kept: sites[site].policy.federation.keep.time, reason: reason)
                 }
             case .work(let id, let work): begin(id, work, of: site)
             case .shutdownComplete: isShutDown = true

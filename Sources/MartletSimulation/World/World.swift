@@ -60,7 +60,7 @@ public struct World {
     var foreignPeople: [Int] = []
     var addresses: [JID] = []
     var environments: [StreamEnvironment?] = []
-    var backups: [Int: SimulatedStore.Backup] = [:]
+    var backups: [Int: (rows: SimulatedStore.Backup, at: Int64)] = [:]
     var isHealing = false
     /// When everything was well again.
     var healedAt: Int64 = 0
