@@ -157,6 +157,7 @@ extension World {
             // A store alone, or one with a foreign server.
             ledger.excuse(number)
             if to == site { ledger.allowAgain(number) }
+            if from == site, clients[ledger.ends(number).from].holds(id) { ledger.handedOverAgain(number) }
             return
         }
         let isKnown = (from: sites[from].store.known.contains(id), to: sites[to].store.known.contains(id))
