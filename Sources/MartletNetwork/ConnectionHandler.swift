@@ -178,8 +178,10 @@ final class ConnectionHandler: ChannelDuplexHandler {
         // The channel holds the rest: it is a reader that is slower than what there is to say.
         guard !context.channel.isWritable else { return }
         let waiting = waiting(context)
-        if gauge.isBeyondBearing(waiting: waiting) { return abort("reads too slowly") }
-        follow(gauge.wrote(waiting: waiting) { progress(context) })
+        let verdict = gauge.wrote(waiting: waiting) { progress(context) }
+        // The site hears of it first, however much came at once.
+        if verdict == .calm, gauge.isBeyondBearing(waiting: waiting) { return abort("reads too slowly") }
+        follow(verdict)
     }
 
     /// Bytes that the kernel has not taken yet.
@@ -198,16 +200,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case .watch: loop.after(ReadingGauge.patience, id) { $0.lookedAgain() }
         case .congested:
             guard phase == .open else { return }
-            switch listener {
-            case .client: report(ClientStreamEvent.congested)
-            case .server, .attempt: report(PeerStreamEvent.congested)
-            }
+            if case .client = listener { report(ClientStreamEvent.congested) } else { report(PeerStreamEvent.congested) }
         }
     }
 
     private func lookedAgain() {
-        guard let context else { return }
-        follow(gauge.looked(waiting: waiting(context), progress: progress(context)))
+        if let context { follow(gauge.looked(waiting: waiting(context), progress: progress(context))) }
     }
 
     /// Ends the connection at once.

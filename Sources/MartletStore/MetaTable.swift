@@ -19,7 +19,7 @@ public enum MetaTable {
     }
 
     /// The format this code reads and writes.
-    public static let schemaVersion: UInt32 = 2
+    public static let schemaVersion: UInt32 = 3
 
     /// The format of the store; nil if it is new. While it is being migrated that is the format it will have.
     ///

@@ -10,6 +10,9 @@ import MartletPrimitives
 ///
 /// **From 1 to 2:** the traits of a stanza get 32 bits, and a row of the log begins with a byte about its holders. Stanzas stand in
 /// the log, in requests for a subscription and in the presence of sessions.
+///
+/// **From 2 to 3:** rows of lanes, of what we have of the peers' lanes, of peers and of mailboxes may have more behind what they had,
+/// which is missing in old ones. Nothing is written anew: the number keeps earlier versions away, which would misread such rows.
 public enum StoreMigration {
     /// What was done.
     public struct Outcome: Sendable, Equatable {
@@ -47,11 +50,16 @@ public enum StoreMigration {
     /// The same with slices of that size, `limit` of them: for a process that dies in between.
     static func run(_ store: any KeyValueStore, _ slice: Slice, limit: Int = .max) throws(StoreFailure) -> Outcome? {
         guard let schema = try begin(store) else { return nil }
+        if schema == 2 { return Outcome(schema: schema, rows: 0) }
         var state = State(slice: slice)
         for _ in 0..<limit {
             let transaction = store.begin()
             let isDone = state.goOn(transaction)
-            if isDone { MetaTable.remove(.migration, in: transaction) }
+            if isDone {
+                MetaTable.remove(.migration, in: transaction)
+                // A version between may have begun it.
+                MetaTable.setSchema(MetaTable.schemaVersion, in: transaction)
+            }
             try store.commit()
             if isDone { break }
         }
@@ -83,7 +91,7 @@ public enum StoreMigration {
         }
         // First of all: who knows the old schema alone is to stop here.
         MetaTable.setSchema(MetaTable.schemaVersion, in: transaction)
-        MetaTable.set(.migration, Int64(schema), in: transaction)
+        if schema == 1 { MetaTable.set(.migration, Int64(schema), in: transaction) }
         try store.commit()
         return schema
     }

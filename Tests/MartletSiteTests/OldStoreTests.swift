@@ -93,7 +93,7 @@ struct OldStoreTests {
             #expect(now.filter(isSame) == rows(table).filter(isSame), "\(table.databaseName)")
         }
         #expect(new.lastEntry(.logOfSchema1) == nil && new.lastEntry(.logHolders) == nil)
-        #expect(MetaTable.schema(in: new) == 2)
+        #expect(MetaTable.schema(in: new) == MetaTable.schemaVersion)
         #expect(MetaTable.number(.migration, in: new) == nil)
     }
 

@@ -298,6 +298,7 @@ struct PresenceTruthTests {
         #expect(site.takeRemote().filter { $0.type == "probe" }.count == 2)
         site.receive(available("x@brno.example/a"))
         #expect(site.take(resumed).count == 1)
+        site.acknowledge(resumed, 4)
         site.pass(SessionLimits.probeAnswerTime + 1000)
         #expect(gone(site.take(resumed)) == ["y@brno.example"])
     }

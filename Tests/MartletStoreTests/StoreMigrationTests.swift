@@ -24,11 +24,11 @@ struct StoreMigrationTests {
         try store.commit()
         let before = store.snapshot()
         let failure = StoreFailure.newerVersion(
-            detail: "its format is schema 3, this version knows schema 2 and those before; "
+            detail: "its format is schema 4, this version knows schema 3 and those before; "
                 + "install the version that was here last, or restore a backup from before its first start")
         #expect(throws: failure) { try StoreMigration.check(store) }
         #expect(throws: failure) { try StoreMigration.run(store) }
-        #expect(failure.description.hasPrefix("the store was written by a newer version: its format is schema 3"))
+        #expect(failure.description.hasPrefix("the store was written by a newer version: its format is schema 4"))
         #expect(store.snapshot() == before)
     }
 
