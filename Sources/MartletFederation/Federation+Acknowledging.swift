@@ -52,8 +52,8 @@ extension Federation {
         let index = Int(laneClass.rawValue)
         guard links[slot].lanes[index].isParting else { return }
         let runs = LaneHistory.runs(nonza)
-        // More than a peer remembers is nonsense, and is not kept in memory.
-        let count = (links[slot].lanes[index].tags ?? []).reduce(0) { $0 + $1.tags.count }
+        // More than a peer remembers is nonsense: it is neither kept in memory nor looked for.
+        let count = ((links[slot].lanes[index].tags ?? []) + (runs ?? [])).reduce(0) { $0 + $1.tags.count }
         if let runs, count <= TagRun.limit {
             links[slot].lanes[index].tags?.append(contentsOf: runs)
         } else {

@@ -166,7 +166,7 @@ extension Federation {
             draw: turn.random.next())
         links[slot].pauseBegan(until: turn.now + pause, after: reason, setback)
         turn.schedule(.link(.retry(slot, generation: links[slot].generation)), after: pause)
-        awaitSign(of: links[slot].pair, turn)
+        awaitSign(of: links[slot].pair, after: setback, turn)
         // The same is said more and more rarely: an office that is called all the time would fill the log.
         if reason != reach.lastError || reach.failures & (reach.failures + 1) == 0 {
             turn.note(.linkDown(links[slot].pair, reason: reason, retryAfter: pause))

@@ -90,7 +90,8 @@ extension Federation {
         var result = OwnEntries()
         for slot in links.ids where links[slot].pair.local.domainpart == account.domainpart && links[slot].waiting > 0 {
             if let census = links[slot].census, census.isComplete {
-                for place in census.entries(of: account) where !result.isCut {
+                // What was acknowledged meanwhile, by a stick, may be kept all the same.
+                for place in census.entries(of: account) where !result.isCut && isWaiting(place, slot, turn) {
                     if let entries = links[slot].lanes[place.lane].entries {
                         show(entries, place.number, account, &result, turn)
                     }

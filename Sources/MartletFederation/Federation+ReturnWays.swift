@@ -63,12 +63,13 @@ extension Federation {
         for pair in inbound[connection]?.pairs ?? [] { peerIsHeard(pair, turn) }
     }
 
-    /// A link is in a pause that began now. A peer that sends all the time and cannot be called is not called for each stanza.
-    mutating func awaitSign(of pair: DomainPair, _ turn: Turn) {
+    /// A link is in a pause that began now. A peer that sends all the time and cannot be called is not called for each stanza; of one
+    /// that was there and would not have us it is no news that it is there.
+    mutating func awaitSign(of pair: DomainPair, after setback: Setback, _ turn: Turn) {
         guard provenStreams[pair] != nil else { return }
         let streams = inbound.keys.sorted { ($0.loop, $0.slot, $0.generation) < ($1.loop, $1.slot, $1.generation) }
         for connection in streams where inbound[connection]?.pairs.contains(pair) == true {
-            inbound[connection]?.wakesAt = turn.now + Self.pauseForCalls
+            inbound[connection]?.wakesAt = setback == .rebuff ? nil : turn.now + Self.pauseForCalls
         }
     }
 

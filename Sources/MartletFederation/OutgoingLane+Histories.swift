@@ -59,7 +59,7 @@ struct LaneHistory: Equatable {
         for run in element.elements where run.is("run", Namespaces.relay) {
             let tags = run.text.split(separator: " ").map { UInt64($0, radix: 16) }
             guard let epoch = run["epoch"].flatMap(Epoch.init(text:)), let first = run["n"].flatMap({ UInt64($0) }), first > 0,
-                first < 1 << 62, !tags.contains(nil)
+                first < 1 << 62, !tags.isEmpty, !tags.contains(nil)
             else { return nil }
             runs.append(TagRun(epoch: epoch, first: first, tags: tags.compactMap { $0 }))
         }

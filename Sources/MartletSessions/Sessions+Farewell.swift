@@ -34,7 +34,9 @@ extension Sessions {
     private mutating func dismiss(_ error: StreamError, isShutdown: Bool, _ turn: Turn) {
         farewellsBegun += 1
         let asked = sessions.ids.filter { sessions[$0].connection != nil && sessions[$0].farewell != .said }
-        farewell = Farewell(error: error, isShutdown: isShutdown, open: asked.count, generation: farewellsBegun)
+        // A server that stops goes on to stop, whatever it is told meanwhile.
+        farewell = Farewell(
+            error: error, isShutdown: isShutdown || farewell?.isShutdown == true, open: asked.count, generation: farewellsBegun)
         for id in asked { sessions[id].farewell = .asked }
         for id in asked where sessions.contains(id) && sessions[id].farewell == .asked { continueFarewell(id, turn) }
         if farewell != nil {

@@ -33,6 +33,7 @@ extension Sessions {
         case .slice: continueWork(peer, turn)
         case .answers:
             peers[peer].awaitsAnswers = false
+            requestsInterrupted(peer, turn)
             peers[peer].work = .sweep(place: .first)
             continueWork(peer, turn)
         case .reached: tellOldSessions(peer, turn)
@@ -44,6 +45,7 @@ extension Sessions {
         let before = peers[peer].line
         peers[peer].line = .up
         peers[peer].generation += 1
+        requestsInterrupted(peer, turn)
         peers[peer].work = nil
         peers[peer].awaitsAnswers = false
         if before != .up { turn.notify(.lineChanged(peers[peer].pair, .up)) }
@@ -68,6 +70,7 @@ extension Sessions {
             let wasUp = before != .unreached
             peers[peer].line = .down(since: turn.now, turn.wall, isTried: isTried, wasUp: wasUp)
             peers[peer].generation += 1
+            requestsInterrupted(peer, turn)
             peers[peer].work = nil
             peers[peer].awaitsAnswers = false
             // Whatever was said in this very millisecond was said before.

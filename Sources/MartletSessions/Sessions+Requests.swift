@@ -55,6 +55,11 @@ extension Sessions {
         }
     }
 
+    /// Other work takes the place of a round that is under way, or the line is gone: whoever was not asked yet is asked in the next one.
+    mutating func requestsInterrupted(_ peer: PeerPlace, _ turn: Turn) {
+        if case .requests = peers[peer].work { scheduleRequests(peer, turn) }
+    }
+
     /// Begins to ask if that is due and nothing else is under way.
     mutating func beginRequests(_ peer: PeerPlace, _ turn: Turn) {
         guard peers[peer].requests.isDue, peers[peer].line == .up, peers[peer].work == nil else { return }

@@ -66,6 +66,23 @@ import XMPPXML
         #expect(two.pilsen.store.count(.log) == 0)
     }
 
+    @Test("what a stick has brought and is kept does not wait: its sender is not shown it")
+    func keptIsNotShown() throws {
+        var two = TwoFederations()
+        two.pilsen.policy.federation.keep = KeepLimit(time: 86_400_000, bytes: 64 << 20)
+        for text in ["a", "b"] { two.pilsen.acceptMessage(text) }
+        two.pilsen.dialFails()
+        _ = try self.import(try export(&two.pilsen), into: &two.brno)
+        two.pilsen.acceptMessage("c")
+        two.brno.accept(Harness.message("back", from: Harness.bob, to: Harness.alice.bare))
+        let outcome = try self.import(
+            try export(&two.brno, for: Harness.local), into: &two.pilsen, from: Harness.peer, to: Harness.local)
+        #expect(outcome.acknowledged == 2)
+        var words: [String] = []
+        two.pilsen.step { words = $0.ownEntries(of: Harness.alice.bare, $1).rows.map(\.words) }
+        #expect(words == ["c"])
+    }
+
     @Test("R1: what lies behind a gap is refused, and fits when the gap is filled")
     func gap() throws {
         var two = TwoFederations()

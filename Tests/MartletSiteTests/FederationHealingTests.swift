@@ -424,6 +424,32 @@ import XMPPXML
         #expect(haves.allSatisfy { $0["all"] == nil })
     }
 
+    @Test("R6: more tags than a peer remembers, and runs without any, are nonsense: they are not kept in memory")
+    func nonsense() throws {
+        func run(_ tags: String) -> Element {
+            Element("run", Namespaces.relay, [("epoch", Epoch(high: 9, low: 9).text), ("n", "1")], text: tags)
+        }
+        let parts = [
+            [Element](repeating: run(""), count: 40),
+            [run([String](repeating: "1", count: TagRun.limit + 1).joined(separator: " "))],
+        ]
+        for part in parts {
+            var harness = Harness()
+            harness.acceptMessage("a")
+            let connection = try harness.dialSucceeds(relay: true)
+            harness.receive(.nonza(Harness.have(nil)), on: connection)
+            harness.receive(.nonza(Harness.have(Harness.marks(harness.takeSent(connection)).last)), on: connection)
+            var other = Harness.have(RelayMark(lane: .chat, epoch: Epoch(high: 9, low: 9), number: 4, tag: 4, after: nil))
+            other["tags"] = "1024"
+            harness.receive(.nonza(other), on: connection)
+            #expect(harness.federation.links[0].lanes[1].isParting)
+            let tags = Element("tags", Namespaces.relay, [("lane", "chat")], elements: part)
+            for _ in 0..<100 { harness.receive(.nonza(tags), on: connection) }
+            let isForgotten = harness.federation.links[0].lanes[1].tags == nil
+            #expect(isForgotten)
+        }
+    }
+
     @Test("R6: tags are told in elements that every peer takes, whatever their numberings", arguments: [1, 3, 1024])
     func elements(epochs: Int) {
         let count = TagRun.limit / epochs

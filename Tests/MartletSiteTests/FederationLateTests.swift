@@ -113,6 +113,18 @@ import XMPPXML
         #expect(destination.message(at: 20_000, takes: 9000, saysWhen: false).isEmpty)
     }
 
+    @Test("S6: clocks that run apart on a stream that stands for weeks make nothing late", arguments: [-1, 1])
+    func drift(_ direction: Int64) {
+        var destination = Destination(peersClock: Self.clocks[0])
+        destination.ask(at: 1000, takes: 10)
+        // A hundred in a million: nine seconds a day.
+        for day: Int64 in 1...14 {
+            destination.peersClock = Self.clocks[0] + direction * 8640 * day
+            #expect(destination.message(at: 86_400_000 * day, takes: 10).isEmpty)
+            #expect(destination.message(at: 86_400_000 * day + 1000, takes: 20_000).count == 1)
+        }
+    }
+
     @Test(
         "S6: the origin says when it accepted what it writes at once, and stamps what it writes later; its questions say the time"
     )

@@ -239,6 +239,24 @@ import XMPPXML
         #expect(harness.takeChanges().isEmpty)
     }
 
+    @Test("S4: who refuses us is called more and more rarely, however much comes from him")
+    func refusing() throws {
+        var harness = Harness(known: false)
+        let theirs = harness.newConnection()
+        harness.receive(.peerVerified(Harness.outgoing, .certificate), on: theirs)
+        harness.acceptMessage("waits")
+        var calls = 0
+        for _ in 0..<1200 {
+            let dials = harness.takeDials()
+            calls += dials.count
+            if let request = dials.last { harness.step { $0.dialFailed(request.id, .refused("not welcome"), $1) } }
+            harness.pass(1000)
+            harness.receive(.stanza(Harness.message("m", from: Harness.bob, to: Harness.alice.bare)), on: theirs)
+        }
+        // In twenty minutes: after pauses that double from one second up to a minute.
+        #expect((10...40).contains(calls), "\(calls) calls")
+    }
+
     @Test("what is heard of a peer ends a pause: a request for dialback at once, a stanza on its old stream after five seconds")
     func heard() {
         var harness = Harness(known: false)

@@ -283,6 +283,19 @@ struct SessionsRestartTests {
         #expect(site.sessions.sessionCount == 1)
     }
 
+    @Test("shutdown: a drain that is asked for meanwhile does not keep the server from stopping")
+    func drainWhileStopping() {
+        var site = SessionsHarness()
+        let romeo = site.login("romeo", "orchard")
+        let juliet = site.loginResumable("juliet", "balcony")
+        site.send(romeo, chat("juliet@pilsen.example", "1"))
+        site.handle(.shutdownRequested)
+        #expect(!site.isShutDown)
+        _ = site.command(.drain(otherHost: "other.example:5222"))
+        site.pass(SessionLimits.farewellTime)
+        #expect(site.closed[juliet.connection] != nil && site.isShutDown)
+    }
+
     @Test("random traffic with crashes: a client that resumes gets each message once, in order", arguments: 0..<12)
     func random(seed: UInt64) {
         var generator = RandomStream(seed: seed)

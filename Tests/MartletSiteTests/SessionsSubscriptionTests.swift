@@ -310,6 +310,27 @@ struct SessionsSubscriptionTests {
         #expect(asked(&site) == [])
     }
 
+    @Test("RFC 6121 §3.1.2: a round that is cut off is made again after the pause, whole")
+    func askedAfterInterruption() {
+        let contacts = (0..<600).map { "c\($0)@brno.example" }
+        var site = SessionsHarness()
+        site.policy.limits.rosterItems = 10_000
+        site.link(.up(wantsRefresh: true))
+        let romeo = site.login("romeo", "orchard")
+        for contact in contacts { site.send(romeo, "<presence type='subscribe' to='\(contact)'/>") }
+        site.pass(SessionLimits.requestPause - 1)
+        _ = asked(&site)
+        site.pass(SessionLimits.presencePause + 1)
+        let first = asked(&site).count
+        #expect(first > 0 && first < 600)
+        site.cut()
+        site.link(.up(wantsRefresh: true))
+        site.pass(10_000)
+        #expect(asked(&site) == [], "a line that flaps is no reason to ask all the time")
+        site.pass(SessionLimits.requestPause)
+        #expect(asked(&site).count == 600)
+    }
+
     @Test("RFC 6121 §3.1.2: after a restart nobody is asked at once; a line that nobody uses is opened for it")
     func askedAfterRestart() {
         var site = SessionsHarness()

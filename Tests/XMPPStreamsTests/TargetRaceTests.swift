@@ -223,6 +223,20 @@ import Testing
         #expect(memory.segmentLimit(of: all[0], at: now + SegmentLimit.lifetime) == nil)
     }
 
+    @Test("a server that was only slower than the winner on a slow line is not thought to have no way for large segments")
+    func slowLine() {
+        let all = Self.endpoints(3)
+        let far = Course.Server(accepts: 150, answers: 1200)
+        var course = Course([(all[0], far), (all[1], far), (all[2], far)], patience: 2000)
+        course.run()
+        #expect(course.winner == all[0])
+        #expect(!course.race.slow.isEmpty)
+        var memory = TargetMemory()
+        let now = Instant(milliseconds: 0)
+        memory.raced(silent: course.race.slow, winner: course.winner, at: now)
+        for endpoint in all { #expect(memory.segmentLimit(of: endpoint, at: now) == nil) }
+    }
+
     @Test("silence is put down to size where large segments were under way and none was ever acknowledged")
     func sizes() {
         #expect(SegmentLimit.afterSilence(nil, proven: 0, inFlight: 4000) == 1220)

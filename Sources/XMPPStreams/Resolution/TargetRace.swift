@@ -113,7 +113,10 @@ public struct TargetRace: Sendable {
     public mutating func won(_ endpoint: Endpoint, at now: Instant) -> [Action] {
         guard let index = index(of: endpoint) else { return [] }
         runners.remove(at: index)
-        return ended(at: now)
+        let actions = ended(at: now)
+        // Who was only slower than the winner, perhaps on the same line, is not thought to have had no way for large segments.
+        slow = slow.map { ($0.endpoint, false) }
+        return actions
     }
 
     /// The attempt is over, because of its time or because nobody wants it any more.
