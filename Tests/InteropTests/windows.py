@@ -111,8 +111,8 @@ class Program:
         """Writes the account."""
 
     def _words(self):
-        """In a mount namespace with /etc/hosts and /etc/ssl as this client shall see them: neither can be told otherwise. Whatever
-        it starts ends with it, since they have process ids of their own."""
+        """In a mount namespace with /etc/hosts and /etc/ssl as this client shall see them: neither can be told otherwise.
+        Whatever it starts ends with it, since they have process ids of their own."""
         hosts, trust, resolver = (self.directory / name for name in ("hosts", "authorities.pem", "resolv.conf"))
         hosts.write_text(f"127.0.0.1 localhost\n{self.site.address} {self.site.domain}\n")
         trust.write_bytes(AUTHORITIES.read_bytes() + self.site.trust.read_bytes())
