@@ -7,26 +7,31 @@ public enum CutWords {
         switch line {
         case .up: nil
         case .cut(let since): "cut off since \(time(since, now: now, utcOffset: utcOffset))"
-        case .unreached: "not reached since the server was started"
+        case .unreached: "not reached yet"
         }
     }
 
-    /// The same for the sender of `waiting` messages, where their number is known.
+    /// The same for the sender of `waiting` messages, where their number is known: `cut off since 10:32, 3 waiting`. Clients cut
+    /// what is longer than thirty characters.
     public static func status(_ line: LineState, now: WallTime, utcOffset: Int64, waiting: Int?) -> String? {
         guard let status = status(line, now: now, utcOffset: utcOffset) else { return nil }
-        switch waiting ?? 0 {
-        case 0: return status
-        case 1: return "\(status), 1 of your messages waiting"
-        case let count: return "\(status), \(count) of your messages waiting"
-        }
+        guard let waiting, waiting > 0 else { return status }
+        return "\(status), \(waiting) waiting"
     }
+
+    /// What an office says of itself while the line is there.
+    public static let reachable = "reachable"
 
     /// What an office says of itself to the sender of `waiting` messages: `Brno is cut off since 10:32, 3 of your messages waiting.`
     public static func answer(_ office: String, _ line: LineState, now: WallTime, utcOffset: Int64, waiting: Int?) -> String {
-        guard let status = status(line, now: now, utcOffset: utcOffset, waiting: waiting) else {
-            return "\(office) is reachable."
-        }
-        return "\(office) \(line == .unreached ? "was" : "is") \(status)."
+        let state =
+            switch line {
+            case .up: "is reachable"
+            case .cut: "is \(status(line, now: now, utcOffset: utcOffset) ?? "")"
+            case .unreached: "was not reached since the server was started"
+            }
+        guard line != .up, let waiting, waiting > 0 else { return "\(office) \(state)." }
+        return "\(office) \(state), \(waiting) of your messages waiting."
     }
 
     /// A contact did not answer.

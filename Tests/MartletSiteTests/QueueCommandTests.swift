@@ -38,7 +38,7 @@ struct QueueCommandTests {
         let shown = site.take(alice).filter { $0["from"] == "brno.example/office" }
         #expect(
             shown.last?.first("status", Namespaces.client)?.text
-                == "not reached since the server was started, 2 of your messages waiting")
+                == "not reached yet, 2 waiting")
         #expect(options(ask(&site, carol, "\(Self.command)/>")).isEmpty)
         let listed = ask(&site, alice, "\(Self.command) action='execute'/>")
         #expect(listed?.first("command", Namespaces.commands)?["status"] == "executing")
@@ -53,7 +53,7 @@ struct QueueCommandTests {
         let now = site.take(alice).filter { $0["from"] == "brno.example/office" }
         #expect(
             now.last?.first("status", Namespaces.client)?.text
-                == "not reached since the server was started, 1 of your messages waiting")
+                == "not reached yet, 1 waiting")
         #expect(note(submit(&site, alice, [choices[1].value])) == "Cancelled: 1.")
         let empty = ask(&site, alice, "\(Self.command)/>")?.first("command", Namespaces.commands)
         #expect(empty?["status"] == "completed")

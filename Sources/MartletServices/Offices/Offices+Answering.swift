@@ -52,7 +52,7 @@ extension Offices {
             office.name, line(pair), now: turn.wall, utcOffset: turn.policy.utcOffset, waiting: waiting)
         let words =
             "\(state) This contact shows the line to that office, and nobody reads what is written to it: "
-            + "write to the people there, somebody@\(office.jid.domainpart)."
+            + "write to the people there, whose addresses end in \(office.jid.domainpart)."
         var answer = Stanza(
             .message, from: Self.contact(of: office.jid), to: to, id: turn.random.identifier(), type: message.type,
             payloads: [Element("body", Namespaces.client, text: words), Element("no-store", Namespaces.hints)])

@@ -117,6 +117,9 @@ public struct Offices {
         return healing.words
     }
 
+    /// What is said of an office whose line is there.
+    private func upWords(_ pair: DomainPair, _ turn: Turn) -> String { healing(pair, turn) ?? CutWords.reachable }
+
     /// What waits for a peer was counted; of one account, or of all.
     public mutating func counted(_ pair: DomainPair, of account: JID?, _ turn: Turn) {
         want(at: pair.local, of: account, turn)
@@ -199,7 +202,7 @@ public struct Offices {
         }
         let line = line(pair)
         guard shown.line == line else { return true }
-        if line == .up { return shown.status != healing(pair, turn) }
+        if line == .up { return shown.status != upWords(pair, turn) }
         let next = shown.at + OfficeLimits.pause
         guard next > turn.now else { return true }
         if !listener.hasTimer { turn.schedule(.offices(.dueAgain(listener.id)), at: next) }
@@ -214,7 +217,7 @@ public struct Offices {
         for (pair, count) in waiting {
             let line = line(pair)
             let cut = CutWords.status(line, now: turn.wall, utcOffset: turn.policy.utcOffset, waiting: count)
-            let status = cut ?? healing(pair, turn)
+            let status = cut ?? upWords(pair, turn)
             let index = audience[slot]?.shown.firstIndex { $0.jid == pair.peer }
             if let index, audience[slot]?.shown[index].status == status { continue }
             let shown = Shown(jid: pair.peer, line: line, status: status, at: turn.now)
@@ -232,9 +235,8 @@ public struct Offices {
     /// The resource of the contact.
     static let resource = "office"
 
-    private static func presence(of office: JID, _ status: String?, isCut: Bool, to jid: JID) -> Stanza {
+    private static func presence(of office: JID, _ status: String, isCut: Bool, to jid: JID) -> Stanza {
         var presence = Stanza(.presence, from: contact(of: office), to: jid)
-        guard let status else { return presence }
         if isCut { presence.append(Element("show", Namespaces.client, text: "away")) }
         presence.append(Element("status", Namespaces.client, text: status))
         return presence
