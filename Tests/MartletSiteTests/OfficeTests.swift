@@ -144,7 +144,8 @@ struct OfficeTests {
         site.pass(OfficeLimits.delay)
         let first = site.take(romeo)
         #expect(first.map { $0["from"] } == ["brno.example/office", "zlin.example/office"])
-        #expect(first.allSatisfy { $0["type"] == nil && $0.first("show", Namespaces.client) == nil && status($0) == "reachable" })
+        #expect(
+            first.allSatisfy { $0["type"] == nil && $0.first("show", Namespaces.client) == nil && status($0) == "reachable" })
         site.link(.failing)
         site.pass(site.policy.federation.presenceGrace - 1)
         #expect(site.take(romeo) == [])
