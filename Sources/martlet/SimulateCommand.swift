@@ -36,6 +36,9 @@ struct SimulateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Run only each n-th seed in two processes: for a great many seeds.", valueName: "n"))
     var twinEvery: Int = 1
 
+    @Option(help: ArgumentHelp("How many of the last lines of a run that fails are printed.", valueName: "n"))
+    var traceLines: Int = 60
+
     @Option(help: ArgumentHelp("Draw latency and queues of the first seed.", valueName: "file.svg"))
     var report: String?
 
@@ -46,6 +49,7 @@ struct SimulateCommand: ParsableCommand {
         guard !topologies.isEmpty else { throw ValidationError("name a topology file") }
         guard runs > 0 else { throw ValidationError("--runs takes a number from 1") }
         guard twinEvery > 0 else { throw ValidationError("--twin-every takes a number from 1") }
+        guard traceLines > 0 else { throw ValidationError("--trace-lines takes a number from 1") }
         guard messages ?? 1 > 0 else { throw ValidationError("--messages takes a number from 1") }
         guard report == nil || topologies.count == 1 else { throw ValidationError("--report draws one topology") }
     }
@@ -148,7 +152,7 @@ struct SimulateCommand: ParsableCommand {
         print("  it still breaks with \(shrinker.plan.deeds.count) messages and questions and these troubles:")
         for fault in shrinker.plan.faults { print("    \(fault)") }
         var traced = options
-        traced.traceLines = 60
+        traced.traceLines = traceLines
         var world = World(company, plan: shrinker.plan, options: traced)
         let report = world.run()
         for fault in report.faults.prefix(5) { print("  \(fault)") }

@@ -56,4 +56,12 @@ import Testing
         #expect(report.faults.isEmpty, "\(report.faults.map(\.description))")
         #expect(report.ledger.bouncedCount > 0)
     }
+
+    @Test("a message that is handed over again after one rollback, and forgotten in part by another, may come once more")
+    func copies() throws {
+        var world = World(try Companies.read("kept-briefly", messages: 12), seed: 1)
+        let report = world.run()
+        #expect(report.faults.isEmpty, "\(report.faults.map(\.description))")
+        #expect(report.ledger.deliveredCount > 0)
+    }
 }

@@ -81,6 +81,9 @@ public struct DeliveryLedger: Sendable {
         messages[number].allowed += 1
     }
 
+    /// Whether its sender's client has handed it over more than once: a store that knows one copy may have forgotten another.
+    func hasCopies(_ number: Int) -> Bool { messages[number].copies > 1 }
+
     /// Its addressee's store went back: a session that nobody resumes may be there again.
     mutating func allowLate(_ number: Int) { messages[number].mayBeLate = messages[number].isToDevice }
 

@@ -164,7 +164,7 @@ extension World {
         // A sender's site that keeps little may have nothing left of what its addressee's forgot.
         let keepsAll = sites[from].policy.federation.keep.time >= FederationPolicy().keep.time
         if !isKnown.to, !isKnown.from || !keepsAll { ledger.excuse(number) }
-        if to == site, !isKnown.to || isLogged { ledger.allowAgain(number) }
+        if to == site, !isKnown.to || isLogged || ledger.hasCopies(number) { ledger.allowAgain(number) }
         if to == site { ledger.allowLate(number) }
         guard from == site else { return }
         // Its client cannot resume the session in which it handed it over, and does so again.
