@@ -24,7 +24,6 @@ extension Federation {
             turn.note(.peerRefused(pair, reason: reason))
             return turn.perform(.dialbackVerdict(pair, .error(.policyViolation, words: reason)), on: connection)
         }
-        peerIsHeard(pair, turn)
         let pendingHere = inbound[connection]?.pendingDialbacks ?? 0
         let pendingThere = dialbacksByAddress[address] ?? 0
         guard pendingHere < turn.policy.limits.pendingDialbacksPerStream,
@@ -33,6 +32,8 @@ extension Federation {
             let reason = "too many verifications under way"
             return turn.perform(.dialbackVerdict(pair, .error(.resourceConstraint, words: reason)), on: connection)
         }
+        // Nobody has proven anything yet: what it makes us do is bounded as its verification is.
+        peerIsHeard(pair, turn)
         inbound[connection, default: InboundStream()].pendingDialbacks += 1
         dialbacksByAddress[address] = pendingThere + 1
         let id = newDial(.verify(connection, pair, address))

@@ -284,5 +284,12 @@ import XMPPXML
             Harness.outgoing, key: "key", streamID: "stream", address: RemoteAddress("192.0.2.1"))
         harness.receive(key, on: harness.newConnection())
         #expect(harness.takeDials().map(\.purpose).contains(.link))
+        harness.step { federation, turn in
+            guard case .dialling(let dial) = federation.links[0].state else { return }
+            federation.dialFailed(dial, .unreachable("connection refused"), turn)
+        }
+        harness.policy.limits.pendingDialbacksPerAddress = 1
+        harness.receive(key, on: harness.newConnection())
+        #expect(harness.takeDials().isEmpty, "who asks for too many verifications makes us call nobody")
     }
 }

@@ -176,6 +176,24 @@ struct OfficeTests {
         #expect(told.first?.elements.count == 1 && told.first.flatMap(status) == "reachable")
     }
 
+    @Test("an office says that a store went back in time; what the server of a stranger does about its own costs nothing")
+    func healed() {
+        var site = site()
+        for peer in ["brno.example", "zlin.example", "evil.example"] { site.link(.up(wantsRefresh: true), to: peer) }
+        let romeo = login(&site)
+        site.pass(OfficeLimits.delay)
+        _ = site.take(romeo)
+        site.link(.healed(ofPeer: true))
+        site.pass(OfficeLimits.delay)
+        let told = site.take(romeo)
+        #expect(told.map { $0["from"] } == ["brno.example/office"])
+        #expect(told.map(status) == [OfficeLimits.peerWentBack])
+        #expect(told.first?.first("show", Namespaces.client) == nil, "it is there")
+        let timers = site.timerCount
+        site.link(.healed(ofPeer: true), to: "evil.example")
+        #expect(site.timerCount == timers, "nobody is looked at for it")
+    }
+
     @Test(
         "an office that was not reached since the start is not available, and says so, until its link is up; one that never is, never"
     )

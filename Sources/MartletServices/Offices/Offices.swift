@@ -104,7 +104,9 @@ public struct Offices {
     }
 
     /// A store went back in time, the peer's or ours, and messages were put right: people may wonder what they see.
+    /// Of a stranger, whose server can say so as often as it likes, nobody is shown anything.
     public mutating func healed(_ pair: DomainPair, ofPeer: Bool, _ turn: Turn) {
+        guard offices.contains(where: { $0.jid == pair.peer }) else { return }
         healings[pair] = (ofPeer ? OfficeLimits.peerWentBack : OfficeLimits.wentBack, turn.wall)
         want(at: pair.local, of: nil, turn)
     }
