@@ -180,9 +180,9 @@ extension SiteConfiguration {
             # the link is up, away with the reason and the number of one's own waiting messages while it is not. "" for none.
             offices_group = "Offices"
 
-            # How long, and how much for each office, messages are kept that another office has acknowledged: when its store was
-            # restored from a backup or lost, it gets what it lacks again by itself. Defaults "24h", since backups are made at night,
-            # and "64MiB". "0s" keeps nothing. When the disk is nearly full they are the first to go.
+            # How long, and how much for each, messages are kept that an office of [[federation.sites]] has acknowledged: when its
+            # store was restored from a backup or lost, it gets what it lacks again by itself. Defaults "24h", since backups are made at
+            # night, and "64MiB". "0s" keeps nothing. When the disk is nearly full they are the first to go.
             keep_acknowledged = "24h"
             keep_acknowledged_bytes = "64MiB"
 

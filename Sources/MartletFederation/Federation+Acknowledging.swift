@@ -40,7 +40,7 @@ extension Federation {
             if let history {
                 lane.verdict(onHistory: history, mark, tagAt: tagAt)
             } else {
-                lane.verdict(on: mark, hasEnded: hasEnded, keeps: turn.policy.federation.keep.keepsAnything, tagAt: tagAt)
+                lane.verdict(on: mark, hasEnded: hasEnded, keeps: keepLimit(slot, turn).keepsAnything, tagAt: tagAt)
             }
         follow(verdict, slot, index, mark, remembersTags: nonza["tags"] != nil, turn)
         heard(slot, turn)

@@ -8,13 +8,20 @@ import XMPPStanzas
 ///
 /// An acknowledgement removes nothing then; runs of entries (``KeptRun``) go together, in slices (``Federation/work(_:_:)``).
 extension Federation {
+    /// How much is kept for the peer of a link: something only for the offices that configuration names. Whoever stole the name of
+    /// another domain would else be given what was delivered there before by saying that he has nothing.
+    func keepLimit(_ slot: LinkID, _ turn: Turn) -> KeepLimit {
+        let federation = turn.policy.federation
+        return federation.knownPeers.contains(links[slot].pair.peer) ? federation.keep : KeepLimit(time: 0, bytes: 0)
+    }
+
     /// Entries up to the lane's last acknowledged one were proven; `before` is the row from before that, and `carried` the size of
     /// those that this stream carried. Changes the row and writes nothing: it is part of the lazy write of the acknowledgement.
     mutating func keep(
         _ slot: LinkID, _ index: Int, since before: LaneRow, _ carried: (entries: Int, bytes: Int), by proof: EntryProof,
         _ turn: Turn
     ) {
-        let limit = turn.policy.federation.keep
+        let limit = keepLimit(slot, turn)
         // Who proves by other means never says that something is missing.
         guard proof == .have, limit.keepsAnything, !turn.isBelowReserve else {
             links[slot].lanes[index].row?.keepNothing()
@@ -46,7 +53,7 @@ extension Federation {
 
     /// What is too old or too much goes, the oldest first.
     mutating func trim(_ slot: LinkID, _ turn: Turn) {
-        let limit = turn.policy.federation.keep
+        let limit = keepLimit(slot, turn)
         var changed: [Int] = []
         while let index = oldestKept(slot), isOver(slot, index, limit, turn) {
             links[slot].lanes[index].row?.dropOldestRun()

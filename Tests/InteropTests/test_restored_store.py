@@ -16,8 +16,8 @@ pytestmark = pytest.mark.martlet
 def offices(make_world, office_kind):
     world = make_world()
     named = {"federation": {"retry_maximum": "2s"}}
-    north = world.add("north.example", office_kind, users=("alice",), **named)
-    south = world.add("south.example", office_kind, users=("bob",), **named)
+    north = world.add("north.example", office_kind, users=("alice",), offices={"south.example": "South"}, **named)
+    south = world.add("south.example", office_kind, users=("bob",), offices={"north.example": "North"}, **named)
     world.start()
     yield north, south
     world.close()

@@ -77,6 +77,21 @@ import XMPPXML
         #expect(healed)
     }
 
+    @Test(
+        "S2: for a peer that configuration does not name nothing is kept: a stolen name gets nothing that was delivered before")
+    func stranger() throws {
+        var two = Self.two()
+        two.pilsen.policy.federation.knownPeers = []
+        try two.connect()
+        send(&two, "a", "b")
+        #expect(row(two)?.keptCount == 0)
+        two.cut()
+        restore(&two.brno, MemoryStore().snapshot())
+        two.pilsen.acceptMessage("c")
+        try two.connect()
+        #expect(!two.delivered.contains("a") && !two.delivered.contains("b"))
+    }
+
     @Test("S2: a peer whose store is lost gets everything that is kept under a new epoch, then what waits")
     func peerLostItsStore() throws {
         var two = Self.two()
