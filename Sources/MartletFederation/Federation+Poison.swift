@@ -5,22 +5,19 @@ import XMPPAddress
 import XMPPStanzas
 import XMPPStreams
 
-/// How a stream ended that may have been due to what was written to it. A connection that is lost, silence, and whatever our site
-/// decided by itself say nothing about an entry.
+/// How a stream ended that may have been due to what was written to it. A connection that is lost, silence, a stream that is closed in
+/// good order (also in answer to our own end of it) and whatever our site decided by itself say nothing about an entry.
 enum SuspiciousEnd {
     /// The peer ended it with an error of this condition.
     case error(String)
     /// We ended it over what the peer said, perhaps in answer to an entry.
     case objection(String)
-    /// The peer closed it in good order, with entries under way that it did not take over.
-    case closed
 
     /// For the operator, behind a number of streams.
     var words: String {
         switch self {
         case .error(let condition): "the peer ended it with \(condition)"
         case .objection(let words): "we ended it over what the peer sent: \(words)"
-        case .closed: "the peer closed it without taking the entry over"
         }
     }
 }

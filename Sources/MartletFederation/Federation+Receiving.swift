@@ -36,8 +36,7 @@ extension Federation {
         case .errorSent(let condition):
             if let slot = links.id(on: connection) { streamEnds(.objection(condition), slot, turn) }
         case .streamEnded:
-            guard let slot = links.id(on: connection) else { break }
-            if links[slot].isUp { streamEnds(.closed, slot, turn) } else { closeAnswered(slot, turn) }
+            if let slot = links.id(on: connection) { closeAnswered(slot, turn) }
         case .closed(let words):
             inboundClosed(connection)
             if let slot = links.id(on: connection) { streamLost(slot, words, turn) }
