@@ -88,6 +88,8 @@ final class SimulatedStore: KeyValueStore {
         memory.restore(backup.rows)
         committed = backup.committed
         known = backup.known
+        // What was committed and not looked at yet may be of a lane that the backup does not have.
+        changedLanes = []
     }
 
     /// The messages that stand in its log, by their ids: they wait for somebody, or are kept. There must be no open transaction.
