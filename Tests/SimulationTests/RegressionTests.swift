@@ -57,7 +57,9 @@ import Testing
         #expect(report.ledger.bouncedCount > 0)
     }
 
-    @Test("a lane that a backup does not have is not looked for after it was put back; a stream closed in good order blames nobody")
+    @Test(
+        "a lane that a backup does not have is not looked for after it was put back; a stream closed in good order blames nobody"
+    )
     func seeds() throws {
         for (name, seed) in [("restored-twice", UInt64(23)), ("behind-nat", 5994), ("chain", 22), ("chain", 35)] {
             var world = World(try Companies.read(name, messages: 20), seed: seed)
