@@ -16,7 +16,8 @@ struct AckLedger {
         if let peer = AddressTable.number(of: peer, in: committed), let local = AddressTable.number(of: local, in: committed) {
             row = HaveTable.row(peer: peer, local: local, laneClass: mark.lane, in: committed)
         }
-        guard let row, row.epoch == mark.epoch, row.number >= mark.number else {
+        // What was said in the batch in which a new numbering replaced the old one was committed before.
+        guard let row, row.epoch == mark.epoch ? row.number >= mark.number : row.retired.contains(mark.epoch) else {
             let words = "\(local) said that it has \(mark.number) of \(peer), on its disk is \(row?.number ?? 0)"
             return faults.append(Fault(.ackBeforeCommit, words))
         }

@@ -14,7 +14,12 @@ struct LaneAuditor {
     private struct Numbering {
         /// Index n - 1; nil where the number was not seen on the wire yet.
         var tags: [UInt64?] = []
+        /// Numbers of which the destination saw two stanzas, one of them from before its origin went back and late: which one it
+        /// took, it says itself.
+        var open: Set<Int> = []
         var emitted: UInt64 = 0
+
+        mutating func allOpen() { open = Set(tags.indices) }
     }
 
     private var numberings: [Key: Numbering] = [:]
@@ -30,7 +35,11 @@ struct LaneAuditor {
     mutating func rollback(_ site: Int) {
         rolledBack.insert(site)
         // What it had said that it has, it may have no more.
-        for key in numberings.keys where key.destination == site { numberings[key]?.emitted = 0 }
+        for key in numberings.keys where key.destination == site {
+            numberings[key]?.emitted = 0
+            // Nor which of two stanzas it took that a store of the other side had given one number.
+            numberings[key]?.allOpen()
+        }
     }
 
     private func words(_ key: Key, _ number: UInt64) -> String {
@@ -50,6 +59,7 @@ struct LaneAuditor {
         if let tag = numbering.tags[index], tag != mark.tag, !isFree {
             faults.append(Fault(.numberChanged, words(key, mark.number)))
         }
+        if let tag = numbering.tags[index], tag != mark.tag, isFree { numbering.open.insert(index) }
         numbering.tags[index] = mark.tag
         numberings[key] = numbering
         if let assigned, mark.number > assigned, !rolledBack.contains(key.origin) {
@@ -65,6 +75,10 @@ struct LaneAuditor {
             faults.append(Fault(.lanesDisagree, "have \(words(key, mark.number)), numbers were given up to \(assigned)"))
         }
         let index = Int(mark.number) - 1
+        if numberings[key]?.open.remove(index) != nil {
+            numberings[key]?.tags[index] = mark.tag
+            return
+        }
         if let tags = numberings[key]?.tags, tags.indices.contains(index), let tag = tags[index], tag != mark.tag {
             faults.append(Fault(.numberChanged, "have \(words(key, mark.number))"))
         }

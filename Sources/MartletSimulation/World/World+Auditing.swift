@@ -31,7 +31,18 @@ extension World {
     /// A numbered stanza or void reached a site.
     mutating func auditArrival(_ mark: RelayMark, from origin: Int, to destination: Int) {
         let key = LaneAuditor.Key(origin: origin, destination: destination, lane: mark.lane, epoch: mark.epoch)
+        // A numbering that was replaced there is never taken again (R1): a store that went back uses its numbers once more, and is told.
+        if rolledBack.contains(origin), hasReplaced(key) { return }
         lanes.arrived(key, mark, assigned: assigned(key))
+    }
+
+    /// Whether the destination has seen another numbering of the lane after this one.
+    private func hasReplaced(_ key: LaneAuditor.Key) -> Bool {
+        let rows = sites[key.destination].store.committed.reader
+        guard let peer = AddressTable.number(of: domain(key.origin), in: rows),
+            let local = AddressTable.number(of: sites[key.destination].domain, in: rows)
+        else { return false }
+        return HaveTable.row(peer: peer, local: local, laneClass: key.lane, in: rows)?.retired.contains(key.epoch) == true
     }
 
     /// What the origin has committed of a numbering.
