@@ -5,8 +5,8 @@ import XMPPAddress
 import XMPPStanzas
 import XMPPStreams
 
-/// Lanes that stopped because one of the two stores went back in time, further than both sides know (`Docs/relay-protocol.md` §3, S2), and their new
-/// beginning.
+/// Lanes that stopped because one of the two stores went back in time, further than both sides know
+/// (`Docs/relay-protocol.md` §3, S2), and their new beginning.
 ///
 /// - The *peer* went back, further than what is kept here (``Federation/goBack(_:_:to:tag:_:)`` is what happens else). What waits here is
 ///   not there, so nothing of it is uncertain, and what is kept is sent again.

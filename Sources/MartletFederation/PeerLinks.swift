@@ -1,6 +1,5 @@
 import MartletPrimitives
 import MartletBus
-import MartletPrimitives
 import XMPPAddress
 import XMPPStreams
 
