@@ -65,7 +65,7 @@ extension Sessions {
             let to = AddressTable.address(contact, in: turn.store)
             turn.route(Stanza(.presence, from: jid, to: to, type: "probe"), from: origin(of: id))
         }
-        for (_, request) in PendingSubscriptionTable.requests(to: account, in: turn.store) { send(request, to: id, turn) }
+        for request in waitingRequests(to: account, turn) { send(request, to: id, turn) }
     }
 
     /// Sends presence to all contacts that are subscribed to it.

@@ -56,6 +56,7 @@ extension Sessions {
         stanza.from = contact
         stanza.to = account
         stanza.relayMark = nil
+        if type == .subscribe { stanza.shortenRequest() }
         switch state.received(type) {
         case .ignore:
             return
@@ -65,12 +66,9 @@ extension Sessions {
             if !before.from, let place { sendPresence(place, to: contact, turn) }
         case .deliver:
             if state.pendingIn, !before.pendingIn {
-                let limit = turn.policy.limits.pendingSubscriptions
-                guard PendingSubscriptionTable.count(of: number, upTo: limit, in: turn.store) < limit else {
+                guard keepRequest(stanza, contact, number, turn) else {
                     return turn.bounce(stanza, StanzaError(.resourceConstraint))
                 }
-                let contactNumber = AddressTable.makeNumber(of: contact, in: turn.store)
-                PendingSubscriptionTable.put(number, contactNumber, stanza, in: turn.store)
             }
             save(state, before: before, row, contact, number, place, turn)
             if let place {
@@ -91,7 +89,7 @@ extension Sessions {
         _ place: OnlinePlace?, _ turn: Turn
     ) {
         let number = AddressTable.makeNumber(of: contact, in: turn.store)
-        if before.pendingIn, !state.pendingIn { PendingSubscriptionTable.remove(account, number, in: turn.store) }
+        if before.pendingIn, !state.pendingIn { removeRequest(account, number, turn) }
         guard state.flags != before.flags else { return }
         var changed = row ?? RosterRow()
         changed.flags = state.flags
