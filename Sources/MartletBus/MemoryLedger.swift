@@ -1,3 +1,4 @@
+import XMPPAddress
 import XMPPStanzas
 
 /// One account of what waits in the process's memory, by whom it belongs to: who has caused it, or whose reader does not take it.
@@ -70,4 +71,9 @@ public struct MemoryLedger: Sendable {
 extension Stanza {
     /// What it takes in memory, about: its content, its id, and addresses and boxes at their usual size.
     public var memory: Int { content.count + (id?.utf8.count ?? 0) + 512 }
+}
+
+extension JID {
+    /// The bytes of its parts.
+    public var bytes: Int { (localpart?.utf8.count ?? 0) + domainpart.utf8.count + (resourcepart?.utf8.count ?? 0) }
 }

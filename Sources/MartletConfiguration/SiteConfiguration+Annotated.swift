@@ -270,9 +270,19 @@ extension SiteConfiguration {
             # The most contacts of one account, each of 8 KiB at most. Default 1000.
             roster_items = 1000
 
-            # The most messages kept for one account while it is offline; beyond it senders are told. Default 1000: a month of
-            # holidays.
-            offline_messages_per_account = 1000
+            # The most messages kept for one account while it is offline, and their bytes; beyond it senders are told. One sender gets half of
+            # it at most, so that nobody fills it alone. Defaults 2000 and "64MiB": a month of holidays.
+            offline_messages_per_account = 2000
+            offline_bytes_per_account = "64MiB"
+
+            # The most bytes that wait for one of our offices and for any other server; one sender gets half of it at most. Defaults "1GiB", a
+            # million messages, and "64MiB".
+            office_queue_bytes = "1GiB"
+            queue_bytes = "64MiB"
+
+            # What may wait in memory for others: stanzas for clients that do not read, and for servers that are being called. From there on
+            # whoever holds most is refused first; see `martlet status`. Default "192MiB": less than half of 512 MiB.
+            memory_ceiling = "192MiB"
 
             # The most dialback requests (XEP-0220) that may wait for an answer, of one stream and of one address. Defaults 16 and
             # 64: each costs a connection to somewhere, which a stranger chooses.

@@ -93,8 +93,3 @@ struct PeerRequests {
         mutating func remove(at index: Int) { bytes -= list.remove(at: index).bytes }
     }
 }
-
-extension JID {
-    /// The bytes of its parts.
-    var bytes: Int { (localpart?.utf8.count ?? 0) + domainpart.utf8.count + (resourcepart?.utf8.count ?? 0) }
-}

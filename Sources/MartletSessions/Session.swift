@@ -76,6 +76,8 @@ struct Session {
     var booked = 0
     /// Something was not kept for it that is not told twice: it is told how things are when it has read the rest.
     var hasMissed = false
+    /// When it was told so last.
+    var toldMissed = Instant(milliseconds: -SessionLimits.missedPause)
     /// What ``StreamCommand/mark(_:)`` adds to the numbers of the outbox. These begin anew when stream management is enabled, and a
     /// place that was named before must not mean a stanza of the new count.
     var markBase: UInt64 = 0
@@ -84,6 +86,8 @@ struct Session {
     /// Messages of the mailbox that are still to be sent, in order; nil when there are none. What is routed to the session
     /// meanwhile waits behind them.
     var catchUp: Deque<UInt64>?
+    /// Subscription requests that wait are still to be shown, from behind that contact on; nil when there are none.
+    var requestsAfter: AddressNumber?
     /// Whatever the mailbox had for its full JID was sent, or is on the way: nothing to it has to be looked for.
     var hasOwnMessages = false
     var farewell = FarewellState.none

@@ -11,9 +11,13 @@ import XMPPXML
 extension Sessions {
     /// Tells a session for which something was not kept, once it has read everything else.
     mutating func tellIfMissed(_ id: SessionID, _ turn: Turn) {
-        guard sessions[id].hasMissed, sessions[id].connection != nil, sessions[id].outbox.count == 0 else { return }
-        sessions[id].hasMissed = false
+        guard sessions[id].hasMissed, sessions[id].connection != nil, sessions[id].outbox.count == 0,
+            sessions[id].requestsAfter == nil, turn.now >= sessions[id].toldMissed + SessionLimits.missedPause
+        else { return }
+        sessions[id].toldMissed = turn.now
         tellWhatWasMissed(id, turn)
+        // What was too much for it now would be so again.
+        sessions[id].hasMissed = false
         guard sessions[id].isAvailable else { return }
         for contact in RosterTable.contacts(of: sessions[id].accountNumber, with: .to, in: turn.store) {
             let to = AddressTable.address(contact, in: turn.store)
@@ -28,7 +32,7 @@ extension Sessions {
         if sessions[id].isInterested { pushRecentChanges(account, to: id, turn) }
         guard sessions[id].isAvailable else { return }
         noteReady(id, turn)
-        for request in waitingRequests(to: account, turn) { send(request, to: id, turn) }
+        showRequests(id, turn)
         for contact in RosterTable.contacts(of: account, with: .to, in: turn.store) {
             let jid = AddressTable.address(contact, in: turn.store)
             // Contacts of other domains are asked at every start.

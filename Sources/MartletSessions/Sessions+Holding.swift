@@ -94,5 +94,5 @@ extension Sessions {
 
 extension Session {
     /// What it holds in memory.
-    var memory: Int { outbox.memory }
+    var memory: Int { outbox.memory + (presence?.content.count ?? 0) }
 }

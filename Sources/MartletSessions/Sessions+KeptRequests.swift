@@ -6,15 +6,18 @@ import XMPPXML
 
 /// Subscription requests that wait for an account's answer (RFC 6121 §3.1.3): kept short, and so many that nobody fills the list alone.
 extension Sessions {
-    /// Keeps a request, shortened already; false if there is no room for it.
-    mutating func keepRequest(_ request: Stanza, _ contact: JID, _ account: AddressNumber, _ turn: Turn) -> Bool {
+    /// Keeps a request, shortened already, and returns the contact's number; nil if there is no room for it.
+    mutating func keepRequest(
+        _ request: Stanza, _ contact: JID, _ account: AddressNumber, _ turn: Turn
+    ) -> AddressNumber? {
         countRequests(account, turn)
         let sender = senders.mark(of: contact, turn.policy)
         guard subscriptionRequests[account]?.admits(request.memory, for: sender, of: turn.policy.limits.waitingRequests) != false
-        else { return false }
+        else { return nil }
         subscriptionRequests[account]?.add(request.memory, for: sender)
-        PendingSubscriptionTable.put(account, AddressTable.makeNumber(of: contact, in: turn.store), request, in: turn.store)
-        return true
+        let number = AddressTable.makeNumber(of: contact, in: turn.store)
+        PendingSubscriptionTable.put(account, number, request, in: turn.store)
+        return number
     }
 
     /// A request was answered or taken back.
@@ -23,15 +26,6 @@ extension Sessions {
             subscriptionRequests[account]?.remove(request.memory, for: senders.mark(of: from, turn.policy))
         }
         PendingSubscriptionTable.remove(account, contact, in: turn.store)
-    }
-
-    /// What waits for an account's answer. Rows of earlier versions have whatever came.
-    func waitingRequests(to account: AddressNumber, _ turn: Turn) -> [Stanza] {
-        PendingSubscriptionTable.requests(to: account, in: turn.store).map { row in
-            var request = row.request
-            request.shortenRequest()
-            return request
-        }
     }
 
     /// Counts what waits for an account, once after the start.

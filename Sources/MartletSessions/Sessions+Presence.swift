@@ -13,7 +13,13 @@ extension Sessions {
             return
         }
         switch (type, stanza.to) {
-        case (.available, nil): becomeAvailable(id, stanza, turn)
+        case (.available, nil):
+            guard stanza.content.count <= SessionLimits.presenceBytes else {
+                let error = StanzaError(.policyViolation, text: "Presence has \(SessionLimits.presenceBytes) bytes at most")
+                if let reply = stanza.errorReply(error) { send(reply, to: id, turn) }
+                return
+            }
+            becomeAvailable(id, stanza, turn)
         case (.unavailable, nil): becomeUnavailable(id, stanza, turn)
         case (.available, let to?), (.unavailable, let to?): directPresence(stanza, to: to, by: id, turn)
         case (.error, _?), (.probe, _?): turn.admit(stanza, from: origin(of: id))
@@ -65,7 +71,7 @@ extension Sessions {
             let to = AddressTable.address(contact, in: turn.store)
             turn.route(Stanza(.presence, from: jid, to: to, type: "probe"), from: origin(of: id))
         }
-        for request in waitingRequests(to: account, turn) { send(request, to: id, turn) }
+        showRequests(id, turn)
     }
 
     /// Sends presence to all contacts that are subscribed to it.
@@ -93,6 +99,7 @@ extension Sessions {
         if sessions[id].isAvailable {
             sessions[id].presence = nil
             sessions[id].priority = 0
+            sessions[id].requestsAfter = nil
             if !online[place].sessions.contains(where: { sessions[$0].isAvailable }) { departures[account] = turn.now }
             if sessions[id].isResumable, let number = sessions[id].number {
                 turn.lazily { ClientSessionTable.setPresence(account, number, nil, in: turn.store) }
@@ -137,7 +144,8 @@ extension Sessions {
                 noteFarewell(from: sessions[id].jid, to: to)
             }
         } else if index == nil {
-            guard sessions[id].directed.count < SessionLimits.directedPresence else {
+            let bytes = sessions[id].directed.reduce(to.bytes) { $0 + $1.bytes }
+            guard sessions[id].directed.count < SessionLimits.directedPresence, bytes <= SessionLimits.directedBytes else {
                 if let reply = stanza.errorReply(StanzaError(.resourceConstraint)) { send(reply, to: id, turn) }
                 return
             }

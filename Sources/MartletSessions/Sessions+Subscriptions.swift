@@ -65,16 +65,20 @@ extension Sessions {
             turn.route(Stanza(.presence, from: account, to: contact, id: stanza.id, type: "subscribed"), from: .account)
             if !before.from, let place { sendPresence(place, to: contact, turn) }
         case .deliver:
+            var request = known
             if state.pendingIn, !before.pendingIn {
-                guard keepRequest(stanza, contact, number, turn) else {
+                guard let kept = keepRequest(stanza, contact, number, turn) else {
                     return turn.bounce(stanza, StanzaError(.resourceConstraint))
                 }
+                request = kept
             }
             save(state, before: before, row, contact, number, place, turn)
             if let place {
                 for id in online[place].sessions {
                     // RFC 6121 §3.1.3: requests to available resources; §3.1.6, §3.2.3, §3.3.3: the rest to interested ones.
                     let wantsIt = type == .subscribe ? sessions[id].isAvailable : sessions[id].isInterested
+                    // It comes with those that wait, or has come.
+                    if type == .subscribe, let request, awaitsRequest(of: request, id) { continue }
                     if wantsIt { send(stanza, to: id, turn) }
                 }
             }

@@ -176,6 +176,7 @@ extension Sessions {
         if sessions[id].farewell == .asked { return continueFarewell(id, turn) }
         continueCatchUp(id, turn)
         if sessions[id].catchUp == nil { sendWaiting(id, turn) }
+        continueRequests(id, turn)
         tellIfMissed(id, turn)
         guard sessions.contains(id), !sessions[id].outbox.sent.isEmpty else { return }
         stanzaWasSent(id, turn)

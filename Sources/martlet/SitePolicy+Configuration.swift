@@ -19,6 +19,10 @@ extension SitePolicy {
         self.client.resumptionTimeout = client.resumptionTimeout.milliseconds
         self.client.resourcesPerAccount = client.resourcesPerAccount
         self.limits.mailboxMessages = limits.offlineMessagesPerAccount
+        self.limits.mailboxBytes = limits.offlineBytesPerAccount
+        self.limits.memoryCeiling = limits.memoryCeiling
+        self.federation.officeQueueBytes = limits.officeQueueBytes
+        self.federation.queueBytes = limits.queueBytes
         self.limits.rosterItems = limits.rosterItems
         self.client.registrationsPerMinute = client.registrationsPerMinute
         self.limits.failedLoginsPerAccount = limits.failedLoginsPerAccount
