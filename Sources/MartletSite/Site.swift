@@ -77,6 +77,7 @@ public struct Site {
         if let noted = MetaTable.number(.wallTime, in: turn.store), turn.wall.milliseconds < noted {
             turn.note(.clockBehind(milliseconds: noted - turn.wall.milliseconds))
         }
+        sessions.turnBegins()
         markClock(turn)
         accounts.boot(turn)
         interceptors.boot(turn)
@@ -88,6 +89,7 @@ public struct Site {
 
     /// One event to completion.
     public mutating func handle(_ event: consuming SiteEvent, _ turn: Turn) {
+        sessions.turnBegins()
         switch consume event {
         case .client(let connection, let fact):
             received(fact, on: connection, turn)
@@ -129,6 +131,7 @@ public struct Site {
         settle(turn)
         interceptors.writeBatch(turn)
         federation.writeBatch(turn)
+        sessions.turnBegins()
         firedInBatch = 0
     }
 
@@ -162,6 +165,7 @@ public struct Site {
     private mutating func fireTimers(_ turn: Turn) {
         while firedInBatch < Self.timersInBatch, let timer = timers.take(dueAt: turn.now) {
             firedInBatch += 1
+            sessions.turnBegins()
             switch timer {
             case .session(let timer): sessions.timerFired(timer, turn)
             case .link(let timer): federation.timerFired(timer, turn)
