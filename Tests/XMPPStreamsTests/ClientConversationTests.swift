@@ -377,8 +377,8 @@ struct ClientConversationTests {
         #expect(talk.engine.unreadByteCount == 0)
         talk.play(
             """
-            ! client: stanza message
-            ! client: nonza r
+            ! stanza <message to='a@im.example.com'/>
+            ! nonza <r xmlns='urn:xmpp:sm:3'/>
             """)
         talk.perform(.hold)
         talk.perform(.close(nil))

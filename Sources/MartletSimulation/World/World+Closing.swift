@@ -11,7 +11,8 @@ extension World {
         case .send(let bytes): send(.bytes(bytes), on: pipe, way: end)
         case .close: close(pipe, end)
         case .abort: abort(pipe, end)
-        case .mark, .hold, .goOn, .credentials, .refuseCredentials, .admit, .refuse, .registrationHandled, .dialbackVerdict:
+        case .mark, .rest, .hold, .goOn, .credentials, .refuseCredentials, .admit, .refuse, .registrationHandled,
+            .dialbackVerdict:
             break
         }
     }
