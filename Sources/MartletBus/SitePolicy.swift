@@ -23,6 +23,8 @@ public struct SitePolicy: Sendable, Equatable {
     public var federation = FederationPolicy()
     /// How much of everything.
     public var limits = LimitsPolicy()
+    /// How much work everybody may cause.
+    public var karma = KarmaPolicy()
 
     /// The defaults for a site that serves these hosts.
     public init(hosts: [Host]) {

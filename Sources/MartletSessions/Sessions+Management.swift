@@ -18,7 +18,9 @@ extension Sessions {
         switch (element.name, state) {
         case ("enable", .bound(let id)): enable(element, id, on: connection, turn)
         case ("r", .bound(let id)) where sessions[id].management != nil: acknowledge(id, on: connection, turn)
-        case ("a", .bound(let id)) where sessions[id].management != nil: receivedAcknowledgement(element, by: id, turn)
+        case ("a", .bound(let id)) where sessions[id].management != nil:
+            turn.wasPaidFor = true
+            receivedAcknowledgement(element, by: id, turn)
         case ("resume", .authenticated(let account, let generation)):
             guard isCurrent(account.number, generation, on: connection, turn) else { return }
             resume(element, account: account.jid, account.number, on: connection, turn)

@@ -71,14 +71,22 @@ public struct Sessions {
         case .stanza(let stanza):
             received(stanza, on: connection, turn)
         case .stanzaRefused(let stanza, let error):
+            turn.payer = party(on: connection)
             refused(stanza, error, on: connection, turn)
         case .nonza(let element):
+            turn.payer = party(on: connection)
             received(element, on: connection, turn)
+        case .spent:
+            turn.payer = party(on: connection)
         case .arrived(let number):
+            turn.payer = party(on: connection)
+            turn.wasPaidFor = true
             arrived(number, on: connection, turn)
         case .streamEnded:
+            turn.payer = party(on: connection)
             streamEnded(on: connection, turn)
         case .closed:
+            turn.payer = party(on: connection)
             connectionLost(connection, turn)
         case .congested:
             // What is waiting in the loop is lost with the connection; the session has its own copies.
@@ -87,6 +95,15 @@ public struct Sessions {
         case .credentialsWanted, .authenticated, .authenticationFailed, .registrationRequested: break  // accounts decide
         }
         endDoomed(turn)
+    }
+
+    /// Who pays for what is said on a connection: the account that has logged in there.
+    public func party(on connection: ConnectionID) -> Party? {
+        switch connections[connection] {
+        case .authenticated(let account, _): .account(account.number)
+        case .bound(let id): .account(sessions[id].accountNumber)
+        case nil: nil
+        }
     }
 
     /// Whether a client has logged in on this connection.
