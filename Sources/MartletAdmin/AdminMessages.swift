@@ -24,6 +24,8 @@ public enum AdminRequest: Codable, Sendable, Equatable {
     /// Takes away a part of what waits for an account, or counts it.
     case clear(account: String, what: String, after: UInt64, isRehearsal: Bool)
     case status
+    /// How much work everybody has caused.
+    case limits
     case drain(otherHost: String)
     /// Which rules would judge a stanza, and who would decide about it.
     case explain(from: String, to: String)
@@ -46,6 +48,7 @@ public enum AdminAnswer: Codable, Sendable, Equatable {
     case imported(Imported)
     case cleared(Cleared)
     case status(Status)
+    case limits(Limits)
     case explanation(lines: [String])
 
     /// One account.
@@ -176,6 +179,7 @@ extension AdminRequest {
         case .clear(let account, let what, let after, let isRehearsal):
             .clear(try Self.account(account), try Self.clearance(what), after: after, isRehearsal: isRehearsal)
         case .status: .status
+        case .limits: .karma
         case .drain(let host): .drain(otherHost: host)
         case .explain(let from, let to): .explain(from: try Self.address(from), to: try Self.address(to))
         case .reload: nil
@@ -208,7 +212,7 @@ extension AdminRequest {
             .exportEntries(try AdminDesk.domain(peer), from: try Self.ours(local), after: try Self.cursor(after))
         case .importRecords(let records, let origin, let destination):
             try AdminDesk.carried(records, origin: origin, destination: destination)
-        case .addUser, .changePassword, .removeUser, .listUsers, .clear, .status, .drain, .explain, .reload: nil
+        case .addUser, .changePassword, .removeUser, .listUsers, .clear, .status, .limits, .drain, .explain, .reload: nil
         }
     }
 
@@ -270,6 +274,7 @@ extension AdminAnswer {
         case .resync(let rows): self = .resync(rows: rows.map(Stopped.init))
         case .bundle(let part): self = .bundle(Part(part))
         case .imported(let outcome): self = .imported(Imported(outcome))
+        case .karma(let report): self = .limits(Limits(report))
         case .explanation(let lines): self = .explanation(lines: lines)
         case .cleared(let outcome):
             self = .cleared(Cleared(count: outcome.count, bytes: outcome.bytes, next: outcome.next))

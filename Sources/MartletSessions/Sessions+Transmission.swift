@@ -176,7 +176,7 @@ extension Sessions {
         if sessions[id].farewell == .asked { return continueFarewell(id, turn) }
         continueCatchUp(id, turn)
         if sessions[id].catchUp == nil { sendWaiting(id, turn) }
-        continueRequests(id, turn)
+        continueShowing(id, turn)
         tellIfMissed(id, turn)
         guard sessions.contains(id), !sessions[id].outbox.sent.isEmpty else { return }
         stanzaWasSent(id, turn)
@@ -207,6 +207,7 @@ extension Sessions {
             }
             end(id, because: .expired, turn)
         case .peerPresence(let timer, let peer, let generation): peerTimerFired(timer, peer, generation, turn)
+        case .jobs: jobsDue(turn)
         case .sharedItems(let generation): continueSharedPushes(generation, turn)
         case .farewell(let generation): farewellTimeIsOver(generation, turn)
         }

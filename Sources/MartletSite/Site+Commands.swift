@@ -16,6 +16,7 @@ extension Site {
             guard let number = AccountTable.number(of: jid, in: turn.store) else { return .refused("there is no account \(jid)") }
             return .cleared(
                 sessions.clear(what, of: AccountName(jid, number), after: after, isRehearsal: isRehearsal, turn))
+        case .karma: return .karma(karmaReport(turn))
         case .drain(let otherHost):
             sessions.drain(to: otherHost, turn)
             return .done("clients were told to reconnect at \(otherHost)")
