@@ -252,7 +252,7 @@ extension SiteConfiguration {
 
             # The most bytes that wait for a connection that does not read: beyond it, and when nothing has moved for ten seconds, it
             # is closed and its session waits for resumption. While it reads, however slowly, an answer may be larger: up to this and
-            # roster_items times 8 KiB, or the largest stanza. Default "1MiB": a second of a slow mobile line.
+            # roster_bytes, or the largest stanza. Default "1MiB": a second of a slow mobile line.
             outbound_bytes_per_connection = "1MiB"
 
             # The free disk space below which nothing new is taken over (senders are told), but for what people who are here say to
@@ -269,6 +269,10 @@ extension SiteConfiguration {
 
             # The most contacts of one account, each of 8 KiB at most. Default 1000.
             roster_items = 1000
+
+            # The most bytes of all contacts of one account with their names and groups: they are one answer, which waits in memory
+            # until the client has read it. Default "2MiB": a thousand contacts with long names in three groups each are a tenth of it.
+            roster_bytes = "2MiB"
 
             # The most messages kept for one account while it is offline; beyond it senders are told. Default 1000: a month of
             # holidays.

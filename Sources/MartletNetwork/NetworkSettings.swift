@@ -125,8 +125,8 @@ struct NetworkSettings: Sendable {
     /// Bytes that may wait for any reader: more than the largest answer, which is a whole roster, or the largest stanza.
     var outboundCeiling: Int {
         let limits = configuration.limits
-        let roster = limits.rosterItems * LimitsPolicy.rosterItemBytes
-        return outboundLimit + max(roster, limits.clientStanzaBytes, limits.serverStanzaBytes)
+        // With what stands around the items.
+        return outboundLimit + max(limits.rosterBytes + (64 << 10), limits.clientStanzaBytes, limits.serverStanzaBytes)
     }
     /// Connections of one IPv4 address or IPv6 /64.
     var connectionsPerAddress: Int { configuration.limits.connectionsPerAddress }

@@ -36,10 +36,16 @@ public struct Sessions {
     /// Roster pushes under way because they changed.
     var sharedPushes: SharedPushes?
 
+    /// Work under way that is too large for one turn, and what this turn may still do of it.
+    var jobs = Jobs()
+    var slice = Slice()
+
     /// Clients that are being sent away.
     var farewell: Farewell?
     var farewellsBegun: UInt64 = 0
     var isEndingFarewell = false
+    /// All clients were sent away, and not everybody has heard it yet.
+    var dismissalAwaitsJobs = false
 
     /// Sessions over their limit, to be ended before the turn is over.
     var doomed: [SessionID] = []
@@ -56,6 +62,11 @@ public struct Sessions {
 
     /// A fact about a connection to a client listener.
     public mutating func received(_ event: consuming ClientStreamEvent, on connection: ConnectionID, _ turn: Turn) {
+        switch event {
+        case .stanza, .stanzaRefused, .nonza, .arrived, .streamEnded: if waits(event, on: connection) { return }
+        case .closed, .congested: releaseHeld(on: connection, turn)
+        default: break
+        }
         switch consume event {
         case .stanza(let stanza):
             received(stanza, on: connection, turn)

@@ -81,6 +81,7 @@ public struct Site {
         if let noted = MetaTable.number(.wallTime, in: turn.store), turn.wall.milliseconds < noted {
             turn.note(.clockBehind(milliseconds: noted - turn.wall.milliseconds))
         }
+        sessions.turnBegins()
         markClock(turn)
         accounts.boot(turn)
         interceptors.boot(turn)
@@ -92,6 +93,7 @@ public struct Site {
 
     /// One event to completion.
     public mutating func handle(_ event: consuming SiteEvent, _ turn: Turn) {
+        sessions.turnBegins()
         let before = turn.count
         var (source, work): (ConnectionID?, Int64) = (nil, WorkPrice.event)
         switch consume event {
@@ -143,6 +145,7 @@ public struct Site {
         settle(turn)
         interceptors.writeBatch(turn)
         federation.writeBatch(turn)
+        sessions.turnBegins()
         firedInBatch = 0
     }
 
@@ -177,6 +180,7 @@ public struct Site {
     private mutating func fireTimers(_ turn: Turn) {
         while firedInBatch < Self.timersInBatch, let timer = timers.take(dueAt: turn.now) {
             firedInBatch += 1
+            sessions.turnBegins()
             let before = turn.count
             switch timer {
             case .session(let timer): sessions.timerFired(timer, turn)

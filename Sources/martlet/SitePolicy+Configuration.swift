@@ -21,6 +21,7 @@ extension SitePolicy {
         self.client.resourcesPerAccount = client.resourcesPerAccount
         self.limits.mailboxMessages = limits.offlineMessagesPerAccount
         self.limits.rosterItems = limits.rosterItems
+        self.limits.rosterBytes = limits.rosterBytes
         self.client.registrationsPerMinute = client.registrationsPerMinute
         self.limits.failedLoginsPerAccount = limits.failedLoginsPerAccount
         self.limits.failedLoginsPerAddress = limits.failedLoginsPerAddress
