@@ -82,11 +82,7 @@ enum DiagnosticRendering {
             ("disk floor reached: nothing that has to be kept is taken over; make room on the disk", ["free_bytes": "\(free)"])
         case .diskReserveLeft(let free): ("disk reserve free again", ["free_bytes": "\(free)"])
         case .partyRests(let row): rests(row)
-        case .addressRests(let address, let milliseconds):
-            (
-                "too much was begun without a login: connections wait",
-                ["address": "\(address.text)", "wait_ms": "\(milliseconds)"]
-            )
+        case .addressRests(let address, let milliseconds): rests(address, milliseconds)
         case .routingLoop(let address): ("routing loop cut", ["to": "\(address)"])
         case .accountChanged(let account, let what): ("account changed", ["jid": "\(account)", "what": "\(what)"])
         }
@@ -105,6 +101,13 @@ enum DiagnosticRendering {
                 "party": "\(row.name)", "class": "\(row.standing)", "work_ms": "\(row.work)", "in_ms": "\(row.time)",
                 "rows": "\(row.count.rows)", "deliveries": "\(row.count.deliveries)", "bytes_sent": "\(row.count.bytes)",
             ]
+        )
+    }
+
+    private static func rests(_ address: RemoteAddress, _ milliseconds: Int64) -> (String, Logger.Metadata) {
+        (
+            "too much was begun without a login: connections wait",
+            ["address": "\(address.text)", "wait_ms": "\(milliseconds)"]
         )
     }
 

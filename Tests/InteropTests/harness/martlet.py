@@ -26,14 +26,15 @@ class Martlet(Server):
     """One office. Ports beside those of every server: direct TLS between servers, and clients without TLS (for tests
     that look at the bare stream)."""
 
-    def __init__(self, *arguments, limits=None, federation=None, offices=None, threads=1, client=None, **named):
+    def __init__(self, *arguments, limits=None, federation=None, offices=None, threads=1, client=None, karma=None, **named):
         super().__init__(*arguments, **named)
         self.server_tls_port = ports.SERVER_TLS
         self.client_plain_port = ports.CLIENT_PLAIN
-        #: Keys of [limits], [federation] and [client] that differ from the defaults.
+        #: Keys of [limits], [federation], [client] and [karma] that differ from the defaults.
         self.limits = {"disk_reserve": "16MiB", "map_size": "4GiB"} | (limits or {})
         self.federation = federation or {}
         self.client = client or {}
+        self.karma = karma or {}
         #: The other offices: domain to name.
         self.offices = offices or {}
         #: Event loops; with more than one the site has a thread of its own.
@@ -129,6 +130,8 @@ allow_dialback = {_toml(self.mode == DIALBACK)}
 {"".join(f"{name} = {_toml(value)}" + chr(10) for name, value in self.client.items())}
 [limits]
 {limits}
+[karma]
+{"".join(f"{name} = {_toml(value)}" + chr(10) for name, value in self.karma.items())}
 [log]
 level = "debug"
 """
