@@ -33,6 +33,8 @@ var targets: [Target] = [
     system("CLibXML2", ["xml2"], flags: ["-I/usr/include/libxml2"]),
     system("COpenSSL", ["ssl", "crypto"]),
     system("CUnicode", ["unistring", "idn2"]),
+    // In front of the C library's allocator, for martlet-bench and for tests of what a turn costs
+    system("CAllocations", []),
 
     // Layer 1: values
     target("MartletPrimitives"),
@@ -108,7 +110,7 @@ targets += [
         [
             "MartletSite", "MartletSessions", "MartletFederation", "MartletServices", "MartletBus", "MartletStore",
             "XMPPStreams",
-            "XMPPStanzas", "XMPPXML", "XMPPAddress", "MartletCrypto", "MartletPrimitives",
+            "XMPPStanzas", "XMPPXML", "XMPPAddress", "MartletCrypto", "MartletPrimitives", "CAllocations",
         ]),
     tests("SimulationTests", ["MartletSimulation", "MartletBus", "MartletConfiguration"]),
     tests("TidyTests", []),
@@ -128,9 +130,6 @@ if !coresOnly {
     targets += [
         system("CLMDB", ["lmdb"]),
         system("CUnbound", ["unbound"]),
-        // In front of the C library's allocator, for martlet-bench alone
-        system("CAllocations", []),
-
         // Layer 4: the world
         target(
             "MartletRuntime",

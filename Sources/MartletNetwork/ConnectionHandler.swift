@@ -27,6 +27,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     private enum Phase {
         case open
+        /// The socket is gone; what came before its end is still being handed over.
+        case draining
         /// Everything written is being flushed; what still comes in is thrown away.
         case closing
         case closed
@@ -37,25 +39,27 @@ final class ConnectionHandler: ChannelDuplexHandler {
     var isTouched = false
     /// Who hears what the stream reports; the dialer changes it once.
     var listener: Listener
-    private let loop: ConnectionLoop
-    private let unhandledLimit: Int
+    let loop: ConnectionLoop
+    /// How much of what it says is on its way to the site.
+    var handover: HandoverWindow
+    /// When it may be read again, while it rests.
+    var restUntil = NIODeadline.uptimeNanoseconds(0)
     private var gauge: ReadingGauge
     private var engine: StreamEngine
     private let directTLS: Bool
     private var tls: TLSEngine?
-    private var context: ChannelHandlerContext?
+    private(set) var context: ChannelHandlerContext?
     private var writer: DirectWriter?
     private var phase = Phase.open
     private var unsent: [UInt8] = []
-    /// Events posted of which it is not known that they were handled, and those of them that no report was asked for.
-    private var unhandled = 0
-    private var unasked = 0
+    /// TLS was ended by the other side: we follow when everything before that is handed over.
+    private var hasHeardLast = false
     private var readIsHeld = false
     private var discarded = 0
     /// The last place that the site named in what it sent; and the last one that was written to the socket, with the count of bytes
     /// that had been written then.
     private var mark: UInt64?
-    private var written: (mark: UInt64?, end: UInt64) = (nil, 0)
+    private(set) var written: (mark: UInt64?, end: UInt64) = (nil, 0)
     private var bytesWritten: UInt64 = 0
     /// Why the connection ended, in words for the operator.
     private var ending: String?
@@ -66,9 +70,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
         self.engine = engine
         self.directTLS = directTLS
         self.listener = listener
-        unhandledLimit = loop.settings.unhandledLimit
+        handover = HandoverWindow(limit: loop.settings.unhandledLimit)
         gauge = ReadingGauge(bound: loop.settings.outboundLimit, ceiling: loop.settings.outboundCeiling)
     }
+
+    var isOpen: Bool { phase == .open }
 
     // MARK: from the socket
 
@@ -88,18 +94,26 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
         guard phase == .open else { return discard(buffer.readableBytes) }
+        // Only behind the other side's end NIO reads on although nobody asks.
+        if engine.isWithholding, engine.unreadByteCount > Self.withheldLimit { return abort("said more than it waited for") }
         if case .attempt(let attempt) = listener { attempt.moved() }
         if let tls {
             buffer.withUnsafeReadableBytes { receive($0, tls) }
         } else {
             tell { $0.received(Array(buffer.readableBytesView), into: &$1) }
         }
+        if engine.isWithholding { goOn() }
         flush()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
         if ending == nil, let tls, tls.receivedEnd() == .handshakeUnfinished { ending = "ended during the TLS handshake" }
-        ended(ending ?? "closed by the other side")
+        // Nobody hears an answer any more, but what was said was said.
+        if phase == .open, engine.isWithholding {
+            phase = .draining
+        } else {
+            ended()
+        }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -107,18 +121,25 @@ final class ConnectionHandler: ChannelDuplexHandler {
         context.close(promise: nil)
     }
 
-    /// While too much of this connection waits in the site's inbox, or the site has to answer first, nothing more is read: TCP
-    /// slows the sender down.
+    /// While too much of this connection waits, the site has to answer first, or wants it to rest, nothing more is read: TCP slows
+    /// the sender down.
     func read(context: ChannelHandlerContext) {
-        if phase == .open, unhandled >= unhandledLimit || engine.holdsReads {
+        if phase == .open, handover.room <= 0 || engine.isWithholding || engine.holdsReads {
             readIsHeld = true
         } else {
             context.read()
         }
     }
 
-    private func readOn() {
-        guard readIsHeld, unhandled <= unhandledLimit / 2, !engine.holdsReads else { return }
+    /// Takes what was withheld as far as there is room again, and reads on where nothing is left.
+    func goOn() {
+        // What tells the site nothing takes no room.
+        while engine.isWithholding, handover.room > 0 { tell { $0.takeOn(into: &$1) } }
+        if !engine.isWithholding {
+            if phase == .draining { return ended() }
+            if hasHeardLast { return closeAfterFlush() }
+        }
+        guard readIsHeld, handover.isOpen, !engine.isWithholding, !engine.holdsReads else { return }
         readIsHeld = false
         context?.read()
     }
@@ -128,18 +149,23 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// The site wants something.
     func perform(_ command: StreamCommand) {
         if let action = StreamEngine.onlyAction(of: command, whileWriting: engine.writesAtOnce) { return perform(action) }
+        if case .rest(let milliseconds) = command { return rest(milliseconds) }
         tell { $0.perform(command, into: &$1) }
-        readOn()
+        goOn()
     }
 
     /// The site has handled that many of the events posted.
     func handled(_ count: Int) {
-        unhandled -= count
-        readOn()
+        handover.handled(count)
+        guard handover.isOpen else { return }
+        goOn()
+        flush()
     }
 
     /// The server stops. Streams that the site knows are closed by it; this one is closed here if the site does not.
     func shutDown() {
+        // The last words of a client are heard in any case.
+        if handover.isResting { restIsOver() }
         guard phase == .open, !engine.isAuthenticated else { return }
         tell { $0.perform(.close(StreamError(.systemShutdown)), into: &$1) }
         flush()
@@ -211,6 +237,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// Ends the connection at once.
     func abort(_ words: String) {
         if ending == nil { ending = words }
+        if phase == .draining { return ended() }
         context?.close(promise: nil)
     }
 
@@ -242,13 +269,15 @@ final class ConnectionHandler: ChannelDuplexHandler {
             flush()
             abort("TLS: \(failure)")
         } else if tls.state == .closed {
-            closeAfterFlush()
+            hasHeardLast = true
+            if !engine.isWithholding { closeAfterFlush() }
         }
     }
 
     /// Tells the engine a fact and performs what it wants.
     private func tell(_ fact: (inout StreamEngine, inout [StreamAction]) -> Void) {
         var actions = loop.takeActions()
+        engine.allow(handover.room)
         fact(&engine, &actions)
         for action in actions { perform(action) }
         loop.returnActions(actions)
@@ -311,48 +340,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
         }
     }
 
-    private func report(_ event: ClientStreamEvent) {
-        switch event {
-        case .stanza, .stanzaRefused, .nonza:
-            loop.site.post(.client(id, event), reporting: countUnhandled())
-        case .streamEnded:
-            if let arrived { loop.site.post(.client(id, .arrived(arrived))) }
-            loop.site.post(.client(id, event))
-        case .credentialsWanted, .authenticated, .authenticationFailed, .registrationRequested, .arrived, .closed, .congested:
-            loop.site.post(.client(id, event))
-        }
-    }
-
-    private func report(_ event: PeerStreamEvent) {
-        // An attempt that is over has no use for its connection, nor has the site.
-        if case .attempt = listener { return }
-        switch event {
-        case .stanza, .stanzaRefused, .nonza:
-            loop.site.post(.server(id, event), reporting: countUnhandled())
-        case .dialbackKeyReceived, .peerVerified, .errorReceived, .errorSent, .streamEnded, .closed, .congested:
-            loop.site.post(.server(id, event))
-        }
-    }
-
-    /// Counts an event of which there may be many, and asks now and then whether the site has handled them.
-    private func countUnhandled() -> HandledReport? {
-        unhandled += 1
-        unasked += 1
-        // Not for each: a report wakes this loop, and nobody waits for it before the bound is near.
-        guard unasked * 4 >= unhandledLimit else { return nil }
-        defer { unasked = 0 }
-        return HandledReport(connection: id, count: unasked)
-    }
-
-    /// The last place, if the other side's machine had everything before it when it sent what was read last: TCP acknowledges with
-    /// every segment. What was sent behind that place and is under way does not matter.
-    private var arrived: UInt64? {
-        guard let mark = written.mark, let channel = context?.channel, let bytes = TCPProgress.acknowledgedBytes(channel),
-            bytes >= written.end
-        else { return nil }
-        return mark
-    }
-
     /// Flushes, says that nothing follows, and waits for the other side to say the same: a socket that is closed with
     /// unread bytes would take the last words with it.
     private func closeAfterFlush() {
@@ -384,12 +371,16 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     /// More than the receive buffers of both kernels held when the stream was ended, bytes.
     private static let discardLimit = 4 << 20
+    /// What may be kept of what was said before the other side closed its socket, bytes: a client that sends so much and does not wait for
+    /// the end of the stream was promised nothing for it.
+    private static let withheldLimit = 1 << 20
     /// How long the other side may take to read the last words, milliseconds.
     private static let lingering: Int64 = 3000
 
-    private func ended(_ words: String) {
+    private func ended() {
         guard phase != .closed else { return }
         phase = .closed
+        let words = ending ?? "closed by the other side"
         tell { $0.connectionClosed(words, into: &$1) }
         tls = nil
         unsent = []

@@ -80,6 +80,8 @@ struct Session {
     /// Messages of the mailbox that are still to be sent, in order; nil when there are none. What is routed to the session
     /// meanwhile waits behind them.
     var catchUp: Deque<UInt64>?
+    /// Subscription requests that wait are still to be shown, from behind that contact on; nil when there are none.
+    var requestsAfter: AddressNumber?
     /// Whatever the mailbox had for its full JID was sent, or is on the way: nothing to it has to be looked for.
     var hasOwnMessages = false
     var farewell = FarewellState.none

@@ -15,7 +15,7 @@ extension Sessions {
         if sessions[id].isInterested { pushRecentChanges(account, to: id, turn) }
         guard sessions[id].isAvailable else { return }
         noteReady(id, turn)
-        for (_, request) in PendingSubscriptionTable.requests(to: account, in: turn.store) { send(request, to: id, turn) }
+        showRequests(id, turn)
         for contact in RosterTable.contacts(of: account, with: .to, in: turn.store) {
             let jid = AddressTable.address(contact, in: turn.store)
             // Contacts of other domains are asked at every start.

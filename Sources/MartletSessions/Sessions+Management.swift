@@ -71,6 +71,8 @@ extension Sessions {
         turn.perform(.send(enabled.serialized(within: Namespaces.client)), on: connection)
         // The answer proves what was sent before, too.
         if !sessions[id].unmanaged.isEmpty { requestAcknowledgement(id, turn) }
+        // What was shown of the requests is not counted any more either, so nobody would say that it was read.
+        continueRequests(id, turn)
     }
 
     /// The session's number in the store, given now if it has none.

@@ -65,7 +65,7 @@ extension Sessions {
             let to = AddressTable.address(contact, in: turn.store)
             turn.route(Stanza(.presence, from: jid, to: to, type: "probe"), from: origin(of: id))
         }
-        for (_, request) in PendingSubscriptionTable.requests(to: account, in: turn.store) { send(request, to: id, turn) }
+        showRequests(id, turn)
     }
 
     /// Sends presence to all contacts that are subscribed to it.
@@ -93,6 +93,7 @@ extension Sessions {
         if sessions[id].isAvailable {
             sessions[id].presence = nil
             sessions[id].priority = 0
+            sessions[id].requestsAfter = nil
             if !online[place].sessions.contains(where: { sessions[$0].isAvailable }) { departures[account] = turn.now }
             if sessions[id].isResumable, let number = sessions[id].number {
                 turn.lazily { ClientSessionTable.setPresence(account, number, nil, in: turn.store) }

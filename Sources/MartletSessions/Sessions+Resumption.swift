@@ -56,6 +56,7 @@ extension Sessions {
             // A mailbox that was being sent when the server stopped.
             beginCatchUp(id, includesDetached: false, turn)
         }
+        if !wasUncertain { continueRequests(id, turn) }
     }
 
     /// Applies the client's count, and takes everything out of the outbox that has to be sent now; nil if the count

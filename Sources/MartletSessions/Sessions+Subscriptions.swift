@@ -64,6 +64,7 @@ extension Sessions {
             turn.route(Stanza(.presence, from: account, to: contact, id: stanza.id, type: "subscribed"), from: .account)
             if !before.from, let place { sendPresence(place, to: contact, turn) }
         case .deliver:
+            var request = known
             if state.pendingIn, !before.pendingIn {
                 let limit = turn.policy.limits.pendingSubscriptions
                 guard PendingSubscriptionTable.count(of: number, upTo: limit, in: turn.store) < limit else {
@@ -71,12 +72,15 @@ extension Sessions {
                 }
                 let contactNumber = AddressTable.makeNumber(of: contact, in: turn.store)
                 PendingSubscriptionTable.put(number, contactNumber, stanza, in: turn.store)
+                request = contactNumber
             }
             save(state, before: before, row, contact, number, place, turn)
             if let place {
                 for id in online[place].sessions {
                     // RFC 6121 §3.1.3: requests to available resources; §3.1.6, §3.2.3, §3.3.3: the rest to interested ones.
                     let wantsIt = type == .subscribe ? sessions[id].isAvailable : sessions[id].isInterested
+                    // It comes with those that wait, or has come.
+                    if type == .subscribe, let request, awaitsRequest(of: request, id) { continue }
                     if wantsIt { send(stanza, to: id, turn) }
                 }
             }

@@ -192,6 +192,7 @@ extension Sessions {
     mutating func askAgain(_ id: SessionID, _ turn: Turn) {
         if sessions[id].farewell == .asked { return continueFarewell(id, turn) }
         continueCatchUp(id, turn)
+        continueRequests(id, turn)
         guard sessions.contains(id), !sessions[id].outbox.sent.isEmpty else { return }
         stanzaWasSent(id, turn)
     }

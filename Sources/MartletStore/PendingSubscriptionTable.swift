@@ -37,6 +37,18 @@ public enum PendingSubscriptionTable {
         return requests
     }
 
+    /// The first request that waits for an account, of those from contacts behind `contact`.
+    public static func first(
+        to account: AddressNumber, after contact: AddressNumber, in store: some KeyValueTransaction
+    ) -> (contact: AddressNumber, request: Stanza)? {
+        let next = key(account, AddressNumber(contact.value + 1))
+        guard let found = store.firstEntry(.pendingSubscription, atOrAfter: next), found.key.starts(with: next[..<8]) else {
+            return nil
+        }
+        var reader = ByteReader(found.key, from: 8)
+        return (AddressNumber(reader.take()), StanzaCoding.decode(found.value))
+    }
+
     /// How many requests wait, counting no further than `limit`.
     public static func count(of account: AddressNumber, upTo limit: Int, in store: some KeyValueTransaction) -> Int {
         var count = 0

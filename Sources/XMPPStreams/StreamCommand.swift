@@ -6,6 +6,9 @@ public enum StreamCommand: Sendable, Equatable {
     case send([UInt8])
     /// Names the place behind what was sent before, for ``ClientStreamEvent/arrived(_:)``; the last one counts.
     case mark(UInt64)
+    /// Reads no more for so many milliseconds: whoever speaks here has caused more work than its share. What was read is kept, and
+    /// nothing is lost; TCP slows the other side down.
+    case rest(Int64)
     /// Closes in good order after what was sent before; with an error, says it first.
     indirect case close(StreamError?)
     /// Ends the connection without a word and throws away what it has not carried yet, also in the kernel: the line is dead,

@@ -51,6 +51,11 @@ struct GrowthDimension: Sendable {
             ],
             begin: { try LinkGrowth(directory: $0, values: $1) }),
         GrowthDimension(
+            name: "unproven", title: "Unproven stanzas", axis: "stanzas of which a foreign server has proven nothing",
+            values: [1000, 10_000, 100_000],
+            series: [Series(label: "presence to it, beside the queue", unit: "stanza")],
+            begin: { try UnprovenGrowth(directory: $0, values: $1) }),
+        GrowthDimension(
             name: "size", title: "Stanza size", axis: "bytes of the body",
             values: [100, 1024, 4096, 16_384, 65_536],
             series: [

@@ -39,7 +39,9 @@ extension LoadedSite {
                     peers[index].connection = connection
                     place[connection.slot] = -1 - index
                     let features = PeerFeatures(
-                        relay: true, streamManagement: false, proof: .certificate, peerCertificateVerified: true)
+                        relay: !peers[index].isMute, streamManagement: false, proof: .certificate,
+                        peerCertificateVerified: true,
+                        isBidirectional: peers[index].isMute)
                     pending.append(.dialed(dial, connection, features, endpoints: []))
                 } else {
                     pending.append(.dialFailed(dial, .unreachable("the line is down")))

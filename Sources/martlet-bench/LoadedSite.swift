@@ -54,6 +54,8 @@ struct LoadedSite {
         let jid: JID
         /// Its line works.
         var isReachable: Bool
+        /// It is no Martlet, offers no stream management, and never says what it got.
+        var isMute = false
         var connection: ConnectionID?
         var dial: DialID?
         /// The last mark that it took over of each lane. Look-up only.

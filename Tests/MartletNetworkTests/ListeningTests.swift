@@ -116,6 +116,9 @@ final class RawClient: Sendable {
         _ = Glibc.send(descriptor, bytes, bytes.count, Int32(MSG_NOSIGNAL))
     }
 
+    /// Nothing more is sent.
+    func shutDown() { shutdown(descriptor, Int32(SHUT_WR)) }
+
     /// How many bytes come, `count` at most, until the other side closes.
     func receive(count: Int) -> Int {
         var received = 0

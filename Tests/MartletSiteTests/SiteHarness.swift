@@ -90,6 +90,18 @@ struct SiteHarness {
         return sent
     }
 
+    /// The attempt under way reaches a server that is no Martlet.
+    mutating func dialReachesForeigner(managed: Bool) {
+        var last: DialRequest?
+        for case .dial(let request) in effects { last = request }
+        effects.removeAll { if case .dial = $0 { true } else { false } }
+        guard let last else { return }
+        nextSlot += 1
+        let features = PeerFeatures(
+            relay: false, streamManagement: managed, proof: .certificate, peerCertificateVerified: false)
+        handle(.dialed(last.id, ConnectionID(loop: 0, slot: nextSlot, generation: 0), features, endpoints: []))
+    }
+
     /// The attempt under way fails.
     mutating func dialFails() {
         var last: DialRequest?

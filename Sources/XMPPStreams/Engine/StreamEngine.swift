@@ -12,6 +12,11 @@ import XMPPXML
 public struct StreamEngine {
     private var stream: XMLStream
     private var negotiation: any Negotiation
+    /// How many elements may still be taken from an authenticated peer. What lies behind them waits unparsed: however much one read
+    /// brings, nobody is handed more than a few stanzas of one connection at a time.
+    private var allowance = Int.max
+    /// Elements may be there that were not taken, for want of an allowance.
+    public private(set) var isWithholding = false
 
     /// The engine of a new connection with `address`.
     public init(_ role: StreamRole, address: RemoteAddress, environment: StreamEnvironment) {
@@ -51,6 +56,17 @@ public struct StreamEngine {
         pump()
     }
 
+    /// From now on so many elements of an authenticated peer may be taken, until this is said again. What was withheld is
+    /// taken with ``takeOn(into:)``.
+    public mutating func allow(_ elements: Int) { allowance = elements }
+
+    /// Takes what was withheld, as far as it is allowed now.
+    public mutating func takeOn(into actions: inout [StreamAction]) {
+        stream.begin(&actions)
+        defer { finish(&actions) }
+        pump()
+    }
+
     /// The TLS handshake that an action asked for succeeded. A failed one is a closed connection.
     public mutating func tlsEstablished(_ facts: TLSFacts, into actions: inout [StreamAction]) {
         stream.begin(&actions)
@@ -68,8 +84,8 @@ public struct StreamEngine {
         switch command {
         case .send(let bytes):
             stream.write(bytes)
-        case .mark:
-            break  // Never more than its only action.
+        case .mark, .rest:
+            break  // For whoever has the socket.
         case .close(let error):
             stream.close(error)
         case .abort:
@@ -91,6 +107,8 @@ public struct StreamEngine {
         case .send(let bytes): writesAtOnce ? .write(bytes) : nil
         case .mark(let place): .place(place)
         case .close, .abort, .credentials, .refuseCredentials, .admit, .refuse, .registrationHandled, .dialbackVerdict: nil
+        // For who reads from the socket.
+        case .rest: nil
         }
     }
 
@@ -125,7 +143,13 @@ public struct StreamEngine {
     // MARK: Frames
 
     private mutating func pump() {
-        while let frame = stream.nextFrame() {
+        isWithholding = false
+        while true {
+            if allowance <= 0, stream.isAuthenticated, !stream.isDeaf {
+                isWithholding = stream.unreadByteCount > 0
+                return
+            }
+            guard let frame = stream.nextFrame() else { return }
             switch frame {
             case .streamHeader where stream.isDeaf, .element where stream.isDeaf:
                 continue
@@ -133,6 +157,7 @@ public struct StreamEngine {
                 stream.opened(header)
                 negotiation.headerReceived(header, &stream)
             case .element(let bytes):
+                if stream.isAuthenticated { allowance -= 1 }
                 guard let tape = stream.tape(of: bytes) else { return }
                 if tape.is("error", Namespaces.streams) {
                     stream.peerFailed(tape.element())

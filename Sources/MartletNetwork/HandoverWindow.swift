@@ -1,0 +1,56 @@
+/// How much of what one connection says may be on its way to the site at a time; the rest is not taken out of the bytes that were read,
+/// and then not read at all: TCP slows the sender down.
+///
+/// It opens with what the site has handled and closes when the site wants the connection to rest: whoever has caused too much work
+/// comes back with one stanza, not with as many as one read holds. A core of ``ConnectionHandler``: what happened comes in.
+struct HandoverWindow: Equatable {
+    /// Events that may be on their way at most.
+    private let limit: Int
+    /// Events that may be on their way now.
+    private var size: Int
+    /// Events posted of which it is not known that they were handled, and those of them that no report was asked for.
+    private(set) var unhandled = 0
+    private var unasked = 0
+    /// Nothing is taken for now.
+    private(set) var isResting = false
+
+    /// What a connection begins with: a login and what a client asks for at once. It doubles with each report, so that only somebody
+    /// who says much at once notices, and not for long.
+    static let first = 8
+
+    init(limit: Int) {
+        self.limit = limit
+        size = min(limit, Self.first)
+    }
+
+    /// How many events more may be posted.
+    var room: Int { isResting ? 0 : size - unhandled }
+
+    /// Enough was handled for reading to be worth its while.
+    var isOpen: Bool { !isResting && unhandled <= size / 2 }
+
+    /// An event was posted. For how many a report is to be asked; nil where none is needed now. Not for each: a report wakes the loop,
+    /// and nobody waits for it before the window is full.
+    mutating func posted() -> Int? {
+        unhandled += 1
+        unasked += 1
+        guard unasked * 4 >= limit || unhandled >= size else { return nil }
+        defer { unasked = 0 }
+        return unasked
+    }
+
+    /// The site has handled that many.
+    mutating func handled(_ count: Int) {
+        unhandled -= count
+        if !isResting { size = min(limit, size * 2) }
+    }
+
+    /// The site wants the connection to rest.
+    mutating func restBegan() {
+        isResting = true
+        size = 1
+    }
+
+    /// It has rested.
+    mutating func restEnded() { isResting = false }
+}
