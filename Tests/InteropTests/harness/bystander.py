@@ -152,6 +152,10 @@ class Person:
                 future = self._waiting.pop(element.get("id"))
                 if not future.done():
                     future.set_result(element)
+            elif element.tag == "{jabber:client}iq" and element.get("type") == "get":
+                # The server asks so for a proof of what it has sent.
+                to = f" to='{element.get('from')}'" if element.get("from") else ""
+                self.write(f"<iq type='result' id='{element.get('id')}'{to}/>")
             elif element.tag.startswith("{jabber:client}"):
                 self.heard(element)
 

@@ -9,11 +9,11 @@ Two offices of one company, `office.example` (attacked) and `branch.example`, ea
 domain, which has a valid certificate. The line between the offices goes through the relay.
 """
 
-import json
 import multiprocessing
 import os
 import pathlib
 import resource
+import socket
 import threading
 import time
 
@@ -21,12 +21,11 @@ from . import assault, attacks_account, attacks_domain, attacks_strangers, ports
 from .assault import ATTACKS, Attacker, Scene
 from .bystander import Bystanders
 from .martlet import Martlet
-from .rawstream import RawStream
 
 #: Who is looked at, who is attacked, who attacks.
 PEOPLE = ("carol", "dave", "frank", "gina", "vera")
 #: Seconds of an attack in tests, and how many people are at the office there; `hostile.py` takes more of both.
-SECONDS = float(os.environ.get("HOSTILE_SECONDS", 3))
+SECONDS = float(os.environ.get("HOSTILE_SECONDS", 2))
 PEOPLE_IN_TESTS = 40
 #: Files and sockets that the office may have open: fewer than the connections that strangers try to hold.
 DESCRIPTORS = 4096
@@ -78,12 +77,18 @@ class Group:
         return ["sh", "-c", f'echo $$ > {self.path}/cgroup.procs && exec "$@"', "sh"]
 
     def peak(self):
+        """The most that it ever had, the kernel's pages for its files included."""
+        if self.path is None:
+            return 0
         for name in ("memory.peak", "memory.max_usage_in_bytes"):
             if (self.path / name).exists():
                 return int((self.path / name).read_text())
         return 0
 
-    def close(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
         if self.path is not None:
             try:
                 self.path.rmdir()
@@ -94,7 +99,7 @@ class Group:
 class Stage:
     """One world for many attacks, one after the other."""
 
-    def __init__(self, world, people=40, roster=300, group=None):
+    def __init__(self, world, people=40, roster=300, group=None, limits=None):
         self.world, self.roster, self.group = world, roster, group
         self.people = [f"p{number}" for number in range(people)]
         attacks = ATTACKS.values()
@@ -102,7 +107,7 @@ class Stage:
         targets = [attack.aimed_at for attack in attacks if attack.victim]
         # As many descriptors as a small machine gives.
         prefix = ["prlimit", f"--nofile={DESCRIPTORS}:{DESCRIPTORS}", *(group.words() if group is not None and group.kind else ())]
-        named = {"mode": server.EXTERNAL, "dialback": True, "level": "info", "limits": {}}
+        named = {"mode": server.EXTERNAL, "dialback": True, "level": "info"}
         self.office = world.add(
             "office.example", Martlet, users=(*PEOPLE, *self.people, *attackers, *targets), prefix=prefix,
             offices={"branch.example": "Branch"}, **named,
@@ -114,8 +119,8 @@ class Stage:
         self.evil = _Evil(world)
         self.strangers = ports.Network()
         self.hang, self.mute = self.strangers.address(), None
+        self.office.limits, self.other.limits = limits or {}, {}
         for site in (self.office, self.other):
-            site.limits = {}
             site.view.put(self.evil.domain, self.evil.address, None, ports.SERVER_TLS)
             site.view.put_below("hang.example", f"{self.strangers.prefix}.200")
             site.view.put_mute("mute.example", f"{self.strangers.prefix}.201")
@@ -232,7 +237,7 @@ class Stage:
         if attack.check is not None:
             errors.append(attack.check(total, seconds))
         figures = {
-            "name": attack.name, "title": attack.title, "seconds": seconds, "lives": self.lives,
+            "name": attack.name, "title": attack.title, "redials": attack.redials, "seconds": seconds, "lives": self.lives,
             "exit": self.office.process.exit_code, "bystanders": figures, "victim": victim,
             "growth": peak.stop() - before, "kept": settled - before,
             "share": round(processor / took - self.base, 2), "processor": round(processor, 1), "took": round(took, 1),
@@ -261,8 +266,6 @@ class _Mute:
     """A name server that takes questions and answers none."""
 
     def __init__(self, address):
-        import socket
-
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((address, 5399))
 
@@ -369,7 +372,8 @@ def faults(figures, bounds):
         one = people[kind]
         if one["lost"]:
             found.append(f"{one['lost']} of {one['sent']} {kind}s lost")
-        limit = bounds["p99"] * (8 if kind == "login" else 1)
+        # A login has ten steps, and a call to the other office a second's pause before it.
+        limit = bounds["p99"] * (8 if kind == "login" or kind == "lane" and figures["redials"] else 1)
         if one["p99"] is None or one["p99"] > limit:
             found.append(f"{kind}: p99 {one['p99']} ms")
     for kind in ("closes", "repeated", "reordered"):
@@ -418,10 +422,3 @@ HEAD = ["attack", "ping+message p50/p99/max ms", "lane ms", "login max", "lost",
 def table(all_figures):
     lines = [HEAD, ["---"] * len(HEAD), *(row(figures) for figures in all_figures)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
-
-
-def write(path, all_figures):
-    pathlib.Path(path).write_text(json.dumps(all_figures, indent=1))
-
-
-__all__ = ["ATTACKS", "RawStream", "Stage", "Group", "faults", "row", "table", "write"]
