@@ -22,6 +22,8 @@ public enum AdminRequest: Codable, Sendable, Equatable {
     /// Of a bundle whose signature was checked by whoever asks.
     case importRecords(records: [String], origin: String, destination: String)
     case status
+    /// How much work everybody has caused.
+    case limits
     case drain(otherHost: String)
     /// Which rules would judge a stanza, and who would decide about it.
     case explain(from: String, to: String)
@@ -43,6 +45,7 @@ public enum AdminAnswer: Codable, Sendable, Equatable {
     case bundle(Part)
     case imported(Imported)
     case status(Status)
+    case limits(Limits)
     case explanation(lines: [String])
 
     /// One account.
@@ -147,6 +150,7 @@ extension AdminRequest {
         case .removeUser(let account): .accounts(.remove(try Self.account(account)))
         case .listUsers: .listUsers
         case .status: .status
+        case .limits: .karma
         case .drain(let host): .drain(otherHost: host)
         case .explain(let from, let to): .explain(from: try Self.address(from), to: try Self.address(to))
         case .reload: nil
@@ -179,7 +183,7 @@ extension AdminRequest {
             .exportEntries(try AdminDesk.domain(peer), from: try Self.ours(local), after: try Self.cursor(after))
         case .importRecords(let records, let origin, let destination):
             try AdminDesk.carried(records, origin: origin, destination: destination)
-        case .addUser, .changePassword, .removeUser, .listUsers, .status, .drain, .explain, .reload: nil
+        case .addUser, .changePassword, .removeUser, .listUsers, .status, .limits, .drain, .explain, .reload: nil
         }
     }
 
@@ -236,6 +240,7 @@ extension AdminAnswer {
         case .resync(let rows): self = .resync(rows: rows.map(Stopped.init))
         case .bundle(let part): self = .bundle(Part(part))
         case .imported(let outcome): self = .imported(Imported(outcome))
+        case .karma(let report): self = .limits(Limits(report))
         case .explanation(let lines): self = .explanation(lines: lines)
         case .status(let row):
             self = .status(

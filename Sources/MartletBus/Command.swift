@@ -44,6 +44,8 @@ public enum Command: Sendable, Equatable {
     case listUsers
     /// How many people, sessions and links there are.
     case status
+    /// How much work everybody has caused, and who was held back for it.
+    case karma
     /// Tells every client to reconnect at another host (RFC 6120 §4.9.3.19).
     case drain(otherHost: String)
     /// Which rules would judge a stanza from one address to another, and who would decide about it.
@@ -100,6 +102,7 @@ public enum CommandAnswer: Sendable, Equatable {
     case bundle(BundlePart)
     case imported(ImportOutcome)
     case status(StatusRow)
+    case karma(KarmaReport)
     /// A stanza's way, one step a line.
     case explanation([String])
 }

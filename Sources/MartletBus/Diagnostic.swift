@@ -52,6 +52,10 @@ public enum Diagnostic: Sendable, Equatable {
     case routingLoop(JID)
     case accountChanged(JID, what: String)
     case repeatedMessageIgnored(JID)
+    /// A party has caused more work than its budget: it is read more slowly.
+    indirect case partyRests(KarmaPartyRow)
+    /// Too much was begun from an address without a login: connections from there wait.
+    case addressRests(RemoteAddress, milliseconds: Int64)
 
     /// How urgently it is meant.
     public var level: Level {
@@ -61,7 +65,7 @@ public enum Diagnostic: Sendable, Equatable {
             .repeatedMessageIgnored:
             .info
         case .linkDown, .segmentsLimited, .loginRefused, .peerRefused, .numberOutOfOrder, .diskReserveLeft, .queueChanged,
-            .storeMigrated:
+            .storeMigrated, .partyRests, .addressRests:
             .notice
         case .newEpoch, .clockBehind, .entryExpired, .laneResynced, .sentAgain, .historiesParted: .warning
         case .entryHeld, .laneStopped, .endedEpoch, .diskReserveReached, .diskFloorReached, .routingLoop: .error

@@ -63,6 +63,8 @@ public enum SiteEvent: Sendable {
     indirect case command(CommandID, Command)
     /// The policy was read anew.
     indirect case policyChanged(SitePolicy)
+    /// Connections from an address were not read for so long, milliseconds, because too much was begun there without a login.
+    indirect case restedAtLogin(RemoteAddress, milliseconds: Int64)
     /// The free space under the store, in bytes, as sampled by the runtime.
     case diskSampled(freeBytes: Int64)
     /// SIGTERM: streams are to be closed in good order.

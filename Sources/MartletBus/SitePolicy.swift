@@ -23,6 +23,8 @@ public struct SitePolicy: Sendable, Equatable {
     public var federation = FederationPolicy()
     /// How much of everything.
     public var limits = LimitsPolicy()
+    /// How much work everybody may cause.
+    public var karma = KarmaPolicy()
 
     /// The defaults for a site that serves these hosts.
     public init(hosts: [Host]) {
@@ -132,8 +134,10 @@ public struct LimitsPolicy: Sendable, Equatable {
     public var mailboxMessages = 10_000
     /// Roster items per account: the largest office directory with room to spare.
     public var rosterItems = 5000
-    /// Bytes of a roster item as clients see it: an address, a name and a dozen groups. With the number of items it bounds the largest
-    /// answer there is, which must fit in what may wait for a connection.
+    /// Bytes of an account's roster as clients see it: the largest answer there is, which waits in memory until it was read. A
+    /// thousand contacts in three groups each, with long names, are a tenth of it.
+    public var rosterBytes = 2 << 20
+    /// Bytes of a roster item as clients see it: an address, a name and a dozen groups.
     public static let rosterItemBytes = 8 << 10
     /// Subscription requests waiting for an account.
     public var pendingSubscriptions = 1000

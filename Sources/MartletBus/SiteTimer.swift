@@ -23,6 +23,8 @@ public enum SessionTimer: Sendable, Equatable {
     case peerPresence(PeerPresenceTimer, peer: PeerPlace, generation: UInt64)
     /// Whoever was asked for a last acknowledgement has had time to answer.
     case farewell(generation: UInt64)
+    /// The next slice of what is too large for one turn.
+    case jobs
     /// The next slice of roster pushes after items that no account owns have changed.
     case sharedItems(generation: UInt64)
 }

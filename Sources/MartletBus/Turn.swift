@@ -57,7 +57,13 @@ public final class Turn {
     public private(set) var timers: [(timer: SiteTimer, at: Instant)] = []
     /// How much room there is for new durable stanzas.
     public private(set) var room = DiskRoom.ample
+    /// Whom the event in hand costs: whoever handles it says so as soon as it is known. Nil where nobody outside has caused it.
+    public var payer: Party?
+    /// What the event does was paid for before: it settles what somebody was sent, and must not cost whoever was sent much.
+    public var wasPaidFor = false
 
+    private var deliveries = 0
+    private var bytesSent = 0
     private var lazyWrites = 0
     private let writesBefore: Int
 
@@ -87,6 +93,15 @@ public final class Turn {
 
     /// Whether anything was written at all.
     public var hasWrites: Bool { store.writes > writesBefore }
+
+    /// What the batch has cost so far.
+    public var count: WorkCount {
+        var count = WorkCount()
+        count.rows = store.touched
+        count.deliveries = deliveries
+        count.bytes = bytesSent
+        return count
+    }
 
     /// Runs `body`, whose writes may be lost in a crash because the protocol brings them again: entries removed on an
     /// acknowledgement, counters of volatile stanzas. They are committed with the next binding batch or within 100 ms.
@@ -130,11 +145,15 @@ public final class Turn {
 
     /// Tells a connection to do something.
     public func perform(_ command: StreamCommand, on connection: ConnectionID) {
+        deliveries += 1
+        if case .send(let bytes) = command { bytesSent += bytes.count }
         effects.append(.stream(connection, command))
     }
 
     /// Sends bytes that acknowledge something: they leave only once everything written so far is on disk.
     public func acknowledge(_ bytes: [UInt8], on connection: ConnectionID) {
+        deliveries += 1
+        bytesSent += bytes.count
         afterCommit.append(.stream(connection, .send(bytes)))
     }
 
@@ -142,6 +161,11 @@ public final class Turn {
     /// its own is settled.
     public func closeAfterCommit(_ connection: ConnectionID) {
         afterCommit.append(.stream(connection, .close(nil)))
+    }
+
+    /// Has a connection rest, which costs nobody anything.
+    public func rest(_ connection: ConnectionID, milliseconds: Int64) {
+        effects.append(.stream(connection, .rest(milliseconds)))
     }
 
     /// Any other effect.

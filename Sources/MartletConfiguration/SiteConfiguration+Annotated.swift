@@ -252,7 +252,7 @@ extension SiteConfiguration {
 
             # The most bytes that wait for a connection that does not read: beyond it, and when nothing has moved for ten seconds, it
             # is closed and its session waits for resumption. While it reads, however slowly, an answer may be larger: up to this and
-            # roster_items times 8 KiB, or the largest stanza. Default "1MiB": a second of a slow mobile line.
+            # roster_bytes, or the largest stanza. Default "1MiB": a second of a slow mobile line.
             outbound_bytes_per_connection = "1MiB"
 
             # The free disk space below which nothing new is taken over (senders are told), but for what people who are here say to
@@ -270,6 +270,10 @@ extension SiteConfiguration {
             # The most contacts of one account, each of 8 KiB at most. Default 1000.
             roster_items = 1000
 
+            # The most bytes of all contacts of one account with their names and groups: they are one answer, which waits in memory
+            # until the client has read it. Default "2MiB": a thousand contacts with long names in three groups each are a tenth of it.
+            roster_bytes = "2MiB"
+
             # The most messages kept for one account while it is offline; beyond it senders are told. Default 1000: a month of
             # holidays.
             offline_messages_per_account = 1000
@@ -278,6 +282,33 @@ extension SiteConfiguration {
             # 64: each costs a connection to somewhere, which a stranger chooses.
             pending_dialbacks_per_stream = 16
             pending_dialbacks_per_address = 64
+
+            [karma]
+
+            # How much work of this server one party may cause, as time of one processor: for each second, and at once after a pause.
+            # It is reckoned from what was read, looked up, written and sent. Who is beyond is read more slowly until it is paid, and
+            # nothing is closed or lost; `martlet status --limits` shows who. Durations, up to "10s" a second and "1h" at once.
+
+            # One of the company's offices ([[federation.sites]]). Defaults "800ms" and "60s": what waited for an outage to end comes
+            # as fast as the machine is; only a broken or hostile one is ever slowed down.
+            office = "800ms"
+            office_burst = "60s"
+
+            # One account with all its clients. Defaults "250ms" and "4s": the largest login, with 5,000 contacts, takes a tenth of a
+            # second, so that only a program that never pauses is slowed down.
+            person = "250ms"
+            person_burst = "4s"
+
+            # Another server with which something was exchanged before, and one with which nothing was. Defaults "300ms" and "10s",
+            # "50ms" and "2s".
+            known_server = "300ms"
+            known_server_burst = "10s"
+            stranger = "50ms"
+            stranger_burst = "2s"
+
+            # What connections from one IPv4 address or one /64 of IPv6 may cause that do not end in a login. Default "5ms": five a
+            # second. At once as many as connections_per_address says.
+            login = "5ms"
 
             [log]
 

@@ -33,6 +33,8 @@ extension SiteConfiguration {
         public var mapSize = 256 << 30
         /// The most items of one roster.
         public var rosterItems = 1000
+        /// The most bytes of one roster.
+        public var rosterBytes = 2 << 20
         /// The most messages kept for one account that is offline.
         public var offlineMessagesPerAccount = 1000
         /// The most dialback requests a stream may have unanswered.
@@ -69,6 +71,7 @@ extension SiteConfiguration {
             diskFloor = section.value("disk_floor", .size(0...(1 << 44)), default: diskFloor)
             mapSize = section.value("map_size", .size((16 << 20)...(1 << 46)), default: mapSize)
             rosterItems = section.value("roster_items", .integer(1...100_000), default: rosterItems)
+            rosterBytes = section.value("roster_bytes", .size((64 << 10)...(64 << 20)), default: rosterBytes)
             offlineMessagesPerAccount = section.value(
                 "offline_messages_per_account", .integer(0...1_000_000), default: offlineMessagesPerAccount)
             pendingDialbacksPerStream = section.value(

@@ -32,6 +32,8 @@ public struct SiteConfiguration: Equatable, Sendable {
     public var federation = Federation()
     /// Every bound of the server.
     public var limits = Limits()
+    /// How much work everybody may cause.
+    public var karma = Karma()
     /// The least severe messages that are logged.
     public var logLevel = LogLevel.info
     /// The path of the socket for `martlet` commands; relative in the file to the data directory.
@@ -92,6 +94,7 @@ public struct SiteConfiguration: Equatable, Sendable {
             result.client = root.section("client") { Client(reading: &$0) }
             result.federation = root.section("federation") { Federation(reading: &$0, ownDomains: result.domains) }
             result.limits = root.section("limits") { Limits(reading: &$0) }
+            result.karma = root.section("karma") { Karma(reading: &$0) }
             result.logLevel = root.section("log") { $0.value("level", .word, default: result.logLevel) }
             result.controlSocket = root.section("control") { control in
                 FilePath.join(result.dataDirectory, control.value("socket", .path, default: result.controlSocket))

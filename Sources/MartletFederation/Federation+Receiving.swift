@@ -14,10 +14,13 @@ extension Federation {
             dialbackKeyReceived(pair, key, streamID, address, on: connection, turn)
         case .peerVerified(let pair, let proof, let bidirection):
             peerVerified(pair, proof, bidirection, on: connection, turn)
+        case .spent:
+            turn.payer = party(on: connection)
         case .stanza(let stanza):
             peerIsHeard(on: connection, turn)
             receivedStanza(stanza, on: connection, turn)
         case .stanzaRefused(let stanza, let error):
+            turn.payer = party(on: connection)
             if inbound[connection]?.isManaged == true { inbound[connection]?.handled &+= 1 }
             guard inbound[connection] != nil, let from = stanza.from, let to = stanza.to else { break }
             if let mark = stanza.relayMark {
@@ -28,9 +31,14 @@ extension Federation {
                 turn.bounce(stanza, error)
             }
         case .nonza(let nonza):
+            turn.payer = party(on: connection)
             peerIsHeard(on: connection, turn)
             receivedNonza(nonza, on: connection, turn)
-            if let slot = links.id(on: connection) { linkHeard(nonza, slot, turn) }
+            if let slot = links.id(on: connection) {
+                // It settles what we have sent.
+                if nonza.name == "have" || nonza.name == "a" { turn.wasPaidFor = true }
+                linkHeard(nonza, slot, turn)
+            }
         case .errorReceived(let condition):
             if let slot = links.id(on: connection) { streamEnds(.error(condition), slot, turn) }
         case .errorSent(let condition):
@@ -91,6 +99,7 @@ extension Federation {
         guard let from = stanza.from, let to = stanza.to else { return }
         guard let place = inbound.index(forKey: connection) else { return strayReceived(stanza, on: connection, turn) }
         let pair = DomainPair(local: to.domain, peer: from.domain)
+        turn.payer = .peer(pair.peer)
         if inbound.values[place].isManaged { inbound.values[place].handled &+= 1 }
         if stanza.kind == .iq, stanza.iqType?.isRequest == false {
             if fenceAnswered(stanza, pair, turn) { return }

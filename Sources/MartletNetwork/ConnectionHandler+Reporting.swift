@@ -11,7 +11,8 @@ extension ConnectionHandler {
         case .streamEnded:
             if let arrived { loop.site.post(.client(id, .arrived(arrived))) }
             loop.site.post(.client(id, event))
-        case .credentialsWanted, .authenticated, .authenticationFailed, .registrationRequested, .arrived, .closed, .congested:
+        case .credentialsWanted, .authenticated, .authenticationFailed, .registrationRequested, .arrived, .closed, .congested,
+            .spent:
             loop.site.post(.client(id, event))
         }
     }
@@ -22,14 +23,15 @@ extension ConnectionHandler {
         switch event {
         case .stanza, .stanzaRefused, .nonza:
             loop.site.post(.server(id, event), reporting: countUnhandled())
-        case .dialbackKeyReceived, .peerVerified, .errorReceived, .errorSent, .streamEnded, .closed, .congested:
+        case .dialbackKeyReceived, .peerVerified, .errorReceived, .errorSent, .streamEnded, .closed, .congested, .spent:
             loop.site.post(.server(id, event))
         }
     }
 
     /// Counts an event of which there may be many, and asks now and then whether the site has handled them.
     private func countUnhandled() -> HandledReport? {
-        handover.posted().map { HandledReport(connection: id, count: $0) }
+        costs.work += WorkPrice.element
+        return handover.posted().map { HandledReport(connection: id, count: $0) }
     }
 
     /// The last place, if the other side's machine had everything before it when it sent what was read last: TCP acknowledges with

@@ -45,7 +45,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// When it may be read again, while it rests.
     var restUntil = NIODeadline.uptimeNanoseconds(0)
     private var gauge: ReadingGauge
-    private var engine: StreamEngine
+    private(set) var engine: StreamEngine
+    /// What reading has cost, and who pays.
+    var costs = Costs()
     private let directTLS: Bool
     private var tls: TLSEngine?
     private(set) var context: ChannelHandlerContext?
@@ -64,18 +66,22 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// Why the connection ended, in words for the operator.
     private var ending: String?
 
-    init(id: ConnectionID, loop: ConnectionLoop, engine: StreamEngine, directTLS: Bool, listener: Listener) {
+    /// `address` pays until somebody has logged in; nil where we opened the connection.
+    init(
+        id: ConnectionID, loop: ConnectionLoop, engine: StreamEngine, directTLS: Bool, listener: Listener,
+        address: RemoteAddress? = nil
+    ) {
         self.id = id
         self.loop = loop
         self.engine = engine
         self.directTLS = directTLS
         self.listener = listener
         handover = HandoverWindow(limit: loop.settings.unhandledLimit)
+        costs.address = address
         gauge = ReadingGauge(bound: loop.settings.outboundLimit, ceiling: loop.settings.outboundCeiling)
     }
 
     var isOpen: Bool { phase == .open }
-
     // MARK: from the socket
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -83,13 +89,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if context.channel.isActive { started() }
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) {
-        self.context = nil
-    }
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
-    func channelActive(context: ChannelHandlerContext) {
-        started()
-    }
+    func channelActive(context: ChannelHandlerContext) { started() }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
@@ -104,6 +106,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         }
         if engine.isWithholding { goOn() }
         flush()
+        chargeRead(buffer.readableBytes)
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -247,6 +250,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private func started() {
         guard let context, writer == nil else { return }
         writer = DirectWriter(context.channel)
+        chargeBeginning()
         tell { $0.connected(directTLS: directTLS, into: &$1) }
         flush()
     }
@@ -299,6 +303,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case .attempt(let event):
             if case .attempt(let attempt) = listener { attempt.reported(event, by: self) }
         case .deriveKeys(let derivation):
+            costs.work += WorkPrice.derivation
             derive(derivation)
         case .setTimer(let timer, let milliseconds):
             loop.after(milliseconds, id) { $0.resumed { $0.timerFired(timer, into: &$1) } }
@@ -381,6 +386,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         guard phase != .closed else { return }
         phase = .closed
         let words = ending ?? "closed by the other side"
+        sayLastCosts()
         tell { $0.connectionClosed(words, into: &$1) }
         tls = nil
         unsent = []

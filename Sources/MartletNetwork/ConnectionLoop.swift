@@ -23,6 +23,8 @@ final class ConnectionLoop {
     let eventLoop: any EventLoop
     let site: any SitePort
     let passwords: WorkPool
+    /// What was begun from each address without a login.
+    let logins: LoginKarma
     let logger: Logger
     /// Limits that connections take when they are made.
     private(set) var settings: NetworkSettings
@@ -39,12 +41,13 @@ final class ConnectionLoop {
 
     init(
         index: UInt16, eventLoop: any EventLoop, site: any SitePort, passwords: WorkPool, settings: NetworkSettings,
-        contexts: TLSContexts, logger: Logger
+        contexts: TLSContexts, logger: Logger, logins: LoginKarma? = nil
     ) {
         self.index = index
         self.eventLoop = eventLoop
         self.site = site
         self.passwords = passwords
+        self.logins = logins ?? LoginKarma(settings.loginBudget)
         self.settings = settings
         self.contexts = contexts
         self.logger = logger
@@ -75,7 +78,7 @@ final class ConnectionLoop {
         return insert { id in
             ConnectionHandler(
                 id: id, loop: self, engine: StreamEngine(role, address: address, environment: environment),
-                directTLS: listener.directTLS, listener: hearer)
+                directTLS: listener.directTLS, listener: hearer, address: address)
         }
     }
 

@@ -31,6 +31,7 @@ public final class Network: Sendable {
     private let started: NetworkSettings
     private let listening = Mutex<[any Channel]>([])
     private let census: ConnectionCensus
+    private let logins: LoginKarma
     private let work: WorkDispatcher
     private let resolver: UnboundResolver
     private let port: Port
@@ -53,6 +54,7 @@ public final class Network: Sendable {
         port = Port()
         work = WorkDispatcher(site: port)
         census = ConnectionCensus(total: connections, perAddress: settings.connectionsPerAddress)
+        logins = LoginKarma(settings.loginBudget)
         self.settings = Mutex(settings)
         started = settings
         self.dialbackSecret = dialbackSecret
@@ -60,10 +62,10 @@ public final class Network: Sendable {
         let memory = SharedTargetMemory()
         var loops: [NIOLoopBound<ConnectionLoop>] = []
         for (index, eventLoop) in group.makeIterator().enumerated() {
-            let made = eventLoop.submit { [port, work, resolver] in
+            let made = eventLoop.submit { [port, work, resolver, logins] in
                 let loop = ConnectionLoop(
                     index: UInt16(index), eventLoop: eventLoop, site: port, passwords: work.passwords, settings: settings,
-                    contexts: contexts, logger: logger)
+                    contexts: contexts, logger: logger, logins: logins)
                 loop.dialer = Dialer(loop: loop, resolver: SystemResolver(resolver: resolver), memory: memory)
                 return NIOLoopBound(loop, eventLoop: eventLoop)
             }
@@ -100,6 +102,7 @@ public final class Network: Sendable {
         let new = NetworkSettings(configuration, dialbackSecret: dialbackSecret)
         settings.withLock { $0 = new }
         census.limit(perAddress: new.connectionsPerAddress)
+        logins.limit(new.loginBudget)
         for (loop, eventLoop) in zip(loops, group.makeIterator()) {
             eventLoop.execute { loop.value.reload(new, contexts) }
         }

@@ -125,11 +125,20 @@ struct NetworkSettings: Sendable {
     /// Bytes that may wait for any reader: more than the largest answer, which is a whole roster, or the largest stanza.
     var outboundCeiling: Int {
         let limits = configuration.limits
-        let roster = limits.rosterItems * LimitsPolicy.rosterItemBytes
-        return outboundLimit + max(roster, limits.clientStanzaBytes, limits.serverStanzaBytes)
+        // With what stands around the items.
+        return outboundLimit + max(limits.rosterBytes + (64 << 10), limits.clientStanzaBytes, limits.serverStanzaBytes)
     }
     /// Connections of one IPv4 address or IPv6 /64.
     var connectionsPerAddress: Int { configuration.limits.connectionsPerAddress }
+
+    /// What connections of one address may cause before somebody has logged in: at once as many logins as there may be connections, with
+    /// half as much for what else they say. Who waits for the last of those is let in just before the time for a login is over.
+    var loginBudget: WorkBudget {
+        WorkBudget(
+            perSecond: configuration.karma.login.wholeMicroseconds,
+            burst: Int64(connectionsPerAddress) * WorkPrice.connection * 3 / 2,
+            longestRest: configuration.limits.preauthenticationTime.wholeMilliseconds * 2 / 3)
+    }
 
     /// Event loops for connections.
     var threads: Int { configuration.threads }
@@ -153,6 +162,9 @@ struct NetworkSettings: Sendable {
 }
 
 extension Duration {
+    /// Whole microseconds.
+    var wholeMicroseconds: Int64 { components.seconds * 1_000_000 + components.attoseconds / 1_000_000_000_000 }
+
     /// Whole milliseconds.
     var wholeMilliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
 }

@@ -81,6 +81,12 @@ enum DiagnosticRendering {
         case .diskFloorReached(let free):
             ("disk floor reached: nothing that has to be kept is taken over; make room on the disk", ["free_bytes": "\(free)"])
         case .diskReserveLeft(let free): ("disk reserve free again", ["free_bytes": "\(free)"])
+        case .partyRests(let row): rests(row)
+        case .addressRests(let address, let milliseconds):
+            (
+                "too much was begun without a login: connections wait",
+                ["address": "\(address.text)", "wait_ms": "\(milliseconds)"]
+            )
         case .routingLoop(let address): ("routing loop cut", ["to": "\(address)"])
         case .accountChanged(let account, let what): ("account changed", ["jid": "\(account)", "what": "\(what)"])
         }
@@ -90,6 +96,16 @@ enum DiagnosticRendering {
         _ pair: DomainPair, _ lane: String, _ words: String, _ count: (entries: Int, name: String, others: Int)
     ) -> (String, Logger.Metadata) {
         (words, link(pair, ["lane": "\(lane)", "entries": "\(count.entries)", count.name: "\(count.others)"]))
+    }
+
+    private static func rests(_ row: KarmaPartyRow) -> (String, Logger.Metadata) {
+        (
+            "causes more work than its share and is read more slowly",
+            [
+                "party": "\(row.name)", "class": "\(row.standing)", "work_ms": "\(row.work)", "in_ms": "\(row.time)",
+                "rows": "\(row.count.rows)", "deliveries": "\(row.count.deliveries)", "bytes_sent": "\(row.count.bytes)",
+            ]
+        )
     }
 
     private static func trace(_ entry: EntryTrace, _ more: Logger.Metadata) -> Logger.Metadata {

@@ -4,6 +4,7 @@ import MartletPrimitives
 import MartletStore
 import XMPPAddress
 import XMPPStanzas
+import XMPPStreams
 
 /// A bound resource (RFC 6120 §7). Survives its connection and, with stream management, the server; owned by
 /// ``Sessions`` and changed in place.
@@ -80,10 +81,16 @@ struct Session {
     /// Messages of the mailbox that are still to be sent, in order; nil when there are none. What is routed to the session
     /// meanwhile waits behind them.
     var catchUp: Deque<UInt64>?
-    /// Subscription requests that wait are still to be shown, from behind that contact on; nil when there are none.
-    var requestsAfter: AddressNumber?
+    /// What it is being shown contact by contact, in this order.
+    var showing: [Showing] = []
     /// Whatever the mailbox had for its full JID was sent, or is on the way: nothing to it has to be looked for.
     var hasOwnMessages = false
+    /// What came on the connection while a job of this session was under way; nil where none is.
+    var held: Deque<ClientStreamEvent>?
+    /// Its connection is gone, and what it has said is done before it goes too.
+    var isLeaving = false
+    /// The place in the outbox of the last large answer that it was sent.
+    var largeAnswer: UInt64?
     var farewell = FarewellState.none
     var wait = Wait.nothing
     /// When it was asked last.

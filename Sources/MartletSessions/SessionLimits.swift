@@ -40,6 +40,15 @@ enum SessionLimits {
     static let presenceSlice = 256
     /// Contacts or accounts looked at in such a turn: a few milliseconds.
     static let presenceVisits = 1024
+    /// Milliseconds between two slices of jobs: a slice takes two or three, so that jobs leave more than half of the processor to
+    /// others, whoever has them done.
+    static let jobPause: Int64 = 5
+    /// Jobs that an account may have waiting before it may bind nothing more: two for each resource.
+    static let jobsPerAccount = 64
+    /// An answer of so many bytes is a large one: it has to be read before there is another. Rosters of hundreds are smaller.
+    static let largeAnswer = 64 << 10
+    /// Sessions of an account that may have a large answer unread: the devices of a person that start together.
+    static let largeAnswers = 4
     /// Milliseconds between two such turns: 2,560 stanzas a second leave room for messages on most lines.
     static let presencePause: Int64 = 100
     /// How long a peer may take to be reached after our start before sessions older than that hear that its people are unavailable,

@@ -79,6 +79,8 @@ extension Sessions {
         {
             return refuse(StanzaError(.resourceConstraint, .wait))  // RFC 6120 §7.6.2.1
         }
+        // Who comes and goes faster than the contacts can be told waits for that.
+        if jobs.count(of: number) >= SessionLimits.jobsPerAccount { return refuse(StanzaError(.resourceConstraint, .wait)) }
         let place = online.place(of: account) ?? online.insert(account, number)
         let id = sessions.insert(Session(jid: jid, account: place, accountNumber: number, connection: connection))
         online[place].sessions.append(id)

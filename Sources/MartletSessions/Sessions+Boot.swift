@@ -23,8 +23,9 @@ extension Sessions {
                     preparedLocalpart: bare.localpart, preparedDomainpart: bare.domainpart,
                     preparedResourcepart: row.resource)
                 tellGone(jid, account, session: number, turn)
-                ClientSessionTable.remove(account, number, in: turn.store)
             case .ended:
+                // Whoever saw it may not have been told before the end of the process: a refresh of the line says it again.
+                departures[account] = max(departures[account] ?? row.endedAt, row.endedAt)
                 if turn.now - row.endedAt > SessionLimits.endedSessionLifetime {
                     ClientSessionTable.remove(account, number, in: turn.store)
                 }

@@ -95,8 +95,9 @@ extension Sessions {
                 turn.perform(.close(reason.streamError), on: connection)
             }
         }
+        let leavesRow = sessions[id].isResumable && reason.leavesCount
+        let everybodyKnows = becomeUnavailable(id, nil, forgetting: sessions[id].number != nil && !leavesRow, turn)
         farewellIsOver(id, turn)
-        becomeUnavailable(id, nil, turn)
         logKept(id, turn)
         let session = sessions.remove(id)
         let place = session.account
@@ -105,7 +106,13 @@ extension Sessions {
         // Lazy: a session whose end is lost in a crash is there again, and ends again. What is sent on elsewhere because
         // of it is binding again.
         turn.lazily {
-            forget(session, leavesCount: reason.leavesCount, turn)
+            if leavesRow || everybodyKnows {
+                forget(session, leavesCount: reason.leavesCount, turn)
+            } else if let number = session.number {
+                // It goes when everybody was told; a start before that tells the others.
+                let row = ClientSessionRow(state: .fleeting, resource: session.jid.resourcepart ?? "", token: "")
+                ClientSessionTable.put(session.accountNumber, number, row, in: turn.store)
+            }
             leftovers = release(session, turn)
         }
         if !leftovers.isEmpty { redeliver(leftovers, at: place, turn) }

@@ -85,7 +85,18 @@ extension Sessions {
 
     /// Whoever has not answered by now will not.
     mutating func farewellTimeIsOver(_ generation: UInt64, _ turn: Turn) {
-        if farewell?.generation == generation { endFarewell(turn) }
+        if farewell?.generation == generation { endFarewell(turn) } else if dismissalAwaitsJobs { dismissed(turn) }
+    }
+
+    /// Whoever saw the clients was told that they are gone, or is told at the next start.
+    private mutating func dismissed(_ turn: Turn) {
+        dismissalAwaitsJobs = false
+        turn.notify(.sessionsDismissed)
+    }
+
+    /// No job is under way any more.
+    mutating func jobsEnded(_ turn: Turn) {
+        if dismissalAwaitsJobs { dismissed(turn) }
     }
 
     private mutating func endFarewell(_ turn: Turn) {
@@ -97,6 +108,9 @@ extension Sessions {
         }
         isEndingFarewell = false
         farewell = nil
-        if ending.isShutdown { turn.notify(.sessionsDismissed) }
+        guard ending.isShutdown else { return }
+        if jobs.isEmpty { return dismissed(turn) }
+        dismissalAwaitsJobs = true
+        turn.schedule(.session(.farewell(generation: farewellsBegun)), after: SessionLimits.farewellTime)
     }
 }

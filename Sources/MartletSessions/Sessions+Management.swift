@@ -18,7 +18,9 @@ extension Sessions {
         switch (element.name, state) {
         case ("enable", .bound(let id)): enable(element, id, on: connection, turn)
         case ("r", .bound(let id)) where sessions[id].management != nil: acknowledge(id, on: connection, turn)
-        case ("a", .bound(let id)) where sessions[id].management != nil: receivedAcknowledgement(element, by: id, turn)
+        case ("a", .bound(let id)) where sessions[id].management != nil:
+            turn.wasPaidFor = true
+            receivedAcknowledgement(element, by: id, turn)
         case ("resume", .authenticated(let account, let generation)):
             guard isCurrent(account.number, generation, on: connection, turn) else { return }
             resume(element, account: account.jid, account.number, on: connection, turn)
@@ -71,8 +73,9 @@ extension Sessions {
         turn.perform(.send(enabled.serialized(within: Namespaces.client)), on: connection)
         // The answer proves what was sent before, too.
         if !sessions[id].unmanaged.isEmpty { requestAcknowledgement(id, turn) }
-        // What was shown of the requests is not counted any more either, so nobody would say that it was read.
-        continueRequests(id, turn)
+        // What it was shown is not counted any more either, so nobody would say that it was read.
+        sessions[id].largeAnswer = nil
+        continueShowing(id, turn)
     }
 
     /// The session's number in the store, given now if it has none.

@@ -42,40 +42,20 @@ extension Sessions {
                 ClientSessionTable.setPresence(account, number, stanza, in: turn.store)
             }
         }
-        broadcast(stanza, account: account, from: origin(of: id), turn)
+        var round = PresenceRound(stanza, from: origin(of: id))
+        round.session = id
+        round.hasArrived = !wasAvailable
+        if !wasAvailable { noteArrival(id, turn) }
+        begin(.presence(round), of: account, turn)
         for other in online[sessions[id].account].sessions where sessions[other].isAvailable {
             sendCopy(stanza, to: other, turn)
             if !wasAvailable, other != id, let presence = sessions[other].presence { sendCopy(presence, to: id, turn) }
         }
         if !wasAvailable {
-            noteArrival(id, turn)
-            welcome(id, turn)
-            awaitAnswers(to: sessions[id].jid.bare, account, turn)
+            show(.requests(after: AddressNumber(0)), to: id, turn)
             noteReady(id, turn)
         }
         if !tookMessages, sessions[id].takesMessages { beginCatchUp(id, includesDetached: true, turn) }
-    }
-
-    /// What a resource gets that has just become available: the presence of the contacts (by probes, RFC 6121 §4.2.2),
-    /// and the subscription requests that were not answered yet (§3.1.3).
-    private mutating func welcome(_ id: SessionID, _ turn: Turn) {
-        let jid = sessions[id].jid
-        let account = sessions[id].accountNumber
-        for contact in RosterTable.contacts(of: account, with: .to, in: turn.store) {
-            let to = AddressTable.address(contact, in: turn.store)
-            turn.route(Stanza(.presence, from: jid, to: to, type: "probe"), from: origin(of: id))
-        }
-        showRequests(id, turn)
-    }
-
-    /// Sends presence to all contacts that are subscribed to it.
-    private func broadcast(_ stanza: Stanza, account: AddressNumber, from origin: Origin, _ turn: Turn) {
-        var copy = stanza
-        for contact in RosterTable.contacts(of: account, with: .from, in: turn.store) {
-            // Whoever is here need not be looked for on the disk.
-            copy.to = online.place(of: contact).map { online[$0].jid } ?? AddressTable.address(contact, in: turn.store)
-            turn.route(copy, from: origin)
-        }
     }
 
     private mutating func sendCopy(_ stanza: Stanza, to id: SessionID, _ turn: Turn) {
@@ -84,48 +64,40 @@ extension Sessions {
         send(copy, to: id, turn)
     }
 
-    /// Unavailable presence (RFC 6121 §4.5), sent by the client, or by the site in its stead when it is gone (§4.5.2).
-    mutating func becomeUnavailable(_ id: SessionID, _ received: Stanza?, _ turn: Turn) {
+    /// Unavailable presence (RFC 6121 §4.5), sent by the client, or by the site in its stead when it is gone (§4.5.2). True if
+    /// everybody was told. With `forgetting` the row of the session goes with that.
+    @discardableResult
+    mutating func becomeUnavailable(_ id: SessionID, _ received: Stanza?, forgetting: Bool = false, _ turn: Turn) -> Bool {
         var stanza = received ?? Stanza(.presence, type: "unavailable")
         stanza.from = sessions[id].jid
         let account = sessions[id].accountNumber
         let place = sessions[id].account
-        if sessions[id].isAvailable {
+        let wasAvailable = sessions[id].isAvailable
+        var round = PresenceRound(stanza, from: origin(of: id))
+        round.isWalked = !wasAvailable
+        round.directed = sessions[id].directed
+        round.number = sessions[id].number
+        round.forgetsRow = forgetting
+        if received != nil { round.session = id }
+        sessions[id].directed = []
+        if wasAvailable {
             sessions[id].presence = nil
             sessions[id].priority = 0
-            sessions[id].requestsAfter = nil
+            sessions[id].showing = []
             if !online[place].sessions.contains(where: { sessions[$0].isAvailable }) { departures[account] = turn.now }
             if sessions[id].isResumable, let number = sessions[id].number {
                 turn.lazily { ClientSessionTable.setPresence(account, number, nil, in: turn.store) }
             }
-            broadcast(stanza, account: account, from: origin(of: id), turn)
+        }
+        let isDone = round.isEmpty || begin(.presence(round), of: account, turn)
+        if wasAvailable {
             // §4.5.2: also to the resource that says it, if it still listens.
             for other in online[place].sessions where other == id ? received != nil : sessions[other].isAvailable {
                 sendCopy(stanza, to: other, turn)
             }
         }
         forgetSeen(by: id, turn)
-        let directed = sessions[id].directed
-        sessions[id].directed = []
-        if !directed.isEmpty {
-            tellDirected(directed, stanza, account, session: sessions[id].number, from: origin(of: id), turn)
-        }
-    }
-
-    /// RFC 6121 §4.6.3: whoever was sent directed presence is told, unless the broadcast reached them.
-    private mutating func tellDirected(
-        _ directed: [JID], _ stanza: Stanza, _ account: AddressNumber, session: UInt64?, from origin: Origin, _ turn: Turn
-    ) {
-        var copy = stanza
-        for address in directed {
-            if let session, let number = AddressTable.number(of: address, in: turn.store) {
-                turn.lazily { DirectedPresenceTable.remove(account, session: session, number, in: turn.store) }
-            }
-            if isSubscribed(address, to: account, turn) { continue }
-            copy.to = address
-            if let from = copy.from { noteFarewell(from: from, to: address) }
-            turn.route(copy, from: origin)
-        }
+        return isDone
     }
 
     /// Directed presence (RFC 6121 §4.6).
@@ -173,14 +145,17 @@ extension Sessions {
         return RosterTable.row(account, contact, in: turn.store)?.flags.contains(.from) ?? false
     }
 
-    /// A restart found a session that could not survive it: whoever saw it is told that it is gone.
+    /// A restart found a session that could not survive it: whoever saw it is told that it is gone, and then it is forgotten.
     mutating func tellGone(_ jid: JID, _ account: AddressNumber, session: UInt64, _ turn: Turn) {
-        let stanza = Stanza(.presence, from: jid, type: "unavailable")
         departures[account] = turn.now
-        broadcast(stanza, account: account, from: .account, turn)
-        let directed = DirectedPresenceTable.addresses(of: account, session: session, in: turn.store)
-        tellDirected(
-            directed.map { AddressTable.address($0, in: turn.store) }, stanza, account, session: session, from: .account, turn)
+        var round = PresenceRound(Stanza(.presence, from: jid, type: "unavailable"), from: .account)
+        round.directed = DirectedPresenceTable.addresses(of: account, session: session, in: turn.store).map {
+            AddressTable.address($0, in: turn.store)
+        }
+        round.number = session
+        round.forgetsRow = true
+        round.isOfStart = true
+        begin(.presence(round), of: account, turn)
     }
 }
 

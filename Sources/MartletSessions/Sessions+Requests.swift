@@ -17,17 +17,16 @@ extension Sessions {
         scheduleRequests(peers.makePlace(of: DomainPair(local: account.domain, peer: contact.domain)), turn)
     }
 
-    /// An account is there again: what it has asked for is found, also what an earlier version did not note by its domain.
-    mutating func awaitAnswers(to account: JID, _ number: AddressNumber, _ turn: Turn) {
-        for contact in RosterTable.contacts(of: number, with: .pendingOut, in: turn.store) {
-            let jid = AddressTable.address(contact, in: turn.store)
-            if turn.policy.serves(jid.domainpart) { continue }
-            turn.lazily {
-                let domain = AddressTable.makeNumber(of: jid.domain, in: turn.store)
-                RosterTable.index(number, contact, domain: domain, in: turn.store)
-            }
-            awaitAnswer(of: jid, to: account, turn)
+    /// The same of an account that is there again, also of what an earlier version did not note by its domain.
+    mutating func awaitAnswer(
+        of jid: JID, _ contact: AddressNumber, to account: JID, _ number: AddressNumber, _ turn: Turn
+    ) {
+        if turn.policy.serves(jid.domainpart) { return }
+        turn.lazily {
+            let domain = AddressTable.makeNumber(of: jid.domain, in: turn.store)
+            RosterTable.index(number, contact, domain: domain, in: turn.store)
         }
+        awaitAnswer(of: jid, to: account, turn)
     }
 
     /// The line is back. Whoever learns that the peer's store went back forgets `lastAsked` before, since what was asked then is lost

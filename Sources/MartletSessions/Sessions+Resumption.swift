@@ -39,6 +39,7 @@ extension Sessions {
         sessions[id].management?.isUncertain = false
         sessions[id].farewell = .none
         sessions[id].wait = .nothing
+        sessions[id].held = nil
         let count = sessions[id].management?.handled ?? 0
         if let number = sessions[id].number {
             // Binding, so that neither the count nor what follows leaves before everything it says is on disk.
@@ -56,7 +57,7 @@ extension Sessions {
             // A mailbox that was being sent when the server stopped.
             beginCatchUp(id, includesDetached: false, turn)
         }
-        if !wasUncertain { continueRequests(id, turn) }
+        continueShowing(id, turn)
     }
 
     /// Applies the client's count, and takes everything out of the outbox that has to be sent now; nil if the count

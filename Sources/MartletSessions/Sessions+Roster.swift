@@ -18,7 +18,7 @@ extension Sessions {
         guard request.scope == .ownAccount, let id = request.session?.session, sessions.contains(id) else {
             return .error(StanzaError(.forbidden))
         }
-        if request.type == .get { return rosterGet(request.payload, by: id, turn) }
+        if request.type == .get { return rosterGet(request, by: id, turn) }
         do throws(StanzaError) {
             let item = try RosterItem(request.payload)
             if item.isRemoval {
@@ -33,24 +33,22 @@ extension Sessions {
     }
 
     /// RFC 6121 §2.1.3, §2.6.
-    private mutating func rosterGet(_ query: Element, by id: SessionID, _ turn: Turn) -> Answer {
+    private mutating func rosterGet(_ request: Request, by id: SessionID, _ turn: Turn) -> Answer {
         let account = sessions[id].accountNumber
         if !sessions[id].isInterested {
             sessions[id].isInterested = true
             if sessions[id].isResumable { turn.lazily { putRow(id, turn) } }
         }
-        noteReady(id, turn)
-        let version = rosterVersion(of: account, turn)
         // §2.6.2: the client has this version already.
-        if let known = query["ver"], !known.isEmpty, known == version { return .result() }
-        var roster = Element("query", Namespaces.roster)
-        // §2.6.1: we version rosters, and whoever did not ask for it may the next time.
-        roster["ver"] = version
-        for (contact, row) in RosterTable.contacts(of: account, in: turn.store) {
-            roster.append(RosterItem.element(AddressTable.address(contact, in: turn.store), row))
+        if let known = request.payload["ver"], !known.isEmpty, known == rosterVersion(of: account, turn) {
+            noteReady(id, turn)
+            return .result()
         }
-        for item in shared.items(for: account, in: turn.store) { roster.append(RosterItem.element(item)) }
-        return .result(roster)
+        guard mayAskForRoster(id) else {
+            return .error(StanzaError(.resourceConstraint, .wait, text: "The roster that was sent before was not read yet"))
+        }
+        if !sessions[id].isLeaving { begin(.roster(RosterAnswer(to: request.stanza, of: id)), of: account, turn) }
+        return .later
     }
 
     /// RFC 6121 §2.3, §2.4.
@@ -59,21 +57,15 @@ extension Sessions {
         guard item.jid != sessions[id].jid.bare else { throw StanzaError(.notAllowed) }
         if let item = shared.item(item.jid, for: account, in: turn.store) { throw refuseChange(of: item, by: id, turn) }
         let known = AddressTable.number(of: item.jid, in: turn.store).flatMap { RosterTable.row(account, $0, in: turn.store) }
-        if known == nil {
-            let limit = turn.policy.limits.rosterItems
-            guard RosterTable.count(of: account, upTo: limit, in: turn.store) < limit else {
-                throw StanzaError(.resourceConstraint)
-            }
-            if turn.isBelowReserve { throw StanzaError(.resourceConstraint) }
-        }
-        let number = AddressTable.makeNumber(of: item.jid, in: turn.store)
+        if known == nil, turn.isBelowReserve { throw StanzaError(.resourceConstraint) }
         var row = known ?? RosterRow()
         row.name = item.name
         row.groups = item.groups
-        guard RosterItem.element(item.jid, row).serialized(within: Namespaces.roster).count <= LimitsPolicy.rosterItemBytes
-        else {
+        guard RosterItem.size(item.jid, row) <= LimitsPolicy.rosterItemBytes else {
             throw StanzaError(.notAcceptable)  // §2.3.3
         }
+        if let objection = objection(to: row, replacing: known, item.jid, account, turn) { throw objection }
+        let number = AddressTable.makeNumber(of: item.jid, in: turn.store)
         saveRow(row, item.jid, number, account, sessions[id].account, turn)
     }
 
@@ -93,6 +85,7 @@ extension Sessions {
             turn.route(Stanza(.presence, from: bare, to: contact, type: "unsubscribed"), from: .account)
         }
         let domain = AddressTable.makeNumber(of: contact.domain, in: turn.store)
+        noteSize(nil, replacing: row, contact, account, turn)
         RosterTable.remove(account, number, domain: domain, in: turn.store)
         // What was a contact of the account's own may be one of everybody's now.
         let item = shared.item(contact).map(RosterItem.element)
@@ -105,6 +98,7 @@ extension Sessions {
         _ row: RosterRow, _ contact: JID, _ number: AddressNumber, _ account: AddressNumber, _ place: OnlinePlace?, _ turn: Turn
     ) {
         let domain = AddressTable.makeNumber(of: contact.domain, in: turn.store)
+        noteSize(row, replacing: RosterTable.row(account, number, in: turn.store), contact, account, turn)
         RosterTable.put(account, number, domain: domain, row, in: turn.store)
         push(RosterItem.element(contact, row), number, account, place, turn)
     }
@@ -116,7 +110,9 @@ extension Sessions {
         let tag = UInt32(truncatingIfNeeded: turn.random.next())
         RosterTable.changeVersion(of: account, tag: tag, contact: contact, at: turn.now, in: turn.store)
         guard let place else { return }
-        for id in online[place].sessions where sessions[id].isInterested { push(item, to: id, turn) }
+        for id in online[place].sessions where sessions[id].isInterested {
+            if !jobs.noteChange(of: contact, of: account, for: id) { push(item, to: id, turn) }
+        }
     }
 
     /// A roster push to one session, with the version if it is the last of several.

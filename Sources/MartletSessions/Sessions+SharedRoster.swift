@@ -41,7 +41,7 @@ extension Sessions {
             guard budget >= items.count || budget == SessionLimits.presenceSlice else { break }
             pushes.nextSlot = id.slot + 1
             guard sessions[id].isInterested else { continue }
-            push(items, to: id, turn)
+            if !jobs.noteSharedChange(of: sessions[id].accountNumber, for: id) { push(items, to: id, turn) }
             budget -= items.count
             noteReady(id, turn)
         }

@@ -25,11 +25,10 @@ extension Sessions {
         var state = before
         let isRouted = state.sent(type)
         if state != before {
-            if row == nil, state.flags != [],
-                RosterTable.count(
-                    of: number, upTo: turn.policy.limits.rosterItems, in: turn.store) >= turn.policy.limits.rosterItems
-            {
-                if let reply = stanza.errorReply(StanzaError(.resourceConstraint)) { send(reply, to: id, turn) }
+            var changed = row ?? RosterRow()
+            changed.flags = state.flags
+            if row == nil, state.flags != [], let error = objection(to: changed, replacing: nil, contact, number, turn) {
+                if let reply = stanza.errorReply(error) { send(reply, to: id, turn) }
                 return
             }
             save(state, before: before, row, contact, number, sessions[id].account, turn)
@@ -80,7 +79,7 @@ extension Sessions {
                     // RFC 6121 §3.1.3: requests to available resources; §3.1.6, §3.2.3, §3.3.3: the rest to interested ones.
                     let wantsIt = type == .subscribe ? sessions[id].isAvailable : sessions[id].isInterested
                     // It comes with those that wait, or has come.
-                    if type == .subscribe, let request, awaitsRequest(of: request, id) { continue }
+                    if type == .subscribe, let request, willBeShown(requestOf: request, id) { continue }
                     if wantsIt { send(stanza, to: id, turn) }
                 }
             }

@@ -192,7 +192,7 @@ extension Sessions {
     mutating func askAgain(_ id: SessionID, _ turn: Turn) {
         if sessions[id].farewell == .asked { return continueFarewell(id, turn) }
         continueCatchUp(id, turn)
-        continueRequests(id, turn)
+        continueShowing(id, turn)
         guard sessions.contains(id), !sessions[id].outbox.sent.isEmpty else { return }
         stanzaWasSent(id, turn)
     }
@@ -222,6 +222,7 @@ extension Sessions {
             }
             end(id, because: .expired, turn)
         case .peerPresence(let timer, let peer, let generation): peerTimerFired(timer, peer, generation, turn)
+        case .jobs: jobsDue(turn)
         case .sharedItems(let generation): continueSharedPushes(generation, turn)
         case .farewell(let generation): farewellTimeIsOver(generation, turn)
         }

@@ -36,10 +36,16 @@ public struct Sessions {
     /// Roster pushes under way because they changed.
     var sharedPushes: SharedPushes?
 
+    /// Work under way that is too large for one turn, and what this turn may still do of it.
+    var jobs = Jobs()
+    var slice = Slice()
+
     /// Clients that are being sent away.
     var farewell: Farewell?
     var farewellsBegun: UInt64 = 0
     var isEndingFarewell = false
+    /// All clients were sent away, and not everybody has heard it yet.
+    var dismissalAwaitsJobs = false
 
     /// Sessions over their limit, to be ended before the turn is over.
     var doomed: [SessionID] = []
@@ -56,18 +62,31 @@ public struct Sessions {
 
     /// A fact about a connection to a client listener.
     public mutating func received(_ event: consuming ClientStreamEvent, on connection: ConnectionID, _ turn: Turn) {
+        switch event {
+        case .stanza, .stanzaRefused, .nonza, .arrived, .streamEnded: if waits(event, on: connection) { return }
+        case .closed, .congested: releaseHeld(on: connection, turn)
+        default: break
+        }
         switch consume event {
         case .stanza(let stanza):
             received(stanza, on: connection, turn)
         case .stanzaRefused(let stanza, let error):
+            turn.payer = party(on: connection)
             refused(stanza, error, on: connection, turn)
         case .nonza(let element):
+            turn.payer = party(on: connection)
             received(element, on: connection, turn)
+        case .spent:
+            turn.payer = party(on: connection)
         case .arrived(let number):
+            turn.payer = party(on: connection)
+            turn.wasPaidFor = true
             arrived(number, on: connection, turn)
         case .streamEnded:
+            turn.payer = party(on: connection)
             streamEnded(on: connection, turn)
         case .closed:
+            turn.payer = party(on: connection)
             connectionLost(connection, turn)
         case .congested:
             // What is waiting in the loop is lost with the connection; the session has its own copies.
@@ -76,6 +95,15 @@ public struct Sessions {
         case .credentialsWanted, .authenticated, .authenticationFailed, .registrationRequested: break  // accounts decide
         }
         endDoomed(turn)
+    }
+
+    /// Who pays for what is said on a connection: the account that has logged in there.
+    public func party(on connection: ConnectionID) -> Party? {
+        switch connections[connection] {
+        case .authenticated(let account, _): .account(account.number)
+        case .bound(let id): .account(sessions[id].accountNumber)
+        case nil: nil
+        }
     }
 
     /// Whether a client has logged in on this connection.

@@ -16,6 +16,7 @@ extension Site {
                 StatusRow(
                     domains: policy.peoplesDomains.map(\.domainpart), accounts: accounts.count,
                     sessions: sessions.sessionCount, links: figures.links, waitingEntries: figures.waiting))
+        case .karma: return .karma(karmaReport(turn))
         case .drain(let otherHost):
             sessions.drain(to: otherHost, turn)
             return .done("clients were told to reconnect at \(otherHost)")

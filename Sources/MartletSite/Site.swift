@@ -27,6 +27,10 @@ public struct Site {
     /// Where at least one of them looks on.
     let observed: [Checkpoint]
     var timers = TimerQueue()
+    /// What everybody has caused.
+    var karma = Karma()
+    /// Clients are being sent away: what they say at last is heard, whatever it costs.
+    private(set) var isStopping = false
     /// Timers that fired in this batch.
     private var firedInBatch = 0
     var policy: SitePolicy
@@ -77,6 +81,7 @@ public struct Site {
         if let noted = MetaTable.number(.wallTime, in: turn.store), turn.wall.milliseconds < noted {
             turn.note(.clockBehind(milliseconds: noted - turn.wall.milliseconds))
         }
+        sessions.turnBegins()
         markClock(turn)
         accounts.boot(turn)
         interceptors.boot(turn)
@@ -88,10 +93,17 @@ public struct Site {
 
     /// One event to completion.
     public mutating func handle(_ event: consuming SiteEvent, _ turn: Turn) {
+        sessions.turnBegins()
+        let before = turn.count
+        var (source, work): (ConnectionID?, Int64) = (nil, WorkPrice.event)
         switch consume event {
         case .client(let connection, let fact):
+            source = connection
+            if case .spent(let spent) = fact { work = spent }
             received(fact, on: connection, turn)
         case .server(let connection, let fact):
+            source = connection
+            if case .spent(let spent) = fact { work = spent }
             federation.received(fact, on: connection, turn)
         case .dialed(let dial, let connection, let features, let endpoints):
             federation.dialed(dial, connection, features, endpoints, turn)
@@ -115,11 +127,15 @@ public struct Site {
             federation.policyChanged(turn)
         case .diskSampled(let freeBytes):
             sampleDisk(freeBytes, turn)
+        case .restedAtLogin(let address, let milliseconds):
+            restedAtLogin(address, milliseconds: milliseconds, turn)
         case .shutdownRequested:
+            isStopping = true
             markClock(turn)
             sessions.shutdown(turn)
         }
         settle(turn)
+        charge(turn, since: before, work, on: source)
         fireTimers(turn)
     }
 
@@ -129,6 +145,7 @@ public struct Site {
         settle(turn)
         interceptors.writeBatch(turn)
         federation.writeBatch(turn)
+        sessions.turnBegins()
         firedInBatch = 0
     }
 
@@ -150,6 +167,7 @@ public struct Site {
         case .authenticationFailed(let localpart, let domain, let address):
             accounts.authenticationFailed(localpart, domain, address, turn)
         case .registrationRequested(let stanza, let domain):
+            turn.payer = sessions.party(on: connection)
             let isStranger = !sessions.hasLoggedIn(connection)
             accounts.registrationRequested(stanza, domain, isStranger: isStranger, on: connection, turn)
             settle(turn)
@@ -162,6 +180,8 @@ public struct Site {
     private mutating func fireTimers(_ turn: Turn) {
         while firedInBatch < Self.timersInBatch, let timer = timers.take(dueAt: turn.now) {
             firedInBatch += 1
+            sessions.turnBegins()
+            let before = turn.count
             switch timer {
             case .session(let timer): sessions.timerFired(timer, turn)
             case .link(let timer): federation.timerFired(timer, turn)
@@ -169,6 +189,7 @@ public struct Site {
             case .clockMark: markClock(turn)
             }
             settle(turn)
+            charge(turn, since: before, WorkPrice.event, on: nil)
         }
     }
 

@@ -81,6 +81,9 @@ public protocol KeyValueTransaction: AnyObject {
 
     /// The number of calls of put, append and delete since the transaction began. Zero means that a commit costs nothing.
     var writes: Int { get }
+
+    /// The number of rows that were read, looked for or written since the transaction began: what work is reckoned by.
+    var touched: Int { get }
 }
 
 extension KeyValueTransaction {

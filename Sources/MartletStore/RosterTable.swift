@@ -26,8 +26,25 @@ public struct RosterRow: Sendable, Equatable {
     /// The presence subscription.
     public var flags: Flags = []
 
+    /// Bytes of what is stored.
+    public var size: Int { groups.reduce(name.utf8.count + 1) { $0 + $1.utf8.count } }
+
     /// A contact without subscription.
     public init() {}
+}
+
+/// How large a roster is.
+public struct RosterSize: Sendable, Equatable {
+    /// Its contacts.
+    public var items: Int
+    /// Bytes of them as clients see them.
+    public var bytes: Int
+
+    /// That size.
+    public init(items: Int = 0, bytes: Int = 0) {
+        self.items = items
+        self.bytes = bytes
+    }
 }
 
 /// The rosters of all accounts.
@@ -103,14 +120,48 @@ public enum RosterTable {
         return contacts
     }
 
-    /// How many contacts an account has, counting no further than `limit`.
-    public static func count(of account: AddressNumber, upTo limit: Int, in store: some KeyValueTransaction) -> Int {
-        var count = 0
-        store.forEach(.roster, prefix: key(account.value)) { _, _ in
-            count += 1
-            return count < limit
+    /// Up to `limit` contacts of an account from behind `contact` on, in the order in which they became known, with their flags:
+    /// whom its presence concerns, without names and groups.
+    public static func flags(
+        of account: AddressNumber, after contact: AddressNumber, limit: Int, in store: some KeyValueTransaction
+    ) -> [(contact: AddressNumber, flags: RosterRow.Flags)] {
+        var contacts: [(AddressNumber, RosterRow.Flags)] = []
+        forEach(of: account, after: contact, in: store) { contact, value in
+            contacts.append((contact, RosterRow.Flags(rawValue: value[0])))
+            return contacts.count < limit
         }
-        return count
+        return contacts
+    }
+
+    /// Up to `limit` contacts of an account from behind `contact` on, in the order in which they became known.
+    public static func rows(
+        of account: AddressNumber, after contact: AddressNumber, limit: Int, in store: some KeyValueTransaction
+    ) -> [(contact: AddressNumber, row: RosterRow)] {
+        var contacts: [(AddressNumber, RosterRow)] = []
+        forEach(of: account, after: contact, in: store) { contact, value in
+            contacts.append((contact, decode(Array(value))))
+            return contacts.count < limit
+        }
+        return contacts
+    }
+
+    /// Shows the rows behind that of `contact` until `body` returns false. From the first on it costs less.
+    private static func forEach(
+        of account: AddressNumber, after contact: AddressNumber, in store: some KeyValueTransaction,
+        _ body: (AddressNumber, Span<UInt8>) -> Bool
+    ) {
+        guard contact.value > 0 else {
+            let prefix = NumberKey.one(account.value)
+            return store.readEach(.roster, prefix: prefix.span) { key, value in
+                body(AddressNumber(UInt64(bigEndianBytes: key.extracting(8...))), value)
+            }
+        }
+        let prefix = key(account.value)
+        var next = key(account.value, contact.value + 1)
+        while let found = store.firstEntry(.roster, atOrAfter: next), found.key.starts(with: prefix) {
+            guard body(AddressNumber(UInt64(bigEndianBytes: found.key.span.extracting(8...))), found.value.span) else { return }
+            next = found.key + [0]
+        }
     }
 
     /// An account and a contact of it.
@@ -190,10 +241,29 @@ public enum RosterTable {
         return changes
     }
 
-    /// Forgets the version, with the account.
+    /// Forgets the version and the size, with the account.
     public static func removeVersion(of account: AddressNumber, in store: some KeyValueTransaction) {
         store.delete(.rosterVersion, key(account.value))
+        store.delete(.rosterVersion, sizeKey(account))
     }
+
+    /// How large an account's roster is; nil where an earlier version has written it.
+    public static func size(of account: AddressNumber, in store: some KeyValueTransaction) -> RosterSize? {
+        guard let row = store.get(.rosterVersion, sizeKey(account)) else { return nil }
+        var reader = ByteReader(row)
+        return RosterSize(items: Int(reader.take(UInt32.self)), bytes: Int(reader.take(UInt64.self)))
+    }
+
+    /// Notes how large an account's roster is.
+    public static func setSize(of account: AddressNumber, _ size: RosterSize, in store: some KeyValueTransaction) {
+        var writer = ByteWriter(capacity: 12)
+        writer.put(UInt32(clamping: size.items))
+        writer.put(UInt64(clamping: size.bytes))
+        store.put(.rosterVersion, sizeKey(account), writer.bytes)
+    }
+
+    /// Behind the version's.
+    private static func sizeKey(_ account: AddressNumber) -> [UInt8] { key(account.value) + [1] }
 
     private static func key(_ numbers: UInt64...) -> [UInt8] {
         var writer = ByteWriter(capacity: numbers.count * 8)

@@ -28,6 +28,9 @@ public enum ClientStreamEvent: Sendable {
     /// A top-level element that is not a stanza: stream management.
     indirect case nonza(Element)
 
+    /// Reading what this connection has said has cost so many microseconds since this was said last.
+    case spent(Int64)
+
     // Ends. After `closed` nothing more comes from this connection.
 
     /// The client closes its stream in good order, and its machine has everything up to this ``StreamCommand/mark(_:)``: TCP

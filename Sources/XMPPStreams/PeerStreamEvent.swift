@@ -25,6 +25,9 @@ public enum PeerStreamEvent: Sendable {
     /// A top-level element that is not a stanza: stream management, relay.
     indirect case nonza(Element)
 
+    /// Reading what this connection has said has cost so many microseconds since this was said last.
+    case spent(Int64)
+
     // Ends. After `closed` nothing more comes from this connection.
 
     /// The peer ended an authenticated stream with an error of this condition (RFC 6120 §4.9.3); the end follows.

@@ -24,6 +24,10 @@ public enum StreamCommand: Sendable, Equatable {
     case refuse(SASLFailure)
     /// The answer to `registrationRequested` was sent before: the stream goes on.
     case registrationHandled
+    /// The site is still at what this stream brought: nothing more of it is read before ``goOn``.
+    case hold
+    /// What was held goes on.
+    case goOn
     /// The answer to `dialbackKeyReceived`.
     indirect case dialbackVerdict(DomainPair, DialbackVerdict)
 }

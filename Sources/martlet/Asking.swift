@@ -44,7 +44,7 @@ extension AdminRequest {
     /// Means nothing while the node is stopped.
     fileprivate var needsNetwork: Bool {
         switch self {
-        case .retryLinks, .drain, .reload: true
+        case .retryLinks, .drain, .reload, .limits: true
         default: false
         }
     }

@@ -1,6 +1,7 @@
 import Glibc
 import MartletBus
 import MartletConfiguration
+import MartletPrimitives
 import MartletStore
 import XMPPAddress
 
@@ -20,6 +21,7 @@ extension SitePolicy {
         self.client.resourcesPerAccount = client.resourcesPerAccount
         self.limits.mailboxMessages = limits.offlineMessagesPerAccount
         self.limits.rosterItems = limits.rosterItems
+        self.limits.rosterBytes = limits.rosterBytes
         self.client.registrationsPerMinute = client.registrationsPerMinute
         self.limits.failedLoginsPerAccount = limits.failedLoginsPerAccount
         self.limits.failedLoginsPerAddress = limits.failedLoginsPerAddress
@@ -56,6 +58,11 @@ extension SitePolicy {
         self.limits.pendingDialbacksPerStream = limits.pendingDialbacksPerStream
         self.limits.pendingDialbacksPerAddress = limits.pendingDialbacksPerAddress
 
+        karma.office.take(configuration.karma.office)
+        karma.person.take(configuration.karma.person)
+        karma.knownPeer.take(configuration.karma.knownServer)
+        karma.stranger.take(configuration.karma.stranger)
+
         tracesEntries = [.trace, .debug].contains(configuration.logLevel)
         self.limits.diskReserve = Int64(limits.diskReserve)
         self.limits.diskFloor = Int64(min(limits.diskFloor, limits.diskReserve))
@@ -75,7 +82,18 @@ extension SitePolicy {
     }
 }
 
+extension WorkBudget {
+    /// As the file says it.
+    fileprivate mutating func take(_ allowance: SiteConfiguration.Karma.Allowance) {
+        perSecond = allowance.perSecond.microseconds
+        burst = allowance.burst.microseconds
+    }
+}
+
 extension Duration {
+    /// Whole microseconds.
+    fileprivate var microseconds: Int64 { components.seconds * 1_000_000 + components.attoseconds / 1_000_000_000_000 }
+
     /// Whole milliseconds.
     var milliseconds: Int64 {
         components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000

@@ -1,5 +1,6 @@
 import ArgumentParser
 import MartletAdmin
+import MartletConfiguration
 
 /// `martlet status`: figures of the node.
 struct StatusCommand: ParsableCommand {
@@ -8,8 +9,11 @@ struct StatusCommand: ParsableCommand {
     @OptionGroup var file: ConfigurationOption
     @Flag(help: "Print JSON for programs instead of lines for people.") var json = false
 
+    @Flag(help: "Show instead how much work everybody has caused, and who was read more slowly for it.") var limits = false
+
     func run() throws {
         let configuration = try file.load()
+        if limits { return try showLimits(configuration) }
         let isRunning = try AdminClient(path: configuration.controlSocket).ask(.status) != nil
         guard case .status(let status) = try Asking(configuration: configuration).ask(.status) else { return }
         if json { return try JSONOutput.say(status) }
@@ -22,6 +26,25 @@ struct StatusCommand: ParsableCommand {
             waiting entries  \(status.waitingEntries)
             """)
         CertificateCheck.mention(configuration)
+    }
+
+    private func showLimits(_ configuration: SiteConfiguration) throws {
+        guard case .limits(let limits) = try Asking(configuration: configuration).ask(.limits) else { return }
+        if json { return try JSONOutput.say(limits) }
+        var classes = TextTable(["class", "busy", "resting", "rests", "rested"], numeric: [1, 2, 3, 4])
+        for row in limits.classes {
+            classes.add([row.name, "\(row.parties)", "\(row.resting)", "\(row.rests)", words(milliseconds: row.rested)])
+        }
+        Terminal.say(classes.text(empty: ""))
+        var worst = TextTable(
+            ["most work", "class", "ms", "within", "rows", "deliveries", "KiB sent", "rests for"], numeric: [2, 3, 4, 5, 6, 7])
+        for row in limits.worst {
+            worst.add([
+                row.name, row.standing, "\(row.work)", words(milliseconds: row.time), "\(row.rows)", "\(row.deliveries)",
+                "\(row.bytes >> 10)", row.rest > 0 ? "\(row.rest) ms" : "",
+            ])
+        }
+        Terminal.say("\n" + worst.text(empty: "Nobody causes anything worth mentioning."))
     }
 }
 

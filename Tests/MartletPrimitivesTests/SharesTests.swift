@@ -162,7 +162,7 @@ private enum Group: UInt8, CaseIterable { case office, person, stranger }
                 #expect(buckets.count <= 8)
             }
             for times in granted.values {
-                for index in times.indices.dropFirst(4) { #expect(times[index] - times[index - 4] >= 50 ) }
+                for index in times.indices.dropFirst(4) { #expect(times[index] - times[index - 4] >= 50) }
                 #expect(Int64(times.count) <= 4 + now / 50 + 1)
             }
             for owner in 100..<200 { _ = buckets.take(owner, at: at(now)) }

@@ -74,6 +74,8 @@ struct SessionsHarness {
     }
     /// The most stanzas that went to other domains in one batch.
     var largestBatch = 0
+    /// The most rows that one batch has touched.
+    var longestBatch = 0
     /// Messages that wait for other offices, by account.
     var waitingElsewhere: [JID: Int] {
         get { elsewhere.waiting }
@@ -145,15 +147,17 @@ struct SessionsHarness {
     mutating func step(_ body: (inout Site, Turn) -> Void) {
         let open = transaction ?? store.begin()
         transaction = open
+        let rows = CountingTransaction(open)
         let turn = Turn(
             now: Instant(milliseconds: now), wall: WallTime(milliseconds: 1_700_000_000_000 + now), random: random,
-            store: open, policy: policy, room: room)
+            store: rows, policy: policy, room: room)
         let before = remote.count
         site.policy = policy
         body(&site, turn)
         site.settle(turn)
         site.endBatch(turn)
         largestBatch = max(largestBatch, remote.count - before + turn.effects.count)
+        longestBatch = max(longestBatch, rows.touched)
         random = turn.random
         afterCommit += turn.afterCommit
         if turn.isBinding || open.writes == 0 {
@@ -403,6 +407,13 @@ struct SessionsHarness {
 
     /// An account's messages that wait for a session.
     func waiting(_ user: String) -> Int { waiting(Self.account(user)) }
+
+    /// The number of an account in the store.
+    func number(_ user: String) -> AddressNumber {
+        let transaction = self.transaction ?? store.begin()
+        defer { if self.transaction == nil { store.abort() } }
+        return AddressTable.number(of: Self.account(user), in: transaction) ?? AddressNumber(0)
+    }
 
     /// An account's messages that wait for a session.
     func waiting(_ account: JID) -> Int {

@@ -18,9 +18,14 @@ struct SiteHarness {
     private var effects: [Effect] = []
     private var nextSlot: UInt32 = 0
 
-    init(users: [String] = ["alice", "carol"]) {
+    static var policy: SitePolicy {
         var policy = SitePolicy(domains: [Self.domain])
         policy.federation.knownPeers = [Self.peer]
+        return policy
+    }
+
+    init(users: [String] = ["alice", "carol"]) {
+        let policy = Self.policy
         driver = SiteDriver(store: MemoryStore(), policy: policy, random: RandomStream(seed: 7))
         #expect(throws: Never.self) { effects += try driver.boot(monotonic: now, wall: wall) }
         let keys = PasswordKeys.Keys(salt: [1], iterations: 4096, storedKey: [2], serverKey: [3])
@@ -88,6 +93,16 @@ struct SiteHarness {
         for case .stream(connection, .send(let bytes)) in effects { sent += ContentReader.elements(in: bytes) }
         effects.removeAll { if case .stream(connection, .send) = $0 { true } else { false } }
         return sent
+    }
+
+    mutating func sendNonza(_ xml: String, on connection: ConnectionID) {
+        for element in ContentReader.elements(in: Array(xml.utf8)) { handle(.client(connection, .nonza(element))) }
+    }
+
+    /// Everything that was wanted since the last look.
+    mutating func takeEffects() -> [Effect] {
+        defer { effects = [] }
+        return effects
     }
 
     /// The attempt under way reaches a server that is no Martlet.

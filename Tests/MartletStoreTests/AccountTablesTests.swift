@@ -40,7 +40,6 @@ struct AccountTablesTests {
         RosterTable.put(two, AddressNumber(9), domain: domain, RosterRow(), in: transaction)
         #expect(RosterTable.row(one, AddressNumber(9), in: transaction) == row)
         #expect(RosterTable.contacts(of: one, in: transaction).map(\.row) == [row])
-        #expect(RosterTable.count(of: one, upTo: 10, in: transaction) == 1)
         #expect(RosterTable.pairs(at: domain, in: transaction).map(\.account) == [one])
         row.flags = [.pendingOut]
         RosterTable.put(one, AddressNumber(9), domain: domain, row, in: transaction)
@@ -53,6 +52,33 @@ struct AccountTablesTests {
         RosterTable.remove(one, AddressNumber(9), domain: domain, in: transaction)
         RosterTable.remove(two, AddressNumber(9), domain: domain, in: transaction)
         #expect(store.count(.roster) == 0)
+    }
+
+    @Test("a roster is read from any contact on, and says how large it is where that is known")
+    func partsOfRosters() {
+        let transaction = store.begin()
+        for number: UInt64 in 1...5 {
+            var row = RosterRow()
+            row.name = "\(number)"
+            row.flags = number == 3 ? [.from] : []
+            RosterTable.put(one, AddressNumber(number), domain: AddressNumber(50), row, in: transaction)
+        }
+        RosterTable.put(two, AddressNumber(1), domain: AddressNumber(50), RosterRow(), in: transaction)
+        func rows(after: UInt64, _ limit: Int) -> [String] {
+            RosterTable.rows(of: one, after: AddressNumber(after), limit: limit, in: transaction).map(\.row.name)
+        }
+        #expect(rows(after: 0, 2) == ["1", "2"])
+        #expect(rows(after: 2, 2) == ["3", "4"])
+        #expect(rows(after: 4, 2) == ["5"])
+        #expect(rows(after: 5, 2) == [])
+        let flags = RosterTable.flags(of: one, after: AddressNumber(1), limit: 3, in: transaction)
+        #expect(flags.map(\.contact.value) == [2, 3, 4])
+        #expect(flags.map(\.flags) == [[], [.from], []])
+        #expect(RosterTable.size(of: one, in: transaction) == nil)
+        RosterTable.setSize(of: one, RosterSize(items: 5, bytes: 1 << 33), in: transaction)
+        #expect(RosterTable.size(of: one, in: transaction) == RosterSize(items: 5, bytes: 1 << 33))
+        RosterTable.removeVersion(of: one, in: transaction)
+        #expect(store.count(.rosterVersion) == 0)
     }
 
     @Test("a roster's version changes each time, and no tag makes two of them equal")

@@ -362,6 +362,29 @@ struct ClientConversationTests {
         talk.play("> <iq id='1' type='set'>\(query)</iq>\n! stanza <iq id='1' type='set'>\(query)</iq>")
     }
 
+    @Test("a stream that is held says nothing more of what it reads, writes all the same, and goes on where it was")
+    func held() {
+        var talk = Self.authenticated()
+        talk.perform(.hold)
+        #expect(talk.engine.holdsReads)
+        talk.receive("<message to='a@im.example.com'/><r xmlns='urn:xmpp:sm:3'/>")
+        talk.play("")
+        #expect(talk.engine.unreadByteCount > 0)
+        talk.perform(.send(Array("<presence/>".utf8)))
+        talk.play("< <presence/>")
+        talk.perform(.goOn)
+        #expect(!talk.engine.holdsReads)
+        #expect(talk.engine.unreadByteCount == 0)
+        talk.play(
+            """
+            ! stanza <message to='a@im.example.com'/>
+            ! nonza <r xmlns='urn:xmpp:sm:3'/>
+            """)
+        talk.perform(.hold)
+        talk.perform(.close(nil))
+        #expect(!talk.engine.holdsReads)
+    }
+
     @Test("whoever is refused by the site may try again, and bind to the channel then")
     func refusalAndBinding() {
         var talk = Self.secured()

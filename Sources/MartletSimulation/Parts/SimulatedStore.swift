@@ -143,6 +143,7 @@ private final class RecordingTransaction: KeyValueTransaction {
     }
 
     var writes: Int { inner.writes }
+    var touched: Int { inner.touched }
 
     func read(_ table: Table, _ key: Span<UInt8>, _ body: (_ value: Span<UInt8>) -> Void) -> Bool {
         inner.read(table, key, body)

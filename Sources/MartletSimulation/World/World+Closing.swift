@@ -11,7 +11,9 @@ extension World {
         case .send(let bytes): send(.bytes(bytes), on: pipe, way: end)
         case .close: close(pipe, end)
         case .abort: abort(pipe, end)
-        case .mark, .rest, .credentials, .refuseCredentials, .admit, .refuse, .registrationHandled, .dialbackVerdict: break
+        case .mark, .rest, .hold, .goOn, .credentials, .refuseCredentials, .admit, .refuse, .registrationHandled,
+            .dialbackVerdict:
+            break
         }
     }
 

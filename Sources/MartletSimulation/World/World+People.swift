@@ -85,7 +85,7 @@ extension World {
                 after: 1)
             let pause = 1000 + pick(2000)
             schedule.add(.login(client: client), after: pause)
-        case .mark, .rest, .registrationHandled, .dialbackVerdict:
+        case .mark, .rest, .hold, .goOn, .registrationHandled, .dialbackVerdict:
             break
         }
     }

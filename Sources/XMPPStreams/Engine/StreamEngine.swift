@@ -90,6 +90,10 @@ public struct StreamEngine {
             stream.close(error)
         case .abort:
             stream.reset("given up")
+        case .hold:
+            stream.isHeld = true
+        case .goOn:
+            stream.isHeld = false
         case .credentials, .refuseCredentials, .admit, .refuse, .registrationHandled, .dialbackVerdict:
             negotiation.answered(command, &stream)
         }
@@ -106,7 +110,9 @@ public struct StreamEngine {
         switch command {
         case .send(let bytes): writesAtOnce ? .write(bytes) : nil
         case .mark(let place): .place(place)
-        case .close, .abort, .credentials, .refuseCredentials, .admit, .refuse, .registrationHandled, .dialbackVerdict: nil
+        case .close, .abort, .hold, .goOn, .credentials, .refuseCredentials, .admit, .refuse, .registrationHandled,
+            .dialbackVerdict:
+            nil
         // For who reads from the socket.
         case .rest: nil
         }
@@ -137,8 +143,9 @@ public struct StreamEngine {
         if negotiation.reportsClosing { stream.reportClosed() }
     }
 
-    /// Whether nothing more should be read for now: an answer is awaited, and an authenticated peer may say as much as it likes.
-    public var holdsReads: Bool { stream.isPaused && stream.isAuthenticated }
+    /// Whether nothing more should be read for now: an answer is awaited, and an authenticated peer may say as much as it likes; or the
+    /// site is still at what came before.
+    public var holdsReads: Bool { stream.isHeld || stream.isPaused && stream.isAuthenticated }
 
     // MARK: Frames
 

@@ -17,6 +17,7 @@ extension XMLStream {
             writeEnd(error)
             phase = .closing(isDeaf: error != nil || !isAuthenticated)
             isPaused = false
+            isHeld = false
             lastWord(.closed(error.map { "closed by us: \($0.condition.rawValue)" } ?? "closed by us"))
             generation &+= 1
             setTimer(.closing, configuration.closingTimeout)

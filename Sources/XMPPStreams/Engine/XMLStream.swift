@@ -46,6 +46,8 @@ struct XMLStream {
 
     /// An answer of the site is awaited: the peer's next element has to wait for it too.
     var isPaused = false
+    /// The site is still at what came before; what is written meanwhile does not wait.
+    var isHeld = false
     var framer: StanzaFramer
     /// How many of the framer's next elements libxml2 has accepted already, and whether it has accepted the one that came last.
     private var validAhead = 0
@@ -184,7 +186,7 @@ struct XMLStream {
     }
 
     mutating func nextFrame() -> StanzaFramer.Frame? {
-        guard !isPaused else { return nil }
+        guard !isPaused, !isHeld else { return nil }
         switch phase {
         case .awaitingHeader, .open, .closing: break
         case .connecting, .handshaking, .peerEnded, .closed: return nil
