@@ -119,9 +119,7 @@ extension Federation {
         } else {
             beginRelay(slot, connection, turn)
         }
-        let volatile = links[slot].volatile
-        links[slot].volatile = []
-        for stanza in volatile { writeBeside(stanza, slot, turn) }
+        for stanza in links[slot].beside.takeAll(turn) { writeBeside(stanza, slot, turn) }
         links.touch(slot)
     }
 

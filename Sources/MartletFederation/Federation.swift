@@ -40,6 +40,8 @@ public struct Federation {
     /// Dialback verifications under way, per address that asked for them.
     var dialbacksByAddress: [RemoteAddress: Int] = [:]
 
+    /// Whose share of a queue a stanza is.
+    var senders = SenderMarks()
     /// Counts the new domains that each account brings up.
     var strangers = StrangerGate()
     /// When the timer for early expiries is due; nil while none is set.
@@ -62,6 +64,7 @@ public struct Federation {
 
     /// After a start: finds the lanes on disk and dials where something waits and where our other offices are.
     public mutating func boot(_ turn: Turn) {
+        senders = SenderMarks(in: turn.store)
         for (_, row) in LaneTable.all(in: turn.store) {
             let pair = DomainPair(
                 local: AddressTable.address(row.local, in: turn.store), peer: AddressTable.address(row.peer, in: turn.store))
@@ -196,6 +199,7 @@ public struct Federation {
             guard let id = LaneTable.lane(local: local, peer: peer, laneClass: laneClass, in: turn.store) else { continue }
             links[slot].lanes[Int(laneClass.rawValue)].loaded(id, LaneTable.row(id, in: turn.store))
             findLeftovers(slot, Int(laneClass.rawValue), turn)
+            countLoad(slot, Int(laneClass.rawValue), turn)
         }
         links[slot].laneRules = LaneRulesTable.rules(local: local, peer: peer, in: turn.store)
         return slot

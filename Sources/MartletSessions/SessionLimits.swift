@@ -9,6 +9,18 @@ enum SessionLimits {
     /// Bytes of messages that stand in a session's outbox alone; beyond it they are written down. A reader who answers nothing and a
     /// writer who does not stop cost disk, not memory.
     static let keptBytes = 256 << 10
+    /// Bytes of stanzas without another copy that wait for a session whose client is away: as much as may wait in a socket. Messages do
+    /// not count, they are on disk. A message or request of somebody else goes back to its sender from half of it on, so that there is
+    /// room for what the session itself has asked for; presence and roster pushes beyond it are told anew after the resumption.
+    static let detachedBytes = 1 << 20
+    /// The same while the client is there: the answers to a login with the largest roster, before it has acknowledged anything.
+    static let connectedBytes = 8 << 20
+    /// Bytes of that kind for all sessions of an account together, above which none of them gets more.
+    static let accountBytes = 16 << 20
+    /// Accounts that give something up in one turn where the process holds too much.
+    static let relievedAtOnce = 4
+    /// How exactly the site's account of memory is kept, bytes: what is less is not worth a look-up with each stanza.
+    static let bookingStep = 16 << 10
     /// A client with stream management that does not answer `<r/>` for so long is gone, milliseconds: TCP alone would
     /// notice a dead line after a quarter of an hour.
     static let acknowledgementTimeout: Int64 = 120_000

@@ -1,11 +1,26 @@
 import MartletBus
 import MartletPrimitives
 import MartletStore
+import XMPPAddress
+import XMPPStanzas
 
 /// What a client that resumes its session after a restart of the server may have missed. Messages are on disk; roster pushes,
 /// subscription requests and availability are not, and some of them may have been committed and never sent. The client does
 /// not ask for them again, as after a login, so it is told how things are. What it knows already does no harm.
 extension Sessions {
+    /// Tells a session for which something was not kept, once it has read everything else.
+    mutating func tellIfMissed(_ id: SessionID, _ turn: Turn) {
+        guard sessions[id].hasMissed, sessions[id].connection != nil, sessions[id].outbox.count == 0 else { return }
+        sessions[id].hasMissed = false
+        tellWhatWasMissed(id, turn)
+        guard sessions[id].isAvailable else { return }
+        for contact in RosterTable.contacts(of: sessions[id].accountNumber, with: .to, in: turn.store) {
+            let to = AddressTable.address(contact, in: turn.store)
+            if turn.policy.serves(to.domainpart) { continue }
+            turn.route(Stanza(.presence, from: sessions[id].jid, to: to, type: "probe"), from: origin(of: id))
+        }
+    }
+
     /// Tells a session that was resumed from the store.
     mutating func tellWhatWasMissed(_ id: SessionID, _ turn: Turn) {
         let account = sessions[id].accountNumber

@@ -58,7 +58,7 @@ extension Sessions {
             case .normal, .chat:
                 if stanza.isDurableMessage { beginOwnCatchUp(session, turn) }
                 deliver(stanza, to: [session], number, place, origin, turn)
-            case .groupchat, .error: deliverForSession(stanza, to: session, number, turn)
+            case .groupchat, .error: deliverForSession(stanza, to: session, number, origin, turn)
             case .headline: send(stanza, to: session, turn)
             }
             return
@@ -109,7 +109,9 @@ extension Sessions {
             for id in recipients { send(stanza, to: id, turn) }
             return
         }
-        if recipients.count == 1, !isPromised(origin, recipients), sessions[recipients[0]].catchUp == nil {
+        if recipients.count == 1, !isPromised(origin, recipients), sessions[recipients[0]].catchUp == nil,
+            !isPaced(recipients[0], turn)
+        {
             let logged = LoggedStanza(stanza: stanza, acceptedAt: turn.wall, acceptedInstant: turn.now)
             if let place { logKept(of: place, but: recipients[0], turn) }
             transmit(.kept(logged), stanza.serialized(), to: recipients[0], turn)
@@ -123,8 +125,8 @@ extension Sessions {
         if isTalk ? turn.isBelowFloor : turn.isBelowReserve, !stanza.isError {
             return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "The server's disk is nearly full"))
         }
-        guard mailboxCount(number, turn) < turn.policy.limits.mailboxMessages else {
-            return turn.bounce(stanza, StanzaError(.serviceUnavailable))  // XEP-0160 §4
+        guard mailboxAdmits(stanza, origin, number, turn) else {
+            return turn.bounce(stanza, StanzaError(.serviceUnavailable))  // RFC 6121 §8.5.2.2.1, XEP-0160 §4
         }
         var sequence: UInt64 = 0
         if isPromised(origin, recipients) {
@@ -152,12 +154,13 @@ extension Sessions {
     /// A message that concerns one session only: what a room says to its occupant, an error for what the session sent. It
     /// is never offered to another session, but a resumable one does not lose it.
     private mutating func deliverForSession(
-        _ stanza: Stanza, to session: SessionID, _ number: AddressNumber, _ turn: Turn
+        _ stanza: Stanza, to session: SessionID, _ number: AddressNumber, _ origin: Origin, _ turn: Turn
     ) {
         // Below the reserve an error is still stored: what it answers has been counted for its sender.
         guard sessions[session].isResumable, stanza.isDurableMessage, stanza.isError || !turn.isBelowReserve else {
             return send(stanza, to: session, turn)
         }
+        guard mailboxAdmits(stanza, origin, number, turn) else { return turn.bounce(stanza, StanzaError(.serviceUnavailable)) }
         let sequence = store(stanza, for: number, holders: 1, isForSession: true, turn)
         transmit(.message(sequence), stanza.serialized(), to: session, turn)
     }
@@ -167,6 +170,7 @@ extension Sessions {
         // Nobody wants to know after five minutes that somebody was typing.
         let isChatState = stanza.kind == .message && !stanza.traits.contains(.substance)
         if isChatState, sessions[id].connection == nil { return }
+        guard hasRoom(id, for: stanza, turn) else { return withhold(stanza, from: id, turn) }
         let bytes = stanza.serialized()
         let type = stanza.kind == .presence ? stanza.presenceType : nil
         if let from = stanza.from, type == .available || type == .unavailable {

@@ -59,9 +59,12 @@ extension Sessions {
         var last = last
         let account = sessions[id].accountNumber
         while window.isOpen, let connection = sessions[id].connection {
-            guard let (contact, request) = PendingSubscriptionTable.first(to: account, after: last, in: turn.store) else {
+            guard let (contact, waiting) = PendingSubscriptionTable.first(to: account, after: last, in: turn.store) else {
                 return nil
             }
+            // Rows of earlier versions have whatever came.
+            var request = waiting
+            request.shortenRequest()
             let bytes = request.serialized()
             write(.volatile(bytes), bytes, to: id, on: connection, turn)
             last = contact
