@@ -220,7 +220,8 @@ extension SiteConfiguration {
 
             # The most bytes of one stanza from a client and from another server. At least 10,000 (RFC 6120 section 13.12). Defaults
             # "256KiB" and "512KiB": an avatar fits, and what a client of ours may send, others accept with what is added on the
-            # way.
+            # way. Both are announced (XEP-0478). What would be longer than the second on its way, escaped and with what is
+            # added, is refused with an error to its sender.
             client_stanza_bytes = "256KiB"
             server_stanza_bytes = "512KiB"
 

@@ -21,6 +21,11 @@ extension Federation {
             return turn.bounce(stanza, StanzaError(.policyViolation, .wait, text: "Too many new domains, try later"))
         }
         let slot = slot(of: pair, turn)
+        if let limit = links[slot].announcedBytes,
+            let error = stanza.objection(toMoreThan: limit, adding: Stanza.additions)
+        {
+            return turn.bounce(stanza, error)
+        }
         switch Carriage(of: stanza) {
         case .entry:
             append(stanza, slot, turn)

@@ -190,8 +190,10 @@ public struct Federation {
     /// The link of a pair, made if there is none, with the lanes that the store has of it.
     mutating func slot(of pair: DomainPair, _ turn: Turn) -> LinkID {
         if let slot = links.id(of: pair) { return slot }
-        let isStranger = !turn.policy.federation.knownPeers.contains(pair.peer) && !peerRow(pair.peer, turn).wasReached
+        let remembered = peerRow(pair.peer, turn)
+        let isStranger = !turn.policy.federation.knownPeers.contains(pair.peer) && !remembered.wasReached
         let slot = links.added(PeerLink(pair, isStranger: isStranger))
+        links[slot].announcedBytes = remembered.announcedBytes.map { Int($0) }
         guard let local = AddressTable.number(of: pair.local, in: turn.store),
             let peer = AddressTable.number(of: pair.peer, in: turn.store)
         else { return slot }

@@ -48,6 +48,8 @@ struct PeerLink {
     private(set) var reach: Reach
     /// How fast its line is.
     var pace = LinePace()
+    /// The most bytes of a stanza that the peer takes, as far as it has said so (XEP-0478).
+    var announcedBytes: Int?
     /// A foreign peer answers no ping and proves by its closing tag what it got: what the next stream may carry
     /// (`Docs/relay-protocol.md` §6, rung 3). nil where another rung works, or none.
     private(set) var closingWindow: SendWindow?

@@ -38,14 +38,25 @@ extension Sessions {
     /// RFC 6121 §8.5.1: there is no such account.
     private func deliverToNobody(_ stanza: Stanza, _ turn: Turn) {
         switch stanza.kind {
-        case .message, .iq:
+        case .iq:
             turn.bounce(stanza, StanzaError(.serviceUnavailable))
+        case .message:
+            // What an account would take in silence, or drop, is dropped (RFC 6121 §8.5.1 leaves the choice): who exists is nobody's
+            // business. But what somebody has written must not vanish without a word, and an account keeps it.
+            if stanza.messageType == .groupchat || Self.isOwedAWord(stanza) {
+                turn.bounce(stanza, StanzaError(.serviceUnavailable))
+            }
         case .presence:
             // As for an account that does not know the sender, so that accounts cannot be found out by probing.
             if stanza.presenceType == .probe, let from = stanza.from, let to = stanza.to {
                 turn.route(Stanza(.presence, from: to.bare, to: from.bare, type: "unsubscribed"), from: .account)
             }
         }
+    }
+
+    /// Whether somebody has written something to a person, and waits for what becomes of it.
+    private static func isOwedAWord(_ stanza: Stanza) -> Bool {
+        stanza.isSpoken && (stanza.messageType == .chat || stanza.messageType == .normal)
     }
 
     private mutating func deliverMessage(
@@ -102,8 +113,11 @@ extension Sessions {
         _ turn: Turn
     ) {
         guard stanza.isDurableMessage else {
-            // XEP-0160 §3, XEP-0334 §4.2: never stored; something that was said must not vanish without a word.
-            if recipients.isEmpty, stanza.traits.contains(.substance) {
+            // XEP-0160 §3, XEP-0334 §4.2: never stored; something that was said must not vanish without a word, and who sees
+            // the account's presence knows anyway that nobody is there.
+            if recipients.isEmpty, stanza.traits.contains(.substance),
+                Self.isOwedAWord(stanza) || stanza.from.map({ isSubscribed($0, to: number, turn) }) == true
+            {
                 turn.bounce(stanza, StanzaError(.serviceUnavailable))
             }
             for id in recipients { send(stanza, to: id, turn) }
