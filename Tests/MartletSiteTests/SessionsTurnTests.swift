@@ -16,6 +16,9 @@ import XMPPXML
     /// So many subscription requests of strangers wait for an account, each with a status of that many bytes.
     private static func harness(requests: Int, status: Int = 0) -> Harness {
         var harness = Harness()
+        // All of one server, which has half of the list at most.
+        harness.policy.limits.pendingSubscriptions = 4000
+        harness.policy.limits.pendingSubscriptionBytes = 16 << 20
         let text = String(repeating: "x", count: status)
         for number in 0..<requests {
             harness.receive(
