@@ -31,6 +31,7 @@ extension Sessions {
                 }
             }
         }
+        continueRemovals(turn)
         wantLinksOfRestored(turn)
         endDoomed(turn)
     }

@@ -1,5 +1,4 @@
 // XEP-0160: Best Practices for Handling Offline Messages, version 1.0.1, complete
-import Collections
 import MartletBus
 import MartletPrimitives
 import MartletStore
@@ -91,103 +90,5 @@ extension Sessions {
     mutating func removeMessage(_ sequence: UInt64, of account: AddressNumber, _ turn: Turn) {
         MailboxTable.remove(account, sequence, in: turn.store)
         if let count = mailboxCounts[account] { mailboxCounts[account] = max(0, count - 1) }
-    }
-
-    /// Begins to send what the mailbox has for a session that became able to take messages. `includesDetached` says
-    /// whether it also gets what only sessions without connection have in hand.
-    mutating func beginCatchUp(_ id: SessionID, includesDetached: Bool, _ turn: Turn) {
-        let account = sessions[id].accountNumber
-        sessions[id].hasOwnMessages = true
-        guard mailboxCount(account, turn) > 0 else { return }
-        let held = messagesInHand(of: id, includingDetached: !includesDetached)
-        var found: Deque<UInt64> = []
-        MailboxTable.forEach(account, from: 0, in: turn.store) { sequence, row in
-            if row.isWaiting, !held.contains(sequence) { found.append(sequence) }
-            return true
-        }
-        if found.isEmpty { return }
-        sessions[id].catchUp = found
-        continueCatchUp(id, turn)
-    }
-
-    /// A message comes for the full JID of a session that takes none to the bare JID: it is not available, or not yet, or its priority
-    /// is negative. What came for the same full JID while nobody had it goes first, as order is promised for a pair of addresses.
-    /// Looked for once: from then on the session gets all of them. Only rows are read, whoever fills the mailbox.
-    mutating func beginOwnCatchUp(_ id: SessionID, _ turn: Turn) {
-        guard !sessions[id].hasOwnMessages, !sessions[id].takesMessages else { return }
-        sessions[id].hasOwnMessages = true
-        let account = sessions[id].accountNumber
-        guard sessions[id].catchUp == nil, mailboxCount(account, turn) > 0, let resource = sessions[id].jid.resourcepart else {
-            return
-        }
-        let mark = MailboxRow.mark(ofResource: resource)
-        var found: Deque<UInt64> = []
-        MailboxTable.forEach(account, from: 0, in: turn.store) { sequence, row in
-            if row.isWaiting, row.resourceMark == mark { found.append(sequence) }
-            return true
-        }
-        if found.isEmpty { return }
-        let held = messagesInHand(of: id, includingDetached: true)
-        found.removeAll { held.contains($0) }
-        if found.isEmpty { return }
-        sessions[id].catchUp = found
-        continueCatchUp(id, turn)
-    }
-
-    /// Sends the next messages of the mailbox; the rest when these are acknowledged. What came since waits behind them:
-    /// offline first, in order, then live.
-    mutating func continueCatchUp(_ id: SessionID, _ turn: Turn) {
-        guard sessions[id].catchUp != nil, sessions[id].connection != nil, sessions[id].farewell == .none else { return }
-        let account = sessions[id].accountNumber
-        var room = SessionLimits.catchUpMessages - sessions[id].outbox.sent.count
-        var bytesSent = 0
-        while room > 0, bytesSent < SessionLimits.catchUpBytes, let sequence = sessions[id].catchUp?.popFirst() {
-            // Somebody else may have acknowledged it since.
-            guard var row = MailboxTable.row(account, sequence, in: turn.store), row.isWaiting,
-                let bytes = lateMessage(sequence, for: id, turn)
-            else { continue }
-            if sessions[id].isResumable {
-                row.holders += 1
-                MailboxTable.put(account, sequence, row, in: turn.store)
-            }
-            sendNow(.message(sequence), bytes, to: id, turn)
-            bytesSent += bytes.count
-            room -= 1
-        }
-        if sessions[id].catchUp?.isEmpty ?? true {
-            sessions[id].catchUp = nil
-            sendWaiting(id, turn)
-        }
-        requestAcknowledgement(id, turn)
-    }
-
-    /// Messages that need not be sent to a session from the mailbox: it has them itself, or another session has.
-    private func messagesInHand(of id: SessionID, includingDetached: Bool) -> Set<UInt64> {
-        var held: Set<UInt64> = []
-        for other in online[sessions[id].account].sessions {
-            guard other == id || includingDetached || sessions[other].connection != nil else { continue }
-            sessions[other].outbox.forEachMessage { held.insert($0) }
-            held.formUnion(sessions[other].unmanaged)
-        }
-        return held
-    }
-
-    /// Messages that an ended session had in hand and nobody acknowledged: other sessions that take messages get them
-    /// now, like a mailbox; without any they are offline again.
-    mutating func redeliver(_ leftovers: [UInt64], at place: OnlinePlace, _ turn: Turn) {
-        let recipients = recipients(place)
-        if recipients.isEmpty { return }
-        var inHand: Set<UInt64> = []
-        for other in online[place].sessions {
-            sessions[other].outbox.forEachMessage { inHand.insert($0) }
-            inHand.formUnion(sessions[other].unmanaged)
-        }
-        let free = leftovers.filter { !inHand.contains($0) }
-        for id in recipients where !free.isEmpty {
-            var messages = Set(sessions[id].catchUp ?? [])
-            messages.formUnion(free)
-            sessions[id].catchUp = Deque(messages.sorted())
-            continueCatchUp(id, turn)
-        }
     }
 }
