@@ -100,7 +100,7 @@ targets += [
     tests("XMPPAddressTests", ["XMPPAddress", "MartletPrimitives"]),
     tests("XMPPXMLTests", ["XMPPXML", "MartletPrimitives"]),
     tests("MartletCryptoTests", ["MartletCrypto", "MartletPrimitives"]),
-    tests("XMPPStanzasTests", ["XMPPStanzas", "XMPPXML", "XMPPAddress"]),
+    tests("XMPPStanzasTests", ["XMPPStanzas", "XMPPXML", "XMPPAddress", "MartletPrimitives"]),
     tests("XMPPStreamsTests", ["XMPPStreams", "XMPPStanzas", "XMPPXML", "XMPPAddress", "MartletCrypto", "MartletPrimitives"]),
     tests("MartletTLSTests", ["MartletTLS", "MartletCrypto", "XMPPAddress", "MartletPrimitives"]),
     tests("MartletStoreTests", ["MartletStore", "MartletPrimitives", "XMPPAddress", "XMPPStanzas"]),

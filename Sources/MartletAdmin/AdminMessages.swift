@@ -21,6 +21,8 @@ public enum AdminRequest: Codable, Sendable, Equatable {
     case exportEntries(peer: String, from: String? = nil, after: String?)
     /// Of a bundle whose signature was checked by whoever asks.
     case importRecords(records: [String], origin: String, destination: String)
+    /// Takes away a part of what waits for an account, or counts it.
+    case clear(account: String, what: String, after: UInt64, isRehearsal: Bool)
     case status
     /// How much work everybody has caused.
     case limits
@@ -44,6 +46,7 @@ public enum AdminAnswer: Codable, Sendable, Equatable {
     case resync(rows: [Stopped])
     case bundle(Part)
     case imported(Imported)
+    case cleared(Cleared)
     case status(Status)
     case limits(Limits)
     case explanation(lines: [String])
@@ -92,6 +95,30 @@ public enum AdminAnswer: Codable, Sendable, Equatable {
         public var links: Int
         /// Entries of all link queues.
         public var waitingEntries: Int
+        /// Bytes that wait in memory for others.
+        public var heldBytes = 0
+        /// How many may: from there on whoever holds most is refused first.
+        public var memoryCeiling = 0
+        /// Who holds most.
+        public var holders: [Holder] = []
+    }
+
+    /// Somebody for whom, or because of whom, something waits in memory.
+    public struct Holder: Codable, Sendable, Equatable {
+        /// An account, another server, or the site itself.
+        public var owner: String
+        /// Bytes.
+        public var bytes: Int
+    }
+
+    /// A part of what was taken away.
+    public struct Cleared: Codable, Sendable, Equatable {
+        /// How many.
+        public var count: Int
+        /// Their bytes.
+        public var bytes: Int
+        /// Where the next part begins.
+        public var next: UInt64?
     }
 }
 
@@ -149,6 +176,8 @@ extension AdminRequest {
             .accounts(.changePassword(try Self.account(account), try Self.keys(keys)))
         case .removeUser(let account): .accounts(.remove(try Self.account(account)))
         case .listUsers: .listUsers
+        case .clear(let account, let what, let after, let isRehearsal):
+            .clear(try Self.account(account), try Self.clearance(what), after: after, isRehearsal: isRehearsal)
         case .status: .status
         case .limits: .karma
         case .drain(let host): .drain(otherHost: host)
@@ -183,7 +212,7 @@ extension AdminRequest {
             .exportEntries(try AdminDesk.domain(peer), from: try Self.ours(local), after: try Self.cursor(after))
         case .importRecords(let records, let origin, let destination):
             try AdminDesk.carried(records, origin: origin, destination: destination)
-        case .addUser, .changePassword, .removeUser, .listUsers, .status, .limits, .drain, .explain, .reload: nil
+        case .addUser, .changePassword, .removeUser, .listUsers, .clear, .status, .limits, .drain, .explain, .reload: nil
         }
     }
 
@@ -217,6 +246,11 @@ extension AdminRequest {
         }
     }
 
+    private static func clearance(_ text: String) throws(AdminFailure) -> Clearance {
+        guard let what = Clearance(rawValue: text) else { throw AdminFailure("\(text) is nothing that waits for an account") }
+        return what
+    }
+
     private static func keys(_ keys: AdminKeys) throws(AdminFailure) -> PasswordKeys {
         guard let keys = keys.passwordKeys else { throw AdminFailure("the keys are not SCRAM keys") }
         return keys
@@ -242,11 +276,14 @@ extension AdminAnswer {
         case .imported(let outcome): self = .imported(Imported(outcome))
         case .karma(let report): self = .limits(Limits(report))
         case .explanation(let lines): self = .explanation(lines: lines)
+        case .cleared(let outcome):
+            self = .cleared(Cleared(count: outcome.count, bytes: outcome.bytes, next: outcome.next))
         case .status(let row):
             self = .status(
                 Status(
                     domains: row.domains, accounts: row.accounts, sessions: row.sessions, links: row.links,
-                    waitingEntries: row.waitingEntries))
+                    waitingEntries: row.waitingEntries, heldBytes: row.heldBytes, memoryCeiling: row.memoryCeiling,
+                    holders: row.holders.map { Holder(owner: $0.owner, bytes: $0.bytes) }))
         }
     }
 }

@@ -42,6 +42,8 @@ public enum Command: Sendable, Equatable {
     case links(LinkCommand)
     /// Every account with its sessions.
     case listUsers
+    /// Takes away a part of what waits for an account, behind `after`; a rehearsal only counts.
+    case clear(JID, Clearance, after: UInt64, isRehearsal: Bool)
     /// How many people, sessions and links there are.
     case status
     /// How much work everybody has caused, and who was held back for it.
@@ -101,6 +103,7 @@ public enum CommandAnswer: Sendable, Equatable {
     case resync([ResyncRow])
     case bundle(BundlePart)
     case imported(ImportOutcome)
+    case cleared(ClearingOutcome)
     case status(StatusRow)
     case karma(KarmaReport)
     /// A stanza's way, one step a line.
@@ -175,6 +178,26 @@ public struct StatusRow: Sendable, Equatable {
     public var links: Int
     /// Entries that wait on all links.
     public var waitingEntries: Int
+    /// Bytes that wait in memory for others, and how many may.
+    public var heldBytes = 0
+    /// From there on whoever holds most is refused first.
+    public var memoryCeiling = 0
+    /// Who holds most.
+    public var holders: [HolderRow] = []
+
+    /// Somebody for whom, or because of whom, something waits in memory.
+    public struct HolderRow: Sendable, Equatable {
+        /// In words.
+        public var owner: String
+        /// How much.
+        public var bytes: Int
+
+        /// That one.
+        public init(owner: String, bytes: Int) {
+            self.owner = owner
+            self.bytes = bytes
+        }
+    }
 
     /// Those figures.
     public init(domains: [String], accounts: Int, sessions: Int, links: Int, waitingEntries: Int) {

@@ -22,6 +22,15 @@ public enum Origin: Sendable, Equatable {
 
     /// Whether a client of this site sent the stanza.
     public var isSession: Bool { if case .session = self { true } else { false } }
+    /// Who has caused what comes from there.
+    public var party: Party {
+        switch self {
+        case .session(let origin): .account(origin.account)
+        case .login(_, let account): .account(account.number)
+        case .peer(_, let pair), .bundle(let pair): .peer(pair.peer)
+        case .account, .service, .site: .site
+        }
+    }
     /// Whether it came from another server, on a stream of its own.
     public var isPeer: Bool { if case .peer = self { true } else { false } }
 }

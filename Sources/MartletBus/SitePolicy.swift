@@ -35,6 +35,9 @@ public struct SitePolicy: Sendable, Equatable {
     /// The defaults for a site that serves the people of `domains`.
     public init(domains: [JID]) { self.init(hosts: domains.map { Host($0) }) }
 
+    /// Whether a domain is one of our other offices.
+    public func isOffice(_ domainpart: String) -> Bool { federation.knownPeers.contains { $0.domainpart == domainpart } }
+
     /// The site's name: its first domain.
     public var name: JID { hosts[0].domain }
 }
@@ -49,8 +52,11 @@ public struct ClientPolicy: Sendable, Equatable {
     public var resumptionTimeout: Int64 = 300_000
     /// Bound resources per account: a person has a handful of devices, a runaway script does not get thousands.
     public var resourcesPerAccount = 32
-    /// Stanzas kept for a detached session before it is given up: 1,000 is a long meeting's worth.
+    /// Stanzas that a client may have without having acknowledged them; what comes beyond is sent when it has acknowledged some. A
+    /// thousand at once is what no line waits for.
     public var unacknowledgedStanzas = 1000
+    /// The same in bytes: a second of a fast mobile line, and no more than may wait in a socket.
+    public var unacknowledgedBytes = 1 << 20
     /// A client is asked for a proof (`<r/>`, or a ping without stream management) with the first message after such a pause, and then
     /// no more often than this, milliseconds: what is said meanwhile shares the question. Whoever breaks off before it is answered may
     /// see these messages again: with the way there and back and to the disk no more than what came within a second.
@@ -101,6 +107,10 @@ public struct FederationPolicy: Sendable, Equatable {
     public var continuesAfterRollback = false
     /// Which conversations with other domains go before others, and which give way.
     public var laneRules = LaneRules()
+    /// Bytes that may wait for one of our offices; one sender gets half of it at most. Days of normal work: a million messages.
+    public var officeQueueBytes = 1 << 30
+    /// Bytes that may wait for any other server.
+    public var queueBytes = 64 << 20
     /// Entries sent and not yet acknowledged per lane: what does not fit waits on disk, is read again and is called late.
     public var windowEntries = 1024
     /// Bytes sent and not yet acknowledged per link, where its line is fast.
@@ -130,8 +140,10 @@ public struct StrangersPolicy: Sendable, Equatable {
 
 /// How much of everything one account, one address or the disk may take.
 public struct LimitsPolicy: Sendable, Equatable {
-    /// Messages waiting in an account's mailbox; beyond it `service-unavailable` (RFC 6121 §8.5.2.2.1).
+    /// Messages waiting in an account's mailbox; beyond it `service-unavailable` (RFC 6121 §8.5.2.2.1). One sender gets half of it at most.
     public var mailboxMessages = 10_000
+    /// Bytes waiting in an account's mailbox: a month of what one person is sent, with 250 pictures among it.
+    public var mailboxBytes = 64 << 20
     /// Roster items per account: the largest office directory with room to spare.
     public var rosterItems = 5000
     /// Bytes of an account's roster as clients see it: the largest answer there is, which waits in memory until it was read. A
@@ -142,8 +154,14 @@ public struct LimitsPolicy: Sendable, Equatable {
     /// Bytes of what a presence stanza says: it goes to everybody who sees an account, and to each of their resources. What clients
     /// say with it, capabilities and the hash of a picture, is less than a tenth.
     public static let presenceBytes = 8 << 10
-    /// Subscription requests waiting for an account.
+    /// Subscription requests waiting for an account; one server gets half of it at most.
     public var pendingSubscriptions = 1000
+    /// The bytes of all of them: as many with a name and a few words each.
+    public var pendingSubscriptionBytes = 1 << 20
+    /// Bytes that may wait in memory for others: stanzas for readers who do not read and for servers that are being called. From there
+    /// on whoever holds most is refused first. Less than half of what a machine of 512 MiB has, since the store and the sockets need the
+    /// rest, and a hundred times what 200 people hold on a usual day.
+    public var memoryCeiling = 192 << 20
     /// Failed logins per account within the window; then `temporary-auth-failure`. A person mistypes a few times.
     public var failedLoginsPerAccount = 10
     /// Failed logins per network address within the window: an office behind one address.

@@ -55,6 +55,8 @@ public final class Turn {
     public private(set) var questions: [Question] = []
     /// Timers to be set.
     public private(set) var timers: [(timer: SiteTimer, at: Instant)] = []
+    /// Who holds how much of the process's memory.
+    public var memory = MemoryLedger()
     /// How much room there is for new durable stanzas.
     public private(set) var room = DiskRoom.ample
     /// Whom the event in hand costs: whoever handles it says so as soon as it is known. Nil where nobody outside has caused it.

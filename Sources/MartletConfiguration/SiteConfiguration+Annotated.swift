@@ -220,7 +220,8 @@ extension SiteConfiguration {
 
             # The most bytes of one stanza from a client and from another server. At least 10,000 (RFC 6120 section 13.12). Defaults
             # "256KiB" and "512KiB": an avatar fits, and what a client of ours may send, others accept with what is added on the
-            # way.
+            # way. Both are announced (XEP-0478). What would be longer than the second on its way, escaped and with what is
+            # added, is refused with an error to its sender.
             client_stanza_bytes = "256KiB"
             server_stanza_bytes = "512KiB"
 
@@ -274,9 +275,19 @@ extension SiteConfiguration {
             # until the client has read it. Default "2MiB": a thousand contacts with long names in three groups each are a tenth of it.
             roster_bytes = "2MiB"
 
-            # The most messages kept for one account while it is offline; beyond it senders are told. Default 1000: a month of
-            # holidays.
-            offline_messages_per_account = 1000
+            # The most messages kept for one account while it is offline, and their bytes; beyond it senders are told. One sender gets half of
+            # it at most, so that nobody fills it alone. Defaults 2000 and "64MiB": a month of holidays.
+            offline_messages_per_account = 2000
+            offline_bytes_per_account = "64MiB"
+
+            # The most bytes that wait for one of our offices and for any other server; one sender gets half of it at most. Defaults "1GiB", a
+            # million messages, and "64MiB".
+            office_queue_bytes = "1GiB"
+            queue_bytes = "64MiB"
+
+            # What may wait in memory for others: stanzas for clients that do not read, and for servers that are being called. From there on
+            # whoever holds most is refused first; see `martlet status`. Default "192MiB": less than half of 512 MiB.
+            memory_ceiling = "192MiB"
 
             # The most dialback requests (XEP-0220) that may wait for an answer, of one stream and of one address. Defaults 16 and
             # 64: each costs a connection to somewhere, which a stranger chooses.

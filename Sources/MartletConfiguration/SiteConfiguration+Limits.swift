@@ -36,7 +36,15 @@ extension SiteConfiguration {
         /// The most bytes of one roster.
         public var rosterBytes = 2 << 20
         /// The most messages kept for one account that is offline.
-        public var offlineMessagesPerAccount = 1000
+        public var offlineMessagesPerAccount = 2000
+        /// The bytes of those messages.
+        public var offlineBytesPerAccount = 64 << 20
+        /// The most bytes that wait for one of our offices.
+        public var officeQueueBytes = 1 << 30
+        /// The most bytes that wait for any other server.
+        public var queueBytes = 64 << 20
+        /// The bytes that may wait in memory for others before whoever holds most is refused.
+        public var memoryCeiling = 192 << 20
         /// The most dialback requests a stream may have unanswered.
         public var pendingDialbacksPerStream = 16
         /// The most dialback requests one address may have unanswered.
@@ -74,6 +82,11 @@ extension SiteConfiguration {
             rosterBytes = section.value("roster_bytes", .size((64 << 10)...(64 << 20)), default: rosterBytes)
             offlineMessagesPerAccount = section.value(
                 "offline_messages_per_account", .integer(0...1_000_000), default: offlineMessagesPerAccount)
+            offlineBytesPerAccount = section.value(
+                "offline_bytes_per_account", .size((1 << 20)...(1 << 40)), default: offlineBytesPerAccount)
+            officeQueueBytes = section.value("office_queue_bytes", .size((1 << 20)...(1 << 44)), default: officeQueueBytes)
+            queueBytes = section.value("queue_bytes", .size((1 << 20)...(1 << 44)), default: queueBytes)
+            memoryCeiling = section.value("memory_ceiling", .size((16 << 20)...(1 << 40)), default: memoryCeiling)
             pendingDialbacksPerStream = section.value(
                 "pending_dialbacks_per_stream", .integer(1...10_000), default: pendingDialbacksPerStream)
             pendingDialbacksPerAddress = section.value(

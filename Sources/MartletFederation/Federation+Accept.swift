@@ -21,11 +21,19 @@ extension Federation {
             return turn.bounce(stanza, StanzaError(.policyViolation, .wait, text: "Too many new domains, try later"))
         }
         let slot = slot(of: pair, turn)
+        if let limit = links[slot].announcedBytes,
+            let error = stanza.objection(toMoreThan: limit, adding: Stanza.additions)
+        {
+            return turn.bounce(stanza, error)
+        }
         switch Carriage(of: stanza) {
         case .entry:
             append(stanza, slot, turn)
         case .beside(let fails):
-            sendBeside(stanza, slot, failing: fails, turn)
+            if stanza.kind == .iq, stanza.iqType?.isRequest == true, stanza.id?.utf8.count ?? 0 > PeerRequests.idLimit {
+                return turn.bounce(stanza, StanzaError(.policyViolation, text: "The id has more than \(PeerRequests.idLimit) bytes"))
+            }
+            sendBeside(stanza, of: envelope.origin, slot, failing: fails, turn)
         case .fleeting:
             if links[slot].isUp { writeBeside(stanza, slot, turn) }
         }
@@ -46,6 +54,9 @@ extension Federation {
         if links[slot].reach.isStranger, links[slot].waiting >= StrangerGate.waitingLimit {
             return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "Too much waits for this domain"))
         }
+        guard loadAdmits(stanza, slot, turn) else {
+            return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "Too much of you waits for this domain"))
+        }
         let index = Int(laneClass(of: stanza, slot, turn).rawValue)
         let logged = LoggedStanza(stanza: stanza, acceptedAt: turn.wall, acceptedInstant: turn.now)
         let sequence = StanzaLog.append(logged, in: turn.store)
@@ -56,6 +67,7 @@ extension Federation {
             && hasRoom(slot, index, turn)
         let (lane, number) = nextNumber(slot, index, isOffered: goesNow, turn)
         EntryTable.put(lane, number, entry, in: turn.store)
+        loadGrew(slot, index, by: stanza, turn)
         if deadline.isEarly { expireEarly(lane, number, at: deadline.at, turn) }
         if !links[slot].timers.expiry { noteFirstWaiting(slot, turn) }
         noteAccepted(number, slot, index, stanza, turn)
@@ -128,16 +140,16 @@ extension Federation {
     }
 
     /// Unnumbered: goes now, waits for the attempt under way, or fails.
-    private mutating func sendBeside(_ stanza: Stanza, _ slot: LinkID, failing: Bool, _ turn: Turn) {
+    private mutating func sendBeside(_ stanza: Stanza, of origin: Origin, _ slot: LinkID, failing: Bool, _ turn: Turn) {
         switch links[slot].state {
         case .up:
             writeBeside(stanza, slot, turn)
         case .idle:
-            hold(stanza, slot, failing: failing, turn)
+            hold(stanza, of: origin, slot, failing: failing, turn)
             dial(slot, turn)
         case .dialling:
             if links[slot].reach.failures == 0 {
-                hold(stanza, slot, failing: failing, turn)
+                hold(stanza, of: origin, slot, failing: failing, turn)
             } else {
                 fail(stanza, slot, failing: failing, turn)
             }
@@ -146,12 +158,8 @@ extension Federation {
         }
     }
 
-    private mutating func hold(_ stanza: Stanza, _ slot: LinkID, failing: Bool, _ turn: Turn) {
-        if links[slot].volatile.count < PeerLink.volatileLimit {
-            links[slot].volatile.append(stanza)
-        } else {
-            fail(stanza, slot, failing: failing, turn)
-        }
+    private mutating func hold(_ stanza: Stanza, of origin: Origin, _ slot: LinkID, failing: Bool, _ turn: Turn) {
+        if !links[slot].beside.hold(stanza, of: origin.party, turn) { fail(stanza, slot, failing: failing, turn) }
     }
 
     private mutating func fail(_ stanza: Stanza, _ slot: LinkID, failing: Bool, _ turn: Turn) {

@@ -203,6 +203,7 @@ extension Federation {
             let name = EntryTrace(links[slot].pair, laneClass, number)
             turn.note(.entriesProven(name, first: row.acked + 1, by: proof.words))
         }
+        loadSettled(slot, index, turn)
         trim(slot, turn)
         removeBehindFloor(slot, index, turn)
         links.touch(slot)

@@ -32,6 +32,7 @@ extension Federation {
                 reason: "by the operator")
             HeldTable.insert(held, in: turn.store)
             putVoid(entries, claim.name.number, entry, turn)
+            loadEmptied(slot, index, claim.name.number, turn)
             links[slot].held += 1
             changed.append(slot)
         }
@@ -58,6 +59,7 @@ extension Federation {
             // It expires before what stands before it.
             expireEarly(lane, number, at: entry.deadline, turn)
             if let stanza = StanzaLog.stanza(held.logSequence, in: turn.store)?.stanza {
+                loadGrew(slot, index, by: stanza, turn)
                 noteAccepted(number, slot, index, stanza, turn)
             }
             links[slot].held -= 1
@@ -92,6 +94,7 @@ extension Federation {
                 answer(entry, Self.purgedText(links[slot].lanes[index].mayHaveArrived(claim.name.number, entry)), turn)
                 StanzaLog.release(entry.logSequence, in: turn.store)
                 putVoid(entries, claim.name.number, entry, turn)
+                loadEmptied(slot, index, claim.name.number, turn)
                 changed.append(slot)
             } else {
                 outcome.gone += 1

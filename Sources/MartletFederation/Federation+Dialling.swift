@@ -104,6 +104,7 @@ extension Federation {
         }
         if features.isBidirectional { inbound[connection] = InboundStream(pairs: [links[slot].pair], isOurs: true) }
         remember(links[slot].pair.peer, features, endpoints, turn)
+        links[slot].announcedBytes = features.announcedBytes
         let foreign = features.relay ? nil : ForeignCarrier(managed: features.streamManagement)
         begin(slot, connection, openedBy: .us, foreign: foreign, turn)
         noteUp(slot, turn)
@@ -119,9 +120,7 @@ extension Federation {
         } else {
             beginRelay(slot, connection, turn)
         }
-        let volatile = links[slot].volatile
-        links[slot].volatile = []
-        for stanza in volatile { writeBeside(stanza, slot, turn) }
+        for stanza in links[slot].beside.takeAll(turn) { writeBeside(stanza, slot, turn) }
         links.touch(slot)
     }
 
@@ -160,6 +159,7 @@ extension Federation {
             PeerRow.Endpoint(address: $0.address, port: $0.port, directTLS: $0.directTLS)
         }
         row.endpointsSeen = turn.now
+        row.announcedBytes = features.announcedBytes.flatMap(UInt32.init(exactly:))
         turn.lazily { PeerTable.update(number, row, in: turn.store) }
     }
 

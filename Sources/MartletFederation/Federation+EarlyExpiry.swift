@@ -44,6 +44,7 @@ extension Federation {
                 DeadlineTable.put(.init(deadline: again, lane: row.lane, place: row.place), in: turn.store)
                 continue
             }
+            loadEmptied(slot, index, number, turn)
             if links[slot].lanes[index].wasAcknowledged(number) {
                 voidInSilence(entries, number, entry, turn)
                 noteCountChanged(slot, turn)

@@ -88,6 +88,7 @@ extension Federation {
                 return true
             }
             for (number, entry) in due {
+                loadEmptied(slot, index, number, turn)
                 guard !links[slot].lanes[index].wasAcknowledged(number) else {
                     voidInSilence(entries, number, entry, turn)
                     continue

@@ -209,6 +209,7 @@ extension Federation {
             row.provenOtherwise = true
             LaneTable.update(id, row, in: turn.store)
             links[slot].lanes[index].row = row
+            loadSettled(slot, index, turn)
             links[slot].lanes[index].streamLost()
         }
         if case .dialling(let dial) = links[slot].state {
@@ -223,11 +224,10 @@ extension Federation {
 
     /// What waited beside the lanes for an attempt that failed (`Docs/relay-protocol.md` §5).
     private mutating func failVolatile(_ slot: LinkID, _ error: StanzaError, _ turn: Turn) {
-        let volatile = links[slot].volatile
-        links[slot].volatile = []
-        for stanza in volatile {
+        let failed = links[slot].beside.takeAll(turn)
+        for stanza in failed {
             if case .beside(true) = Carriage(of: stanza) { turn.bounce(stanza, error) }
         }
-        if !volatile.isEmpty { links[slot].refreshWanted() }
+        if !failed.isEmpty { links[slot].refreshWanted() }
     }
 }

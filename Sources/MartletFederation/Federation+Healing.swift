@@ -55,6 +55,7 @@ extension Federation {
     private mutating func waitsAgain(_ slot: LinkID, _ index: Int, _ turn: Turn) {
         links[slot].warnings = nil
         findLeftovers(slot, index, turn)
+        countLoad(slot, index, turn)
         scheduleExpiry(slot, turn)
         if links[slot].census != nil { beginCensus(slot, turn) }
         links.touch(slot)

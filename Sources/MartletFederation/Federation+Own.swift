@@ -158,6 +158,7 @@ extension Federation {
         entry.logSequence = 0
         entry.state = .void
         EntryTable.put(entries, number, entry, in: turn.store)
+        loadEmptied(slot, index, number, turn)
         return wasSent ? .mayHaveArrived : .cancelled
     }
 

@@ -63,6 +63,7 @@ extension Federation {
         entry.logSequence = 0
         entry.state = .void
         EntryTable.put(entries, number, entry, in: turn.store)
+        loadEmptied(slot, index, number, turn)
         links[slot].held += 1
         turn.note(.entryHeld(links[slot].pair, entry: "\(id.value)/\(number)", reason: reason))
     }

@@ -12,8 +12,9 @@ extension Federation {
         switch consume event {
         case .dialbackKeyReceived(let pair, let key, let streamID, let address):
             dialbackKeyReceived(pair, key, streamID, address, on: connection, turn)
-        case .peerVerified(let pair, let proof, let bidirection):
+        case .peerVerified(let pair, let proof, let bidirection, let announcedBytes):
             peerVerified(pair, proof, bidirection, on: connection, turn)
+            if let announcedBytes { announced(announcedBytes, pair, turn) }
         case .spent:
             turn.payer = party(on: connection)
         case .stanza(let stanza):
@@ -21,15 +22,7 @@ extension Federation {
             receivedStanza(stanza, on: connection, turn)
         case .stanzaRefused(let stanza, let error):
             turn.payer = party(on: connection)
-            if inbound[connection]?.isManaged == true { inbound[connection]?.handled &+= 1 }
-            guard inbound[connection] != nil, let from = stanza.from, let to = stanza.to else { break }
-            if let mark = stanza.relayMark {
-                // R3: counted, or it would come again for ever.
-                let pair = DomainPair(local: to.domain, peer: from.domain)
-                receivedEntry(mark, .refused(stanza, error), pair, on: connection, turn)
-            } else {
-                turn.bounce(stanza, error)
-            }
+            refused(stanza, error, on: connection, turn)
         case .nonza(let nonza):
             turn.payer = party(on: connection)
             peerIsHeard(on: connection, turn)
@@ -210,7 +203,7 @@ extension Federation {
     }
 
     /// R1: the number moves in the transaction of the delivery; everything else is dropped and answered with what we have.
-    private mutating func receivedEntry(
+    mutating func receivedEntry(
         _ mark: RelayMark, _ content: NumberedContent, _ pair: DomainPair, on connection: ConnectionID, _ turn: Turn
     ) {
         if refuses(connection, turn) { return }

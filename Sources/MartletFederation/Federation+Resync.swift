@@ -142,6 +142,7 @@ extension Federation {
         // The numbers of a round of warnings mean something else now; the next one begins where the last one has ended.
         links[slot].warnings = nil
         findLeftovers(slot, index, turn)
+        countLoad(slot, index, turn)
         if links[slot].census != nil { beginCensus(slot, turn) }
     }
 

@@ -49,6 +49,7 @@ extension Federation {
                 if entry.state == .waiting, links[slot].lanes[index].wasAcknowledged(number), entry.deadline <= turn.now {
                     // It was there in time; nobody has to learn that it is not sent again.
                     voidInSilence(lane, number, entry, turn)
+                    loadEmptied(slot, index, number, turn)
                 } else if entry.state == .waiting {
                     guard written < Self.writtenPerTurn else { return continueLater(slot, turn) }
                     written += 1

@@ -26,6 +26,7 @@ extension Federation {
         for index in links[slot].lanes.indices {
             removeBehindFloor(slot, index, turn)
             carryOut(slot, index, turn)
+            continueLoad(slot, index, turn)
         }
         links.touch(slot)
     }

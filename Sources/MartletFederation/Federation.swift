@@ -40,6 +40,8 @@ public struct Federation {
     /// Dialback verifications under way, per address that asked for them.
     var dialbacksByAddress: [RemoteAddress: Int] = [:]
 
+    /// Whose share of a queue a stanza is.
+    var senders = SenderMarks()
     /// Counts the new domains that each account brings up.
     var strangers = StrangerGate()
     /// When the timer for early expiries is due; nil while none is set.
@@ -62,6 +64,7 @@ public struct Federation {
 
     /// After a start: finds the lanes on disk and dials where something waits and where our other offices are.
     public mutating func boot(_ turn: Turn) {
+        senders = SenderMarks(in: turn.store)
         for (_, row) in LaneTable.all(in: turn.store) {
             let pair = DomainPair(
                 local: AddressTable.address(row.local, in: turn.store), peer: AddressTable.address(row.peer, in: turn.store))
@@ -187,8 +190,10 @@ public struct Federation {
     /// The link of a pair, made if there is none, with the lanes that the store has of it.
     mutating func slot(of pair: DomainPair, _ turn: Turn) -> LinkID {
         if let slot = links.id(of: pair) { return slot }
-        let isStranger = !turn.policy.federation.knownPeers.contains(pair.peer) && !peerRow(pair.peer, turn).wasReached
+        let remembered = peerRow(pair.peer, turn)
+        let isStranger = !turn.policy.federation.knownPeers.contains(pair.peer) && !remembered.wasReached
         let slot = links.added(PeerLink(pair, isStranger: isStranger))
+        links[slot].announcedBytes = remembered.announcedBytes.map { Int($0) }
         guard let local = AddressTable.number(of: pair.local, in: turn.store),
             let peer = AddressTable.number(of: pair.peer, in: turn.store)
         else { return slot }
@@ -196,6 +201,7 @@ public struct Federation {
             guard let id = LaneTable.lane(local: local, peer: peer, laneClass: laneClass, in: turn.store) else { continue }
             links[slot].lanes[Int(laneClass.rawValue)].loaded(id, LaneTable.row(id, in: turn.store))
             findLeftovers(slot, Int(laneClass.rawValue), turn)
+            countLoad(slot, Int(laneClass.rawValue), turn)
         }
         links[slot].laneRules = LaneRulesTable.rules(local: local, peer: peer, in: turn.store)
         return slot

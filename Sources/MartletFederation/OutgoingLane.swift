@@ -16,6 +16,9 @@ struct OutgoingLane {
     /// Numbers were given in this batch, which the row on disk does not have yet.
     var isUnwritten = false
 
+    /// What each entry that waits takes.
+    var items = LaneItems()
+
     /// Everything up to this number is acknowledged or void: nothing there expires or waits any more. Found by looking, a
     /// part in each turn, and never further back than the truth.
     private(set) var settled: UInt64 = 0

@@ -48,6 +48,8 @@ struct PeerLink {
     private(set) var reach: Reach
     /// How fast its line is.
     var pace = LinePace()
+    /// The most bytes of a stanza that the peer takes, as far as it has said so (XEP-0478).
+    var announcedBytes: Int?
     /// A foreign peer answers no ping and proves by its closing tag what it got: what the next stream may carry
     /// (`Docs/relay-protocol.md` §6, rung 3). nil where another rung works, or none.
     private(set) var closingWindow: SendWindow?
@@ -57,10 +59,12 @@ struct PeerLink {
     var lanes = LaneClass.allCases.map(OutgoingLane.init)
     /// By which rules what waits was put into them; those of the policy come into force when nothing waits.
     var laneRules = LaneRules()
+    /// How much waits in its lanes, and whose it is.
+    var load = Load<UInt32>(part: 16)
     /// Entries of its lanes that are kept aside for a human.
     var held = 0
-    /// Unnumbered stanzas that wait for the attempt under way; bounded by ``volatileLimit``.
-    var volatile: Deque<Stanza> = []
+    /// Unnumbered stanzas that wait for the attempt under way.
+    var beside = WaitingBeside()
     /// Requests carried beside the lanes.
     var requests = PeerRequests()
     /// The peer has not heard our availability since the last stream broke.
@@ -83,9 +87,6 @@ struct PeerLink {
     private(set) var isForgotten = false
     /// Touched in this batch: for ``PeerLinks`` alone.
     var isTouched = false
-
-    /// Unnumbered stanzas kept while an attempt is under way: a login's worth of presence and queries.
-    static let volatileLimit = 512
 
     /// A link to which nothing has happened. `isStranger`: we were never let in, and configuration does not name the peer.
     init(_ pair: DomainPair, isStranger: Bool) {
@@ -258,7 +259,7 @@ struct PeerLink {
     /// Whether nothing would be lost with the link but the reason why its peer was not reached: somebody mistyped a domain, and
     /// nobody waits for it.
     var isForgettable: Bool {
-        state == .idle && reach.isStranger && waiting == 0 && held == 0 && volatile.isEmpty && warnings == nil && !timers.work
+        state == .idle && reach.isStranger && waiting == 0 && held == 0 && beside.isEmpty && warnings == nil && !timers.work
     }
 
     /// The stream that carries the link now.

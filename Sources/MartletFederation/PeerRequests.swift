@@ -12,6 +12,9 @@ struct PeerRequests {
         var from: JID
         /// Who was asked.
         var to: JID
+
+        /// What remembering it takes in memory.
+        var bytes: Int { id.utf8.count + from.bytes + to.bytes + 64 }
     }
 
     /// What an answer is to us.
@@ -24,26 +27,37 @@ struct PeerRequests {
 
     /// Requests remembered per link, and failed ones: what a busy office asks within a silence timeout.
     static let limit = 1024
+    /// The bytes that either may take: so many with addresses and ids of the length that they have.
+    static let byteLimit = 512 << 10
+    /// The longest id with which a request goes out, bytes: it has to be remembered until the answer comes. Programs make ids of 8 to 64.
+    static let idLimit = 1024
 
-    /// Not answered yet, oldest first; bounded by ``limit``.
-    private var open: Deque<Request> = []
-    /// Answered with an error when their stream died, oldest first; bounded by ``limit``.
-    private var failed: Deque<Request> = []
+    /// Not answered yet, oldest first; bounded by ``limit`` and ``byteLimit``.
+    private var open = Requests()
+    /// Answered with an error when their stream died, oldest first; bounded by the same.
+    private var failed = Requests()
 
-    /// A request was written; beyond the limit the oldest is forgotten.
+    /// What remembering all of them takes in memory.
+    var bytes: Int { open.bytes + failed.bytes }
+
+    /// A request was written; beyond the limits one is forgotten: the oldest, or the oldest of who asks where half of them are his.
     mutating func wrote(_ request: Request) {
-        if open.count == Self.limit { open.removeFirst() }
+        while open.isFull(with: request) {
+            let isOwn = { (other: Request) in other.from.hasSameBare(as: request.from) }
+            let own = open.list.count(where: isOwn)
+            open.remove(at: 2 * own > open.list.count ? open.list.firstIndex(where: isOwn) ?? 0 : 0)
+        }
         open.append(request)
     }
 
     /// Whether an answer to it is awaited.
-    func isOpen(_ request: Request) -> Bool { open.contains(request) }
+    func isOpen(_ request: Request) -> Bool { open.list.contains(request) }
 
     /// An answer came.
     mutating func answered(_ request: Request) -> Answer {
-        if let index = open.firstIndex(of: request) {
+        if let index = open.list.firstIndex(of: request) {
             open.remove(at: index)
-        } else if let index = failed.firstIndex(of: request) {
+        } else if let index = failed.list.firstIndex(of: request) {
             failed.remove(at: index)
             return .tooLate
         }
@@ -52,10 +66,30 @@ struct PeerRequests {
 
     /// The stream is gone: the requests that have failed with it, to be answered with an error.
     mutating func streamLost() -> Deque<Request> {
-        let excess = failed.count + open.count - Self.limit
-        if excess > 0 { failed.removeFirst(min(excess, failed.count)) }
-        failed.append(contentsOf: open)
-        defer { open = [] }
-        return open
+        let lost = open.list
+        for request in lost {
+            while failed.isFull(with: request) { failed.remove(at: 0) }
+            failed.append(request)
+        }
+        open = Requests()
+        return lost
+    }
+
+    /// A list of them, and what it takes.
+    private struct Requests {
+        private(set) var list: Deque<Request> = []
+        private(set) var bytes = 0
+
+        /// There is something, and no room for another one beside it.
+        func isFull(with request: Request) -> Bool {
+            !list.isEmpty && (list.count >= limit || bytes + request.bytes > byteLimit)
+        }
+
+        mutating func append(_ request: Request) {
+            list.append(request)
+            bytes += request.bytes
+        }
+
+        mutating func remove(at index: Int) { bytes -= list.remove(at: index).bytes }
     }
 }

@@ -7,7 +7,8 @@ extension ConnectionHandler {
     func report(_ event: ClientStreamEvent) {
         switch event {
         case .stanza, .stanzaRefused, .nonza:
-            loop.site.post(.client(id, event), reporting: countUnhandled())
+            let event = SiteEvent.client(id, event)
+            loop.site.post(event, reporting: countUnhandled(event))
         case .streamEnded:
             if let arrived { loop.site.post(.client(id, .arrived(arrived))) }
             loop.site.post(.client(id, event))
@@ -22,16 +23,17 @@ extension ConnectionHandler {
         if case .attempt = listener { return }
         switch event {
         case .stanza, .stanzaRefused, .nonza:
-            loop.site.post(.server(id, event), reporting: countUnhandled())
+            let event = SiteEvent.server(id, event)
+            loop.site.post(event, reporting: countUnhandled(event))
         case .dialbackKeyReceived, .peerVerified, .errorReceived, .errorSent, .streamEnded, .closed, .congested, .spent:
             loop.site.post(.server(id, event))
         }
     }
 
     /// Counts an event of which there may be many, and asks now and then whether the site has handled them.
-    private func countUnhandled() -> HandledReport? {
+    private func countUnhandled(_ event: borrowing SiteEvent) -> HandledReport? {
         costs.work += WorkPrice.element
-        return handover.posted().map { HandledReport(connection: id, count: $0) }
+        return handover.posted(HandoverWindow.weight(of: event.stanzaBytes)).map { HandledReport(connection: id, count: $0) }
     }
 
     /// The last place, if the other side's machine had everything before it when it sent what was read last: TCP acknowledges with

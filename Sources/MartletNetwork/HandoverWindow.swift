@@ -1,4 +1,5 @@
-/// How much of what one connection says may be on its way to the site at a time; the rest is not taken out of the bytes that were read,
+/// How much of what one connection says may be on its way to the site at a time, in events of the usual size; a large one counts for
+/// several (``weight(of:)``). The rest is not taken out of the bytes that were read,
 /// and then not read at all: TCP slows the sender down.
 ///
 /// It opens with what the site has handled and closes when the site wants the connection to rest: whoever has caused too much work
@@ -24,16 +25,19 @@ struct HandoverWindow: Equatable {
     }
 
     /// How many events more may be posted.
-    var room: Int { isResting ? 0 : size - unhandled }
+    var room: Int { isResting ? 0 : max(0, size - unhandled) }
 
     /// Enough was handled for reading to be worth its while.
     var isOpen: Bool { !isResting && unhandled <= size / 2 }
 
-    /// An event was posted. For how many a report is to be asked; nil where none is needed now. Not for each: a report wakes the loop,
+    /// As how many events one counts that has so many bytes: 64 at a time have no more than a mebibyte, and a little.
+    static func weight(of bytes: Int) -> Int { 1 + bytes / (16 << 10) }
+
+    /// An event was posted, which counts as so many. For how many a report is to be asked; nil where none is needed now. Not for each: a report wakes the loop,
     /// and nobody waits for it before the window is full.
-    mutating func posted() -> Int? {
-        unhandled += 1
-        unasked += 1
+    mutating func posted(_ weight: Int = 1) -> Int? {
+        unhandled += weight
+        unasked += weight
         guard unasked * 4 >= limit || unhandled >= size else { return nil }
         defer { unasked = 0 }
         return unasked

@@ -98,6 +98,7 @@ struct NetworkSettings: Sendable {
         result.offersBidi = configuration.federation.isBidirectional
         result.pendingDialbacksPerStream = limits.pendingDialbacksPerStream
         result.limits.stanzaBytes = limits.serverStanzaBytes
+        result.departingBytes = limits.serverStanzaBytes
         result.limits.depth = limits.stanzaDepth
         result.limits.attributes = limits.attributesPerElement
         result.limitsBeforeAuthentication.depth = limits.stanzaDepth

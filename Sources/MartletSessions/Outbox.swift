@@ -27,6 +27,14 @@ struct Outbox {
             if case .message(let sequence) = self { sequence } else { nil }
         }
 
+        /// Bytes that it takes in memory, where it has `size` on the wire: for a message in the log only the reference.
+        func memory(size: Int) -> Int {
+            switch self {
+            case .message: Outbox.entryBytes
+            case .kept, .volatile, .request, .availability: size + 2 * Outbox.entryBytes
+            }
+        }
+
         /// Whether it must not be lost.
         var isMessage: Bool {
             switch self {
@@ -47,7 +55,15 @@ struct Outbox {
     struct Entry {
         var number: UInt64
         var content: Content
+        /// Its bytes on the wire; 0 where a start has found it in the store.
+        var size = 0
+
+        /// What it takes in memory.
+        var memory: Int { content.memory(size: size) }
     }
+
+    /// What an entry takes beside the bytes of its stanza: itself, and about as much again for addresses and boxes.
+    private static let entryBytes = 128
 
     /// The number of the last stanza that was acknowledged.
     private(set) var acknowledged: UInt64 = 0
@@ -62,17 +78,25 @@ struct Outbox {
     private(set) var keptCount = 0
     /// The bytes of their contents.
     private(set) var keptBytes = 0
+    /// What was sent and not acknowledged has so many bytes on the wire.
+    private(set) var sentBytes = 0
+    /// What everything here takes in memory.
+    private(set) var memory = 0
+    /// What of that stanzas take of which there is no other copy and which can be lost.
+    private(set) var volatileMemory = 0
 
     var count: Int { sent.count + waiting.count }
 
-    /// Notes a stanza as sent, and returns its number.
-    mutating func appendSent(_ content: Content) -> UInt64 {
+    /// Notes a stanza of `size` bytes as sent, and returns its number.
+    mutating func appendSent(_ content: Content, size: Int) -> UInt64 {
         last += 1
+        sentBytes += size
+        count(content, size)
         if case .kept(let logged) = content {
             keptCount += 1
             keptBytes += logged.stanza.content.count
         }
-        sent.append(Entry(number: last, content: content))
+        sent.append(Entry(number: last, content: content, size: size))
         return last
     }
 
@@ -80,27 +104,31 @@ struct Outbox {
     mutating func log(_ write: (LoggedStanza) -> UInt64) {
         for index in sent.indices where keptCount > 0 {
             guard case .kept(let logged) = sent[index].content else { continue }
+            memory -= sent[index].memory
             sent[index].content = .message(write(logged))
+            memory += sent[index].memory
             keptCount -= 1
             keptBytes -= logged.stanza.content.count
         }
     }
 
-    /// Notes a stanza as waiting, and returns its number.
-    mutating func appendWaiting(_ content: Content) -> UInt64 {
+    /// Notes a stanza of `size` bytes as waiting, and returns its number.
+    mutating func appendWaiting(_ content: Content, size: Int) -> UInt64 {
         if case .availability(let address, _) = content {
             // A contact behind a bad line comes and goes many times while nobody looks.
             let older = waiting.firstIndex { if case .availability(address, _) = $0.content { true } else { false } }
-            if let older { waiting.remove(at: older) }
+            if let older { uncount(waiting.remove(at: older)) }
         }
         defer { nextUnsent += 1 }
-        waiting.append(Entry(number: nextUnsent, content: content))
+        waiting.append(Entry(number: nextUnsent, content: content, size: size))
+        count(content, size)
         return nextUnsent
     }
 
     /// Takes over a slot from the store after a restart.
     mutating func restore(number: UInt64, logSequence: UInt64) {
         let entry = Entry(number: number, content: .message(logSequence))
+        count(entry.content, 0)
         if number >= ClientSlotTable.unsent {
             waiting.append(entry)
             nextUnsent = number + 1
@@ -128,19 +156,51 @@ struct Outbox {
                 keptBytes -= logged.stanza.content.count
             case .volatile, .request, .availability: break
             }
+            sentBytes -= first.size
+            uncount(first)
             sent.removeFirst()
         }
         return removed
     }
 
     /// Takes the oldest stanza that waits.
-    mutating func takeWaiting() -> Entry? { waiting.popFirst() }
+    mutating func takeWaiting() -> Entry? {
+        guard let entry = waiting.popFirst() else { return nil }
+        uncount(entry)
+        return entry
+    }
+
+    /// Gives up everything of which there is no other copy and which can be lost; returns the requests among it, whose senders are told.
+    mutating func dropVolatile() -> [RequestHead] {
+        var heads: [RequestHead] = []
+        for entry in Array(sent) + Array(waiting) { if case .request(let head, _) = entry.content { heads.append(head) } }
+        let isLost = { (entry: Entry) in !entry.content.isMessage }
+        sent.removeAll(where: isLost)
+        waiting.removeAll(where: isLost)
+        sentBytes = sent.reduce(0) { $0 + $1.size }
+        memory -= volatileMemory
+        volatileMemory = 0
+        return heads
+    }
+
+    private mutating func count(_ content: Content, _ size: Int) {
+        let bytes = content.memory(size: size)
+        memory += bytes
+        if !content.isMessage { volatileMemory += bytes }
+    }
+
+    private mutating func uncount(_ entry: Entry) {
+        memory -= entry.memory
+        if !entry.content.isMessage { volatileMemory -= entry.memory }
+    }
 
     /// Takes everything, sent and waiting, and starts counting anew from `number`.
     mutating func restart(from number: UInt64) -> [Entry] {
         let entries = Array(sent) + Array(waiting)
         sent.removeAll()
         waiting.removeAll()
+        (sentBytes, memory, volatileMemory) = (0, 0, 0)
+        (keptCount, keptBytes) = (0, 0)
         acknowledged = number
         last = number
         nextUnsent = ClientSlotTable.unsent

@@ -60,6 +60,9 @@ struct PeerPresence {
     struct Farewell: Equatable {
         var from: JID
         var to: JID
+
+        /// What it takes in memory.
+        var bytes: Int { from.bytes + to.bytes + 128 }
     }
 
     let pair: DomainPair
@@ -74,8 +77,10 @@ struct PeerPresence {
     var lastRefresh: Instant?
     /// Answers to probes are under way.
     var awaitsAnswers = false
-    /// Who has to hear, when the line is back, that somebody has gone; bounded by ``SessionLimits/farewells``.
-    var farewells: Deque<Farewell> = []
+    /// Who has to hear, when the line is back, that somebody has gone; bounded by ``SessionLimits/farewells`` and
+    /// ``SessionLimits/farewellBytes``.
+    private(set) var farewells: Deque<Farewell> = []
+    private var farewellBytes = 0
     /// What nobody there has answered.
     var requests = Requests()
     /// There may be sessions that know contacts from before the start of this process.
@@ -83,6 +88,24 @@ struct PeerPresence {
 
     init(_ pair: DomainPair) {
         self.pair = pair
+    }
+
+    /// One more; the oldest give way.
+    mutating func add(_ farewell: Farewell) {
+        while farewells.count >= SessionLimits.farewells || farewellBytes + farewell.bytes > SessionLimits.farewellBytes {
+            removeFarewell()
+        }
+        farewells.append(farewell)
+        farewellBytes += farewell.bytes
+    }
+
+    /// The oldest was said, or gives way.
+    mutating func removeFarewell() { farewellBytes -= farewells.removeFirst().bytes }
+
+    /// These need not be said.
+    mutating func removeFarewells(where isGone: (Farewell) -> Bool) {
+        farewells.removeAll(where: isGone)
+        farewellBytes = farewells.reduce(0) { $0 + $1.bytes }
     }
 
     /// The same things are said twice: by the peer's own refresh, and in answer to our probes.

@@ -16,9 +16,15 @@ struct SeenPresence {
         var confirmedAt: Instant
         /// The only session that was told; nil where all were, or several.
         var session: SessionID?
+
+        /// What it takes in memory.
+        var bytes: Int { jid.bytes + 128 }
     }
 
     private var entries: [Entry] = []
+
+    /// What all of them take in memory.
+    private(set) var bytes = 0
 
     /// How many are available.
     var count: Int { entries.count }
@@ -31,23 +37,34 @@ struct SeenPresence {
         return index < entries.count && entries[index].jid == jid ? entries[index] : nil
     }
 
-    /// Somebody is available. Beyond ``SessionLimits/seenPresence`` nobody new is remembered.
-    mutating func note(_ jid: JID, digest: UInt64, at now: Instant, session: SessionID?) {
+    /// Somebody is available; gives the entry if it is new. Beyond ``SessionLimits/seenPresence`` and ``SessionLimits/seenPresenceBytes``
+    /// nobody new is remembered, nor where `isWelcome` says no.
+    @discardableResult
+    mutating func note(
+        _ jid: JID, digest: UInt64, at now: Instant, session: SessionID?, isWelcome: () -> Bool = { true }
+    ) -> Entry? {
         let index = firstIndex(atOrAfter: jid)
         if index < entries.count, entries[index].jid == jid {
             entries[index].digest = digest
             entries[index].confirmedAt = now
             if entries[index].session != session { entries[index].session = nil }
-        } else if entries.count < SessionLimits.seenPresence {
-            entries.insert(Entry(jid: jid, digest: digest, confirmedAt: now, session: session), at: index)
+        } else if entries.count < SessionLimits.seenPresence, bytes < SessionLimits.seenPresenceBytes, isWelcome() {
+            let entry = Entry(jid: jid, digest: digest, confirmedAt: now, session: session)
+            bytes += entry.bytes
+            entries.insert(entry, at: index)
+            return entry
         }
+        return nil
     }
 
-    /// Somebody is gone, as far as `session` is told; nil means everybody.
-    mutating func remove(_ jid: JID, toldBy session: SessionID?) {
+    /// Somebody is gone, as far as `session` is told; nil means everybody. Gives the entry if it went.
+    mutating func remove(_ jid: JID, toldBy session: SessionID?) -> Entry? {
         let index = firstIndex(atOrAfter: jid)
-        guard index < entries.count, entries[index].jid == jid else { return }
-        if session == nil || entries[index].session == session { entries.remove(at: index) }
+        guard index < entries.count, entries[index].jid == jid, session == nil || entries[index].session == session else {
+            return nil
+        }
+        bytes -= entries[index].bytes
+        return entries.remove(at: index)
     }
 
     /// Removes up to `limit` resources of a bare address that were not confirmed after `instant`, and gives them.
@@ -60,6 +77,7 @@ struct SeenPresence {
         for entry in entries[first..<last] {
             if taken.count < limit, entry.confirmedAt <= instant { taken.append(entry) } else { kept.append(entry) }
         }
+        for entry in taken { bytes -= entry.bytes }
         entries.replaceSubrange(first..<last, with: kept)
         return taken
     }
@@ -70,9 +88,19 @@ struct SeenPresence {
         return index < entries.count && entries[index].jid.hasSameBare(as: bare)
     }
 
-    /// A session is gone, and what only it was told is of no interest any more.
-    mutating func forget(_ session: SessionID) {
+    /// A session is gone, and what only it was told is of no interest any more: gives that.
+    mutating func forget(_ session: SessionID) -> [Entry] {
+        let gone = entries.filter { $0.session == session }
+        if gone.isEmpty { return [] }
+        for entry in gone { bytes -= entry.bytes }
         entries.removeAll { $0.session == session }
+        return gone
+    }
+
+    /// Nobody listens any more: gives everything.
+    mutating func forgetAll() -> [Entry] {
+        defer { self = SeenPresence() }
+        return entries
     }
 
     /// Whether somebody of a domain is available.
@@ -103,6 +131,7 @@ struct SeenPresence {
                     entry.confirmedAt = now
                 } else {
                     taken.append(entry)
+                    bytes -= entry.bytes
                     continue
                 }
             }

@@ -73,6 +73,12 @@ struct Session {
     var management: Management?
     var fence: Fence?
     var outbox = Outbox()
+    /// What the site's account of memory says that the session holds (``Sessions/book(_:_:)``).
+    var booked = 0
+    /// Something was not kept for it that is not told twice: it is told how things are when it has read the rest.
+    var hasMissed = false
+    /// When it was told so last.
+    var toldMissed = Instant(milliseconds: -SessionLimits.missedPause)
     /// What ``StreamCommand/mark(_:)`` adds to the numbers of the outbox. These begin anew when stream management is enabled, and a
     /// place that was named before must not mean a stanza of the new count.
     var markBase: UInt64 = 0

@@ -9,6 +9,20 @@ enum SessionLimits {
     /// Bytes of messages that stand in a session's outbox alone; beyond it they are written down. A reader who answers nothing and a
     /// writer who does not stop cost disk, not memory.
     static let keptBytes = 256 << 10
+    /// Bytes of stanzas without another copy that wait for a session whose client is away: as much as may wait in a socket. Messages do
+    /// not count, they are on disk. A message or request of somebody else goes back to its sender from half of it on, so that there is
+    /// room for what the session itself has asked for; presence and roster pushes beyond it are told anew after the resumption.
+    static let detachedBytes = 1 << 20
+    /// The same while the client is there: the answers to a login with the largest roster, before it has acknowledged anything.
+    static let connectedBytes = 8 << 20
+    /// Bytes of that kind for all sessions of an account together, above which none of them gets more.
+    static let accountBytes = 16 << 20
+    /// A session for which there is too much is told how things are no more often than this, milliseconds.
+    static let missedPause: Int64 = 60_000
+    /// Accounts that give something up in one turn where the process holds too much.
+    static let relievedAtOnce = 4
+    /// How exactly the site's account of memory is kept, bytes: what is less is not worth a look-up with each stanza.
+    static let bookingStep = 16 << 10
     /// A client with stream management that does not answer `<r/>` for so long is gone, milliseconds: TCP alone would
     /// notice a dead line after a quarter of an hour.
     static let acknowledgementTimeout: Int64 = 120_000
@@ -21,8 +35,15 @@ enum SessionLimits {
     static let recentRosterChanges: Int64 = 600_000
     /// Farewells kept for a peer behind a dead line: those of 20 people in 50 rooms each. The oldest give way.
     static let farewells = 1000
+    /// The bytes of all of them: as many addresses of the usual length.
+    static let farewellBytes = 512 << 10
     /// Addresses with directed presence per session: a person is in dozens of rooms, not in thousands.
     static let directedPresence = 1000
+    /// The bytes of all of them: as many addresses of 250 bytes.
+    static let directedBytes = 256 << 10
+    /// Bytes of the presence that a session broadcasts, which is kept for whoever comes later: a status, capabilities and some hashes have
+    /// less than 2 KB.
+    static let presenceBytes = 32 << 10
     /// Bytes of a roster item's name and of each group (RFC 6121 §2.1.2.5, §2.1.2.6 leave it to the server): a JID part.
     static let rosterNameBytes = 1023
     /// Groups of a roster item.
@@ -36,6 +57,10 @@ enum SessionLimits {
     /// Resources at other domains whose availability an account remembers: two for each contact of the largest roster. Others
     /// are passed on and do not become unavailable when their link dies.
     static let seenPresence = 10_000
+    /// The bytes of all of them: as many addresses of the usual length.
+    static let seenPresenceBytes = 2 << 20
+    /// The bytes of all people of one server that is none of our offices, remembered for all accounts together: forty thousand of them.
+    static let seenBytesPerPeer = 8 << 20
     /// Presence stanzas sent in one turn because a link went or came back.
     static let presenceSlice = 256
     /// Contacts or accounts looked at in such a turn: a few milliseconds.

@@ -10,7 +10,7 @@ extension Sessions {
     /// How many sessions an account has, and how many messages wait for it.
     public func userRow(_ account: AccountName, _ turn: Turn) -> UserRow {
         let waiting =
-            mailboxCounts[account.number]
+            mailboxes[account.number]?.total.count
             ?? MailboxTable.count(of: account.number, upTo: turn.policy.limits.mailboxMessages, in: turn.store)
         return UserRow(
             account: account.jid.description,
@@ -88,7 +88,8 @@ extension Sessions {
         }
         RosterTable.removeVersion(of: number, in: turn.store)
         AccountTable.forgetRemoval(number, in: turn.store)
-        mailboxCounts[number] = nil
+        mailboxes[number] = nil
+        subscriptionRequests[number] = nil
         departures[number] = nil
     }
 }

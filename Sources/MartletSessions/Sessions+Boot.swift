@@ -10,6 +10,7 @@ extension Sessions {
     /// After the start: sessions that can be resumed are there again, without connection; contacts of the others are told
     /// that they are gone.
     public mutating func boot(_ turn: Turn) {
+        senders = SenderMarks(in: turn.store)
         let stored = ClientSessionTable.sessions(in: turn.store)
         for (account, number, row) in stored where row.state == .resumable {
             restore(account, number, row, turn)

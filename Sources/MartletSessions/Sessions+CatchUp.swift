@@ -38,7 +38,7 @@ extension Sessions {
 
     private mutating func begin(_ catchUp: CatchUp, _ id: SessionID, _ turn: Turn) {
         let account = sessions[id].accountNumber
-        guard mailboxCount(account, turn) > 0, let last = MailboxTable.last(of: account, in: turn.store) else { return }
+        guard !isMailboxEmpty(account, turn), let last = MailboxTable.last(of: account, in: turn.store) else { return }
         var catchUp = catchUp
         catchUp.last = last
         sessions[id].catchUp = catchUp
@@ -52,10 +52,10 @@ extension Sessions {
         var room = SessionLimits.catchUpMessages - sessions[id].outbox.sent.count
         var bytes = SessionLimits.catchUpBytes
         var visits = SessionLimits.presenceVisits
-        while room > 0, bytes > 0, visits > 0, catchUp.next <= catchUp.last {
+        while room > 0, bytes > 0, visits > 0, hasWindow(id, turn), catchUp.next <= catchUp.last {
             let found = find(&catchUp, atMost: room, &visits, for: id, turn)
             for sequence in found {
-                guard bytes > 0 else {
+                guard bytes > 0, hasWindow(id, turn) else {
                     catchUp.next = sequence
                     break
                 }

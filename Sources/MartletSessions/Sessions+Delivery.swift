@@ -38,14 +38,25 @@ extension Sessions {
     /// RFC 6121 §8.5.1: there is no such account.
     private func deliverToNobody(_ stanza: Stanza, _ turn: Turn) {
         switch stanza.kind {
-        case .message, .iq:
+        case .iq:
             turn.bounce(stanza, StanzaError(.serviceUnavailable))
+        case .message:
+            // What an account would take in silence, or drop, is dropped (RFC 6121 §8.5.1 leaves the choice): who exists is nobody's
+            // business. But what somebody has written must not vanish without a word, and an account keeps it.
+            if stanza.messageType == .groupchat || Self.isOwedAWord(stanza) {
+                turn.bounce(stanza, StanzaError(.serviceUnavailable))
+            }
         case .presence:
             // As for an account that does not know the sender, so that accounts cannot be found out by probing.
             if stanza.presenceType == .probe, let from = stanza.from, let to = stanza.to {
                 turn.route(Stanza(.presence, from: to.bare, to: from.bare, type: "unsubscribed"), from: .account)
             }
         }
+    }
+
+    /// Whether somebody has written something to a person, and waits for what becomes of it.
+    private static func isOwedAWord(_ stanza: Stanza) -> Bool {
+        stanza.isSpoken && (stanza.messageType == .chat || stanza.messageType == .normal)
     }
 
     private mutating func deliverMessage(
@@ -58,7 +69,7 @@ extension Sessions {
             case .normal, .chat:
                 if stanza.isDurableMessage { beginOwnCatchUp(session, turn) }
                 deliver(stanza, to: [session], number, place, origin, turn)
-            case .groupchat, .error: deliverForSession(stanza, to: session, number, turn)
+            case .groupchat, .error: deliverForSession(stanza, to: session, number, origin, turn)
             case .headline: send(stanza, to: session, turn)
             }
             return
@@ -102,14 +113,19 @@ extension Sessions {
         _ turn: Turn
     ) {
         guard stanza.isDurableMessage else {
-            // XEP-0160 §3, XEP-0334 §4.2: never stored; something that was said must not vanish without a word.
-            if recipients.isEmpty, stanza.traits.contains(.substance) {
+            // XEP-0160 §3, XEP-0334 §4.2: never stored; something that was said must not vanish without a word, and who sees
+            // the account's presence knows anyway that nobody is there.
+            if recipients.isEmpty, stanza.traits.contains(.substance),
+                Self.isOwedAWord(stanza) || stanza.from.map({ isSubscribed($0, to: number, turn) }) == true
+            {
                 turn.bounce(stanza, StanzaError(.serviceUnavailable))
             }
             for id in recipients { send(stanza, to: id, turn) }
             return
         }
-        if recipients.count == 1, !isPromised(origin, recipients), sessions[recipients[0]].catchUp == nil {
+        if recipients.count == 1, !isPromised(origin, recipients), sessions[recipients[0]].catchUp == nil,
+            !isPaced(recipients[0], turn)
+        {
             let logged = LoggedStanza(stanza: stanza, acceptedAt: turn.wall, acceptedInstant: turn.now)
             if let place { logKept(of: place, but: recipients[0], turn) }
             transmit(.kept(logged), stanza.serialized(), to: recipients[0], turn)
@@ -123,8 +139,8 @@ extension Sessions {
         if isTalk ? turn.isBelowFloor : turn.isBelowReserve, !stanza.isError {
             return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "The server's disk is nearly full"))
         }
-        guard mailboxCount(number, turn) < turn.policy.limits.mailboxMessages else {
-            return turn.bounce(stanza, StanzaError(.serviceUnavailable))  // XEP-0160 §4
+        guard mailboxAdmits(stanza, origin, number, turn) else {
+            return turn.bounce(stanza, StanzaError(.serviceUnavailable))  // RFC 6121 §8.5.2.2.1, XEP-0160 §4
         }
         var sequence: UInt64 = 0
         if isPromised(origin, recipients) {
@@ -152,12 +168,13 @@ extension Sessions {
     /// A message that concerns one session only: what a room says to its occupant, an error for what the session sent. It
     /// is never offered to another session, but a resumable one does not lose it.
     private mutating func deliverForSession(
-        _ stanza: Stanza, to session: SessionID, _ number: AddressNumber, _ turn: Turn
+        _ stanza: Stanza, to session: SessionID, _ number: AddressNumber, _ origin: Origin, _ turn: Turn
     ) {
         // Below the reserve an error is still stored: what it answers has been counted for its sender.
         guard sessions[session].isResumable, stanza.isDurableMessage, stanza.isError || !turn.isBelowReserve else {
             return send(stanza, to: session, turn)
         }
+        guard mailboxAdmits(stanza, origin, number, turn) else { return turn.bounce(stanza, StanzaError(.serviceUnavailable)) }
         let sequence = store(stanza, for: number, holders: 1, isForSession: true, turn)
         transmit(.message(sequence), stanza.serialized(), to: session, turn)
     }
@@ -167,6 +184,7 @@ extension Sessions {
         // Nobody wants to know after five minutes that somebody was typing.
         let isChatState = stanza.kind == .message && !stanza.traits.contains(.substance)
         if isChatState, sessions[id].connection == nil { return }
+        guard hasRoom(id, for: stanza, turn) else { return withhold(stanza, from: id, turn) }
         let bytes = stanza.serialized()
         let type = stanza.kind == .presence ? stanza.presenceType : nil
         if let from = stanza.from, type == .available || type == .unavailable {

@@ -17,7 +17,6 @@ extension Sessions {
         case expired
         /// A newer session has its resource (RFC 6120 §7.7.2.2).
         case conflict
-        case tooManyUnacknowledged
         case streamError(StreamError)
 
         /// What the client is told.
@@ -25,7 +24,6 @@ extension Sessions {
             switch self {
             case .closed, .lost, .expired: nil
             case .conflict: StreamError(.conflict)
-            case .tooManyUnacknowledged: StreamError(.policyViolation, text: "too many unacknowledged stanzas")
             case .streamError(let error): error
             }
         }
@@ -99,6 +97,7 @@ extension Sessions {
         let everybodyKnows = becomeUnavailable(id, nil, forgetting: sessions[id].number != nil && !leavesRow, turn)
         farewellIsOver(id, turn)
         logKept(id, turn)
+        turn.memory.changed(by: -sessions[id].booked, for: .account(sessions[id].accountNumber))
         let session = sessions.remove(id)
         let place = session.account
         online[place].sessions.removeAll { $0 == id }
@@ -153,7 +152,7 @@ extension Sessions {
                 turn.bounce(logged.stanza, StanzaError(.recipientUnavailable))
             }
             if row.isSpent {
-                removeMessage(sequence, of: account, turn)
+                removeMessage(sequence, row, of: account, turn)
             } else {
                 MailboxTable.put(account, sequence, row, in: turn.store)
                 if row.isWaiting { leftovers.append(sequence) }
@@ -167,9 +166,7 @@ extension Sessions {
     /// (XEP-0198 §8). Whoever had an answer already takes no notice.
     private func bounceRequests(_ session: Session, _ turn: Turn) {
         for entry in Array(session.outbox.sent) + Array(session.outbox.waiting) {
-            guard case .request(let head, _) = entry.content else { continue }
-            let request = Stanza(.iq, from: head.from, to: head.to, id: head.id, type: "get")
-            turn.bounce(request, StanzaError(.serviceUnavailable))
+            if case .request(let head, _) = entry.content { bounce(head, StanzaError(.serviceUnavailable), turn) }
         }
     }
 }

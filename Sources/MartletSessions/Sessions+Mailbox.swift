@@ -10,14 +10,6 @@ extension Sessions {
     /// The feature of people's domains (XEP-0160 §4).
     public static let mailbox = ServiceDeclaration("Mailbox", features: [.init(Namespaces.offline, of: [.host(.people)])])
 
-    /// How many messages an account has in its mailbox. Counted once after the start, then kept.
-    mutating func mailboxCount(_ account: AddressNumber, _ turn: Turn) -> Int {
-        if let count = mailboxCounts[account] { return count }
-        let count = MailboxTable.count(of: account, upTo: turn.policy.limits.mailboxMessages, in: turn.store)
-        mailboxCounts[account] = count
-        return count
-    }
-
     /// Writes a message to the log and to the mailbox, and returns its place. `holders` is the number of resumable
     /// sessions to which it is transmitted in this turn.
     mutating func store(
@@ -33,12 +25,13 @@ extension Sessions {
     private mutating func store(
         _ logged: LoggedStanza, for account: AddressNumber, holders: Int, isForSession: Bool = false, _ turn: Turn
     ) -> UInt64 {
+        countMailbox(account, turn)
         let sequence = StanzaLog.append(logged, in: turn.store)
-        let count = mailboxCount(account, turn)
         let mark = logged.stanza.to?.resourcepart.map(MailboxRow.mark(ofResource:))
-        let row = MailboxRow(holders: UInt16(holders), isForSession: isForSession, resourceMark: mark)
+        let weight = senders.weight(of: logged.stanza, turn.policy)
+        let row = MailboxRow(holders: UInt16(holders), isForSession: isForSession, resourceMark: mark, weight: weight)
         MailboxTable.put(account, sequence, row, in: turn.store)
-        mailboxCounts[account] = count + 1
+        mailboxes[account]?.add(Int(weight.bytes), for: weight.sender)
         return sequence
     }
 
@@ -62,6 +55,7 @@ extension Sessions {
 
     /// A session has acknowledged these stanzas. Lazy: a client that resumes says it again.
     mutating func acknowledged(_ entries: [Outbox.Entry], by id: SessionID, _ turn: Turn) {
+        book(id, turn)
         let account = sessions[id].accountNumber
         let slots = sessions[id].isResumable ? sessions[id].number : nil
         for entry in entries {
@@ -80,15 +74,18 @@ extension Sessions {
         row.isAcknowledged = true
         if isHolder { row.release() }
         if row.isSpent {
-            removeMessage(sequence, of: account, turn)
+            removeMessage(sequence, row, of: account, turn)
         } else if isHolder || !wasAcknowledged {
             MailboxTable.put(account, sequence, row, in: turn.store)
         }
     }
 
     /// Removes a message for good.
-    mutating func removeMessage(_ sequence: UInt64, of account: AddressNumber, _ turn: Turn) {
+    mutating func removeMessage(_ sequence: UInt64, _ row: MailboxRow, of account: AddressNumber, _ turn: Turn) {
+        if mailboxes[account] != nil {
+            let weight = row.weight ?? Self.weight(of: sequence, in: turn.store)
+            mailboxes[account]?.remove(Int(weight.bytes), for: weight.sender, of: turn.policy.limits.mailbox)
+        }
         MailboxTable.remove(account, sequence, in: turn.store)
-        if let count = mailboxCounts[account] { mailboxCounts[account] = max(0, count - 1) }
     }
 }

@@ -51,8 +51,10 @@ extension Sessions {
         // What was sent before is not counted.
         logKept(id, turn)
         sessions[id].markBase += sessions[id].outbox.last
+        var waiting: [Outbox.Entry] = []
         for entry in sessions[id].outbox.restart(from: 0) {
-            if let sequence = entry.content.logSequence { sessions[id].unmanaged.append(sequence) }
+            guard let sequence = entry.content.logSequence else { continue }
+            if entry.number < ClientSlotTable.unsent { sessions[id].unmanaged.append(sequence) } else { waiting.append(entry) }
         }
         if isResumable {
             let number = makeNumber(id, turn)
@@ -68,6 +70,8 @@ extension Sessions {
         } else {
             sessions[id].management = Session.Management(isResumable: false, token: "")
         }
+        for entry in waiting { keepWaiting(entry, of: id, turn) }
+        book(id, turn)
         // The row above is a binding write, so the identifier does not leave before it is on disk; and no stanza of this
         // batch overtakes the point from which the client counts.
         turn.perform(.send(enabled.serialized(within: Namespaces.client)), on: connection)
@@ -76,6 +80,19 @@ extension Sessions {
         // What it was shown is not counted any more either, so nobody would say that it was read.
         sessions[id].largeAnswer = nil
         continueShowing(id, turn)
+    }
+
+    /// A message that was not sent before stream management was enabled goes on waiting, and the session holds it from now on.
+    private mutating func keepWaiting(_ entry: Outbox.Entry, of id: SessionID, _ turn: Turn) {
+        guard let sequence = entry.content.logSequence,
+            var row = MailboxTable.row(sessions[id].accountNumber, sequence, in: turn.store)
+        else { return }
+        if sessions[id].isResumable {
+            row.holders += 1
+            MailboxTable.put(sessions[id].accountNumber, sequence, row, in: turn.store)
+        }
+        let number = sessions[id].outbox.appendWaiting(entry.content, size: entry.size)
+        putSlot(entry.content, number, of: id, turn)
     }
 
     /// The session's number in the store, given now if it has none.

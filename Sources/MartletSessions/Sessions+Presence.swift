@@ -17,7 +17,13 @@ extension Sessions {
             return
         }
         switch (type, stanza.to) {
-        case (.available, nil): becomeAvailable(id, stanza, turn)
+        case (.available, nil):
+            guard stanza.content.count <= SessionLimits.presenceBytes else {
+                let error = StanzaError(.policyViolation, text: "Presence has \(SessionLimits.presenceBytes) bytes at most")
+                if let reply = stanza.errorReply(error) { send(reply, to: id, turn) }
+                return
+            }
+            becomeAvailable(id, stanza, turn)
         case (.unavailable, nil): becomeUnavailable(id, stanza, turn)
         case (.available, let to?), (.unavailable, let to?): directPresence(stanza, to: to, by: id, turn)
         case (.error, _?), (.probe, _?): turn.admit(stanza, from: origin(of: id))
@@ -117,7 +123,8 @@ extension Sessions {
                 noteFarewell(from: sessions[id].jid, to: to)
             }
         } else if index == nil {
-            guard sessions[id].directed.count < SessionLimits.directedPresence else {
+            let bytes = sessions[id].directed.reduce(to.bytes) { $0 + $1.bytes }
+            guard sessions[id].directed.count < SessionLimits.directedPresence, bytes <= SessionLimits.directedBytes else {
                 if let reply = stanza.errorReply(StanzaError(.resourceConstraint)) { send(reply, to: id, turn) }
                 return
             }

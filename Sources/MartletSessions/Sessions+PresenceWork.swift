@@ -50,7 +50,7 @@ extension Sessions {
         while let farewell = peers[peer].farewells.first {
             guard budget > 0 else { return first }
             budget -= 1
-            peers[peer].farewells.removeFirst()
+            peers[peer].removeFarewell()
             turn.route(Stanza(.presence, from: farewell.from, to: farewell.to, type: "unavailable"), from: .account)
         }
         var visits = 0
@@ -89,14 +89,13 @@ extension Sessions {
         case .unreached, .resting, .up: return
         case .down, .cut: break
         }
-        if peers[peer].farewells.count == SessionLimits.farewells { peers[peer].farewells.removeFirst() }
-        peers[peer].farewells.append(PeerPresence.Farewell(from: from, to: to))
+        peers[peer].add(PeerPresence.Farewell(from: from, to: to))
     }
 
     /// It was sent again: there is nothing to take back.
     mutating func forgetFarewell(from: JID, to: JID) {
         guard let peer = peers.place(of: DomainPair(local: from.domain, peer: to.domain)) else { return }
-        peers[peer].farewells.removeAll { $0 == PeerPresence.Farewell(from: from, to: to) }
+        peers[peer].removeFarewells { $0 == PeerPresence.Farewell(from: from, to: to) }
     }
 
     /// Whoever was believed to be available and was not confirmed becomes unavailable, once, with the reason.
@@ -121,6 +120,7 @@ extension Sessions {
                     at: pair.peer, before: peers[peer].staleBefore, limit: limit, visits: SessionLimits.presenceVisits,
                     now: turn.now
                 ) { jid in !isCut && !Self.sees(jid, account, turn) }
+                forgotten(stale, turn)
                 for entry in stale {
                     let gone = Stanza(.presence, from: entry.jid, type: "unavailable", payloads: [reason])
                     tell(gone, of: entry, at: current, turn)

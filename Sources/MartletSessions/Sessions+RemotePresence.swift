@@ -16,11 +16,15 @@ extension Sessions {
         if type == .available {
             let digest = SeenPresence.digest(stanza.content)
             if to.isBare, isRepetition(from, digest, at: place) { return }
-            online[place].seen.note(from, digest: digest, at: turn.now, session: to.isFull ? session : nil)
+            let new = online[place].seen.note(from, digest: digest, at: turn.now, session: to.isFull ? session : nil) {
+                Self.remembers(from, turn)
+            }
+            if let new { turn.memory.changed(by: new.bytes, for: .peer(from.domain)) }
             for id in listeners { send(stanza, to: id, turn) }
         } else if from.isFull {
             let isNews = to.isFull || online[place].seen[from] != nil || !hearsRepetitions(from, at: place)
-            online[place].seen.remove(from, toldBy: to.isFull ? session : nil)
+            let gone = online[place].seen.remove(from, toldBy: to.isFull ? session : nil)
+            if let gone { forgotten([gone], turn) }
             for id in listeners where isNews || sessions[id].isRestored { send(stanza, to: id, turn) }
         } else {
             contactIsGone(stanza, from, to: to, listeners, place, turn)
@@ -46,6 +50,7 @@ extension Sessions {
         guard online.isTaken(place), let from = contact.stanza.from else { return true }
         while !slice.isSpent {
             let some = online[place].seen.remove(SessionLimits.goneAtOnce, of: from, before: contact.since)
+            forgotten(some, turn)
             for entry in some {
                 var gone = contact.stanza
                 gone.from = entry.jid
@@ -92,10 +97,24 @@ extension Sessions {
         sessions[id].isRestored = false
         if sessions[id].isInterested { turn.notify(.sessionLeft(id)) }
         if online[place].sessions.contains(where: { sessions[$0].isAvailable }) {
-            online[place].seen.forget(id)
+            let gone = online[place].seen.forget(id)
+            forgotten(gone, turn)
         } else {
-            online[place].seen = SeenPresence()
+            let gone = online[place].seen.forgetAll()
+            forgotten(gone, turn)
         }
+    }
+
+    /// Whether one more of a peer's people may be remembered: another server can name as many as it likes to everybody here.
+    private static func remembers(_ from: JID, _ turn: Turn) -> Bool {
+        let party = Party.peer(from.domain)
+        guard turn.memory.admits(party, ceiling: turn.policy.limits.memoryCeiling) else { return false }
+        return turn.memory.bytes(of: party) < SessionLimits.seenBytesPerPeer || turn.policy.isOffice(from.domainpart)
+    }
+
+    /// People are not remembered any more.
+    func forgotten(_ entries: [SeenPresence.Entry], _ turn: Turn) {
+        for entry in entries { turn.memory.changed(by: -entry.bytes, for: .peer(entry.jid.domain)) }
     }
 }
 

@@ -50,7 +50,7 @@ extension Sessions {
         turn.perform(.send(resumed.serialized(within: Namespaces.client)), on: connection)
         turn.note(.sessionResumed(sessions[id].jid))
         resend(resent, to: id, on: connection, turn)
-        if wasUncertain { tellWhatWasMissed(id, turn) }
+        if wasUncertain { tellWhatWasMissed(id, turn) } else { tellIfMissed(id, turn) }
         if sessions[id].catchUp != nil {
             continueCatchUp(id, turn)
         } else if wasUncertain, sessions[id].takesMessages {
@@ -88,14 +88,15 @@ extension Sessions {
         for entry in entries {
             let wasSent = entry.number < ClientSlotTable.unsent
             removeSlot(entry, of: id, turn)
-            // What waits behind the mailbox goes on waiting.
-            if isCatchingUp, !wasSent {
-                let number = sessions[id].outbox.appendWaiting(entry.content)
+            // What waits behind the mailbox, or for acknowledgements, goes on waiting.
+            if !wasSent, isCatchingUp || isPaced(id, turn) {
+                let number = sessions[id].outbox.appendWaiting(entry.content, size: entry.size)
                 putSlot(entry.content, number, of: id, turn)
             } else if let bytes = lateBytes(of: entry.content, for: id, turn) {
                 write(entry.content, bytes, to: id, on: connection, turn)
             }
         }
+        book(id, turn)
         requestAcknowledgement(id, turn)
     }
 

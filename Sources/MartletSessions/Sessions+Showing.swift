@@ -8,8 +8,8 @@ import XMPPStanzas
 enum Showing {
     /// Every contact of its roster, as a push: what changed is not known any more.
     case items(after: AddressNumber)
-    /// How things are with the contacts of this site.
-    case availability(after: AddressNumber)
+    /// How things are with the contacts of this site; with `asksOthers` those of other domains are asked.
+    case availability(after: AddressNumber, asksOthers: Bool)
     /// Subscription requests that the account has not answered (RFC 6121 §3.1.3).
     case requests(after: AddressNumber)
 }
@@ -40,7 +40,8 @@ extension Sessions {
             let rest =
                 switch showing {
                 case .items(let last): showItems(behind: last, to: id, &window, turn)
-                case .availability(let last): showAvailability(behind: last, to: id, &window, turn)
+                case .availability(let last, let asksOthers):
+                    showAvailability(behind: last, asksOthers, to: id, &window, turn)
                 case .requests(let last): showRequests(behind: last, to: id, &window, turn)
                 }
             if let rest { sessions[id].showing[0] = rest } else { sessions[id].showing.removeFirst() }
@@ -59,9 +60,12 @@ extension Sessions {
         var last = last
         let account = sessions[id].accountNumber
         while window.isOpen, let connection = sessions[id].connection {
-            guard let (contact, request) = PendingSubscriptionTable.first(to: account, after: last, in: turn.store) else {
+            guard let (contact, waiting) = PendingSubscriptionTable.first(to: account, after: last, in: turn.store) else {
                 return nil
             }
+            // Rows of earlier versions have whatever came.
+            var request = waiting
+            request.shortenRequest()
             let bytes = request.serialized()
             write(.volatile(bytes), bytes, to: id, on: connection, turn)
             last = contact
@@ -85,24 +89,29 @@ extension Sessions {
     }
 
     private mutating func showAvailability(
-        behind last: AddressNumber, to id: SessionID, _ window: inout Window, _ turn: Turn
+        behind last: AddressNumber, _ asksOthers: Bool, to id: SessionID, _ window: inout Window, _ turn: Turn
     ) -> Showing? {
         let account = sessions[id].accountNumber
         let limit = window.visits
         let contacts = RosterTable.flags(of: account, after: last, limit: limit, in: turn.store)
         var last = last
         for (contact, flags) in contacts {
-            guard window.isOpen else { return .availability(after: last) }
+            guard window.isOpen else { return .availability(after: last, asksOthers: asksOthers) }
             last = contact
             window.visits -= 1
             guard flags.contains(.to) else { continue }
             let jid = AddressTable.address(contact, in: turn.store)
-            // Contacts of other domains are asked at every start.
-            guard turn.policy.serves(jid.domainpart) else { continue }
+            guard turn.policy.serves(jid.domainpart) else {
+                if asksOthers {
+                    turn.route(Stanza(.presence, from: sessions[id].jid, to: jid, type: "probe"), from: origin(of: id))
+                    window.stanzas -= 1
+                }
+                continue
+            }
             tellAvailability(of: jid, to: id, turn)
             window.stanzas -= max(1, online.place(of: contact).map { online[$0].sessions.count } ?? 1)
         }
-        return contacts.count == limit ? .availability(after: last) : nil
+        return contacts.count == limit ? .availability(after: last, asksOthers: asksOthers) : nil
     }
 
     /// Pushes how things are with contacts.

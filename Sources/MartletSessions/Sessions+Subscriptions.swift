@@ -55,6 +55,7 @@ extension Sessions {
         stanza.from = contact
         stanza.to = account
         stanza.relayMark = nil
+        if type == .subscribe { stanza.shortenRequest() }
         switch state.received(type) {
         case .ignore:
             return
@@ -65,13 +66,10 @@ extension Sessions {
         case .deliver:
             var request = known
             if state.pendingIn, !before.pendingIn {
-                let limit = turn.policy.limits.pendingSubscriptions
-                guard PendingSubscriptionTable.count(of: number, upTo: limit, in: turn.store) < limit else {
+                guard let kept = keepRequest(stanza, contact, number, turn) else {
                     return turn.bounce(stanza, StanzaError(.resourceConstraint))
                 }
-                let contactNumber = AddressTable.makeNumber(of: contact, in: turn.store)
-                PendingSubscriptionTable.put(number, contactNumber, stanza, in: turn.store)
-                request = contactNumber
+                request = kept
             }
             save(state, before: before, row, contact, number, place, turn)
             if let place {
@@ -94,7 +92,7 @@ extension Sessions {
         _ place: OnlinePlace?, _ turn: Turn
     ) {
         let number = AddressTable.makeNumber(of: contact, in: turn.store)
-        if before.pendingIn, !state.pendingIn { PendingSubscriptionTable.remove(account, number, in: turn.store) }
+        if before.pendingIn, !state.pendingIn { removeRequest(account, number, turn) }
         guard state.flags != before.flags else { return }
         var changed = row ?? RosterRow()
         changed.flags = state.flags

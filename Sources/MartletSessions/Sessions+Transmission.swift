@@ -12,10 +12,11 @@ extension Sessions {
     mutating func transmit(_ content: Outbox.Content, _ bytes: [UInt8], to id: SessionID, _ turn: Turn) {
         if sessions[id].connection == nil || sessions[id].farewell != .none
             || (content.isMessage && sessions[id].catchUp != nil)
+            || ((content.isMessage || sessions[id].management != nil) && isPaced(id, turn))
         {
-            let number = sessions[id].outbox.appendWaiting(content)
+            let number = sessions[id].outbox.appendWaiting(content, size: bytes.count)
             putSlot(content, number, of: id, turn)
-            checkLimit(id, turn)
+            book(id, turn)
         } else {
             sendNow(content, bytes, to: id, turn)
         }
@@ -27,7 +28,6 @@ extension Sessions {
         guard sessions[id].management != nil || content.isMessage else { return turn.perform(.send(bytes), on: connection) }
         write(content, bytes, to: id, on: connection, turn)
         stanzaWasSent(id, turn)
-        checkLimit(id, turn)
     }
 
     /// Writes a stanza under the next number: noted in the outbox and on disk, sent, and its place named, so that the client's machine
@@ -35,7 +35,8 @@ extension Sessions {
     mutating func write(
         _ content: Outbox.Content, _ bytes: [UInt8], to id: SessionID, on connection: ConnectionID, _ turn: Turn
     ) {
-        let number = sessions[id].outbox.appendSent(content)
+        let number = sessions[id].outbox.appendSent(content, size: bytes.count)
+        book(id, turn)
         putSlot(content, number, of: id, turn)
         turn.perform(.send(bytes), on: connection)
         turn.perform(.mark(sessions[id].markBase + number), on: connection)
@@ -52,9 +53,10 @@ extension Sessions {
         ClientSlotTable.remove(sessions[id].accountNumber, session, entry.number, in: turn.store)
     }
 
-    /// Sends what came while the session could not be sent to.
+    /// Sends what came while the session could not be sent to, as much as its client may have without having acknowledged it.
     mutating func sendWaiting(_ id: SessionID, _ turn: Turn) {
-        while sessions.contains(id), let connection = sessions[id].connection, let entry = sessions[id].outbox.takeWaiting() {
+        guard sessions[id].farewell == .none else { return }
+        while let connection = sessions[id].connection, hasWindow(id, turn), let entry = sessions[id].outbox.takeWaiting() {
             removeSlot(entry, of: id, turn)
             guard let bytes = lateBytes(of: entry.content, for: id, turn) else { continue }
             write(entry.content, bytes, to: id, on: connection, turn)
@@ -81,27 +83,6 @@ extension Sessions {
         logged.stanza.serialized(delay: (from: sessions[id].jid.domain, stamp: logged.acceptedAt))
     }
 
-    /// A session must not keep without end what it does not acknowledge.
-    private mutating func checkLimit(_ id: SessionID, _ turn: Turn) {
-        let excess = sessions[id].outbox.count - turn.policy.client.unacknowledgedStanzas
-        guard excess > 0 else { return }
-        if sessions[id].management != nil {
-            if doomed.last != id { doomed.append(id) }
-        } else if sessions[id].farewell == .none {
-            // A client that never answers pings is believed early rather than thrown out.
-            let number = sessions[id].outbox.acknowledged + UInt64(excess)
-            let entries = sessions[id].outbox.acknowledge(upTo: number)
-            acknowledged(entries, by: id, turn)
-        }
-    }
-
-    /// Ends the sessions that went over their limit, once nothing else is under way.
-    mutating func endDoomed(_ turn: Turn) {
-        while let id = doomed.popLast() {
-            if sessions.contains(id) { end(id, because: .tooManyUnacknowledged, turn) }
-        }
-    }
-
     /// Sees to it that the client is asked for an acknowledgement: at once, in the same write, by what comes after a pause, so that
     /// whoever gets a message now and then has proven it when the server dies; at once after many stanzas; else soon.
     private mutating func stanzaWasSent(_ id: SessionID, _ turn: Turn) {
@@ -109,7 +90,9 @@ extension Sessions {
         if sessions[id].management?.requested != nil || sessions[id].fence != nil || sessions[id].catchUp != nil { return }
         let delay = turn.policy.client.fenceDelay
         let unproven = sessions[id].outbox.last - sessions[id].outbox.acknowledged
-        if unproven >= SessionLimits.requestEvery || turn.now >= sessions[id].lastAsked + delay {
+        if unproven >= SessionLimits.requestEvery || turn.now >= sessions[id].lastAsked + delay
+            || 2 * sessions[id].outbox.sentBytes >= turn.policy.client.unacknowledgedBytes
+        {
             requestAcknowledgement(id, turn)
         } else if sessions[id].wait == .nothing {
             // At full multiples, many in one round of the event loop: waking up for each costs more than asking.
@@ -192,7 +175,9 @@ extension Sessions {
     mutating func askAgain(_ id: SessionID, _ turn: Turn) {
         if sessions[id].farewell == .asked { return continueFarewell(id, turn) }
         continueCatchUp(id, turn)
+        if sessions[id].catchUp == nil { sendWaiting(id, turn) }
         continueShowing(id, turn)
+        tellIfMissed(id, turn)
         guard sessions.contains(id), !sessions[id].outbox.sent.isEmpty else { return }
         stanzaWasSent(id, turn)
     }

@@ -25,8 +25,12 @@ public struct Sessions {
     var online = OnlineAccounts()
     /// Look-up only.
     var connections: [ConnectionID: Connection] = [:]
-    /// Messages in the mailboxes of accounts that were touched since the start. Look-up only.
-    var mailboxCounts: [AddressNumber: Int] = [:]
+    /// What is in the mailboxes of accounts that were touched since the start. Look-up only.
+    var mailboxes: [AddressNumber: Load<UInt64>] = [:]
+    /// What waits for the answers of accounts that were asked since the start. Look-up only.
+    var subscriptionRequests: [AddressNumber: Portions<UInt64>] = [:]
+    /// Whose share of such a thing a stanza is.
+    var senders = SenderMarks()
     /// When accounts became unavailable, for those that are. Look-up only.
     var departures: [AddressNumber: Instant] = [:]
     /// Peer domains whose links were up or tried since the start.
@@ -47,7 +51,7 @@ public struct Sessions {
     /// All clients were sent away, and not everybody has heard it yet.
     var dismissalAwaitsJobs = false
 
-    /// Sessions over their limit, to be ended before the turn is over.
+    /// Sessions whose clients ask for more than they take, to lose their connections before the turn is over.
     var doomed: [SessionID] = []
 
     /// How many resources are bound, detached ones included.

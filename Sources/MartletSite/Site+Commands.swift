@@ -11,16 +11,41 @@ extension Site {
         case .links(let command): return federation.handle(command, turn)
         case .listUsers: return .users(userRows(turn))
         case .status:
-            let figures = federation.figures
-            return .status(
-                StatusRow(
-                    domains: policy.peoplesDomains.map(\.domainpart), accounts: accounts.count,
-                    sessions: sessions.sessionCount, links: figures.links, waitingEntries: figures.waiting))
+            return .status(status(turn))
+        case .clear(let jid, let what, let after, let isRehearsal):
+            guard let number = AccountTable.number(of: jid, in: turn.store) else { return .refused("there is no account \(jid)") }
+            return .cleared(
+                sessions.clear(what, of: AccountName(jid, number), after: after, isRehearsal: isRehearsal, turn))
         case .karma: return .karma(karmaReport(turn))
         case .drain(let otherHost):
             sessions.drain(to: otherHost, turn)
             return .done("clients were told to reconnect at \(otherHost)")
         case .explain(let from, let to): return .explanation(explanation(from: from, to: to, turn))
+        }
+    }
+
+    /// So many are shown who hold most of the memory.
+    private static let holdersShown = 5
+
+    private func status(_ turn: Turn) -> StatusRow {
+        let figures = federation.figures
+        var row = StatusRow(
+            domains: policy.peoplesDomains.map(\.domainpart), accounts: accounts.count, sessions: sessions.sessionCount,
+            links: figures.links, waitingEntries: figures.waiting)
+        row.heldBytes = turn.memory.total
+        row.memoryCeiling = policy.limits.memoryCeiling
+        row.holders = turn.memory.largest(Self.holdersShown).map {
+            StatusRow.HolderRow(owner: words(for: $0.party, turn), bytes: $0.bytes)
+        }
+        return row
+    }
+
+    private func words(for party: Party, _ turn: Turn) -> String {
+        switch party {
+        case .account(let number): AddressTable.address(number, in: turn.store).description
+        case .peer(let domain): domain.description
+        case .address(let address): "\(address)"
+        case .site: "the site itself"
         }
     }
 

@@ -144,6 +144,7 @@ public struct Site {
     /// After the last event of a batch.
     public mutating func endBatch(_ turn: Turn) {
         federation.endBatch(turn)
+        sessions.relieve(turn)
         settle(turn)
         interceptors.writeBatch(turn)
         federation.writeBatch(turn)

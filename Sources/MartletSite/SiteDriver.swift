@@ -14,6 +14,8 @@ public struct SiteDriver {
     private var random: RandomStream
     private var transaction: (any KeyValueTransaction)?
     private var afterCommit: [Effect] = []
+    /// Between turns; each has it while it lasts.
+    private var memory = MemoryLedger()
     /// When the open transaction must be committed, in monotonic milliseconds.
     private var commitDeadline: Int64?
     /// Site time minus monotonic time.
@@ -81,13 +83,16 @@ public struct SiteDriver {
     }
 
     private mutating func makeTurn(_ monotonic: Int64, _ wall: WallTime) -> Turn {
-        Turn(
+        let turn = Turn(
             now: Instant(milliseconds: offset + monotonic), wall: wall, random: random, store: begin(),
             policy: site.currentPolicy, room: site.room)
+        swap(&turn.memory, &memory)
+        return turn
     }
 
     private mutating func finish(_ turn: Turn, _ monotonic: Int64) throws(StoreFailure) -> [Effect] {
         random = turn.random
+        swap(&turn.memory, &memory)
         afterCommit += turn.afterCommit
         if turn.isBinding { return try commit(before: turn.takeEffects()) }
         if turn.hasWrites, commitDeadline == nil { commitDeadline = monotonic + Self.lazyCommitDelay }

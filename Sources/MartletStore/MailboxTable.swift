@@ -10,12 +10,29 @@ public struct MailboxRow: Sendable, Equatable {
     public var holders: UInt16
     /// Which resource it was written to (``mark(ofResource:)``); nil if to the account, or if the row is older than this field.
     public var resourceMark: UInt32?
+    /// What it takes of the mailbox, and whose share that is; nil if the row is older than this field.
+    public var weight: Weight?
+
+    /// What a message takes of a mailbox.
+    public struct Weight: Sendable, Equatable {
+        /// Bytes.
+        public var bytes: UInt32
+        /// Stands for the party that sent it.
+        public var sender: UInt64
+
+        /// So many bytes of that party.
+        public init(bytes: UInt32, sender: UInt64) {
+            self.bytes = bytes
+            self.sender = sender
+        }
+    }
 
     /// A message that nobody has acknowledged.
-    public init(holders: UInt16, isForSession: Bool = false, resourceMark: UInt32? = nil) {
+    public init(holders: UInt16, isForSession: Bool = false, resourceMark: UInt32? = nil, weight: Weight? = nil) {
         self.holders = holders
         self.isForSession = isForSession
         self.resourceMark = resourceMark
+        self.weight = weight
     }
 
     /// What rows say of a resource, so that a mailbox can be searched without its messages: FNV-1a. Two resources may have the same.
@@ -54,20 +71,33 @@ public enum MailboxTable {
     public static func put(
         _ account: AddressNumber, _ sequence: UInt64, _ row: MailboxRow, in store: some KeyValueTransaction
     ) {
-        let flags: UInt8 = (row.isAcknowledged ? 1 : 0) | (row.isForSession ? 2 : 0)
+        var flags: UInt8 = (row.isAcknowledged ? 1 : 0) | (row.isForSession ? 2 : 0)
         let key = NumberKey.two(account.value, sequence)
         let holders = row.holders
         let (high, low) = (UInt8(truncatingIfNeeded: holders >> 8), UInt8(truncatingIfNeeded: holders))
-        guard let mark = row.resourceMark else {
-            let value: InlineArray<3, UInt8> = [flags, high, low]
-            return store.put(.mailbox, key.span, value.span)
+        let mark = row.resourceMark ?? 0
+        guard let weight = row.weight else {
+            let value: InlineArray<7, UInt8> = [
+                flags, high, low, UInt8(truncatingIfNeeded: mark >> 24), UInt8(truncatingIfNeeded: mark >> 16),
+                UInt8(truncatingIfNeeded: mark >> 8), UInt8(truncatingIfNeeded: mark),
+            ]
+            return store.put(.mailbox, key.span, value.span.extracting(first: row.resourceMark == nil ? 3 : 7))
         }
-        let value: InlineArray<7, UInt8> = [
-            flags, high, low, UInt8(truncatingIfNeeded: mark >> 24), UInt8(truncatingIfNeeded: mark >> 16),
-            UInt8(truncatingIfNeeded: mark >> 8), UInt8(truncatingIfNeeded: mark),
-        ]
+        if row.resourceMark == nil { flags |= noMarkFlag }
+        let numbers: InlineArray<2, UInt64> = [UInt64(mark) << 32 | UInt64(weight.bytes), weight.sender]
+        let value = InlineArray<19, UInt8> {
+            switch $0 {
+            case 0: flags
+            case 1: high
+            case 2: low
+            default: UInt8(truncatingIfNeeded: numbers[($0 - 3) / 8] >> UInt64(56 - 8 * (($0 - 3) % 8)))
+            }
+        }
         store.put(.mailbox, key.span, value.span)
     }
+
+    /// Where a mark would stand there is none, since something follows.
+    private static let noMarkFlag: UInt8 = 4
 
     /// Removes a row and gives its message back to the log.
     public static func remove(_ account: AddressNumber, _ sequence: UInt64, in store: some KeyValueTransaction) {
@@ -131,7 +161,13 @@ public enum MailboxTable {
         require(bytes.count >= 3, "a mailbox row of \(bytes.count) bytes")
         var row = MailboxRow(holders: UInt16(bytes[1]) << 8 | UInt16(bytes[2]), isForSession: bytes[0] & 2 != 0)
         row.isAcknowledged = bytes[0] & 1 != 0
-        if bytes.count >= 7 { row.resourceMark = (3..<7).reduce(0) { $0 << 8 | UInt32(bytes[$1]) } }
+        if bytes.count >= 7, bytes[0] & noMarkFlag == 0 {
+            row.resourceMark = (3..<7).reduce(0) { $0 << 8 | UInt32(bytes[$1]) }
+        }
+        if bytes.count >= 19 {
+            row.weight = MailboxRow.Weight(
+                bytes: (7..<11).reduce(0) { $0 << 8 | UInt32(bytes[$1]) }, sender: UInt64(bigEndianBytes: bytes.extracting(11..<19)))
+        }
         return row
     }
 }

@@ -33,6 +33,9 @@ public struct PeerRow: Sendable, Equatable {
     /// When that was learnt, in site time.
     public var segmentLimitSet = Instant(milliseconds: 0)
 
+    /// The most bytes of a stanza that it takes, as it said last (XEP-0478); nil where it never did.
+    public var announcedBytes: UInt32?
+
     /// A peer of which nothing is known.
     public init() {}
 }
@@ -53,6 +56,7 @@ public enum PeerTable {
             row.segmentLimit = reader.take()
             row.segmentLimitSet = Instant(milliseconds: reader.take())
         }
+        if flags & 4 != 0 { row.announcedBytes = reader.take() }
         while !reader.isAtEnd {
             row.endpoints.append(
                 PeerRow.Endpoint(
@@ -65,12 +69,14 @@ public enum PeerTable {
     public static func update(_ peer: AddressNumber, _ row: PeerRow, in store: some KeyValueTransaction) {
         var writer = ByteWriter(capacity: 64)
         writer.put(UInt8(row.wasReached ? 1 : 0))
-        writer.put(UInt8((row.showedCertificate ? 1 : 0) | (row.segmentLimit == nil ? 0 : 2)))
+        let flags = (row.showedCertificate ? 1 : 0) | (row.segmentLimit == nil ? 0 : 2) | (row.announcedBytes == nil ? 0 : 4)
+        writer.put(UInt8(flags))
         writer.put(row.endpointsSeen.milliseconds)
         if let limit = row.segmentLimit {
             writer.put(limit)
             writer.put(row.segmentLimitSet.milliseconds)
         }
+        if let announced = row.announcedBytes { writer.put(announced) }
         for endpoint in row.endpoints {
             writer.put(endpoint.address)
             writer.put(endpoint.port)

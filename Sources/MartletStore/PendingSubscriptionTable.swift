@@ -19,6 +19,13 @@ public enum PendingSubscriptionTable {
         store.put(.pendingSubscription, key(account, contact), StanzaCoding.encode(request))
     }
 
+    /// The request of a contact, if one waits.
+    public static func request(
+        _ account: AddressNumber, _ contact: AddressNumber, in store: some KeyValueTransaction
+    ) -> Stanza? {
+        store.get(.pendingSubscription, key(account, contact)).map(StanzaCoding.decode)
+    }
+
     /// Removes a request.
     public static func remove(_ account: AddressNumber, _ contact: AddressNumber, in store: some KeyValueTransaction) {
         if exists(account, contact, in: store) { store.delete(.pendingSubscription, key(account, contact)) }

@@ -53,6 +53,13 @@ enum StanzaCoding {
         return stanza
     }
 
+    /// Reads as far as the sender.
+    static func readSender(_ reader: inout ByteReader) -> JID? {
+        _ = reader.take(UInt8.self)
+        _ = reader.take(UInt32.self)
+        return takeAddress(&reader)
+    }
+
     private static func put(_ address: JID?, to writer: inout ByteWriter) {
         writer.put(address?.localpart)
         writer.put(address?.domainpart)

@@ -1,4 +1,5 @@
 import MartletPrimitives
+import XMPPAddress
 import XMPPStanzas
 
 /// A stanza as it stands in the log.
@@ -52,6 +53,24 @@ public enum StanzaLog {
         let key = NumberKey.one(sequence)
         var size = 0
         return store.read(.log, key.span) { size = $0.count } ? size : 0
+    }
+
+    /// The most bytes of a row up to the end of its sender's address: the row's own, and three parts of 1,023 bytes at most.
+    private static let headBytes = 3200
+
+    /// Who sent the stanza of that number, and how many bytes its row has, without reading the rest of it; nil once it was removed.
+    public static func head(_ sequence: UInt64, in store: some KeyValueTransaction) -> (sender: JID?, bytes: Int)? {
+        let key = NumberKey.one(sequence)
+        var head: [UInt8] = []
+        var bytes = 0
+        let exists = store.read(.log, key.span) { row in
+            bytes = row.count
+            let first = row.extracting(first: headBytes)
+            head = Array(first)
+        }
+        guard exists else { return nil }
+        var reader = ByteReader(head, from: 17)
+        return (StanzaCoding.readSender(&reader), bytes)
     }
 
     /// One more record points at the stanza. Its row must be there (a precondition).

@@ -18,13 +18,17 @@ public enum ContentReader {
     /// The child elements in `content`, which is the inside of a stanza; none if it is not, which cannot happen to content
     /// that was parsed or written here.
     public static func elements(in content: [UInt8]) -> [Element] {
-        let context = NamespaceContext(Namespaces.client)
+        guard let tape = try? tape(of: content, limits: limits) else { return [] }
+        return tape.children().map { tape.element(at: $0) }
+    }
+
+    /// The content inside of an element, since a tape has one root.
+    static func tape(of content: [UInt8], limits: XMLLimits) throws(XMLFailure) -> ElementTape {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(content.count + 7)
         bytes += "<c>".utf8
         bytes += content
         bytes += "</c>".utf8
-        guard let tape = try? ElementTape(parsing: bytes, context: context, limits: limits) else { return [] }
-        return tape.children().map { tape.element(at: $0) }
+        return try ElementTape(parsing: bytes, context: NamespaceContext(Namespaces.client), limits: limits)
     }
 }

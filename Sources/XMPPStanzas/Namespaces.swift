@@ -58,6 +58,8 @@ public enum Namespaces {
     public static let delay = "urn:xmpp:delay"
     /// XEP-0045, what an occupant sends.
     public static let rooms = "http://jabber.org/protocol/muc"
+    /// XEP-0478: Stream Limits Advertisement.
+    public static let streamLimits = "urn:xmpp:stream-limits:0"
     /// XEP-0085: Chat State Notifications.
     public static let chatStates = "http://jabber.org/protocol/chatstates"
     /// XEP-0334: Message Processing Hints.

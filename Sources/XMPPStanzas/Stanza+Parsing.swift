@@ -14,7 +14,7 @@ extension Stanza {
         } catch {
             throw .unacceptableXML(error)
         }
-        try self.init(parsing: tape, contentNamespace: contentNamespace)
+        try self.init(parsing: tape, contentNamespace: contentNamespace, limits: limits)
     }
 
     /// Reads a stanza from a tape: the attributes become values, the content stays the bytes that were received.
@@ -22,7 +22,9 @@ extension Stanza {
     /// Children in the relay's namespace never become content. The last child, if it is a `<seq/>` and the stream is a
     /// server's, is the ``relayMark``; a client has no lanes, and the server of a client that forges one does not know
     /// about it, so that everything else of the kind is dropped without a word.
-    public init(parsing tape: borrowing ElementTape, contentNamespace: String) throws(StanzaFailure) {
+    public init(
+        parsing tape: borrowing ElementTape, contentNamespace: String, limits: XMLLimits = XMLLimits()
+    ) throws(StanzaFailure) {
         guard let kind = Self.kind(of: tape, contentNamespace) else { throw .notAStanza }
         let attributes = tape.commonAttributes()
         let (from, isFromMalformed) = Self.address(attributes.from, tape)
@@ -36,13 +38,20 @@ extension Stanza {
             let domain = Self.domain(isFromMalformed ? "from" : "to", tape)
             throw .malformedAddress(.init(isTo: !isFromMalformed, domain: domain, head: self))
         }
-        if !tape.contentRange().isEmpty { try Self.readContent(tape, contentNamespace, into: &fields) }
+        if !tape.contentRange().isEmpty {
+            do throws(XMLFailure) {
+                try Self.readContent(tape, contentNamespace, limits, into: &fields)
+            } catch {
+                box = [fields]
+                throw .grown(error, head: answerableHead)
+            }
+        }
         box = [fields]
     }
 
     private static func readContent(
-        _ tape: ElementTape, _ contentNamespace: String, into fields: inout Fields
-    ) throws(StanzaFailure) {
+        _ tape: ElementTape, _ contentNamespace: String, _ limits: XMLLimits, into fields: inout Fields
+    ) throws(XMLFailure) {
         var marks: [ElementTape.Index] = []
         var last: ElementTape.Index?
         for child in tape.children() {
@@ -54,13 +63,13 @@ extension Stanza {
             }
         }
         if last == marks.last { fields.relayMark = mark(tape, contentNamespace) }
-        fields.content = try content(tape, without: marks, contentNamespace)
+        fields.content = try content(tape, without: marks, contentNamespace, limits)
     }
 
     /// The bytes between the tags without the elements `marks`; rebuilt only if they would mean something else elsewhere.
     private static func content(
-        _ tape: ElementTape, without marks: [ElementTape.Index], _ contentNamespace: String
-    ) throws(StanzaFailure) -> [UInt8] {
+        _ tape: ElementTape, without marks: [ElementTape.Index], _ contentNamespace: String, _ limits: XMLLimits
+    ) throws(XMLFailure) -> [UInt8] {
         let range = tape.contentRange()
         if tape.isForwardable(contentNamespace: contentNamespace) {
             if marks.isEmpty { return Array(tape.bytes[range]) }
@@ -84,8 +93,11 @@ extension Stanza {
             case .text(let text): XMLWriter.escapeText(text, to: &content)
             }
             // A prefix of one byte can stand for a namespace of 256, at every element: small to send, large to keep.
-            guard content.count <= 4 * tape.bytes.count + 4096 else { throw .unacceptableXML(.oversized) }
+            guard content.count <= 4 * tape.bytes.count + 4096 else { throw .oversized }
         }
+        // Each namespace of an attribute is declared where the attribute stands, and quotes are escaped: what was within bounds need
+        // not be any more.
+        _ = try ContentReader.tape(of: content, limits: limits)
         return content
     }
 

@@ -52,12 +52,12 @@ extension Stanza {
         return content.count + values + (relayMark == nil && delayedBy == nil ? 128 : 512)
     }
 
-    private static func size(of address: JID?) -> Int {
+    static func size(of address: JID?) -> Int {
         guard let address else { return 0 }
         return size(of: address.resourcepart) + address.domainpart.utf8.count + (address.localpart?.utf8.count ?? 0)
     }
 
-    private static func size(of value: String?) -> Int { XMLWriter.largestEscape * (value?.utf8.count ?? 0) }
+    static func size(of value: String?) -> Int { XMLWriter.largestEscape * (value?.utf8.count ?? 0) }
 
     private func write(
         to fill: inout ByteFill, _ addressee: JID?, _ relayMark: RelayMark?, _ delay: (from: JID, stamp: WallTime)?

@@ -11,6 +11,9 @@ public enum StanzaFailure: Error, Hashable, Sendable {
     /// `from` or `to` is not an address: from a client `invalid-from` or the stanza error `jid-malformed`
     /// (RFC 6120 §8.1.1.1, §8.3.3.8), from a server `improper-addressing`.
     case malformedAddress(MalformedAddress)
+    /// Under the stream header of another stream the content means the same only in another form, which is beyond the bounds within which
+    /// it came: a stanza error for the sender, with what is needed to answer.
+    case grown(XMLFailure, head: Stanza)
 
     /// A stanza that cannot be routed, as far as it was understood: enough to answer it.
     public struct MalformedAddress: Hashable, Sendable {
@@ -39,6 +42,7 @@ extension StanzaFailure: CustomStringConvertible {
         switch self {
         case .unacceptableXML(let failure): failure.description
         case .notAStanza: "the element is no message, presence or IQ"
+        case .grown(let failure, _): "written for another stream, \(failure.description)"
         case .malformedAddress(let address): "\(address.isTo ? "to" : "from") is no address"
         }
     }

@@ -18,12 +18,13 @@ public enum Bidirection: UInt8, Sendable {
         self = tape.element().first("relay", Namespaces.relay) == nil ? .stanzas : .relay
     }
 
-    /// The element that asks for it.
-    var request: String {
+    /// The element that asks for it, and says what we take on the stream (XEP-0478 §3.2).
+    func request(_ limits: XMLLimits) -> String {
         switch self {
         case .none: ""
-        case .stanzas: "<bidi xmlns='\(Namespaces.bidi)'/>"
-        case .relay: "<bidi xmlns='\(Namespaces.bidi)'><relay xmlns='\(Namespaces.relay)'/></bidi>"
+        case .stanzas: "<bidi xmlns='\(Namespaces.bidi)'>\(StreamLimits.announcement(of: limits))</bidi>"
+        case .relay:
+            "<bidi xmlns='\(Namespaces.bidi)'><relay xmlns='\(Namespaces.relay)'/>\(StreamLimits.announcement(of: limits))</bidi>"
         }
     }
 }

@@ -22,7 +22,7 @@ public enum ClientStreamEvent: Sendable {
 
     /// A complete stanza: well-formed and within limits.
     case stanza(Stanza)
-    /// A stanza that cannot be taken: a malformed address. It counts like any other (stream management counts every stanza
+    /// A stanza that cannot be taken: a malformed address, or more than may leave again. It counts like any other (stream management counts every stanza
     /// that was received), and is answered with the error.
     indirect case stanzaRefused(Stanza, StanzaError)
     /// A top-level element that is not a stanza: stream management.

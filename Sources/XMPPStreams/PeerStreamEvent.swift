@@ -11,15 +11,15 @@ public enum PeerStreamEvent: Sendable {
     /// ``StreamCommand/dialbackVerdict(_:_:)``.
     indirect case dialbackKeyReceived(DomainPair, key: String, streamID: String, address: RemoteAddress)
     /// `pair` may be used on this stream from now on, in the other direction too as far as the peer asked for it. Without
-    /// that, `relay` is known from the peer's use of it, not here.
-    indirect case peerVerified(DomainPair, PeerProof, Bidirection = .none)
+    /// that, `relay` is known from the peer's use of it, not here. The peer may have said how long a stanza may be there.
+    indirect case peerVerified(DomainPair, PeerProof, Bidirection = .none, announcedBytes: Int? = nil)
 
     // Authenticated streams, whoever opened them.
 
     /// A complete stanza: well-formed, within limits, and between verified domains. On a stream that we opened for our stanzas
     /// alone, it is one that has no place there.
     case stanza(Stanza)
-    /// A stanza that cannot be taken: a malformed address. It counts like any other (stream management counts every stanza
+    /// A stanza that cannot be taken: a malformed address, or more than we take or may send on. It counts like any other (stream management counts every stanza
     /// that was received), and is answered with the error unless it has no `from`.
     indirect case stanzaRefused(Stanza, StanzaError)
     /// A top-level element that is not a stanza: stream management, relay.

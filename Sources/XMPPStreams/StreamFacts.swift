@@ -164,16 +164,20 @@ public struct PeerFeatures: Sendable, Equatable {
     public var peerCertificateVerified: Bool
     /// Stanzas of the peer come on this stream too (XEP-0288).
     public var isBidirectional: Bool
+    /// The most bytes of a stanza that it takes, as far as it has said so (XEP-0478).
+    public var announcedBytes: Int?
 
     /// These abilities.
     public init(
-        relay: Bool, streamManagement: Bool, proof: PeerProof, peerCertificateVerified: Bool, isBidirectional: Bool = false
+        relay: Bool, streamManagement: Bool, proof: PeerProof, peerCertificateVerified: Bool, isBidirectional: Bool = false,
+        announcedBytes: Int? = nil
     ) {
         self.relay = relay
         self.streamManagement = streamManagement
         self.proof = proof
         self.peerCertificateVerified = peerCertificateVerified
         self.isBidirectional = isBidirectional
+        self.announcedBytes = announcedBytes
     }
 }
 

@@ -10,6 +10,8 @@ public struct StanzaFramer: Sendable {
         indirect case streamHeader(StreamHeader)
         /// A first-level child of the stream's root: exactly its bytes, well delimited but unchecked.
         case element([UInt8])
+        /// A first-level child that is longer than ``XMLLimits/stanzaBytes``: what is left of it.
+        indirect case passedOver(ElementEnds)
         /// The stream was closed. Whatever follows is dropped.
         case streamEnd
     }
@@ -31,6 +33,8 @@ public struct StanzaFramer: Sendable {
     private var rootName: [UInt8] = []
     private var failure: XMLFailure?
     private var hasEnded = false
+    /// The element that is being passed over; nil while none is.
+    private var passed: [PassedOver] = []
 
     /// A framer that awaits a stream header.
     public init(limits: XMLLimits = XMLLimits()) {
@@ -131,7 +135,13 @@ public struct StanzaFramer: Sendable {
 
     private mutating func advance() throws(XMLFailure) -> Frame? {
         while !hasEnded {
+            if !passed.isEmpty {
+                guard let ends = try passOver() else { return nil }
+                return .passedOver(ends)
+            }
             switch try scan() {
+            case .incomplete where isTooLong:
+                passed = [PassedOver()]
             case .incomplete:
                 compact()
                 return nil
@@ -165,11 +175,45 @@ public struct StanzaFramer: Sendable {
         let end = min(buffer.count, start + limit)
         var detector = detector
         var position = scanned
-        let event = try detector.scan(buffer.span, &position, end: end, maximumDepth: limits.depth)
+        // Where an element may be passed over, its depth is judged when it is complete.
+        let depth = limits.passedOverBytes > 0 ? Int(UInt16.max) : limits.depth
+        let event = try detector.scan(buffer.span, &position, end: end, maximumDepth: depth)
         self.detector = detector
         scanned = position
-        if case .incomplete = event, end < buffer.count { throw .oversized }
+        if case .incomplete = event, isTooLong, !canPassOver { throw .oversized }
         return event
+    }
+
+    /// What is scanned is as long as it may be, and more follows.
+    private var isTooLong: Bool {
+        let limit = detector.awaitsHeader ? limits.streamHeaderBytes : limits.stanzaBytes
+        return scanned - start >= limit && scanned < buffer.count
+    }
+
+    private var canPassOver: Bool { !detector.awaitsHeader && limits.passedOverBytes > limits.stanzaBytes }
+
+    /// Goes on with an element of which only the ends are kept; nil if more bytes are needed.
+    private mutating func passOver() throws(XMLFailure) -> ElementEnds? {
+        // Not a byte beyond the limit is looked at here either.
+        let end = min(buffer.count, scanned + limits.passedOverBytes - passed[0].byteCount - (scanned - start))
+        var detector = detector
+        var position = scanned
+        let event = try detector.scan(buffer.span, &position, end: end, maximumDepth: Int(UInt16.max))
+        self.detector = detector
+        scanned = position
+        passed[0].append(buffer[start..<scanned])
+        start = scanned
+        let isAtLimit = scanned < buffer.count
+        compact()
+        switch event {
+        case .element:
+            defer { passed = [] }
+            return passed[0].ends
+        case .incomplete where !isAtLimit:
+            return nil
+        default:
+            throw .oversized
+        }
     }
 
     private mutating func skipWhitespace() {

@@ -20,6 +20,15 @@ public enum XMLFailure: Error, Hashable, Sendable {
     /// The XML declaration names an encoding other than UTF-8 (RFC 6120 §11.6).
     case unsupportedEncoding
 
+    /// Whether it is certain all the same where the element ends: nothing is wrong with it but its size or shape, so that it can be refused
+    /// alone.
+    public var leavesEndsCertain: Bool {
+        switch self {
+        case .oversized, .tooDeep, .tooManyAttributes, .tooManyNamespaces, .nameTooLong, .unusualName: true
+        case .notWellFormed, .restrictedXML, .unsupportedEncoding: false
+        }
+    }
+
     /// The stream error condition that answers this failure (RFC 6120 §4.9.3).
     public var streamErrorCondition: String {
         switch self {

@@ -22,6 +22,12 @@ public struct XMLLimits: Hashable, Sendable {
     /// Longest namespace name in bytes, as written. Real ones stay below 100. When a tree is written every element may have to repeat its
     /// namespace, so this bounds how much longer than what came in that can get.
     public var namespaceBytes = 256
+    /// How long a stanza may be that is passed over to its end because it is longer than ``stanzaBytes``; 0 where that ends the stream. For
+    /// streams that carry the stanzas of many people, most of whom have done nothing.
+    public var passedOverBytes = 0
+    /// How many times as long as a stanza may be what is passed over: escaping makes six bytes of a quote, so that a server
+    /// that does not look at what it sends, and takes what we take, sends nothing longer.
+    public static let passedOver = 8
     /// Names that only the fifth edition of XML 1.0 allows, and namespaces that are no URI, are borne: where something is read again
     /// that was accepted before, or only in order to learn whose stanza it is that is refused.
     public var bearsUnusualNames = false

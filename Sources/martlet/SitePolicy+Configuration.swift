@@ -20,6 +20,10 @@ extension SitePolicy {
         self.client.resumptionTimeout = client.resumptionTimeout.milliseconds
         self.client.resourcesPerAccount = client.resourcesPerAccount
         self.limits.mailboxMessages = limits.offlineMessagesPerAccount
+        self.limits.mailboxBytes = limits.offlineBytesPerAccount
+        self.limits.memoryCeiling = limits.memoryCeiling
+        self.federation.officeQueueBytes = limits.officeQueueBytes
+        self.federation.queueBytes = limits.queueBytes
         self.limits.rosterItems = limits.rosterItems
         self.limits.rosterBytes = limits.rosterBytes
         self.client.registrationsPerMinute = client.registrationsPerMinute

@@ -24,7 +24,11 @@ struct StatusCommand: ParsableCommand {
             sessions         \(status.sessions)
             links            \(status.links)
             waiting entries  \(status.waitingEntries)
+            held in memory   \(words(bytes: status.heldBytes)) of \(words(bytes: status.memoryCeiling))
             """)
+        for holder in status.holders {
+            Terminal.say("                 \(words(bytes: holder.bytes)) \(TextTable.printable(holder.owner))")
+        }
         CertificateCheck.mention(configuration)
     }
 

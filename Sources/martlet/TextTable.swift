@@ -37,6 +37,11 @@ struct TextTable {
     }
 }
 
+/// An amount of bytes for people.
+func words(bytes: Int) -> String {
+    bytes < 10 << 10 ? "\(bytes) bytes" : bytes < 10 << 20 ? "\(bytes >> 10) KiB" : "\(bytes >> 20) MiB"
+}
+
 /// Spans of time for people: the two largest units.
 func words(milliseconds: Int64) -> String {
     let seconds = milliseconds / 1000

@@ -6,7 +6,7 @@ import XMPPAddress
 struct UserCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "user", abstract: "Adds, changes, removes and lists accounts.",
-        subcommands: [Add.self, Password.self, Remove.self, List.self])
+        subcommands: [Add.self, Password.self, Remove.self, Clear.self, List.self])
 
     struct Add: ParsableCommand {
         static let configuration = CommandConfiguration(

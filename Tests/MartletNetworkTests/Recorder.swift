@@ -11,8 +11,9 @@ final class Recorder: SitePort {
     private let waiting = Mutex<[@Sendable (SiteEvent) -> Bool]>([])
 
     func post(_ event: SiteEvent, reporting report: HandledReport?) {
-        events.withLock { $0.append(event) }
+        // First: whoever sees the event must see the question that came with it.
         if let report { reports.withLock { $0.append(report) } }
+        events.withLock { $0.append(event) }
         waiting.withLock { waiting in waiting.removeAll { $0(event) } }
     }
 

@@ -31,6 +31,8 @@ struct FederationHarness {
     var timers: [(SiteTimer, Int64)] = []
     /// The most rows that one batch has touched.
     var longestBatch = 0
+    /// What is held in memory, and by whom.
+    var memory = MemoryLedger()
     /// Batches so far.
     var batches = 0
     private var nextSlot: UInt32 = 0
@@ -48,12 +50,14 @@ struct FederationHarness {
         let turn = Turn(
             now: Instant(milliseconds: now), wall: WallTime(milliseconds: 1_700_000_000_000 + now), random: random,
             store: rows, policy: policy, room: belowReserve ? .reserve : .ample)
+        turn.memory = memory
         body(&federation, turn)
         federation.endBatch(turn)
         federation.writeBatch(turn)
         longestBatch = max(longestBatch, rows.touched)
         batches += 1
         random = turn.random
+        memory = turn.memory
         effects += turn.effects + turn.afterCommit
         routed += turn.outgoing.map(\.stanza)
         for case .linkChanged(let change) in turn.takeNotices() { changes.append(change) }
@@ -150,6 +154,7 @@ struct FederationHarness {
     /// A new process on the same store.
     mutating func restart() {
         federation = Federation()
+        memory = MemoryLedger()
         timers = []
         effects = []
         step { $0.boot($1) }

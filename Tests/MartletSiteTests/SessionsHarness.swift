@@ -102,6 +102,8 @@ struct SessionsHarness {
     /// Passwords whose keys are not there yet.
     var keysRequests: [(id: WorkID, password: ChosenPassword)] = []
     private var answers: [CommandAnswer] = []
+    /// What is held in memory, and by whom.
+    var memory = MemoryLedger()
     /// The site has said good-bye to everybody.
     var isShutDown = false
     /// Batches that were committed before their effects left.
@@ -152,6 +154,7 @@ struct SessionsHarness {
             now: Instant(milliseconds: now), wall: WallTime(milliseconds: 1_700_000_000_000 + now), random: random,
             store: rows, policy: policy, room: room)
         let before = remote.count
+        turn.memory = memory
         site.policy = policy
         body(&site, turn)
         site.settle(turn)
@@ -159,6 +162,7 @@ struct SessionsHarness {
         largestBatch = max(largestBatch, remote.count - before + turn.effects.count)
         longestBatch = max(longestBatch, rows.touched)
         random = turn.random
+        memory = turn.memory
         afterCommit += turn.afterCommit
         if turn.isBinding || open.writes == 0 {
             if turn.isBinding { bindingSteps += 1 }
@@ -261,6 +265,7 @@ struct SessionsHarness {
         transaction = nil
         store.crash()
         afterCommit = []
+        memory = MemoryLedger()
         inboxes = [:]
         site = Self.site(policy, elsewhere, more)
         now += 1000

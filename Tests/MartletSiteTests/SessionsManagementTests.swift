@@ -233,17 +233,45 @@ struct SessionsManagementTests {
         #expect(site.takeBodies(again) == ["1"])
     }
 
-    @Test("a session that acknowledges nothing ends, and its messages go back to the mailbox")
-    func limit() {
+    @Test("a client is sent what it acknowledges and nothing is thrown out: what comes beyond waits in order")
+    func window() {
         var site = SessionsHarness()
         site.policy.client.unacknowledgedStanzas = 10
         let romeo = site.login("romeo", "orchard")
         let juliet = site.loginResumable("juliet", "balcony")
-        for number in 0..<11 { site.send(romeo, chat("juliet@pilsen.example", String(number))) }
-        #expect(site.closed[juliet.connection]??.condition == .policyViolation)
-        #expect(site.sessions.sessionCount == 1)
-        #expect(site.waiting("juliet") == 11)
+        for number in 0..<25 { site.send(romeo, chat("juliet@pilsen.example", String(number))) }
+        #expect(site.takeBodies(juliet) == (0..<10).map(String.init))
+        site.acknowledge(juliet, 6)
+        #expect(site.takeBodies(juliet) == (10..<15).map(String.init))
+        site.acknowledge(juliet, 16)
+        #expect(site.takeBodies(juliet) == (15..<25).map(String.init))
+        site.acknowledge(juliet, 26)
+        #expect(site.closed[juliet.connection] == nil)
+        #expect(site.waiting("juliet") == 0)
+        site.flush()
         #expect(site.store.count(.clientSlot) == 0)
+    }
+
+    @Test("a client that acknowledges nothing at all loses its connection, and its messages are there when it resumes")
+    func silence() {
+        var site = SessionsHarness()
+        site.policy.client.unacknowledgedStanzas = 10
+        let romeo = site.login("romeo", "orchard")
+        let juliet = site.loginResumable("juliet", "balcony")
+        for number in 0..<25 { site.send(romeo, chat("juliet@pilsen.example", String(number))) }
+        site.pass(SessionLimits.acknowledgementTimeout + site.policy.client.fenceDelay)
+        #expect(site.closed[juliet.connection]??.condition == .connectionTimeout)
+        var again = site.resume(juliet, h: 1)
+        var bodies = site.takeBodies(again)
+        #expect(bodies.count == 10)
+        site.acknowledge(again, 11)
+        bodies += site.takeBodies(again)
+        site.lose(again)
+        again = site.resume(again, h: 11)
+        #expect(site.takeBodies(again) == Array(bodies.dropFirst(10)))
+        site.acknowledge(again, 21)
+        bodies += site.takeBodies(again)
+        #expect(bodies == (0..<25).map(String.init))
     }
 
     @Test("XEP-0198 §6: a stream closed in good order is told the last count and ends its session")
@@ -309,7 +337,7 @@ struct SessionsManagementTests {
     func wraps() {
         var outbox = Outbox()
         _ = outbox.restart(from: 0xFFFF_FFFE)
-        for number in 0..<4 { _ = outbox.appendSent(.message(UInt64(number))) }
+        for number in 0..<4 { _ = outbox.appendSent(.message(UInt64(number)), size: 1) }
         #expect(outbox.acknowledge(upTo: outbox.number(ofHandled: 0)).count == 2)
         #expect(outbox.number(ofHandled: 2) == outbox.last)
         #expect(outbox.number(ofHandled: 3) > outbox.last)

@@ -221,7 +221,8 @@ struct SessionsMessageTests {
     @Test("RFC 6121 §8.5.2.2.1: a full mailbox answers service-unavailable; below the disk's reserve it is resource-constraint")
     func limits() {
         var site = SessionsHarness()
-        site.policy.limits.mailboxMessages = 2
+        // One sender gets half of it.
+        site.policy.limits.mailboxMessages = 4
         let romeo = site.login("romeo", "orchard")
         for body in ["1", "2", "3"] { site.send(romeo, chat("juliet@pilsen.example", body)) }
         #expect(site.take(romeo).map(\.condition) == ["service-unavailable"])

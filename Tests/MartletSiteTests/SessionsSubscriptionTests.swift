@@ -225,7 +225,7 @@ struct SessionsSubscriptionTests {
     @Test("an account cannot subscribe to itself, and unanswered requests are bounded")
     func bounds() {
         var site = SessionsHarness()
-        site.policy.limits.pendingSubscriptions = 2
+        site.policy.limits.pendingSubscriptions = 4
         let juliet = site.login("juliet", "balcony")
         site.send(juliet, "<presence type='subscribe' to='juliet@pilsen.example'/>")
         #expect(site.take(juliet) == [])

@@ -91,6 +91,34 @@ struct SiteHarness {
         }
     }
 
+    /// Another server that has opened a stream to us, and to which one of ours is open: on which stream it sends, and on which it gets.
+    mutating func connectPeer() -> (theirs: ConnectionID, ours: ConnectionID) {
+        nextSlot += 2
+        let theirs = ConnectionID(loop: 0, slot: nextSlot - 1, generation: 0)
+        let ours = ConnectionID(loop: 0, slot: nextSlot, generation: 0)
+        handle(.server(theirs, .peerVerified(DomainPair(local: Self.domain, peer: Self.peer), .certificate)))
+        var last: DialRequest?
+        for case .dial(let request) in effects { last = request }
+        effects.removeAll { if case .dial = $0 { true } else { false } }
+        let features = PeerFeatures(relay: false, streamManagement: true, proof: .certificate, peerCertificateVerified: true)
+        if let last { handle(.dialed(last.id, ours, features, endpoints: [])) }
+        return (theirs, ours)
+    }
+
+    /// A stanza of somebody at another server.
+    mutating func send(_ xml: String, from: String, on connection: ConnectionID) {
+        for element in ContentReader.elements(in: Array(xml.utf8)) {
+            var element = element
+            element["from"] = from
+            let bytes = element.serialized(within: Namespaces.client)
+            guard
+                let stanza = try? Stanza(
+                    parsing: bytes, contentNamespace: Namespaces.client, context: NamespaceContext(Namespaces.client))
+            else { continue }
+            handle(.server(connection, .stanza(stanza)))
+        }
+    }
+
     /// What was sent on a connection since the last look.
     mutating func take(_ connection: ConnectionID) -> [Element] {
         var sent: [Element] = []

@@ -114,5 +114,14 @@ struct RowFormatTests {
         MailboxTable.put(AddressNumber(0x0405), 0x0607, row, in: store)
         #expect(store.lastEntry(.mailbox) == KeyValueEntry(key: key, value: [3, 2, 3, 0xBF, 0x9C, 0xF9, 0x68]))
         #expect(MailboxTable.row(AddressNumber(0x0405), 0x0607, in: store) == row)
+        row.weight = MailboxRow.Weight(bytes: 0x0A0B_0C0D, sender: 0x0102_0304_0506_0708)
+        MailboxTable.put(AddressNumber(0x0405), 0x0607, row, in: store)
+        let weight: [UInt8] = [0x0A, 0x0B, 0x0C, 0x0D, 1, 2, 3, 4, 5, 6, 7, 8]
+        #expect(store.lastEntry(.mailbox) == KeyValueEntry(key: key, value: [3, 2, 3, 0xBF, 0x9C, 0xF9, 0x68] + weight))
+        #expect(MailboxTable.row(AddressNumber(0x0405), 0x0607, in: store) == row)
+        row.resourceMark = nil
+        MailboxTable.put(AddressNumber(0x0405), 0x0607, row, in: store)
+        #expect(store.lastEntry(.mailbox) == KeyValueEntry(key: key, value: [7, 2, 3, 0, 0, 0, 0] + weight))
+        #expect(MailboxTable.row(AddressNumber(0x0405), 0x0607, in: store) == row)
     }
 }

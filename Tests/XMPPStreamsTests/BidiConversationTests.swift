@@ -14,8 +14,8 @@ struct BidiConversationTests {
     static let dialback = PeerConversationTests.dialback
     static let always = PeerConversationTests.always
     static let bidi = PeerConversationTests.bidi
-    static let plain = "<bidi xmlns='urn:xmpp:bidi'/>"
-    static let relay = "<bidi xmlns='urn:xmpp:bidi'><relay xmlns='urn:martlet:relay:0'/></bidi>"
+    static let plain = "<bidi xmlns='urn:xmpp:bidi'>\(PeerConversationTests.limits)</bidi>"
+    static let relay = "<bidi xmlns='urn:xmpp:bidi'><relay xmlns='urn:martlet:relay:0'/>\(PeerConversationTests.limits)</bidi>"
     static let pair = DomainPair(local: jid("montague.example"), peer: jid("capulet.example"))
 
     // MARK: the receiving server

@@ -38,7 +38,8 @@ struct ClientConversationTests {
     static let sessionFeatures =
         "<stream:features><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>"
         + "<session xmlns='urn:ietf:params:xml:ns:xmpp-session'><optional/></session><sm xmlns='urn:xmpp:sm:3'/>"
-        + "<ver xmlns='urn:xmpp:features:rosterver'/><sub xmlns='urn:xmpp:features:pre-approval'/></stream:features>"
+        + "<ver xmlns='urn:xmpp:features:rosterver'/><sub xmlns='urn:xmpp:features:pre-approval'/>"
+        + "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>262144</max-bytes></limits></stream:features>"
 
     /// A stream after TLS, before SASL.
     static func secured(_ change: (inout StreamConfiguration) -> Void = { _ in }) -> Conversation {

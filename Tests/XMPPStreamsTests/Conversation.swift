@@ -263,8 +263,9 @@ func describe(_ event: ClientStreamEvent) -> String {
 func describe(_ event: PeerStreamEvent) -> String {
     switch event {
     case .dialbackKeyReceived(let pair, let key, let id, _): "dialback key \(pair.local) \(pair.peer) \(key) \(id)"
-    case .peerVerified(let pair, let proof, let bidirection):
+    case .peerVerified(let pair, let proof, let bidirection, let bytes):
         "peer verified \(pair.local) \(pair.peer) \(proof)" + (bidirection == .none ? "" : " bidi \(bidirection)")
+            + (bytes.map { $0 == 262_144 ? "" : " \($0) bytes" } ?? "")
     case .stanza(let stanza): "stanza \(text(stanza))"
     case .stanzaRefused(let stanza, let error): "stanza refused \(error.condition.rawValue) \(text(stanza))"
     case .nonza(let element): "nonza \(String(decoding: element.serialized(within: ""), as: UTF8.self))"
@@ -283,6 +284,7 @@ func describe(_ event: AttemptEvent) -> String {
     case .ready(let features):
         "ready \(features.proof)\(features.relay ? " relay" : "")\(features.streamManagement ? " sm" : "")"
             + (features.peerCertificateVerified ? " verified" : "") + (features.isBidirectional ? " bidi" : "")
+            + (features.announcedBytes.map { $0 == 262_144 ? "" : " \($0) bytes" } ?? "")
     case .failed(.unreachable(let words)): "failed unreachable (\(words))"
     case .failed(.refused(let words)): "failed refused (\(words))"
     case .failed(.noSuchDomain): "failed no such domain"

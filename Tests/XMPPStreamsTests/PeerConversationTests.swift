@@ -19,7 +19,8 @@ struct PeerConversationTests {
     static let stanzas = "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'"
     static let external = "<mechanisms \(sasl)><mechanism>EXTERNAL</mechanism></mechanisms>"
     static let dialback = "<dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback>"
-    static let always = "<sm xmlns='urn:xmpp:sm:3'/><relay xmlns='urn:martlet:relay:0'/>"
+    static let always = "<sm xmlns='urn:xmpp:sm:3'/><relay xmlns='urn:martlet:relay:0'/>\(limits)"
+    static let limits = "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>262144</max-bytes></limits>"
 
     static let bidi = "<bidi xmlns='urn:xmpp:features:bidi'/>"
 

@@ -49,6 +49,8 @@ public struct StreamConfiguration: Sendable {
 
     /// Bounds on XML after authentication.
     public var limits = XMLLimits()
+    /// The most bytes of a stanza that is sent on: what this site takes from servers, since the next one need not take more.
+    public var departingBytes = XMLLimits().stanzaBytes
     /// Bounds on XML before authentication.
     public var limitsBeforeAuthentication = XMLLimits.beforeAuthentication
     /// Bytes a stream may send before it is authenticated: three long exchanges with everything around them.

@@ -158,19 +158,22 @@ public struct StreamEngine {
             }
             guard let frame = stream.nextFrame() else { return }
             switch frame {
-            case .streamHeader where stream.isDeaf, .element where stream.isDeaf:
+            case .streamHeader where stream.isDeaf, .element where stream.isDeaf, .passedOver where stream.isDeaf:
                 continue
             case .streamHeader(let header):
                 stream.opened(header)
                 negotiation.headerReceived(header, &stream)
             case .element(let bytes):
                 if stream.isAuthenticated { allowance -= 1 }
-                guard let tape = stream.tape(of: bytes) else { return }
-                if tape.is("error", Namespaces.streams) {
-                    stream.peerFailed(tape.element())
-                } else {
-                    negotiation.elementReceived(tape, &stream)
+                switch stream.read(bytes) {
+                case .tape(let tape) where tape.is("error", Namespaces.streams): stream.peerFailed(tape.element())
+                case .tape(let tape): negotiation.elementReceived(tape, &stream)
+                case .refused(let ends, let failure): negotiation.elementRefused(ends, failure, &stream)
+                case .failed: return
                 }
+            case .passedOver(let ends):
+                allowance -= 1
+                negotiation.elementRefused(ends, .oversized, &stream)
             case .streamEnd:
                 stream.peerEnded()
             }

@@ -1,4 +1,5 @@
 import XMPPStanzas
+import XMPPXML
 
 /// What makes a new stream begin on the same connection: TLS and SASL; and the timers of a stream.
 extension XMLStream {
@@ -35,6 +36,8 @@ extension XMLStream {
         guard !isAuthenticated else { return }
         isAuthenticated = true
         framer.limits = configuration.limits
+        // A stream between servers carries the stanzas of many: what one of them is refused for is no reason to end it.
+        if !isClientStream { framer.limits.passedOverBytes = XMLLimits.passedOver * configuration.limits.stanzaBytes }
         generation &+= 1
     }
 

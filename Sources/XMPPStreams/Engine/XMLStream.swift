@@ -205,20 +205,44 @@ struct XMLStream {
     /// What the peer says does not matter any more, except that it closes the stream.
     var isDeaf: Bool { phase == .closing(isDeaf: true) }
 
-    /// The tape of a complete element; nil if the stream ends over it.
-    mutating func tape(of bytes: [UInt8]) -> ElementTape? {
+    /// What a complete element is.
+    enum Received {
+        case tape(ElementTape)
+        /// It is refused alone.
+        case refused(ElementEnds, XMLFailure)
+        /// The stream ends over it.
+        case failed
+    }
+
+    /// Reads a complete element.
+    mutating func read(_ bytes: [UInt8]) -> Received {
         let tape: ElementTape
         do {
             tape = try ElementTape(parsing: bytes, context: context, limits: framer.limits)
         } catch {
+            if framer.limits.passedOverBytes > 0, error.leavesEndsCertain { return .refused(ElementEnds(of: bytes), error) }
             fail(error)
-            return nil
+            return .failed
         }
         // Stanza smuggling lives in what two parsers read differently: nothing passes that libxml2 refuses.
         guard isValid(bytes) else {
             fail(.notWellFormed)
-            return nil
+            return .failed
         }
+        return .tape(tape)
+    }
+
+    /// What is left of an element that is refused, as a tape; nil if it does not say whose it is.
+    func tape(of ends: ElementEnds) -> ElementTape? {
+        guard let bytes = ends.abridged else { return nil }
+        var limits = framer.limits
+        limits.bearsUnusualNames = true
+        limits.stanzaBytes = max(limits.stanzaBytes, bytes.count)
+        // Compared each with each, but there are two tags.
+        limits.attributes = max(limits.attributes, 1_000)
+        guard let tape = try? ElementTape(parsing: bytes, context: context, limits: limits),
+            environment.validator.validate(bytes, context: context)
+        else { return nil }
         return tape
     }
 

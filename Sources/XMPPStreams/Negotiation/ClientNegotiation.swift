@@ -56,19 +56,20 @@ struct ClientNegotiation: Negotiation {
         self.domain = domain
         language = header.language
         if account != nil { stream.authenticated() }
-        stream.write(account == nil ? features(stream).serialized : Self.featuresOfAccounts)
+        stream.write((account == nil ? features(stream) : Self.featuresOfAccounts(stream.configuration.limits)).serialized)
     }
 
     /// What every client is offered once it is let in.
-    private static let featuresOfAccounts: [UInt8] = {
+    private static func featuresOfAccounts(_ limits: XMLLimits) -> OfferedFeatures {
         var features = OfferedFeatures()
         features.offer("bind", Namespaces.bind)
         features.offerSession()
         features.offer("sm", Namespaces.streamManagement)
         features.offer("ver", Namespaces.rosterVersioning)
         features.offer("sub", Namespaces.preApproval)
-        return features.serialized
-    }()
+        features.offerLimits(limits)
+        return features
+    }
 
     private func features(_ stream: XMLStream) -> OfferedFeatures {
         let configuration = stream.configuration
@@ -111,7 +112,8 @@ struct ClientNegotiation: Negotiation {
     private mutating func stanzaReceived(_ tape: ElementTape, _ stream: inout XMLStream) {
         var stanza: Stanza
         do {
-            stanza = try Stanza(parsing: tape, contentNamespace: stream.contentNamespace)
+            stanza = try Stanza(
+                parsing: tape, contentNamespace: stream.contentNamespace, limits: stream.configuration.limits)
         } catch {
             return stanzaFailed(error, &stream)
         }
@@ -121,6 +123,10 @@ struct ClientNegotiation: Negotiation {
         // RFC 6120 §8.1.5: whoever reads it does not know our stream's header. It is for the client's own server to add; what other
         // servers forward, theirs have seen to: their headers name the language of a server, not of its people.
         if let language, stanza.lang == nil, !stanza.content.isEmpty { stanza.lang = language }
+        // Before it is counted and acknowledged: afterwards there is nobody to tell.
+        if let error = stanza.objection(toMoreThan: stream.configuration.departingBytes, adding: Stanza.allowance) {
+            return stream.act(.client(.stanzaRefused(stanza.answerableHead, error)))
+        }
         guard choosesPassword(stanza, account, stream) else { return stream.act(.client(.stanza(stanza))) }
         awaitRegistration(stanza, domain: account.domain, &stream)
     }
@@ -140,8 +146,10 @@ struct ClientNegotiation: Negotiation {
             stream.fail(failure)
         case .notAStanza:
             stream.fail(StreamError(.unsupportedStanzaType))
-        case .malformedAddress where account == nil:
+        case .malformedAddress where account == nil, .grown where account == nil:
             stream.fail(StreamError(.notAuthorized))
+        case .grown(let failure, let head):
+            stream.act(.client(.stanzaRefused(head, StanzaError(failure, stream.configuration.limits))))
         case .malformedAddress(let address) where address.isTo:
             // RFC 6120 §8.3.3.8; the site counts the stanza and answers it.
             stream.act(.client(.stanzaRefused(address.head, StanzaError(.jidMalformed))))

@@ -85,6 +85,11 @@ struct LinkNegotiation: Negotiation {
         }
     }
 
+    mutating func elementRefused(_ ends: ElementEnds, _ failure: XMLFailure, _ stream: inout XMLStream) {
+        guard isReady else { return stream.fail(failure) }
+        stream.peerElementRefused(ends, failure, proven: [pair])
+    }
+
     private mutating func featuresReceived(_ features: ReceivedFeatures, _ stream: inout XMLStream) {
         switch state {
         case .awaitingFeatures: break
@@ -119,7 +124,7 @@ struct LinkNegotiation: Negotiation {
     private mutating func requestBidi(_ stream: inout XMLStream) {
         guard features.bidi, stream.configuration.offersBidi else { return }
         bidirection = features.relay ? .relay : .stanzas
-        stream.write(bidirection.request)
+        stream.write(bidirection.request(stream.configuration.limits))
     }
 
     private var isReady: Bool { if case .ready = state { true } else { false } }
@@ -194,7 +199,8 @@ struct LinkNegotiation: Negotiation {
         stream.authenticated()
         let abilities = PeerFeatures(
             relay: features.relay, streamManagement: features.streamManagement, proof: proof,
-            peerCertificateVerified: isCertificateVerified, isBidirectional: bidirection != .none)
+            peerCertificateVerified: isCertificateVerified, isBidirectional: bidirection != .none,
+            announcedBytes: features.announcedBytes)
         stream.act(.attempt(.ready(abilities)))
     }
 

@@ -18,6 +18,8 @@ protocol Negotiation {
     mutating func headerReceived(_ header: StreamHeader, _ stream: inout XMLStream)
     /// A first-level element other than a stream error: well-formed, and within limits.
     mutating func elementReceived(_ tape: ElementTape, _ stream: inout XMLStream)
+    /// A first-level element that is refused alone, for its size or shape; on a stream of another server that may send stanzas.
+    mutating func elementRefused(_ ends: ElementEnds, _ failure: XMLFailure, _ stream: inout XMLStream)
     /// The site answered one of our questions.
     mutating func answered(_ command: StreamCommand, _ stream: inout XMLStream)
     /// Keys were derived, or could not be.
@@ -32,6 +34,7 @@ extension Negotiation {
 
     mutating func streamMayBegin(_ stream: inout XMLStream) {}
     mutating func tlsEstablished(_ facts: TLSFacts, _ stream: inout XMLStream) {}
+    mutating func elementRefused(_ ends: ElementEnds, _ failure: XMLFailure, _ stream: inout XMLStream) { stream.fail(failure) }
     mutating func answered(_ command: StreamCommand, _ stream: inout XMLStream) {}
     mutating func keysDerived(_ keys: SCRAMKeys?, for id: KeyDerivation.ID, _ stream: inout XMLStream) {}
     mutating func streamEnded(_ ending: StreamEnding, _ stream: inout XMLStream) {}

@@ -31,6 +31,9 @@ struct OfferedFeatures {
         put("</sasl-channel-binding>")
     }
 
+    /// XEP-0478 §3.1.
+    mutating func offerLimits(_ limits: XMLLimits) { put(StreamLimits.announcement(of: limits)) }
+
     /// An empty element in that namespace.
     mutating func offer(_ name: String, _ namespace: String) {
         put("<", name, " xmlns='", namespace, "'/>")

@@ -19,6 +19,8 @@ struct PeerNegotiation: Negotiation {
     private var isBidiOffered = false
     /// What may go back on the stream.
     private var bidirection = Bidirection.none
+    /// The most bytes of a stanza that the peer takes back, as far as it has said so (XEP-0478 §3.2).
+    private var announcedBytes: Int?
     /// Pairs that were proven, and dialback keys that are being verified.
     var pairs = DialbackPairs()
 
@@ -71,6 +73,7 @@ struct PeerNegotiation: Negotiation {
         // Beside dialback, which has no stream of its own afterwards; used only once a pair is proven.
         features.offer("sm", Namespaces.streamManagement)
         features.offer("relay", Namespaces.relay)
+        features.offerLimits(configuration.limits)
         if configuration.offersBidi, pairs.proven.isEmpty, external == nil {
             isBidiOffered = true
             features.offer("bidi", Namespaces.bidiFeature)
@@ -88,6 +91,7 @@ struct PeerNegotiation: Negotiation {
     mutating func tlsEstablished(_ facts: TLSFacts, _ stream: inout XMLStream) {
         isBidiOffered = false
         bidirection = .none
+        announcedBytes = nil
     }
 
     func needsTLS(_ stream: XMLStream) -> Bool { stream.tls == nil && stream.configuration.tls == .required }
@@ -114,6 +118,10 @@ struct PeerNegotiation: Negotiation {
         }
     }
 
+    mutating func elementRefused(_ ends: ElementEnds, _ failure: XMLFailure, _ stream: inout XMLStream) {
+        stream.peerElementRefused(ends, failure, proven: pairs.proven)
+    }
+
     private func stanzaReceived(_ tape: ElementTape, _ stream: inout XMLStream) {
         // RFC 6120 §4.9.3.12.
         guard !pairs.proven.isEmpty else { return stream.fail(StreamError(.notAuthorized)) }
@@ -128,6 +136,7 @@ struct PeerNegotiation: Negotiation {
         }
         guard pairs.proven.isEmpty, pairs.pending.isEmpty, external == nil, bidirection == .none else { return }
         bidirection = wanted
+        announcedBytes = StreamLimits.announced(in: tape.element())
     }
 
     // MARK: SASL EXTERNAL
@@ -180,6 +189,6 @@ struct PeerNegotiation: Negotiation {
     mutating func prove(_ pair: DomainPair, _ proof: PeerProof, _ stream: inout XMLStream) {
         pairs.prove(pair)
         stream.authenticated()
-        stream.act(.peer(.peerVerified(pair, proof, bidirection)))
+        stream.act(.peer(.peerVerified(pair, proof, bidirection, announcedBytes: announcedBytes)))
     }
 }

@@ -15,6 +15,8 @@ struct ReceivedFeatures: Equatable {
     var relay = false
     /// XEP-0288.
     var bidi = false
+    /// The most bytes of a stanza that the peer takes (XEP-0478); nil where it does not say.
+    var announcedBytes: Int?
 
     /// A server before XMPP 1.0 has none.
     init() {}
@@ -28,5 +30,6 @@ struct ReceivedFeatures: Equatable {
         streamManagement = features.first("sm", Namespaces.streamManagement) != nil
         relay = features.first("relay", Namespaces.relay) != nil
         bidi = features.first("bidi", Namespaces.bidiFeature) != nil
+        announcedBytes = StreamLimits.announced(in: features)
     }
 }

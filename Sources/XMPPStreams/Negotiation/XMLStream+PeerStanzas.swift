@@ -9,17 +9,41 @@ extension XMLStream {
     mutating func peerStanzaReceived(_ tape: ElementTape, proven: [DomainPair]) {
         let stanza: Stanza
         do {
-            stanza = try Stanza(parsing: tape, contentNamespace: contentNamespace)
+            stanza = try Stanza(parsing: tape, contentNamespace: contentNamespace, limits: framer.limits)
         } catch {
             switch error {
             case .unacceptableXML(let failure): fail(failure)
             case .notAStanza: fail(StreamError(.unsupportedStanzaType))
             case .malformedAddress(let address): addressRefused(address, proven)
+            case .grown(let failure, let head): refuse(head, StanzaError(failure, configuration.limits), proven)
             }
             return
         }
         if let error = objection(to: stanza, proven) { return fail(error) }
+        // What reaches a client is bounded by what servers take, whatever was written in fewer bytes.
+        if let error = stanza.objection(toMoreThan: configuration.departingBytes, adding: Stanza.additions) {
+            return refuse(stanza.answerableHead, error, proven)
+        }
         act(.peer(.stanza(stanza)))
+    }
+
+    /// Takes a first-level element that is refused for its size or shape. Ending the stream over it would bring it back, and keep
+    /// everybody else's stanzas waiting (`Docs/relay-protocol.md` R3).
+    mutating func peerElementRefused(_ ends: ElementEnds, _ failure: XMLFailure, proven: [DomainPair]) {
+        guard let tape = tape(of: ends) else { return fail(failure) }
+        do {
+            let stanza = try Stanza(parsing: tape, contentNamespace: contentNamespace)
+            refuse(stanza.answerableHead, StanzaError(failure, configuration.limits), proven)
+        } catch {
+            guard case .malformedAddress(let address) = error else { return fail(failure) }
+            addressRefused(address, proven)
+        }
+    }
+
+    /// A stanza is not taken over; the site counts and answers it.
+    private mutating func refuse(_ head: Stanza, _ error: StanzaError, _ proven: [DomainPair]) {
+        if let error = objection(to: head, proven) { return fail(error) }
+        act(.peer(.stanzaRefused(head, error)))
     }
 
     /// Takes a stanza that the peer sends on the stream that we opened for ours, where it has no place (XEP-0220 §2.3). Some servers
@@ -60,5 +84,21 @@ extension XMLStream {
         if let pair, head.to == nil { head.to = pair.local }
         if pair == nil { head.from = nil }
         act(.peer(.stanzaRefused(head, StanzaError(.jidMalformed))))
+    }
+}
+
+extension StanzaError {
+    /// What the sender of a stanza is told that is refused for its size or shape.
+    init(_ failure: XMLFailure, _ limits: XMLLimits) {
+        switch failure {
+        case .oversized: self.init(.policyViolation, text: "The stanza is longer than \(limits.stanzaBytes) bytes")
+        case .tooDeep: self.init(.policyViolation, text: "Elements are nested deeper than \(limits.depth)")
+        case .tooManyAttributes:
+            self.init(.policyViolation, text: "An element has more than \(limits.attributes) attributes on its way")
+        case .tooManyNamespaces: self.init(.policyViolation, text: "Too many namespaces are declared")
+        case .nameTooLong: self.init(.policyViolation, text: "A name or namespace is too long")
+        case .unusualName: self.init(.notAcceptable, text: "Not everybody can read the names in it")
+        case .notWellFormed, .restrictedXML, .unsupportedEncoding: self.init(.notAcceptable, text: failure.description)
+        }
     }
 }

@@ -135,6 +135,7 @@ private func limits(_ choice: UInt8) -> XMLLimits {
     limits.namespaces = 4
     limits.nameBytes = 12
     limits.namespaceBytes = 36
+    if choice & 2 == 2 { limits.passedOverBytes = 400 }
     return limits
 }
 
@@ -163,6 +164,9 @@ public func fuzzFraming(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
         case .element(let element):
             expect(element.count <= limits.stanzaBytes, "no stanza is longer than the limit")
             checkStanza(element, context, limits)
+        case .passedOver(let ends):
+            expect(limits.passedOverBytes > 0, "nothing is passed over where that is not wanted")
+            if let abridged = ends.abridged { checkStanza(abridged, context, roomy) }
         case .streamEnd: break
         }
     }

@@ -22,6 +22,8 @@ class View:
         self.hosts = self.directory / "hosts"
         self._domains = {}
         self._better = []
+        self._zones = []
+        self._forwards = ""
         self._process = processes.Process(
             name, ["unbound", "-d", "-c", self.directory / "unbound.conf"], self.directory
         )
@@ -38,6 +40,17 @@ class View:
     def put_better(self, domain, address, port, rank):
         """Beside what was put, `domain` has a server that is to be tried first; of several, in the order of `rank`."""
         self._better.append((domain, address, port, rank))
+
+    def put_below(self, domain, address):
+        """Every name below `domain` is at `address`, at the port that servers have by default."""
+        self._zones.append(
+            f"  local-zone: '{domain}.' redirect\n  local-data: '{domain}. 60 IN A {address}'\n"
+        )
+
+    def put_mute(self, domain, address):
+        """What is asked of names below `domain` is asked of a name server at `address`, port 5399, which may never answer."""
+        self._zones.append(f"  local-zone: '{domain}.' transparent\n")
+        self._forwards += f"forward-zone:\n  name: '{domain}.'\n  forward-addr: {address}@5399\n"
 
     def start(self):
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -93,11 +106,12 @@ class View:
         for domain, address, port, rank in self._better:
             records.append(f"better{rank}.{domain}. 60 IN A {address}")
             records.append(f"_xmpp-server._tcp.{domain}. 60 IN SRV {rank} 5 {port} better{rank}.{domain}.")
-        data = "".join(f"  local-data: '{record}'\n" for record in records)
+        data = "".join([f"  local-data: '{record}'\n" for record in records] + self._zones)
         return f"""\
 server:
   interface: {self.address}@{self.port}
   access-control: 127.0.0.0/8 allow
+  do-not-query-localhost: no
   do-ip6: no
   num-threads: 1
   module-config: "iterator"
@@ -110,7 +124,7 @@ server:
   local-zone: "." static
 {data}remote-control:
   control-enable: no
-"""
+{self._forwards}"""
 
 
 def _host(domain):

@@ -26,18 +26,26 @@ class Martlet(Server):
     """One office. Ports beside those of every server: direct TLS between servers, and clients without TLS (for tests
     that look at the bare stream)."""
 
-    def __init__(self, *arguments, limits=None, federation=None, offices=None, threads=1, client=None, **named):
+    def __init__(self, *arguments, limits=None, federation=None, offices=None, threads=1, client=None, karma=None,
+                 dialback=None, level="debug", prefix=(), **named):  # fmt: skip
         super().__init__(*arguments, **named)
         self.server_tls_port = ports.SERVER_TLS
         self.client_plain_port = ports.CLIENT_PLAIN
-        #: Keys of [limits], [federation] and [client] that differ from the defaults.
+        #: Keys of [limits], [federation], [client] and [karma] that differ from the defaults.
         self.limits = {"disk_reserve": "16MiB", "map_size": "4GiB"} | (limits or {})
         self.federation = federation or {}
         self.client = client or {}
+        self.karma = karma or {}
         #: The other offices: domain to name.
         self.offices = offices or {}
         #: Event loops; with more than one the site has a thread of its own.
         self.threads = threads
+        #: Whether other servers may prove themselves by dialback; None: where they have no certificate.
+        self.dialback = self.mode == DIALBACK if dialback is None else dialback
+        #: The least severe messages that are logged.
+        self.level = level
+        #: Words before the command, such as what puts it into a control group.
+        self.prefix = list(prefix)
 
     @property
     def configuration(self):
@@ -49,7 +57,7 @@ class Martlet(Server):
         self.configuration.chmod(0o600)
         if self.process is None:
             self.process = processes.Process(
-                "martlet", [binary(), "serve", "--config", self.configuration], self.directory
+                "martlet", [*self.prefix, binary(), "serve", "--config", self.configuration], self.directory
             )
         if first:
             self._add_people()
@@ -122,15 +130,17 @@ peer_ca = "{self.authority.certificate if self.authority else ""}"
 dns_servers = ["{self.view.server}"]
 source_address = "{self.address}"
 allow_networks = ["127.0.0.0/8"]
-allow_dialback = {_toml(self.mode == DIALBACK)}
+allow_dialback = {_toml(self.dialback)}
 {"".join(f"{name} = {_toml(value)}" + chr(10) for name, value in self.federation.items())}
 {offices}
 [client]
 {"".join(f"{name} = {_toml(value)}" + chr(10) for name, value in self.client.items())}
 [limits]
 {limits}
+[karma]
+{"".join(f"{name} = {_toml(value)}" + chr(10) for name, value in self.karma.items())}
 [log]
-level = "debug"
+level = "{self.level}"
 """
 
     def command(self, *words, input=None, limit=processes.LIMIT):

@@ -85,20 +85,26 @@ class RawStream:
         assert answer.tag == f"{{{TLS}}}proceed", answer.tag
         self.begin_tls(domain, trust)
 
-    def begin_tls(self, domain, trust):
+    def begin_tls(self, domain, trust, certificate=None):
+        """`certificate`: what we show for ourselves."""
         context = ssl.create_default_context(cafile=str(trust))
+        if certificate:
+            context.load_cert_chain(certificate.certificate, certificate.key)
         self.socket = context.wrap_socket(self.socket, server_hostname=domain)
 
     def log_in(self, domain, user, password, resource="raw"):
         """PLAIN and binding. Returns the full JID."""
+        self.authenticate(domain, user, password)
+        self.open(domain)
+        self.send(f"<iq type='set' id='bind'><bind xmlns='{BIND}'><resource>{resource}</resource></bind></iq>")
+        return self.read().findtext(f".//{{{BIND}}}jid")
+
+    def authenticate(self, domain, user, password):
         self.open(domain)
         secret = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
         self.send(f"<auth xmlns='{SASL}' mechanism='PLAIN'>{secret}</auth>")
         answer = self.read()
         assert answer.tag == f"{{{SASL}}}success", ET.tostring(answer)
-        self.open(domain)
-        self.send(f"<iq type='set' id='bind'><bind xmlns='{BIND}'><resource>{resource}</resource></bind></iq>")
-        return self.read().findtext(f".//{{{BIND}}}jid")
 
     # Reading
 

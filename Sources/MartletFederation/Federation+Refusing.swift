@@ -1,0 +1,48 @@
+// XEP-0478: Stream Limits Advertisement, version 0.2.0, what peers announce
+
+import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
+import XMPPStanzas
+import XMPPStreams
+
+/// Stanzas that one of the two sites does not take, each for itself: neither end of a link ends it over one stanza.
+extension Federation {
+    /// A stanza of a peer that its stream refuses: counted, since it would come again for ever, and answered
+    /// (`Docs/relay-protocol.md` R3).
+    mutating func refused(_ stanza: Stanza, _ error: StanzaError, on connection: ConnectionID, _ turn: Turn) {
+        if inbound[connection]?.isManaged == true { inbound[connection]?.handled &+= 1 }
+        guard let from = stanza.from, let to = stanza.to else { return }
+        let pair = DomainPair(local: to.domain, peer: from.domain)
+        if stanza.kind == .iq, stanza.iqType?.isRequest != true {
+            return answerRefused(stanza, error, pair, turn)
+        }
+        guard inbound[connection] != nil else { return }
+        if let mark = stanza.relayMark {
+            receivedEntry(mark, .refused(stanza, error), pair, on: connection, turn)
+        } else {
+            turn.bounce(stanza, error)
+        }
+    }
+
+    /// The answer to a request: whoever asked is told that it cannot be had, since nothing else would come any more.
+    private mutating func answerRefused(_ answer: Stanza, _ error: StanzaError, _ pair: DomainPair, _ turn: Turn) {
+        guard let slot = links.id(of: pair), let id = answer.id, let from = answer.to, let to = answer.from else { return }
+        let request = PeerRequests.Request(id: id, from: from, to: to)
+        guard links[slot].requests.isOpen(request), links[slot].requests.answered(request) == .expected else { return }
+        turn.route(
+            Stanza(.iq, from: to, to: from, id: id, type: "error", payloads: [error.element(by: pair.local.description)]),
+            from: .site)
+    }
+
+    /// The peer says how long a stanza may be.
+    mutating func announced(_ bytes: Int, _ pair: DomainPair, _ turn: Turn) {
+        for slot in links.ids where links[slot].pair.peer == pair.peer { links[slot].announcedBytes = bytes }
+        let number = AddressTable.makeNumber(of: pair.peer, in: turn.store)
+        var row = PeerTable.row(number, in: turn.store)
+        guard row.announcedBytes.map({ Int($0) }) != bytes else { return }
+        row.announcedBytes = UInt32(exactly: bytes)
+        turn.lazily { PeerTable.update(number, row, in: turn.store) }
+    }
+}

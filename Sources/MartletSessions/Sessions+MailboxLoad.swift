@@ -1,0 +1,62 @@
+import MartletBus
+import MartletStore
+import XMPPStanzas
+
+extension LimitsPolicy {
+    /// What a mailbox may have.
+    var mailbox: Portions<UInt64>.Amount { Portions.Amount(count: mailboxMessages, bytes: mailboxBytes) }
+    /// What may wait for an account's answer.
+    var waitingRequests: Portions<UInt64>.Amount { Portions.Amount(count: pendingSubscriptions, bytes: pendingSubscriptionBytes) }
+}
+
+/// How much each mailbox has, and who may add to it.
+extension Sessions {
+    /// Counts a mailbox, once after the start.
+    mutating func countMailbox(_ account: AddressNumber, _ turn: Turn) {
+        if mailboxes[account] != nil { return }
+        var load = Load<UInt64>()
+        MailboxTable.forEach(account, from: 0, in: turn.store) { sequence, row in
+            let weight = row.weight ?? Self.weight(of: sequence, in: turn.store)
+            load.add(Int(weight.bytes), for: weight.sender)
+            return true
+        }
+        mailboxes[account] = load
+    }
+
+    /// Whether an account has nothing in its mailbox.
+    mutating func isMailboxEmpty(_ account: AddressNumber, _ turn: Turn) -> Bool {
+        countMailbox(account, turn)
+        return mailboxes[account]?.total.count == 0
+    }
+
+    /// Whether the mailbox of an account takes a message: not what is more than its sender's share. An error of this site has no sender
+    /// who could be told, and answers something that was accepted.
+    mutating func mailboxAdmits(_ stanza: Stanza, _ origin: Origin, _ account: AddressNumber, _ turn: Turn) -> Bool {
+        if case .site = origin { return true }
+        countMailbox(account, turn)
+        let weight = senders.weight(of: stanza, turn.policy)
+        let store = turn.store
+        return mailboxes[account]?.admits(Int(weight.bytes), for: weight.sender, of: turn.policy.limits.mailbox) {
+            var shares = Portions<UInt64>()
+            MailboxTable.forEach(account, from: 0, in: store) { sequence, row in
+                let weight = row.weight ?? Self.weight(of: sequence, in: store)
+                shares.add(Int(weight.bytes), for: weight.sender)
+                return true
+            }
+            return shares
+        } ?? true
+    }
+
+    /// The weight of a message whose row does not have it, as an earlier version wrote it: nobody's.
+    static func weight(of sequence: UInt64, in store: some KeyValueTransaction) -> MailboxRow.Weight {
+        MailboxRow.Weight(bytes: UInt32(clamping: StanzaLog.size(sequence, in: store)), sender: 0)
+    }
+}
+
+extension SenderMarks {
+    /// What a message takes of a mailbox: its content, and as much as the rows around it usually have.
+    func weight(of stanza: Stanza, _ policy: SitePolicy) -> MailboxRow.Weight {
+        MailboxRow.Weight(
+            bytes: UInt32(clamping: stanza.content.count + 256), sender: stanza.from.map { mark(of: $0, policy) } ?? 0)
+    }
+}
