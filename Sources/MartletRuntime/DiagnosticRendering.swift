@@ -122,13 +122,6 @@ enum DiagnosticRendering {
         )
     }
 
-    private static func rests(_ address: RemoteAddress, _ milliseconds: Int64) -> (String, Logger.Metadata) {
-        (
-            "too much was begun without a login: connections wait",
-            ["address": "\(address.text)", "wait_ms": "\(milliseconds)"]
-        )
-    }
-
     private static func trace(_ entry: EntryTrace, _ more: Logger.Metadata) -> Logger.Metadata {
         link(entry.pair, more.merging(["lane": "\(entry.laneClass.name)", "n": "\(entry.number)"]) { first, _ in first })
     }

@@ -41,9 +41,6 @@ enum SessionLimits {
     static let directedPresence = 1000
     /// The bytes of all of them: as many addresses of 250 bytes.
     static let directedBytes = 256 << 10
-    /// Bytes of the presence that a session broadcasts, which is kept for whoever comes later: a status, capabilities and some hashes have
-    /// less than 2 KB.
-    static let presenceBytes = 32 << 10
     /// Bytes of a roster item's name and of each group (RFC 6121 §2.1.2.5, §2.1.2.6 leave it to the server): a JID part.
     static let rosterNameBytes = 1023
     /// Groups of a roster item.

@@ -18,11 +18,6 @@ extension Sessions {
         }
         switch (type, stanza.to) {
         case (.available, nil):
-            guard stanza.content.count <= SessionLimits.presenceBytes else {
-                let error = StanzaError(.policyViolation, text: "Presence has \(SessionLimits.presenceBytes) bytes at most")
-                if let reply = stanza.errorReply(error) { send(reply, to: id, turn) }
-                return
-            }
             becomeAvailable(id, stanza, turn)
         case (.unavailable, nil): becomeUnavailable(id, stanza, turn)
         case (.available, let to?), (.unavailable, let to?): directPresence(stanza, to: to, by: id, turn)

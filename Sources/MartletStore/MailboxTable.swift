@@ -166,7 +166,8 @@ public enum MailboxTable {
         }
         if bytes.count >= 19 {
             row.weight = MailboxRow.Weight(
-                bytes: (7..<11).reduce(0) { $0 << 8 | UInt32(bytes[$1]) }, sender: UInt64(bigEndianBytes: bytes.extracting(11..<19)))
+                bytes: (7..<11).reduce(0) { $0 << 8 | UInt32(bytes[$1]) },
+                sender: UInt64(bigEndianBytes: bytes.extracting(11..<19)))
         }
         return row
     }

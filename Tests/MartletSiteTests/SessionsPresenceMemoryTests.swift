@@ -14,9 +14,10 @@ import XMPPXML
     func ownPresence() {
         var site = SessionsHarness()
         let romeo = site.bind("romeo", "orchard")
-        site.send(romeo, "<presence><status>\(String(repeating: "s", count: SessionLimits.presenceBytes))</status></presence>")
-        #expect(site.take(romeo).map(\.condition) == ["policy-violation"])
-        site.send(romeo, "<presence><status>\(String(repeating: "s", count: SessionLimits.presenceBytes / 2))</status></presence>")
+        site.send(romeo, "<presence><status>\(String(repeating: "s", count: LimitsPolicy.presenceBytes))</status></presence>")
+        #expect(site.take(romeo).map(\.condition) == ["not-acceptable"])
+        site.send(
+            romeo, "<presence><status>\(String(repeating: "s", count: LimitsPolicy.presenceBytes / 2))</status></presence>")
         #expect(site.take(romeo).map(\.condition) == [nil])
     }
 

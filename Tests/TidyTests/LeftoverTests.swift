@@ -7,6 +7,7 @@ import Testing
     private static let compiledByScripts: [String: String] = [
         "Tests/Bench": "Tests/Bench/yardstick/load.py",
         "Tests/FuzzTests": "Tests/FuzzTests/run.sh",
+        "Tests/InteropTests": "Tests/InteropTests/harness/assault.py",
         "Tests/ThreadSanitizer": "Tests/ThreadSanitizer/run",
     ]
 
