@@ -50,6 +50,8 @@ public enum Diagnostic: Sendable, Equatable {
     case diskFloorReached(freeBytes: Int64)
     case diskReserveLeft(freeBytes: Int64)
     case routingLoop(JID)
+    /// One event or timer has caused more than ``TurnBound`` allows: a fault of ours, from which others wait.
+    case longTurn(event: String, WorkCount)
     case accountChanged(JID, what: String)
     case repeatedMessageIgnored(JID)
     /// A party has caused more work than its budget: it is read more slowly.
@@ -68,7 +70,9 @@ public enum Diagnostic: Sendable, Equatable {
             .storeMigrated, .partyRests, .addressRests:
             .notice
         case .newEpoch, .clockBehind, .entryExpired, .laneResynced, .sentAgain, .historiesParted: .warning
-        case .entryHeld, .laneStopped, .endedEpoch, .diskReserveReached, .diskFloorReached, .routingLoop: .error
+        case .entryHeld, .laneStopped, .endedEpoch, .diskReserveReached, .diskFloorReached, .routingLoop,
+            .longTurn:
+            .error
         }
     }
 }

@@ -151,6 +151,9 @@ public struct LimitsPolicy: Sendable, Equatable {
     public var rosterBytes = 2 << 20
     /// Bytes of a roster item as clients see it: an address, a name and a dozen groups.
     public static let rosterItemBytes = 8 << 10
+    /// Bytes of what a presence stanza says: it goes to everybody who sees an account, and to each of their resources. What clients
+    /// say with it, capabilities and the hash of a picture, is less than a tenth.
+    public static let presenceBytes = 8 << 10
     /// Subscription requests waiting for an account; one server gets half of it at most.
     public var pendingSubscriptions = 1000
     /// The bytes of all of them: as many with a name and a few words each.

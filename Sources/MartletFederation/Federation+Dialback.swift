@@ -25,6 +25,10 @@ extension Federation {
             turn.note(.peerRefused(pair, reason: reason))
             return turn.perform(.dialbackVerdict(pair, .error(.policyViolation, words: reason)), on: connection)
         }
+        guard inbound[connection].map({ $0.pairs.count + $0.pendingDialbacks < InboundStream.pairLimit }) ?? true else {
+            let reason = "too many domains on one stream"
+            return turn.perform(.dialbackVerdict(pair, .error(.resourceConstraint, words: reason)), on: connection)
+        }
         let pendingHere = inbound[connection]?.pendingDialbacks ?? 0
         let pendingThere = dialbacksByAddress[address] ?? 0
         guard pendingHere < turn.policy.limits.pendingDialbacksPerStream,

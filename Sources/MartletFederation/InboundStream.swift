@@ -29,6 +29,8 @@ struct InboundStream {
     /// The last moment of acceptance that a mark has told; what follows without one was accepted within ``PeerClock/grain`` after it.
     var toldMoment: WallTime?
 
+    /// Pairs that may be proven on one stream: a host of many domains opens another one for the next. Each stanza looks for its own.
+    static let pairLimit = 64
     /// So many gaps in a row end the stream.
     static let gapLimit = 3
 }

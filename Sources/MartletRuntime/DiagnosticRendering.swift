@@ -83,6 +83,7 @@ enum DiagnosticRendering {
         case .diskReserveLeft(let free): ("disk reserve free again", ["free_bytes": "\(free)"])
         case .partyRests(let row): rests(row)
         case .addressRests(let address, let milliseconds): rests(address, milliseconds)
+        case .longTurn(let event, let count): longTurn(event, count)
         case .routingLoop(let address): ("routing loop cut", ["to": "\(address)"])
         case .accountChanged(let account, let what): ("account changed", ["jid": "\(account)", "what": "\(what)"])
         }
@@ -92,6 +93,23 @@ enum DiagnosticRendering {
         _ pair: DomainPair, _ lane: String, _ words: String, _ count: (entries: Int, name: String, others: Int)
     ) -> (String, Logger.Metadata) {
         (words, link(pair, ["lane": "\(lane)", "entries": "\(count.entries)", count.name: "\(count.others)"]))
+    }
+
+    private static func longTurn(_ event: String, _ count: WorkCount) -> (String, Logger.Metadata) {
+        (
+            "a turn was long, and others have waited for it: please report this",
+            [
+                "event": "\(event)", "rows": "\(count.rows)", "deliveries": "\(count.deliveries)",
+                "bytes_sent": "\(count.bytes)",
+            ]
+        )
+    }
+
+    private static func rests(_ address: RemoteAddress, _ milliseconds: Int64) -> (String, Logger.Metadata) {
+        (
+            "too much was begun without a login: connections wait",
+            ["address": "\(address.text)", "wait_ms": "\(milliseconds)"]
+        )
     }
 
     private static func rests(_ row: KarmaPartyRow) -> (String, Logger.Metadata) {

@@ -9,6 +9,10 @@ enum Job {
     /// A roster is put together for a session.
     case roster(RosterAnswer)
 
+    /// Nobody of a contact is available any more.
+    case gone(GoneContact)
+    /// An account goes with everything that it had.
+    case removal(AccountRemoval)
     /// A session is shown the next of what it is being shown.
     case showing(SessionID)
 
@@ -17,7 +21,7 @@ enum Job {
         switch self {
         case .presence(let round): round.session
         case .roster(let answer): answer.session
-        case .showing: nil
+        case .showing, .gone, .removal: nil
         }
     }
 }

@@ -67,14 +67,19 @@ struct SeenPresence {
         return entries.remove(at: index)
     }
 
-    /// Removes all resources of a bare address, and gives them.
-    mutating func removeAll(of bare: JID) -> [Entry] {
+    /// Removes up to `limit` resources of a bare address that were not confirmed after `instant`, and gives them.
+    mutating func remove(_ limit: Int, of bare: JID, before instant: Instant) -> [Entry] {
         let first = firstIndex(atOrAfter: bare)
         var last = first
         while last < entries.count, entries[last].jid.hasSameBare(as: bare) { last += 1 }
-        defer { entries.removeSubrange(first..<last) }
-        for entry in entries[first..<last] { bytes -= entry.bytes }
-        return Array(entries[first..<last])
+        var taken: [Entry] = []
+        var kept: [Entry] = []
+        for entry in entries[first..<last] {
+            if taken.count < limit, entry.confirmedAt <= instant { taken.append(entry) } else { kept.append(entry) }
+        }
+        for entry in taken { bytes -= entry.bytes }
+        entries.replaceSubrange(first..<last, with: kept)
+        return taken
     }
 
     /// Whether a resource of a bare address is available.
@@ -105,18 +110,23 @@ struct SeenPresence {
     }
 
     /// Removes up to `limit` entries of a domain that were not confirmed since `instant`, and gives them; those that `spares`
-    /// keeps count as confirmed now.
+    /// keeps count as confirmed now. `spares` is asked about no more than `visits` of them. `isAll`: no other is left.
     mutating func takeStale(
-        at domain: JID, before instant: Instant, limit: Int, now: Instant, sparing spares: (JID) -> Bool
-    ) -> [Entry] {
+        at domain: JID, before instant: Instant, limit: Int, visits: Int, now: Instant, sparing spares: (JID) -> Bool
+    ) -> (taken: [Entry], isAll: Bool) {
         var taken: [Entry] = []
+        var visits = visits
+        var isAll = true
         let first = firstIndex(atOrAfter: domain)
         var read = first
         var write = first
         while read < entries.count, entries[read].jid.domainpart == domain.domainpart {
             var entry = entries[read]
             read += 1
-            if entry.confirmedAt < instant, taken.count < limit {
+            if entry.confirmedAt < instant, taken.count == limit || visits == 0 {
+                isAll = false
+            } else if entry.confirmedAt < instant {
+                visits -= 1
                 if spares(entry.jid) {
                     entry.confirmedAt = now
                 } else {
@@ -129,7 +139,7 @@ struct SeenPresence {
             write += 1
         }
         entries.removeSubrange(write..<read)
-        return taken
+        return (taken, isAll)
     }
 
     private func firstIndex(atOrAfter jid: JID) -> Int {

@@ -84,9 +84,8 @@ struct Session {
     var markBase: UInt64 = 0
     /// Messages sent before stream management was enabled, proven by the first acknowledgement or by the fence.
     var unmanaged: [UInt64] = []
-    /// Messages of the mailbox that are still to be sent, in order; nil when there are none. What is routed to the session
-    /// meanwhile waits behind them.
-    var catchUp: Deque<UInt64>?
+    /// What of the mailbox is still to be sent; nil when there is nothing. What is routed to the session meanwhile waits behind it.
+    var catchUp: CatchUp?
     /// What it is being shown contact by contact, in this order.
     var showing: [Showing] = []
     /// Whatever the mailbox had for its full JID was sent, or is on the way: nothing to it has to be looked for.

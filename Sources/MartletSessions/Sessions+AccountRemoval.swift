@@ -19,47 +19,82 @@ extension Sessions {
     }
 
     /// An account is gone, and with it everything it had: contacts lose it, senders of messages that nobody read are told
-    /// (XEP-0077 §3.2).
+    /// (XEP-0077 §3.2). As that may be much it is a job; until it is done nobody gets an account of that name.
     public mutating func accountRemoved(_ account: AccountName, _ turn: Turn) {
-        let (jid, number) = (account.jid, account.number)
-        if let place = online.place(of: jid) {
+        if let place = online.place(of: account.jid) {
             for id in online[place].sessions { end(id, because: .streamError(StreamError(.notAuthorized)), turn) }
         }
-        for ended in ClientSessionTable.sessions(of: number, in: turn.store) {
-            ClientSessionTable.remove(number, ended.session, in: turn.store)
+        AccountTable.noteRemoval(account.number, in: turn.store)
+        begin(.removal(AccountRemoval(account: account)), of: account.number, turn)
+        endDoomed(turn)
+    }
+
+    /// After a start: what was under way goes on.
+    mutating func continueRemovals(_ turn: Turn) {
+        for number in AccountTable.removals(in: turn.store) {
+            let account = AccountName(AddressTable.address(number, in: turn.store), number)
+            begin(.removal(AccountRemoval(account: account)), of: number, turn)
         }
-        for (contact, row) in RosterTable.contacts(of: number, in: turn.store) {
-            let to = AddressTable.address(contact, in: turn.store)
-            if !row.flags.isDisjoint(with: [.to, .pendingOut]) {
-                turn.route(Stanza(.presence, from: jid, to: to, type: "unsubscribe"), from: .account)
-            }
-            if row.flags.contains(.from) {
-                turn.route(Stanza(.presence, from: jid, to: to, type: "unsubscribed"), from: .account)
-            }
-            let domain = AddressTable.makeNumber(of: to.domain, in: turn.store)
-            RosterTable.remove(number, contact, domain: domain, in: turn.store)
+    }
+
+    /// One slice. True if nothing is left.
+    mutating func remove(_ removal: AccountRemoval, _ turn: Turn) -> Bool {
+        let (jid, number) = (removal.account.jid, removal.account.number)
+        while let (contact, row) = RosterTable.rows(of: number, after: AddressNumber(0), limit: 1, in: turn.store).first {
+            guard !slice.isSpent else { return false }
+            remove(contact, row, of: removal.account, turn)
         }
-        RosterTable.removeVersion(of: number, in: turn.store)
-        for (contact, request) in PendingSubscriptionTable.requests(to: number, in: turn.store) {
+        while let (contact, request) = PendingSubscriptionTable.first(to: number, after: AddressNumber(0), in: turn.store) {
+            guard !slice.isSpent else { return false }
             if let from = request.from {
                 turn.route(Stanza(.presence, from: jid, to: from, type: "unsubscribed"), from: .account)
             }
             PendingSubscriptionTable.remove(number, contact, in: turn.store)
+            slice.spend(1, bytes: 0)
         }
-        var messages: [(UInt64, MailboxRow)] = []
-        MailboxTable.forEach(number, from: 0, in: turn.store) { sequence, row in
-            messages.append((sequence, row))
-            return true
-        }
-        for (sequence, row) in messages {
+        while let (sequence, row) = MailboxTable.first(of: number, in: turn.store) {
+            guard !slice.isSpent else { return false }
             if row.isWaiting, let logged = StanzaLog.stanza(sequence, in: turn.store) {
                 turn.bounce(logged.stanza, StanzaError(.serviceUnavailable))
+                slice.spend(1, bytes: logged.stanza.content.count)
+            } else {
+                slice.spend(1, bytes: 0)
             }
             MailboxTable.remove(number, sequence, in: turn.store)
         }
+        return true
+    }
+
+    private mutating func remove(_ contact: AddressNumber, _ row: RosterRow, of account: AccountName, _ turn: Turn) {
+        let to = AddressTable.address(contact, in: turn.store)
+        if !row.flags.isDisjoint(with: [.to, .pendingOut]) {
+            turn.route(Stanza(.presence, from: account.jid, to: to, type: "unsubscribe"), from: .account)
+            slice.spend(1, bytes: 0)
+        }
+        if row.flags.contains(.from) {
+            turn.route(Stanza(.presence, from: account.jid, to: to, type: "unsubscribed"), from: .account)
+            slice.spend(1, bytes: 0)
+        }
+        let domain = AddressTable.makeNumber(of: to.domain, in: turn.store)
+        RosterTable.remove(account.number, contact, domain: domain, in: turn.store)
+        slice.spend(1, bytes: 0)
+    }
+
+    /// Nothing is left of an account.
+    mutating func removed(_ removal: AccountRemoval, _ turn: Turn) {
+        let number = removal.account.number
+        for ended in ClientSessionTable.sessions(of: number, in: turn.store) {
+            ClientSessionTable.remove(number, ended.session, in: turn.store)
+        }
+        RosterTable.removeVersion(of: number, in: turn.store)
+        AccountTable.forgetRemoval(number, in: turn.store)
         mailboxes[number] = nil
         subscriptionRequests[number] = nil
         departures[number] = nil
-        endDoomed(turn)
     }
+}
+
+/// An account that goes. A ``Job``; what it had is in the store as long as it is under way.
+struct AccountRemoval {
+    let account: AccountName
 }

@@ -32,6 +32,7 @@ extension Sessions {
                 }
             }
         }
+        continueRemovals(turn)
         wantLinksOfRestored(turn)
         endDoomed(turn)
     }

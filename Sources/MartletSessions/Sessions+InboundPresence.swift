@@ -11,6 +11,10 @@ extension Sessions {
         _ stanza: Stanza, to session: SessionID?, _ number: AddressNumber, _ place: OnlinePlace?, _ origin: Origin, _ turn: Turn
     ) {
         guard let type = stanza.presenceType, let to = stanza.to else { return }
+        // It may go to every resource, and is kept where it waits for an answer.
+        if origin.isPeer, type != .error, stanza.content.count > LimitsPolicy.presenceBytes {
+            return turn.bounce(stanza, Self.presenceTooLarge)
+        }
         switch type {
         case .available, .unavailable:
             if origin.isPeer {

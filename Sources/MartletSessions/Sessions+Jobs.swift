@@ -31,13 +31,15 @@ extension Sessions {
     private mutating func scheduleJobs(_ turn: Turn) {
         guard !jobs.isScheduled, !jobs.isEmpty else { return }
         jobs.isScheduled = true
-        turn.schedule(.session(.jobs), after: SessionLimits.jobPause)
+        // What is small leaves others time enough.
+        turn.schedule(.session(.jobs), after: slice.isSpent ? SessionLimits.jobPause : 1)
     }
 
-    /// The next slice: of one large job, or of several that are small.
+    /// The next slice. Its account pays for it.
     mutating func jobsDue(_ turn: Turn) {
         jobs.isScheduled = false
-        while !slice.isSpent, let (account, taken) = jobs.take() {
+        if let (account, taken) = jobs.take() {
+            turn.payer = .account(account)
             var job = taken
             let isDone = work(&job, of: account, turn)
             jobs.putBack(isDone ? nil : job, of: account)
@@ -60,7 +62,10 @@ extension Sessions {
             let isDone = write(&answer, of: account, turn)
             job = .roster(answer)
             return isDone
+        case .gone(let round): return tellGone(round, turn)
+        case .removal(let removal): return remove(removal, turn)
         case .showing(let id):
+            if sessions.contains(id) { continueCatchUp(id, turn) }
             if sessions.contains(id) { continueShowing(id, turn) }
             return true
         }
@@ -70,7 +75,8 @@ extension Sessions {
         switch job {
         case .presence(let round): told(round, of: account, turn)
         case .roster(let answer): written(answer, of: account, turn)
-        case .showing: break
+        case .showing, .gone: break
+        case .removal(let removal): removed(removal, turn)
         }
         if let id = job.session { goOn(id, turn) }
     }

@@ -47,7 +47,7 @@ extension Stanza {
     /// An id that is longer than any program makes it.
     private static let requestIDBytes = 128
 
-    /// Takes off a subscription request what nobody needs for an answer: who asks, what he calls himself (XEP-0172) and a few words are
+    /// Takes off a subscription request what nobody needs for an answer: who asks, what he calls himself and a few words are
     /// enough; the rest would wait, for days, in somebody else's store.
     mutating func shortenRequest() {
         if id?.utf8.count ?? 0 > Self.requestIDBytes { id = nil }

@@ -12,6 +12,10 @@ extension Sessions {
             if let reply = stanza.errorReply(StanzaError(.badRequest)) { send(reply, to: id, turn) }
             return
         }
+        guard stanza.content.count <= LimitsPolicy.presenceBytes else {
+            if let reply = stanza.errorReply(Self.presenceTooLarge) { send(reply, to: id, turn) }
+            return
+        }
         switch (type, stanza.to) {
         case (.available, nil):
             guard stanza.content.count <= SessionLimits.presenceBytes else {
@@ -29,6 +33,9 @@ extension Sessions {
         case (_, let to?): manageSubscription(stanza, type, to: to.bare, by: id, turn)
         }
     }
+
+    static let presenceTooLarge = StanzaError(
+        .notAcceptable, text: "Presence may say no more than \(LimitsPolicy.presenceBytes) bytes")
 
     /// Initial presence, or a change of it (RFC 6121 §4.2, §4.4).
     private mutating func becomeAvailable(_ id: SessionID, _ stanza: Stanza, _ turn: Turn) {

@@ -116,8 +116,9 @@ extension Sessions {
                 guard limit > 0 else { return current }
                 let account = online[current].number
                 // Nobody was asked about rooms and others without subscription; a short cut is none to them.
-                let stale = online[current].seen.takeStale(
-                    at: pair.peer, before: peers[peer].staleBefore, limit: limit, now: turn.now
+                let (stale, isAll) = online[current].seen.takeStale(
+                    at: pair.peer, before: peers[peer].staleBefore, limit: limit, visits: SessionLimits.presenceVisits,
+                    now: turn.now
                 ) { jid in !isCut && !Self.sees(jid, account, turn) }
                 forgotten(stale, turn)
                 for entry in stale {
@@ -125,7 +126,7 @@ extension Sessions {
                     tell(gone, of: entry, at: current, turn)
                 }
                 budget -= stale.count * cost
-                if stale.count == limit { return current }
+                if !isAll { return current }
             }
             place = online.place(after: current)
         }

@@ -35,17 +35,31 @@ extension Sessions {
     private mutating func contactIsGone(
         _ stanza: Stanza, _ from: JID, to: JID, _ listeners: [SessionID], _ place: OnlinePlace, _ turn: Turn
     ) {
-        let known = online[place].seen.removeAll(of: from)
-        forgotten(known, turn)
-        for entry in known {
-            var gone = stanza
-            gone.from = entry.jid
-            tell(gone, of: entry, at: place, turn)
+        if online[place].seen.contains(from) {
+            begin(.gone(GoneContact(stanza: stanza, account: place, since: turn.now)), of: online[place].number, turn)
+            return
         }
-        guard known.isEmpty else { return }
         // It is no news but to sessions that are older than this process, or that asked themselves.
         let isNews = to.isFull || !hearsRepetitions(from, at: place)
         for id in listeners where isNews || sessions[id].isRestored { send(stanza, to: id, turn) }
+    }
+
+    /// One slice: so many resources of the contact. True if none is left.
+    mutating func tellGone(_ contact: GoneContact, _ turn: Turn) -> Bool {
+        let place = contact.account
+        guard online.isTaken(place), let from = contact.stanza.from else { return true }
+        while !slice.isSpent {
+            let some = online[place].seen.remove(SessionLimits.goneAtOnce, of: from, before: contact.since)
+            forgotten(some, turn)
+            for entry in some {
+                var gone = contact.stanza
+                gone.from = entry.jid
+                tell(gone, of: entry, at: place, turn)
+                slice.spend(online[place].sessions.count, bytes: gone.content.count)
+            }
+            if some.count < SessionLimits.goneAtOnce { return true }
+        }
+        return false
     }
 
     /// Sends presence to all who were told of somebody before.
@@ -102,4 +116,15 @@ extension Sessions {
     func forgotten(_ entries: [SeenPresence.Entry], _ turn: Turn) {
         for entry in entries { turn.memory.changed(by: -entry.bytes, for: .peer(entry.jid.domain)) }
     }
+}
+
+/// A contact at another domain of whom nobody is available any more: each of its resources goes, and a room may have thousands. A
+/// ``Job``.
+struct GoneContact {
+    /// What was said, by the bare address.
+    let stanza: Stanza
+    /// Who hears it.
+    let account: OnlinePlace
+    /// Whoever was confirmed later has come back.
+    let since: Instant
 }

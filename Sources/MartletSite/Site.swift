@@ -96,6 +96,7 @@ public struct Site {
         sessions.turnBegins()
         let before = turn.count
         var (source, work): (ConnectionID?, Int64) = (nil, WorkPrice.event)
+        let name = Self.name(of: event)
         switch consume event {
         case .client(let connection, let fact):
             source = connection
@@ -135,6 +136,7 @@ public struct Site {
             sessions.shutdown(turn)
         }
         settle(turn)
+        watch(turn, since: before, name)
         charge(turn, since: before, work, on: source)
         fireTimers(turn)
     }
@@ -190,6 +192,7 @@ public struct Site {
             case .clockMark: markClock(turn)
             }
             settle(turn)
+            watch(turn, since: before, Self.name(of: timer))
             charge(turn, since: before, WorkPrice.event, on: nil)
         }
     }

@@ -75,6 +75,40 @@ public enum AccountTable {
         store.delete(.account, key.span)
     }
 
+    /// What an account had is being removed; it exists no more.
+    public static func noteRemoval(_ account: AddressNumber, in store: some KeyValueTransaction) {
+        let all = removals(in: store).filter { $0 != account } + [account]
+        setRemovals(all, in: store)
+    }
+
+    /// Nothing of an account is left.
+    public static func forgetRemoval(_ account: AddressNumber, in store: some KeyValueTransaction) {
+        setRemovals(removals(in: store).filter { $0 != account }, in: store)
+    }
+
+    /// The accounts that are being removed, in the order in which they went.
+    public static func removals(in store: some KeyValueTransaction) -> [AddressNumber] {
+        guard let bytes = MetaTable.bytes(.removals, in: store) else { return [] }
+        var reader = ByteReader(bytes)
+        var numbers: [AddressNumber] = []
+        while !reader.isAtEnd { numbers.append(AddressNumber(reader.take())) }
+        return numbers
+    }
+
+    /// Whether what the account of that bare JID had is still being removed.
+    public static func isBeingRemoved(_ bare: JID, in store: some KeyValueTransaction) -> Bool {
+        let removals = removals(in: store)
+        guard !removals.isEmpty, let number = AddressTable.number(of: bare, in: store) else { return false }
+        return removals.contains(number)
+    }
+
+    private static func setRemovals(_ numbers: [AddressNumber], in store: some KeyValueTransaction) {
+        if numbers.isEmpty { return MetaTable.remove(.removals, in: store) }
+        var writer = ByteWriter(capacity: numbers.count * 8)
+        for number in numbers { writer.put(number.value) }
+        MetaTable.set(.removals, writer.bytes, in: store)
+    }
+
     /// The accounts in the order of their numbers.
     public static func all(in store: some KeyValueTransaction) -> [AddressNumber] {
         var accounts: [AddressNumber] = []

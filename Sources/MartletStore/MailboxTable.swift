@@ -105,6 +105,27 @@ public enum MailboxTable {
         if store.delete(.mailbox, key.span) { StanzaLog.release(sequence, in: store) }
     }
 
+    /// The oldest message of an account.
+    public static func first(
+        of account: AddressNumber, in store: some KeyValueTransaction
+    ) -> (sequence: UInt64, row: MailboxRow)? {
+        var first: (UInt64, MailboxRow)?
+        forEach(account, from: 0, in: store) { sequence, row in
+            first = (sequence, row)
+            return false
+        }
+        return first
+    }
+
+    /// The place of the newest message of an account.
+    public static func last(of account: AddressNumber, in store: some KeyValueTransaction) -> UInt64? {
+        let prefix = keyBytes(account, 0)[..<8]
+        guard let found = store.lastEntry(.mailbox, before: keyBytes(account, .max)), found.key.starts(with: prefix) else {
+            return nil
+        }
+        return UInt64(bigEndianBytes: found.key.span.extracting(8...))
+    }
+
     /// Calls `body` for the messages from `sequence` on, in order, until it returns false. `body` must not write.
     public static func forEach(
         _ account: AddressNumber, from sequence: UInt64, in store: some KeyValueTransaction,

@@ -16,6 +16,8 @@ public enum MetaTable {
         case wallTime
         /// The other offices as rosters showed them last.
         case offices
+        /// Accounts that are gone and whose rosters and messages are being removed, as numbers.
+        case removals
     }
 
     /// The format this code reads and writes.

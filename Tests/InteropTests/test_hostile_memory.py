@@ -1,5 +1,6 @@
 """What waits in memory for others is bounded in bytes: one account at full speed does not make the office grow."""
 
+import json
 import socket
 import threading
 import xml.etree.ElementTree as ET
@@ -18,8 +19,6 @@ GROWTH_MAX = 64 << 20
 
 #: As much as a client may send in one stanza.
 LARGE = 250_000
-
-ATTACKERS = ("mallory",)
 
 
 @pytest.fixture
@@ -144,3 +143,38 @@ def resume(stream, office, user, token):
     stream.open(office.domain)
     stream.send(f"<resume xmlns='urn:xmpp:sm:3' previd='{token}' h='2'/>")
     return stream.read()
+
+
+def test_who_holds_most_is_shown(office):
+    """`martlet status` names the account for whose reader most waits."""
+    detached(office, "bob", "laptop")
+    with logged_in(office, "mallory", "raw") as mallory:
+        for _ in range(10):
+            mallory.send(f"<message type='headline' to='bob@office.example'><body>{'l' * LARGE}</body></message>")
+        answers(mallory, "done")
+    done = office.command("status", "--json")
+    status = json.loads(done.stdout)
+    assert status["memoryCeiling"] == 192 << 20
+    assert status["heldBytes"] > LARGE
+    assert status["holders"][0]["owner"] == "bob@office.example"
+    assert "bob@office.example" in office.command("status").stdout
+
+
+def test_what_waits_for_an_account_is_cleared(office):
+    """Messages and subscription requests go back to who sent them; it is asked before."""
+    with logged_in(office, "mallory", "raw") as mallory:
+        mallory.send("<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>")
+        for number in range(300):
+            mallory.send(f"<message type='chat' id='m{number}' to='bob@office.example'><body>{number}</body></message>")
+        mallory.send("<presence type='subscribe' to='bob@office.example'/>")
+        answers(mallory, "sent")
+        refused = office.command("user", "clear", "bob", "--messages")
+        assert refused.returncode != 0, "nobody at a terminal has said yes"
+        done = office.command("user", "clear", "bob", "--messages", "--subscriptions", "--yes")
+        assert done.returncode == 0, done.stderr
+        assert "300 messages" in done.stdout and "1 subscription requests" in done.stdout
+        back = answers(mallory, "cleared")
+        assert sum(element.get("type") == "error" for element in back) == 300
+        assert any(element.get("type") == "unsubscribed" for element in back)
+    again = office.command("user", "clear", "bob", "--messages", "--yes")
+    assert "No messages wait" in again.stdout

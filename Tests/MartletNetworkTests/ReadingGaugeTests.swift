@@ -56,7 +56,8 @@ import XMPPStreams
         client: RawClient, loop: LoopMailbox<ConnectionLoop.Item>, server: any Channel
     ) {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
-        let (settings, contexts) = (try settings(), try TestContexts.make())
+        // A roster may be as large as the answer below.
+        let (settings, contexts) = (try settings("[limits]\nroster_bytes = \"8MiB\"\n"), try TestContexts.make())
         let bound = try await eventLoop.submit {
             let loop = ConnectionLoop(
                 index: 0, eventLoop: eventLoop, site: recorder, passwords: WorkPool(.passwords), settings: settings,

@@ -218,6 +218,26 @@ import XMPPXML
         #expect(harness.effects.contains(.stream(connection, .dialbackVerdict(first.pair, .valid))))
     }
 
+    @Test("a stream is for so many domains: each stanza on it looks for its own")
+    func manyDomains() {
+        var harness = Harness(known: false)
+        let connection = harness.newConnection()
+        for number in 0..<100 {
+            let peer = JID(preparedLocalpart: nil, preparedDomainpart: "p\(number).example", preparedResourcepart: nil)
+            let pair = DomainPair(local: Harness.local, peer: peer)
+            harness.receive(
+                .dialbackKeyReceived(pair, key: "k", streamID: "s", address: RemoteAddress("192.0.2.1")), on: connection)
+            guard let dial = harness.takeDials().last(where: { $0.purpose != .link }) else { continue }
+            harness.step { $0.dialbackEnded(dial.id, .valid, $1) }
+            harness.receive(.peerVerified(pair, .dialback), on: connection)
+        }
+        #expect(harness.federation.inbound[connection]?.pairs.count == InboundStream.pairLimit)
+        let refused = harness.effects.count {
+            if case .stream(connection, .dialbackVerdict(_, .error(.resourceConstraint, _))) = $0 { true } else { false }
+        }
+        #expect(refused == 100 - InboundStream.pairLimit)
+    }
+
     @Test("a peer that showed a certificate may not fall back to dialback")
     func downgrade() {
         var (harness, certified) = Self.accepted()

@@ -222,6 +222,7 @@ struct SessionsHarness {
                 if closed[connection] == nil { inboxes[connection, default: []] += elements }
             case .stream(let connection, .close(let error)): closed[connection] = .some(error)
             case .stream(let connection, let command): commands[connection, default: []].append(command)
+            case .note(.longTurn(let event, let count)): Issue.record("a turn was long: \(event), \(count)")
             case .note(let diagnostic): diagnostics.append(diagnostic)
             case .work(let id, .deriveKeys(let password)): keysRequests.append((id, password))
             case .answer(_, let answer): answers.append(answer)

@@ -51,7 +51,8 @@ import XMPPXML
         #expect(site.takeRemote().filter { $0.presenceType == .probe }.isEmpty, "she reads what was kept first")
         site.acknowledge(again, UInt32(try #require(outbox(of: site)?.last)))
         #expect(site.takeRemote().filter { $0.presenceType == .probe }.map(\.to) == [try JID("x@brno.example")])
-        #expect(site.take(again).contains { $0.name == "presence" && $0["from"] == "romeo@pilsen.example/orchard" })
+        let told = site.take(again)
+        #expect(told.contains { $0.name == "presence" && $0["from"] == "romeo@pilsen.example/orchard" }, "\(told.map { $0.name })")
     }
 
     @Test("messages for a session that is away take no memory but their places: they wait in the mailbox")

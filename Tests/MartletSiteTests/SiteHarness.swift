@@ -43,7 +43,11 @@ struct SiteHarness {
 
     mutating func handle(_ event: SiteEvent) {
         var events = [event]
+        let before = effects.count
         #expect(throws: Never.self) { effects += try driver.handle(&events, monotonic: now, wall: wall) }
+        for case .note(.longTurn(let event, let count)) in effects[before...] {
+            Issue.record("a turn was long: \(event), \(count)")
+        }
     }
 
     /// Lets time pass in steps of 50 ms.

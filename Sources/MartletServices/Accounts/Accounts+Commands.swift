@@ -12,6 +12,9 @@ extension Accounts {
                 return .refused("\(jid) is not an account address at a domain of this site")
             }
             guard AccountTable.number(of: jid, in: turn.store) == nil else { return .refused("\(jid) exists") }
+            guard !AccountTable.isBeingRemoved(jid, in: turn.store) else {
+                return .refused("what \(jid) had is still being removed: try again in a moment")
+            }
             add(jid, keys, turn)
             return .done("\(jid) was added")
         case .changePassword(let jid, let keys):

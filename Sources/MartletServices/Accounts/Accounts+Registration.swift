@@ -104,6 +104,10 @@ extension Accounts {
             return stanza.errorReply(StanzaError(.jidMalformed))
         }
         if AccountTable.number(of: jid, in: turn.store) != nil { return stanza.errorReply(StanzaError(.conflict)) }
+        // What the last one of that name had must not go to the next.
+        if AccountTable.isBeingRemoved(jid, in: turn.store) {
+            return stanza.errorReply(StanzaError(.resourceConstraint, .wait))
+        }
         guard let keys = derivedKeys, !turn.isBelowReserve else { return stanza.errorReply(StanzaError(.resourceConstraint)) }
         add(jid, keys, turn)
         return stanza.result()

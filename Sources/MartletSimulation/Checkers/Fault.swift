@@ -28,6 +28,8 @@ public struct Fault: Equatable, Sendable, CustomStringConvertible {
         case queryTwice = "query twice"
         /// A site wrote what is not XML, or a client could not go on.
         case malformed
+        /// One event has caused more than a turn may (``TurnBound``).
+        case longTurn = "a long turn"
         /// Two runs of the same seed differ.
         case digests = "two runs differ"
     }

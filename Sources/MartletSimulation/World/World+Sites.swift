@@ -138,6 +138,9 @@ extension World {
             case .dial(let request): dial(site, request)
             case .note(let diagnostic):
                 if isTracing { note(site, "\(diagnostic)") }
+                if case .longTurn(let event, let count) = diagnostic {
+                    faults.append(Fault(.longTurn, "\(sites[site].name), \(event): \(count)"))
+                }
                 if case .laneStopped(let pair, _, let reason) = diagnostic {
                     stops.stopped(
                         pair, local: site, peer: server(pair.peer), at: schedule.now,
