@@ -191,6 +191,17 @@ class Stage:
         fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def _schedule(self):
+        """Nanoseconds for which the office's threads have run, and for which they have waited for a processor that others had."""
+        ran = waited = 0
+        for task in pathlib.Path(f"/proc/{self.pid}/task").iterdir():
+            try:
+                each = (task / "schedstat").read_text().split()
+            except OSError:
+                continue
+            ran, waited = ran + int(each[0]), waited + int(each[1])
+        return ran, waited
+
     def _memory(self):
         """Bytes of its own: pages of the store's file are the kernel's to take back."""
         for line in pathlib.Path(f"/proc/{self.pid}/status").read_text().splitlines():
@@ -211,6 +222,7 @@ class Stage:
         try:
             self.bystanders.ask("mark")
             begun, spent = time.monotonic(), self._processor()
+            ran, waited = self._schedule()
             if attack.prepare is not None:
                 preparation = Attacker(attack.prepare, self.scene, PREPARATION).wait(PREPARATION)
                 errors.append(preparation.error and f"preparing: {preparation.error}")
@@ -223,8 +235,10 @@ class Stage:
             reports = [attacker.wait(seconds + ENDING) for attacker in attackers]
             took = time.monotonic() - begun
             processor = self._processor() - spent if self.lives else float("nan")
+            later = self._schedule() if self.lives else (ran, waited)
+            crowding = 1 + (later[1] - waited) / max(1, later[0] - ran)
         except (FileNotFoundError, ProcessLookupError):
-            took, processor, reports = seconds, float("nan"), []
+            took, processor, reports, crowding = seconds, float("nan"), [], 1
         figures = self.bystanders.ask("figures")
         victim = self.bystanders.ask("victim", attack.aimed_at) if attack.victim and self.lives else None
         settled = self._memory() if self.lives else 0
@@ -241,6 +255,7 @@ class Stage:
             "exit": self.office.process.exit_code, "bystanders": figures, "victim": victim,
             "growth": peak.stop() - before, "kept": settled - before,
             "share": round(processor / took - self.base, 2), "processor": round(processor, 1), "took": round(took, 1),
+            "crowding": round(crowding, 1),
             "got": dict(total), "errors": [error for error in errors if error],
         }  # fmt: skip
         self.measured.append(figures)
@@ -372,8 +387,9 @@ def faults(figures, bounds):
         one = people[kind]
         if one["lost"]:
             found.append(f"{one['lost']} of {one['sent']} {kind}s lost")
-        # A login has ten steps, and a call to the other office a second's pause before it.
-        limit = bounds["p99"] * (8 if kind == "login" or kind == "lane" and figures["redials"] else 1)
+        # A login has ten steps, and a call to the other office a second's pause before it. What others on this machine took of the
+        # processor is not the attack's doing.
+        limit = bounds["p99"] * figures["crowding"] * (8 if kind == "login" or kind == "lane" and figures["redials"] else 1)
         if one["p99"] is None or one["p99"] > limit:
             found.append(f"{kind}: p99 {one['p99']} ms")
     for kind in ("closes", "repeated", "reordered"):
@@ -404,7 +420,7 @@ def row(figures):
     got = " ".join(f"{name}={short(value)}" for name, value in sorted(figures["got"].items(), key=lambda item: -item[1])[:6])
     return [
         figures["name"], three("ping", "message"), three("lane"), str(people["login"]["max"]), str(lost) + (f"+{extra}" if extra else ""),
-        str(people["closes"]), f"{figures['growth'] >> 20}", f"{figures['share']:.2f}",
+        str(people["closes"]), f"{figures['growth'] >> 20}", f"{figures['share']:.2f}", str(figures["crowding"]),
         ("" if figures["lives"] else f"**died ({figures['exit']})** ") + "; ".join([got, *aside, *figures["errors"]]),
     ]  # fmt: skip
 
@@ -416,7 +432,7 @@ def short(value):
     return str(value)
 
 
-HEAD = ["attack", "ping+message p50/p99/max ms", "lane ms", "login max", "lost", "thrown out", "growth MiB", "core", "what it got"]
+HEAD = ["attack", "ping+message p50/p99/max ms", "lane ms", "login max", "lost", "thrown out", "growth MiB", "core", "crowding", "what it got"]
 
 
 def table(all_figures):
