@@ -8,8 +8,9 @@ public struct KarmaPolicy: Sendable, Equatable {
     /// A person with all devices: a quarter of a processor for ever, four seconds at once. The most that a client asks for at a
     /// login takes a twentieth of that.
     public var person = WorkBudget(perSecond: 250_000, burst: 4_000_000, longestRest: 10_000)
-    /// Another server with which something was exchanged: a community's server sends a large room's messages.
-    public var knownPeer = WorkBudget(perSecond: 300_000, burst: 10_000_000, longestRest: serverRest)
+    /// Another server with which something was exchanged: a community's server sends a large room's messages. Half a minute of full
+    /// speed is less than half a processor.
+    public var knownPeer = WorkBudget(perSecond: 300_000, burst: 5_000_000, longestRest: serverRest)
     /// A server that nobody here has spoken to.
     public var stranger = WorkBudget(perSecond: 50_000, burst: 2_000_000, longestRest: serverRest)
 

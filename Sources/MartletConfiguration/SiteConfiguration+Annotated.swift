@@ -310,10 +310,10 @@ extension SiteConfiguration {
             person = "250ms"
             person_burst = "4s"
 
-            # Another server with which something was exchanged before, and one with which nothing was. Defaults "300ms" and "10s",
+            # Another server with which something was exchanged before, and one with which nothing was. Defaults "300ms" and "5s",
             # "50ms" and "2s".
             known_server = "300ms"
-            known_server_burst = "10s"
+            known_server_burst = "5s"
             stranger = "50ms"
             stranger_burst = "2s"
 

@@ -14,7 +14,7 @@ extension SiteConfiguration {
         /// One account with all its clients.
         public var person = Allowance(perSecond: .milliseconds(250), burst: .seconds(4))
         /// Another server with which something was exchanged.
-        public var knownServer = Allowance(perSecond: .milliseconds(300), burst: .seconds(10))
+        public var knownServer = Allowance(perSecond: .milliseconds(300), burst: .seconds(5))
         /// Another server.
         public var stranger = Allowance(perSecond: .milliseconds(50), burst: .seconds(2))
         /// Connections of one address that do not end in a login.

@@ -1,13 +1,22 @@
-import MartletPrimitives
 import MartletBus
+import MartletPrimitives
+import MartletStore
+import XMPPAddress
 
 /// All sessions of the site, in slots that are used again under a new generation, so that a session is changed in place
 /// and a stale identifier meets nothing.
 struct SessionSlab {
     private struct Slot {
         var generation: UInt32
-        var session: Session?
+        var isTaken = true
+        /// A place that is free holds ``nobody``: an optional would be copied whenever it is looked into, and what is yielded of the
+        /// copy does not outlive it.
+        var session: Session
     }
+
+    private static let nobody = Session(
+        jid: JID(preparedLocalpart: nil, preparedDomainpart: "", preparedResourcepart: nil), account: .first,
+        accountNumber: AddressNumber(0), connection: nil)
 
     private var slots: [Slot] = []
     private var free: [UInt32] = []
@@ -18,6 +27,7 @@ struct SessionSlab {
         count += 1
         if let slot = free.popLast() {
             slots[Int(slot)].session = session
+            slots[Int(slot)].isTaken = true
             return SessionID(slot: slot, generation: slots[Int(slot)].generation)
         }
         slots.append(Slot(generation: 0, session: session))
@@ -27,8 +37,10 @@ struct SessionSlab {
     /// Removes a session, which must exist.
     mutating func remove(_ id: SessionID) -> Session {
         let index = Int(id.slot)
-        guard contains(id), let session = slots[index].session else { ourFault("no session \(id) to remove") }
-        slots[index].session = nil
+        require(contains(id), "no session \(id) to remove")
+        var session = Self.nobody
+        swap(&session, &slots[index].session)
+        slots[index].isTaken = false
         slots[index].generation &+= 1
         free.append(id.slot)
         count -= 1
@@ -38,25 +50,25 @@ struct SessionSlab {
     /// Whether the session still exists.
     func contains(_ id: SessionID) -> Bool {
         let index = Int(id.slot)
-        return index < slots.count && slots[index].generation == id.generation && slots[index].session != nil
+        return index < slots.count && slots[index].generation == id.generation && slots[index].isTaken
     }
 
     /// A session that exists, in place.
     subscript(_ id: SessionID) -> Session {
         _read {
             require(slots[Int(id.slot)].generation == id.generation, "session \(id) is gone")
-            yield slots[Int(id.slot)].session!
+            yield slots[Int(id.slot)].session
         }
         _modify {
             require(slots[Int(id.slot)].generation == id.generation, "session \(id) is gone")
-            yield &slots[Int(id.slot)].session!
+            yield &slots[Int(id.slot)].session
         }
     }
 
     /// The identifiers of all sessions, in the order of slots.
     var ids: [SessionID] {
         slots.indices.compactMap { index in
-            slots[index].session == nil ? nil : SessionID(slot: UInt32(index), generation: slots[index].generation)
+            slots[index].isTaken ? SessionID(slot: UInt32(index), generation: slots[index].generation) : nil
         }
     }
 }
