@@ -10,7 +10,8 @@ import XMPPStanzas
 extension Sessions {
     /// Tells a session for which something was not kept, once it has read everything else.
     mutating func tellIfMissed(_ id: SessionID, _ turn: Turn) {
-        guard sessions[id].hasMissed, sessions[id].connection != nil, sessions[id].outbox.count == 0,
+        guard sessions[id].hasMissed, sessions[id].connection != nil, sessions[id].outbox.sent.isEmpty,
+            sessions[id].outbox.waiting.isEmpty,
             sessions[id].showing.isEmpty, turn.now >= sessions[id].toldMissed + SessionLimits.missedPause
         else { return }
         sessions[id].toldMissed = turn.now

@@ -114,7 +114,10 @@ extension Sessions {
         var held: Set<UInt64> = []
         for other in online[sessions[id].account].sessions {
             guard other == id || includingDetached || sessions[other].connection != nil else { continue }
-            sessions[other].outbox.forEachMessage { held.insert($0) }
+            for entry in sessions[other].outbox.sent { if let sequence = entry.content.logSequence { held.insert(sequence) } }
+            for entry in sessions[other].outbox.waiting {
+                if let sequence = entry.content.logSequence { held.insert(sequence) }
+            }
             held.formUnion(sessions[other].unmanaged)
         }
         return held

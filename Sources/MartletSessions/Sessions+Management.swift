@@ -142,7 +142,7 @@ extension Sessions {
         guard let handled = element["h"].flatMap({ UInt32($0) }) else {
             return end(id, because: .streamError(StreamError(.badFormat)), turn)
         }
-        let number = sessions[id].outbox.number(ofHandled: handled)
+        let number = Outbox.number(ofHandled: handled, behind: sessions[id].outbox.acknowledged)
         guard number <= sessions[id].outbox.last else { return end(id, because: .streamError(Self.handledTooHigh), turn) }
         unmanagedProven(id, turn)
         sessions[id].fence = nil

@@ -73,7 +73,7 @@ extension Sessions {
             acknowledged = distance < 0 ? base : base + UInt64(distance)
             restart = UInt64(Int64(base) + (1 << 32) + distance)
         } else {
-            acknowledged = sessions[id].outbox.number(ofHandled: handled)
+            acknowledged = Outbox.number(ofHandled: handled, behind: sessions[id].outbox.acknowledged)
             guard acknowledged <= sessions[id].outbox.last else { return nil }
             restart = acknowledged
         }
