@@ -89,9 +89,9 @@ extension Federation {
     /// A stanza between domains that this stream has proven; the stream engine has checked that.
     private mutating func receivedStanza(_ stanza: consuming Stanza, on connection: ConnectionID, _ turn: Turn) {
         guard let from = stanza.from, let to = stanza.to else { return }
-        guard inbound[connection] != nil else { return strayReceived(stanza, on: connection, turn) }
+        guard let place = inbound.index(forKey: connection) else { return strayReceived(stanza, on: connection, turn) }
         let pair = DomainPair(local: to.domain, peer: from.domain)
-        if inbound[connection]?.isManaged == true { inbound[connection]?.handled &+= 1 }
+        if inbound.values[place].isManaged { inbound.values[place].handled &+= 1 }
         if stanza.kind == .iq, stanza.iqType?.isRequest == false {
             if fenceAnswered(stanza, pair, turn) { return }
             if forgetRequest(stanza, pair) { return }
@@ -206,16 +206,21 @@ extension Federation {
     ) {
         if refuses(connection, turn) { return }
         let lane = IncomingLane(pair: pair, laneClass: mark.lane)
-        // Looked up once: the names of the lane are long.
-        var have = haves[lane] ?? loaded(lane, turn)
+        // Looked up once, since the names of the lane are long, and taken out, so that what grows in it is not copied.
+        var have = HaveState()
+        let place = haves.index(forKey: lane)
+        if let place { swap(&have, &haves.values[place]) } else { have = loaded(lane, turn) }
+        defer {
+            if let place { swap(&have, &haves.values[place]) } else { haves[lane] = have }
+        }
         switch have.verdict(on: mark) {
         case .next:
-            inbound[connection]?.gaps = 0
-            take(mark, stamped(content, mark, on: connection, turn), lane, &have, from: .peer(connection, pair), turn)
+            let content = stamped(content, mark, on: connection, turn)
+            take(mark, content, lane, &have, from: .peer(connection, pair), turn)
         case .first(let replacing):
             if replacing { turn.note(.newEpoch(pair, lane: mark.lane.name)) }
-            inbound[connection]?.gaps = 0
-            take(mark, stamped(content, mark, on: connection, turn), lane, &have, from: .peer(connection, pair), turn)
+            let content = stamped(content, mark, on: connection, turn)
+            take(mark, content, lane, &have, from: .peer(connection, pair), turn)
         case .ended:
             turn.note(.endedEpoch(pair, lane: mark.lane.name))
             have.ended = mark.epoch
@@ -229,16 +234,19 @@ extension Federation {
             break
         }
         makeDue(lane, &have, on: connection)
-        haves[lane] = have
     }
 
-    /// S6: what was written at once and comes late all the same says when it was taken over.
+    /// S6: what was written at once and comes late all the same says when it was taken over. No number is missing before it.
     private mutating func stamped(
         _ content: consuming NumberedContent, _ mark: RelayMark, on connection: ConnectionID, _ turn: Turn
     ) -> NumberedContent {
-        guard let time = mark.acceptedAt, case .stanza(var stanza) = content,
-            let lateness = inbound[connection]?.clock.lateness(of: time, at: turn.now), lateness > PeerClock.tolerance,
-            let origin = stanza.from?.domain
+        guard let place = inbound.index(forKey: connection) else { return content }
+        inbound.values[place].gaps = 0
+        if let told = mark.acceptedAt { inbound.values[place].toldMoment = told }
+        guard let time = inbound.values[place].toldMoment, case .stanza(var stanza) = content, let origin = stanza.from?.domain,
+            // What was not written at once has its stamp, and says nothing of the line.
+            mark.acceptedAt != nil || !stanza.isStamped(by: origin),
+            inbound.values[place].clock.lateness(of: time, at: turn.now) > PeerClock.tolerance
         else { return content }
         stanza.stamp(from: origin, time)
         return .stanza(stanza)
@@ -247,7 +255,7 @@ extension Federation {
     /// R4: nothing is counted and nothing is read any more; the peer keeps it and tries again, more and more rarely. A stream
     /// that we opened goes on, since what it carries away frees the disk: there the peer meets silence and gives up by itself.
     private mutating func refuses(_ connection: ConnectionID, _ turn: Turn) -> Bool {
-        if inbound[connection]?.isDeaf == true { return true }
+        if let place = inbound.index(forKey: connection), inbound.values[place].isDeaf { return true }
         guard turn.isBelowReserve else { return false }
         if inbound[connection]?.isOurs == true {
             inbound[connection]?.isDeaf = true

@@ -58,9 +58,12 @@ extension Federation {
 
     /// Something came on a stream of the peer.
     mutating func peerIsHeard(on connection: ConnectionID, _ turn: Turn) {
-        guard let moment = inbound[connection]?.wakesAt, turn.now >= moment else { return }
-        inbound[connection]?.wakesAt = nil
-        for pair in inbound[connection]?.pairs ?? [] { peerIsHeard(pair, turn) }
+        guard let place = inbound.index(forKey: connection), let moment = inbound.values[place].wakesAt, turn.now >= moment
+        else {
+            return
+        }
+        inbound.values[place].wakesAt = nil
+        for pair in inbound.values[place].pairs { peerIsHeard(pair, turn) }
     }
 
     /// A link is in a pause that began now. A peer that sends all the time and cannot be called is not called for each stanza; of one

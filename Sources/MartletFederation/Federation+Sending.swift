@@ -78,7 +78,7 @@ extension Federation {
         if links[slot].isRelayed {
             let mark = RelayMark(
                 lane: row.laneClass, epoch: row.epoch, number: number, tag: entry.tag, after: links[slot].lanes[index].after,
-                acceptedAt: isLate ? nil : logged.acceptedAt)
+                acceptedAt: isLate ? nil : links[slot].stream?.momentToTell(logged.acceptedAt))
             logged.stanza.write(to: &bytes, relayMark: mark, delay: delay)
         } else {
             logged.stanza.write(to: &bytes, relayMark: nil, delay: delay)

@@ -26,6 +26,8 @@ struct InboundStream {
 
     /// How the peer's clock stands to ours.
     var clock = PeerClock()
+    /// The last moment of acceptance that a mark has told; what follows without one was accepted within ``PeerClock/grain`` after it.
+    var toldMoment: WallTime?
 
     /// So many gaps in a row end the stream.
     static let gapLimit = 3
@@ -95,9 +97,10 @@ struct HaveState {
 
     /// Records that the entry was taken over.
     mutating func took(_ mark: RelayMark) {
-        guard row != nil else {
-            return row = HaveRow(epoch: mark.epoch, number: mark.number, tag: mark.tag)
+        if row == nil {
+            row = HaveRow(epoch: mark.epoch, number: mark.number, tag: mark.tag)
+        } else {
+            row!.took(mark.epoch, mark.number, tag: mark.tag)
         }
-        row?.took(mark.epoch, mark.number, tag: mark.tag)
     }
 }

@@ -30,6 +30,9 @@ struct LinkStream {
     /// The peer gave a sign of life on it, or was given up for want of one.
     private(set) var isSettled = false
 
+    /// The last moment that a mark on it has told.
+    private var toldMoment: WallTime?
+
     /// What was written to it is suspected of its end already.
     var isBlamed = false
 
@@ -50,6 +53,14 @@ struct LinkStream {
             isSettled = true
         }
         return (isUntold, life.heard(bytesInFlight: bytesInFlight, at: now))
+    }
+
+    /// What the mark of an entry that was taken over at `moment` and is written now has to say of it: nothing while the mark before
+    /// says it well enough.
+    mutating func momentToTell(_ moment: WallTime) -> WallTime? {
+        if let told = toldMoment, 0..<PeerClock.grain ~= moment.milliseconds - told.milliseconds { return nil }
+        toldMoment = moment
+        return moment
     }
 
     /// It is given up for silence.

@@ -14,6 +14,9 @@ struct PeerClock {
 
     /// What comes within this long is not late: a reader does not see the difference.
     static let tolerance: Int64 = 5000
+    /// A mark tells its moment where the one told before on the stream is so much older: one in a thousand of those of a busy
+    /// line, and a fifth of the tolerance.
+    static let grain: Int64 = 1000
     /// Nothing is under way for so long, since no stream is silent for so long: the peer's clock was set.
     static let limit: Int64 = 900_000
     /// In so many milliseconds two clocks run apart by one at most: 500 in a million, five times what an oscillator is allowed.

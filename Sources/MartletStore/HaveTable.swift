@@ -37,8 +37,10 @@ public struct HaveRow: Sendable, Equatable {
         self.epoch = epoch
         self.number = number
         self.tag = tag
-        if let last = recent.last, last.epoch == epoch, last.next == number {
-            recent[recent.count - 1].tags.append(tag)
+        // By the place: a copy of the run would make the next line copy its tags.
+        let last = recent.count - 1
+        if last >= 0, recent[last].epoch == epoch, recent[last].next == number {
+            recent[last].tags.append(tag)
         } else {
             recent.append(TagRun(epoch: epoch, first: number, tags: [tag]))
         }

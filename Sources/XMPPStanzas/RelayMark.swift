@@ -70,8 +70,8 @@ public struct RelayMark: Hashable, Sendable {
     /// The tag of the entry before; for the first of a numbering the tag that the destination has of another one, if any.
     /// It ties the entry to everything before it, which its own tag does not. Not in a `<have/>`.
     public var after: UInt64?
-    /// When the origin took the stanza over, by its clock, where no delay stamp says so: it was written at once, and may be late all
-    /// the same. Only in a `<seq/>`.
+    /// When the origin took the stanza over, by its clock, where neither a delay stamp nor the mark before it says so: it was written
+    /// at once, and may be late all the same. Only in a `<seq/>`.
     public var acceptedAt: WallTime?
 
     /// The mark of entry `number`.

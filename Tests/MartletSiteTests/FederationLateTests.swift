@@ -102,7 +102,30 @@ import XMPPXML
         #expect(other == ["room.example 2020-01-01T00:00:00.000Z", destination.stamp(3000)])
     }
 
-    @Test("S6: a peer whose clock was put back by hours is understood; a build that says no time is believed to be punctual")
+    @Test(
+        "S6: a number that says no time was accepted within a second after the last one that did; what waited has its own stamp"
+    )
+    func toldBefore() {
+        var destination = Destination(peersClock: Self.clocks[1])
+        destination.ask(at: 1000, takes: 10)
+        #expect(destination.message(at: 2000, takes: 10).isEmpty)
+        #expect(destination.message(at: 2900, takes: 10, saysWhen: false).isEmpty)
+        #expect(destination.message(at: 2990, takes: 20_000, saysWhen: false) == [destination.stamp(2000)])
+        let waited = Element(
+            "delay", Namespaces.delay, [("from", Harness.peer.description), ("stamp", "2020-01-01T00:00:00.000Z")])
+        // Long after: the line was idle, and this was not written at once.
+        #expect(destination.message(at: 4_000_000, takes: 10, stamps: [waited], saysWhen: false).count == 1)
+        #expect(destination.message(at: 4_001_000, takes: 20_000) == [destination.stamp(4_001_000)])
+    }
+
+    @Test("S6: a build that says no time is believed to be punctual")
+    func silentBuild() {
+        var destination = Destination(peersClock: Self.clocks[0])
+        destination.ask(at: 1000, takes: 10)
+        #expect(destination.message(at: 20_000, takes: 9000, saysWhen: false).isEmpty)
+    }
+
+    @Test("S6: a peer whose clock was put back by hours is understood")
     func clockSet() {
         var destination = Destination(peersClock: Self.clocks[0])
         destination.ask(at: 1000, takes: 10)
@@ -110,7 +133,6 @@ import XMPPXML
         #expect(destination.message(at: 2000, takes: 10).isEmpty)
         #expect(destination.message(at: 3000, takes: 10).isEmpty)
         #expect(destination.message(at: 4000, takes: 9000) == [destination.stamp(4000)])
-        #expect(destination.message(at: 20_000, takes: 9000, saysWhen: false).isEmpty)
     }
 
     @Test("S6: clocks that run apart on a stream that stands for weeks make nothing late", arguments: [-1, 1])
@@ -139,5 +161,11 @@ import XMPPXML
         let sent = harness.takeSent(connection).filter { $0.name == "message" }
         #expect(sent.map { $0.first("seq", Namespaces.relay)?["at"] } == [nil, "1700000008000"])
         #expect(sent.map { $0.first("delay", Namespaces.delay)?["stamp"] } == ["2023-11-14T22:13:21.000Z", nil])
+        harness.now += 999
+        harness.acceptMessage("soon after")
+        harness.now += 1
+        harness.acceptMessage("a second after")
+        #expect(
+            harness.takeSent(connection).map { $0.first("seq", Namespaces.relay)?["at"] } == [nil, "1700000009000"])
     }
 }
