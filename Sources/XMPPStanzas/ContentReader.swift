@@ -11,6 +11,7 @@ public enum ContentReader {
         limits.attributes = 4096
         limits.namespaces = 65536
         limits.nameBytes = 65535
+        limits.bearsUnusualNames = true
         return limits
     }()
 

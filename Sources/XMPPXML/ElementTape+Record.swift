@@ -64,6 +64,12 @@ extension ElementTape.Record {
         return content.count == text.utf8.count && bytes.matches(text, at: Int(contentStart))
     }
 
+    /// Whether a declaration's value has only the characters of a URI; see ``XMLCharacters/areOfURI(_:)``.
+    func isURI(in bytes: Span<UInt8>) -> Bool {
+        if isEncoded { return decodedValue(in: bytes).withUnsafeBufferPointer { XMLCharacters.areOfURI($0) } }
+        return bytes.extracting(content).withUnsafeBufferPointer { XMLCharacters.areOfURI($0) }
+    }
+
     /// The attribute's value or the text, references resolved.
     func value(in bytes: Span<UInt8>) -> String {
         if isEncoded { return String(decoding: decodedValue(in: bytes), as: UTF8.self) }

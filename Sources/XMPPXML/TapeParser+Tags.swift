@@ -88,15 +88,21 @@ extension TapeParser {
                 index += 1
             } else {
                 guard let character = XMLCharacters.decode(bytes, at: index) else { throw .notWellFormed }
-                let isAllowed =
-                    index == start
-                    ? XMLCharacters.isNameStart(scalar: character.scalar) : XMLCharacters.isName(scalar: character.scalar)
-                guard isAllowed else { throw .notWellFormed }
+                try checkName(character.scalar, isFirst: index == start)
                 index += character.length
             }
         }
         guard index > start else { throw .notWellFormed }
         guard index - start <= min(limits.nameBytes, Int(UInt16.max)) else { throw .nameTooLong }
+    }
+
+    /// Whether a character beyond ASCII may stand in a name.
+    private func checkName(_ scalar: UInt32, isFirst: Bool) throws(XMLFailure) {
+        if isFirst ? XMLNameRanges.isStart(scalar) : XMLNameRanges.isName(scalar) { return }
+        guard isFirst ? XMLCharacters.isNewNameStart(scalar: scalar) : XMLCharacters.isNewName(scalar: scalar) else {
+            throw .notWellFormed
+        }
+        if !limits.bearsUnusualNames { throw .unusualName }
     }
 
     private mutating func parseAttribute(_ bytes: Span<UInt8>, at index: inout Int, of element: Int) throws(XMLFailure) {
@@ -121,6 +127,7 @@ extension TapeParser {
             declarationsInScope += 1
             guard declarationsInScope <= limits.namespaces else { throw .tooManyNamespaces }
             guard record.content.count <= limits.namespaceBytes else { throw .nameTooLong }
+            guard limits.bearsUnusualNames || record.isURI(in: bytes) else { throw .unusualName }
             record.namespace = scope
             record.next = firstDeclaration(of: record, bytes)
             scope = Int32(records.count)

@@ -1,4 +1,4 @@
-/// The character classes of XML 1.0 (fifth edition), over UTF-8 bytes.
+/// The character classes of XML 1.0, over UTF-8 bytes.
 enum XMLCharacters {
     /// Space, tab, line feed or carriage return (XML 1.0 §2.3, `S`).
     @inline(__always)
@@ -24,8 +24,9 @@ enum XMLCharacters {
     /// One bit for each character from 64: letters and `_`.
     private static let namesFrom64: UInt64 = 0x07FF_FFFE_87FF_FFFE
 
-    /// Whether a character beyond ASCII may begin a name (XML 1.0 §2.3, `NameStartChar`).
-    static func isNameStart(scalar: UInt32) -> Bool {
+    /// Whether a character beyond ASCII may begin a name in the fifth edition (XML 1.0 §2.3, `NameStartChar`).
+    /// ``XMLNameRanges`` has what everybody accepts.
+    static func isNewNameStart(scalar: UInt32) -> Bool {
         switch scalar {
         case 0xC0...0xD6, 0xD8...0xF6, 0xF8...0x2FF, 0x370...0x37D, 0x37F...0x1FFF, 0x200C...0x200D, 0x2070...0x218F,
             0x2C00...0x2FEF,
@@ -35,11 +36,28 @@ enum XMLCharacters {
         }
     }
 
-    /// Whether a character beyond ASCII may stand inside a name (XML 1.0 §2.3, `NameChar`).
-    static func isName(scalar: UInt32) -> Bool {
-        isNameStart(scalar: scalar) || scalar == 0xB7 || (0x300...0x36F).contains(scalar) || scalar == 0x203F
+    /// Whether a character beyond ASCII may stand inside a name in the fifth edition (XML 1.0 §2.3, `NameChar`).
+    static func isNewName(scalar: UInt32) -> Bool {
+        isNewNameStart(scalar: scalar) || scalar == 0xB7 || (0x300...0x36F).contains(scalar) || scalar == 0x203F
             || scalar == 0x2040
     }
+
+    /// Whether all bytes may stand in a namespace's name: those of a URI (RFC 3986 §2), and whatever is beyond ASCII.
+    ///
+    /// Namespaces in XML 1.0 §2.2 wants a URI there. Parsers that hand over namespace and name in one string refuse the
+    /// document if their separator stands in it, since nobody could tell the two apart then: expat does, and programs
+    /// chose a space, `|`, `}` and others for it.
+    static func areOfURI(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        for byte in bytes where byte < 128 {
+            guard (byte < 64 ? uriBelow64 : uriFrom64) &>> UInt64(byte & 63) & 1 != 0 else { return false }
+        }
+        return true
+    }
+
+    /// One bit for each character that may stand in a URI: none of the controls, space, `"`, `<`, `>`.
+    private static let uriBelow64: UInt64 = 0xAFFF_FFFA_0000_0000
+    /// From 64: none of `\`, `^`, `` ` ``, `{`, `|`, `}` and DEL.
+    private static let uriFrom64: UInt64 = 0x47FF_FFFE_AFFF_FFFF
 
     /// Whether XML allows this character at all (XML 1.0 §2.2, `Char`).
     static func isAllowed(scalar: UInt32) -> Bool {

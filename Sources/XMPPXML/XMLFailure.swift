@@ -14,13 +14,16 @@ public enum XMLFailure: Error, Hashable, Sendable {
     case tooManyNamespaces
     /// A name is longer than `XMLLimits.nameBytes`, or a namespace than `XMLLimits.namespaceBytes`.
     case nameTooLong
+    /// A name that only the fifth edition of XML 1.0 allows, or a namespace that is no URI: well-formed to some of the parsers in the
+    /// field, the end of the stream to others.
+    case unusualName
     /// The XML declaration names an encoding other than UTF-8 (RFC 6120 §11.6).
     case unsupportedEncoding
 
     /// The stream error condition that answers this failure (RFC 6120 §4.9.3).
     public var streamErrorCondition: String {
         switch self {
-        case .notWellFormed: "not-well-formed"
+        case .notWellFormed, .unusualName: "not-well-formed"
         case .restrictedXML: "restricted-xml"
         case .unsupportedEncoding: "unsupported-encoding"
         case .oversized, .tooDeep, .tooManyAttributes, .tooManyNamespaces, .nameTooLong: "policy-violation"

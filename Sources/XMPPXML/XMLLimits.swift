@@ -22,6 +22,9 @@ public struct XMLLimits: Hashable, Sendable {
     /// Longest namespace name in bytes, as written. Real ones stay below 100. When a tree is written every element may have to repeat its
     /// namespace, so this bounds how much longer than what came in that can get.
     public var namespaceBytes = 256
+    /// Names that only the fifth edition of XML 1.0 allows, and namespaces that are no URI, are borne: where something is read again
+    /// that was accepted before, or only in order to learn whose stanza it is that is refused.
+    public var bearsUnusualNames = false
 
     /// The limits of an authenticated stream.
     public init() {}

@@ -99,7 +99,7 @@ public final class XMLValidator {
 
 extension Element {
     /// The form in which `CLibXML2` writes down what it read.
-    fileprivate func dump(to bytes: inout [UInt8]) {
+    func dump(to bytes: inout [UInt8]) {
         bytes.append(1)
         Self.append(namespace, to: &bytes)
         Self.append(name, to: &bytes)

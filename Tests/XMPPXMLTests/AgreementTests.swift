@@ -33,11 +33,13 @@ struct AgreementTests {
         var accepted = 0
         for _ in 0..<8_000 {
             let stanza = generator.mutated(generator.stanza())
-            let tape = try? ElementTape(parsing: stanza, context: client)
-            if let tape {
+            do throws(XMLFailure) {
+                let tape = try ElementTape(parsing: stanza, context: client)
                 accepted += 1
                 #expect(validator.agrees(with: tape), "only the tape accepts, or they read different things: \(show(stanza))")
-            } else {
+            } catch .unusualName {
+                // libxml2 follows the fifth edition of XML 1.0, others do not.
+            } catch {
                 #expect(!validator.validate(stanza, context: client), "only libxml2 accepts \(show(stanza))")
             }
         }
@@ -82,7 +84,7 @@ struct AgreementTests {
                             #expect(
                                 validator.agrees(with: try ElementTape(parsing: stanza)), "\(opening) \(length) \(fill) \(edge)"
                             )
-                        } catch  where error.streamErrorCondition != "policy-violation" {
+                        } catch  where error != .unusualName && error.streamErrorCondition != "policy-violation" {
                             #expect(!validator.validate(stanza, context: .init()), "\(opening) \(length) \(fill) \(edge)")
                         } catch {}
                     }

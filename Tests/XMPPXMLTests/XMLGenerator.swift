@@ -42,7 +42,8 @@ struct XMLGenerator {
             " xmlns:p='urn:a'",
             " p:a=''", " a=''", "xml:", "\r", "\r\n", "\n", "\t", "\u{0}", "\u{1}", "\u{FFFE}", "\u{FEFF}", "\u{E9}", "\u{B7}",
             "\u{37E}",
-            "\u{10FFFF}", "<a>", "</a>", "<a/>", "http://www.w3.org/XML/1998/namespace", "http://www.w3.org/2000/xmlns/",
+            "\u{10FFFF}", "\u{FF41}", "}", "|", "<a>", "</a>", "<a/>", "http://www.w3.org/XML/1998/namespace",
+            "http://www.w3.org/2000/xmlns/",
             "stream:", "</r>",
         ].map { Array($0.utf8) } + [
             [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF5, 0x80, 0x80, 0x80], [0x80], [0xC3], [0xEF, 0xBF],
@@ -58,7 +59,7 @@ struct XMLGenerator {
         var prefixes = prefixes
         var attributes = ""
         if chance(30) {
-            attributes += space() + "xmlns" + value(pick(["urn:a", "urn:b", "jabber:client", "a b", "", "urn:a&amp;b"]))
+            attributes += space() + "xmlns" + value(pick(["urn:a", "urn:b", "jabber:client", "a+b", "", "urn:a&amp;b"]))
         }
         for prefix in ["p", "q", "stream"] where chance(12) {
             attributes += space() + "xmlns:\(prefix)" + value(pick(["urn:\(prefix)", "urn:x", "jabber:client"]))

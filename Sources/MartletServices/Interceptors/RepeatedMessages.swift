@@ -166,6 +166,7 @@ public struct RepeatedMessages {
         bytes += "</c>".utf8
         var limits = XMLLimits()
         limits.stanzaBytes = 1 << 30
+        limits.bearsUnusualNames = true
         return try? ElementTape(parsing: bytes, context: NamespaceContext(Namespaces.client), limits: limits)
     }
 }
