@@ -59,13 +59,11 @@ public final class Turn {
     public var memory = MemoryLedger()
     /// How much room there is for new durable stanzas.
     public private(set) var room = DiskRoom.ample
-    /// Whom the event in hand costs: whoever handles it says so as soon as it is known. Nil where nobody outside has caused it.
-    public var payer: Party?
-    /// What the event does was paid for before: it settles what somebody was sent, and must not cost whoever was sent much.
-    public var wasPaidFor = false
+    /// Whom the event in hand costs.
+    public var bill = Bill()
+    /// Parts of it that are somebody's own.
+    public private(set) var billItems: [BillItem] = []
 
-    private var deliveries = 0
-    private var bytesSent = 0
     private var lazyWrites = 0
     private let writesBefore: Int
 
@@ -96,13 +94,23 @@ public final class Turn {
     /// Whether anything was written at all.
     public var hasWrites: Bool { store.writes > writesBefore }
 
-    /// What the batch has cost so far.
-    public var count: WorkCount {
+    /// How far the batch has come.
+    public var mark: WorkMark { WorkMark(rows: store.touched, effects: effects.count, acknowledgements: afterCommit.count) }
+
+    /// What was done since `mark`: counted from what there is, so that nothing can be forgotten.
+    public func count(since mark: WorkMark) -> WorkCount {
         var count = WorkCount()
-        count.rows = store.touched
-        count.deliveries = deliveries
-        count.bytes = bytesSent
+        count.rows = store.touched - mark.rows
+        for index in mark.effects..<effects.count { count.add(effects[index]) }
+        for index in mark.acknowledgements..<afterCommit.count { count.add(afterCommit[index]) }
         return count
+    }
+
+    /// Runs `body` at the expense of one party: a slice of what it has begun, among those of others.
+    public func billed<Result>(to payer: Party, _ body: () -> Result) -> Result {
+        let mark = mark
+        defer { billItems.append(BillItem(payer: payer, count: count(since: mark))) }
+        return body()
     }
 
     /// Runs `body`, whose writes may be lost in a crash because the protocol brings them again: entries removed on an
@@ -147,15 +155,11 @@ public final class Turn {
 
     /// Tells a connection to do something.
     public func perform(_ command: StreamCommand, on connection: ConnectionID) {
-        deliveries += 1
-        if case .send(let bytes) = command { bytesSent += bytes.count }
         effects.append(.stream(connection, command))
     }
 
     /// Sends bytes that acknowledge something: they leave only once everything written so far is on disk.
     public func acknowledge(_ bytes: [UInt8], on connection: ConnectionID) {
-        deliveries += 1
-        bytesSent += bytes.count
         afterCommit.append(.stream(connection, .send(bytes)))
     }
 
@@ -202,6 +206,13 @@ extension Turn {
         hasNews = false
         var taken: [Notice] = []
         swap(&taken, &notices)
+        return taken
+    }
+
+    /// For the site: the parts of the bill.
+    public func takeBillItems() -> [BillItem] {
+        var taken: [BillItem] = []
+        swap(&taken, &billItems)
         return taken
     }
 

@@ -31,7 +31,8 @@ extension Federation {
             append(stanza, slot, turn)
         case .beside(let fails):
             if stanza.kind == .iq, stanza.iqType?.isRequest == true, stanza.id?.utf8.count ?? 0 > PeerRequests.idLimit {
-                return turn.bounce(stanza, StanzaError(.policyViolation, text: "The id has more than \(PeerRequests.idLimit) bytes"))
+                return turn.bounce(
+                    stanza, StanzaError(.policyViolation, text: "The id has more than \(PeerRequests.idLimit) bytes"))
             }
             sendBeside(stanza, of: envelope.origin, slot, failing: fails, turn)
         case .fleeting:

@@ -27,7 +27,9 @@ extension Federation {
         let lanes = links[slot].lanes
         return links[slot].load.admits(Int(item.bytes), for: item.sender, of: limit) {
             var shares = Portions<UInt32>()
-            for lane in lanes { for item in lane.items.all where item.bytes > 0 { shares.add(Int(item.bytes), for: item.sender) } }
+            for lane in lanes {
+                for item in lane.items.all where item.bytes > 0 { shares.add(Int(item.bytes), for: item.sender) }
+            }
             return shares
         }
     }

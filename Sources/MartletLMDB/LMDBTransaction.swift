@@ -18,7 +18,9 @@ final class LMDBTransaction: KeyValueTransaction {
     /// How many `readEach`, `read` and `readLastKey` are running.
     private var iterations = 0
     private(set) var writes = 0
-    private(set) var touched = 0
+    /// Rows that were read or looked for.
+    private var reads = 0
+    var touched: Int { reads + writes }
 
     init(_ environment: LMDBEnvironment, isReadOnly: Bool) {
         self.environment = environment
@@ -78,7 +80,6 @@ final class LMDBTransaction: KeyValueTransaction {
     func delete(_ table: Table, _ key: Span<UInt8>) -> Bool {
         countWrite(key.count)
         let cursor = cursor(table)
-        touched -= 1  // The search for it is no second row.
         guard seek(cursor, table, key, MDB_SET, { _, _ in true }) != nil else { return false }
         succeed(mdb_cursor_del(cursor, 0), "deleting", table)
         return true
@@ -90,7 +91,6 @@ final class LMDBTransaction: KeyValueTransaction {
         guard let isWanted = seek(cursor, table, key, MDB_SET, { _, value in holds(body, for: value) }) else { return nil }
         guard isWanted else { return false }
         countWrite(key.count)
-        touched -= 1  // It was counted when it was found.
         succeed(mdb_cursor_del(cursor, 0), "deleting", table)
         return true
     }
@@ -105,7 +105,6 @@ final class LMDBTransaction: KeyValueTransaction {
         checkBound(key.count)
         if key.isEmpty { return nil }
         let cursor = cursor(table)
-        touched -= 1  // Two steps to one row.
         let isPlaced = seek(cursor, table, key.span, MDB_SET_RANGE) { _, _ in true } != nil
         return step(cursor, table, isPlaced ? MDB_PREV : MDB_LAST)
     }
@@ -115,7 +114,7 @@ final class LMDBTransaction: KeyValueTransaction {
     }
 
     func readLastKey(_ table: Table, _ body: (_ key: Span<UInt8>) -> Void) -> Bool {
-        touched += 1
+        reads += 1
         var key = MDB_val()
         var value = MDB_val()
         let code = mdb_cursor_get(cursor(table), &key, &value, MDB_LAST)
@@ -167,7 +166,7 @@ final class LMDBTransaction: KeyValueTransaction {
         _ cursor: OpaquePointer, _ table: Table, _ key: Span<UInt8>, _ operation: MDB_cursor_op,
         _ body: (MDB_val, MDB_val) -> Result
     ) -> Result? {
-        touched += 1
+        reads += 1
         return key.withUnsafeBytes { keyBytes in
             var key = Self.value(keyBytes)
             var value = MDB_val()
@@ -187,7 +186,7 @@ final class LMDBTransaction: KeyValueTransaction {
     private func step<Result>(
         _ cursor: OpaquePointer, _ table: Table, _ operation: MDB_cursor_op, _ body: (MDB_val, MDB_val) -> Result
     ) -> Result? {
-        touched += 1
+        reads += 1
         var key = MDB_val()
         var value = MDB_val()
         let code = mdb_cursor_get(cursor, &key, &value, operation)
@@ -221,7 +220,6 @@ final class LMDBTransaction: KeyValueTransaction {
         require(!isReadOnly, "a write in a reading transaction")
         require(iterations == 0, "a write within readEach or read")
         writes += 1
-        touched += 1
     }
 
     private func check(_ keyBytes: Int) {

@@ -33,7 +33,8 @@ extension Sessions {
             outcome.bytes += StanzaLog.size(sequence, in: turn.store)
             if isRehearsal { continue }
             if let logged = StanzaLog.stanza(sequence, in: turn.store) {
-                turn.bounce(logged.stanza, StanzaError(.serviceUnavailable, text: "Removed by the administrator before it was read"))
+                turn.bounce(
+                    logged.stanza, StanzaError(.serviceUnavailable, text: "Removed by the administrator before it was read"))
             }
             removeMessage(sequence, row, of: account.number, turn)
         }
@@ -57,7 +58,8 @@ extension Sessions {
         var outcome = ClearingOutcome()
         var last = AddressNumber(after)
         for _ in 0..<Self.clearedAtOnce {
-            guard let (contact, request) = PendingSubscriptionTable.first(to: account.number, after: last, in: turn.store) else {
+            guard let (contact, request) = PendingSubscriptionTable.first(to: account.number, after: last, in: turn.store)
+            else {
                 return outcome
             }
             last = contact

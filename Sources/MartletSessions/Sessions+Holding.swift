@@ -48,7 +48,9 @@ extension Sessions {
             return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "Too much waits for this client"))
         }
         if stanza.kind == .presence || isRequest { sessions[id].hasMissed = true }
-        if stanza.kind == .iq, sessions[id].connection != nil, isOwn(stanza, id, turn), !doomed.contains(id) { doomed.append(id) }
+        if stanza.kind == .iq, sessions[id].connection != nil, isOwn(stanza, id, turn), !doomed.contains(id) {
+            doomed.append(id)
+        }
     }
 
     /// Takes their connections from those who ask for more than they take, once nothing else is under way.

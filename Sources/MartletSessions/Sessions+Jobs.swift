@@ -37,11 +37,14 @@ extension Sessions {
     /// The next slice: of one large job, or of several that are small.
     mutating func jobsDue(_ turn: Turn) {
         jobs.isScheduled = false
+        turn.bill.isShared = true
         while !slice.isSpent, let (account, taken) = jobs.take() {
             var job = taken
-            let isDone = work(&job, of: account, turn)
-            jobs.putBack(isDone ? nil : job, of: account)
-            if isDone { finish(job, of: account, turn) }
+            turn.billed(to: .account(account)) {
+                let isDone = work(&job, of: account, turn)
+                jobs.putBack(isDone ? nil : job, of: account)
+                if isDone { finish(job, of: account, turn) }
+            }
         }
         if jobs.isEmpty { jobsEnded(turn) }
         scheduleJobs(turn)

@@ -12,7 +12,8 @@ extension Sessions {
     ) -> AddressNumber? {
         countRequests(account, turn)
         let sender = senders.mark(of: contact, turn.policy)
-        guard subscriptionRequests[account]?.admits(request.memory, for: sender, of: turn.policy.limits.waitingRequests) != false
+        guard
+            subscriptionRequests[account]?.admits(request.memory, for: sender, of: turn.policy.limits.waitingRequests) != false
         else { return nil }
         subscriptionRequests[account]?.add(request.memory, for: sender)
         let number = AddressTable.makeNumber(of: contact, in: turn.store)

@@ -6,7 +6,9 @@ extension LimitsPolicy {
     /// What a mailbox may have.
     var mailbox: Portions<UInt64>.Amount { Portions.Amount(count: mailboxMessages, bytes: mailboxBytes) }
     /// What may wait for an account's answer.
-    var waitingRequests: Portions<UInt64>.Amount { Portions.Amount(count: pendingSubscriptions, bytes: pendingSubscriptionBytes) }
+    var waitingRequests: Portions<UInt64>.Amount {
+        Portions.Amount(count: pendingSubscriptions, bytes: pendingSubscriptionBytes)
+    }
 }
 
 /// How much each mailbox has, and who may add to it.

@@ -13,7 +13,9 @@ extension Site {
         case .status:
             return .status(status(turn))
         case .clear(let jid, let what, let after, let isRehearsal):
-            guard let number = AccountTable.number(of: jid, in: turn.store) else { return .refused("there is no account \(jid)") }
+            guard let number = AccountTable.number(of: jid, in: turn.store) else {
+                return .refused("there is no account \(jid)")
+            }
             return .cleared(
                 sessions.clear(what, of: AccountName(jid, number), after: after, isRehearsal: isRehearsal, turn))
         case .karma: return .karma(karmaReport(turn))

@@ -8,13 +8,35 @@ extension Site {
     /// Parties that an operator is shown.
     private static let shownParties = 10
 
-    /// Charges what was done since `before` to whoever has caused it, and has the connection rest over which it came. What is settled
+    /// Charges what was done since `mark` to whoever has caused it, and has the connection rest over which it came. What is settled
     /// by an acknowledgement was paid when it was caused.
-    mutating func charge(_ turn: Turn, since before: WorkCount, _ work: Int64, on connection: ConnectionID?) {
-        guard let party = turn.payer else { return }
-        let count = turn.wasPaidFor ? WorkCount() : turn.count - before
-        turn.payer = nil
-        turn.wasPaidFor = false
+    mutating func charge(_ turn: Turn, since mark: WorkMark, _ work: Int64, on connection: ConnectionID?) {
+        var bill = Bill()
+        swap(&bill, &turn.bill)
+        if bill.isShared { return chargeItems(turn) }
+        guard let party = bill.payer else { return }
+        charge(party, bill.isPaid ? WorkCount() : turn.count(since: mark), work, on: connection, turn)
+    }
+
+    /// Charges slices that several share to each of them.
+    private mutating func chargeItems(_ turn: Turn) {
+        for item in turn.takeBillItems() { charge(item.payer, item.count, WorkPrice.event, on: nil, turn) }
+    }
+
+    /// Who pays for a stanza that the site sends for somebody.
+    func payer(of origin: Origin) -> Party {
+        switch origin {
+        case .session(let session): .account(session.account)
+        case .login(_, let account): .account(account.number)
+        case .peer(_, let pair), .bundle(let pair): .peer(pair.peer)
+        case .account, .service, .site: .site
+        }
+    }
+
+    private mutating func charge(
+        _ party: Party, _ count: WorkCount, _ work: Int64, on connection: ConnectionID?, _ turn: Turn
+    ) {
+        if party == .site { return }
         var rest = karma.charge(party, work + count.work, count, policy.karma, at: turn.now)
         if rest == nil {
             karma.add(party, standing(of: party, turn), at: turn.now)

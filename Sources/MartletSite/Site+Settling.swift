@@ -22,6 +22,8 @@ extension Site {
             while let envelope = outgoing.popLast() {
                 if hop == Self.hopLimit {
                     turn.note(.routingLoop(envelope.stanza.to ?? policy.name))
+                } else if turn.bill.isShared {
+                    turn.billed(to: payer(of: envelope.origin)) { route(envelope, turn) }
                 } else {
                     route(envelope, turn)
                 }

@@ -94,7 +94,7 @@ public struct Site {
     /// One event to completion.
     public mutating func handle(_ event: consuming SiteEvent, _ turn: Turn) {
         sessions.turnBegins()
-        let before = turn.count
+        let mark = turn.mark
         var (source, work): (ConnectionID?, Int64) = (nil, WorkPrice.event)
         switch consume event {
         case .client(let connection, let fact):
@@ -135,7 +135,7 @@ public struct Site {
             sessions.shutdown(turn)
         }
         settle(turn)
-        charge(turn, since: before, work, on: source)
+        charge(turn, since: mark, work, on: source)
         fireTimers(turn)
     }
 
@@ -168,7 +168,7 @@ public struct Site {
         case .authenticationFailed(let localpart, let domain, let address):
             accounts.authenticationFailed(localpart, domain, address, turn)
         case .registrationRequested(let stanza, let domain):
-            turn.payer = sessions.party(on: connection)
+            turn.bill.payer = sessions.party(on: connection)
             let isStranger = !sessions.hasLoggedIn(connection)
             accounts.registrationRequested(stanza, domain, isStranger: isStranger, on: connection, turn)
             settle(turn)
@@ -182,7 +182,7 @@ public struct Site {
         while firedInBatch < Self.timersInBatch, let timer = timers.take(dueAt: turn.now) {
             firedInBatch += 1
             sessions.turnBegins()
-            let before = turn.count
+            let mark = turn.mark
             switch timer {
             case .session(let timer): sessions.timerFired(timer, turn)
             case .link(let timer): federation.timerFired(timer, turn)
@@ -190,7 +190,7 @@ public struct Site {
             case .clockMark: markClock(turn)
             }
             settle(turn)
-            charge(turn, since: before, WorkPrice.event, on: nil)
+            charge(turn, since: mark, WorkPrice.event, on: nil)
         }
     }
 

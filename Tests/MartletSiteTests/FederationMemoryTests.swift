@@ -70,13 +70,15 @@ import XMPPXML
         var requests = PeerRequests()
         let long = String(repeating: "i", count: PeerRequests.idLimit - 4)
         for number in 1000..<5000 {
-            requests.wrote(PeerRequests.Request(id: "\(number)\(long)", from: FederationHarness.alice, to: FederationHarness.bob))
+            requests.wrote(
+                PeerRequests.Request(id: "\(number)\(long)", from: FederationHarness.alice, to: FederationHarness.bob))
             #expect(requests.bytes <= PeerRequests.byteLimit)
         }
         let lost = requests.streamLost()
         #expect(lost.last?.id.hasPrefix("4999") == true)
         for number in 5000..<9000 {
-            requests.wrote(PeerRequests.Request(id: "\(number)\(long)", from: FederationHarness.alice, to: FederationHarness.bob))
+            requests.wrote(
+                PeerRequests.Request(id: "\(number)\(long)", from: FederationHarness.alice, to: FederationHarness.bob))
         }
         _ = requests.streamLost()
         #expect(requests.bytes <= PeerRequests.byteLimit)

@@ -22,7 +22,9 @@ import XMPPXML
         }
     }
 
-    @Test("what waits for a session that is away is bounded in bytes: senders are told, the session stays, and learns what it missed")
+    @Test(
+        "what waits for a session that is away is bounded in bytes: senders are told, the session stays, and learns what it missed"
+    )
     func detached() throws {
         var site = SessionsHarness()
         let romeo = site.login("romeo", "orchard")
@@ -42,7 +44,8 @@ import XMPPXML
         // What is worth nothing tomorrow does not take the room of what she has asked for.
         for number in 0..<30 {
             site.receive(
-                "<presence from='x@brno.example/\(number)' to='juliet@pilsen.example'><status>\(Self.large)</status></presence>")
+                "<presence from='x@brno.example/\(number)' to='juliet@pilsen.example'><status>\(Self.large)</status></presence>"
+            )
         }
         #expect(try #require(outbox(of: site)?.volatileMemory) == held)
         _ = site.takeRemote()
@@ -141,7 +144,8 @@ import XMPPXML
         site.send(
             juliet,
             "<iq type='set' id='s'><query xmlns='jabber:iq:roster'><item jid='a@b.example'>"
-                + (0..<14).map { "<group>\($0)\(String(repeating: "g", count: 500))</group>" }.joined() + "</item></query></iq>")
+                + (0..<14).map { "<group>\($0)\(String(repeating: "g", count: 500))</group>" }.joined() + "</item></query></iq>"
+        )
         var asked = 0
         while site.closed[juliet.connection] == nil, asked < 5000 {
             site.send(juliet, "<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>")

@@ -44,10 +44,14 @@ import XMPPXML
     func mailboxOfPeers() throws {
         var site = SessionsHarness()
         site.policy.limits.mailboxMessages = 100
-        for number in 0..<100 { site.receive("<message from='x\(number)@evil.example/r' to='juliet@pilsen.example'><body>x</body></message>") }
+        for number in 0..<100 {
+            site.receive("<message from='x\(number)@evil.example/r' to='juliet@pilsen.example'><body>x</body></message>")
+        }
         #expect(site.waiting("juliet") == 50)
         site.policy.federation.knownPeers = [try JID("brno.example")]
-        for number in 0..<20 { site.receive("<message from='x\(number)@brno.example/r' to='juliet@pilsen.example'><body>x</body></message>") }
+        for number in 0..<20 {
+            site.receive("<message from='x\(number)@brno.example/r' to='juliet@pilsen.example'><body>x</body></message>")
+        }
         #expect(site.waiting("juliet") == 70)
     }
 
@@ -155,7 +159,8 @@ import XMPPXML
                 let request = Stanza(
                     .presence, from: contact, to: account, type: "subscribe",
                     payloads: [Element("status", Namespaces.client, text: Self.large)])
-                PendingSubscriptionTable.put(number, AddressTable.makeNumber(of: contact, in: turn.store), request, in: turn.store)
+                PendingSubscriptionTable.put(
+                    number, AddressTable.makeNumber(of: contact, in: turn.store), request, in: turn.store)
             }
         }
         let juliet = site.login("juliet", "balcony")
