@@ -55,7 +55,7 @@ extension Federation {
         if links[slot].reach.isStranger, links[slot].waiting >= StrangerGate.waitingLimit {
             return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "Too much waits for this domain"))
         }
-        guard loadAdmits(stanza, slot, turn) else {
+        guard let item = roomTaken(by: stanza, slot, turn) else {
             return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "Too much of you waits for this domain"))
         }
         let index = Int(laneClass(of: stanza, slot, turn).rawValue)
@@ -68,7 +68,7 @@ extension Federation {
             && hasRoom(slot, index, turn)
         let (lane, number) = nextNumber(slot, index, isOffered: goesNow, turn)
         EntryTable.put(lane, number, entry, in: turn.store)
-        loadGrew(slot, index, by: stanza, turn)
+        links[slot].lanes[index].items.append(item)
         if deadline.isEarly { expireEarly(lane, number, at: deadline.at, turn) }
         if !links[slot].timers.expiry { noteFirstWaiting(slot, turn) }
         noteAccepted(number, slot, index, stanza, turn)

@@ -16,20 +16,20 @@ extension Federation {
             peerVerified(pair, proof, bidirection, on: connection, turn)
             if let announcedBytes { announced(announcedBytes, pair, turn) }
         case .spent:
-            turn.payer = party(on: connection)
+            turn.bill.payer = party(on: connection)
         case .stanza(let stanza):
             peerIsHeard(on: connection, turn)
             receivedStanza(stanza, on: connection, turn)
         case .stanzaRefused(let stanza, let error):
-            turn.payer = party(on: connection)
+            turn.bill.payer = party(on: connection)
             refused(stanza, error, on: connection, turn)
         case .nonza(let nonza):
-            turn.payer = party(on: connection)
+            turn.bill.payer = party(on: connection)
             peerIsHeard(on: connection, turn)
             receivedNonza(nonza, on: connection, turn)
             if let slot = links.id(on: connection) {
                 // It settles what we have sent.
-                if nonza.name == "have" || nonza.name == "a" { turn.wasPaidFor = true }
+                if nonza.name == "have" || nonza.name == "a" { turn.bill.isPaid = true }
                 linkHeard(nonza, slot, turn)
             }
         case .errorReceived(let condition):
@@ -92,7 +92,7 @@ extension Federation {
         guard let from = stanza.from, let to = stanza.to else { return }
         guard let place = inbound.index(forKey: connection) else { return strayReceived(stanza, on: connection, turn) }
         let pair = DomainPair(local: to.domain, peer: from.domain)
-        turn.payer = .peer(pair.peer)
+        turn.bill.payer = .peer(pair.peer)
         if inbound.values[place].isManaged { inbound.values[place].handled &+= 1 }
         if stanza.kind == .iq, stanza.iqType?.isRequest == false {
             if fenceAnswered(stanza, pair, turn) { return }
