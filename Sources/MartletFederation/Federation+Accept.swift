@@ -26,7 +26,21 @@ extension Federation {
         {
             return turn.bounce(stanza, error)
         }
-        switch Carriage(of: stanza) {
+        if let limit = links[slot].suspicion.limit(at: turn.now),
+            stanza.objection(toMoreThan: limit - 1, adding: Self.markBytes) != nil
+        {
+            let text = "\(pair.peer) ends connections over stanzas of \(limit) bytes"
+            return turn.bounce(stanza, StanzaError(.policyViolation, text: text))
+        }
+        let carriage = Carriage(of: stanza)
+        guard carriage == .entry || !links[slot].suspicion.refuses(from, at: turn.now) else {
+            if carriage == .beside(fails: true) {
+                let text = "Connections to \(pair.peer) ended over what you sent; try later"
+                turn.bounce(stanza, StanzaError(.policyViolation, .wait, text: text))
+            }
+            return
+        }
+        switch carriage {
         case .entry:
             append(stanza, slot, turn)
         case .beside(let fails):
@@ -36,7 +50,7 @@ extension Federation {
             }
             sendBeside(stanza, of: envelope.origin, slot, failing: fails, turn)
         case .fleeting:
-            if links[slot].isUp { writeBeside(stanza, slot, turn) }
+            if links[slot].isUp, !links[slot].keepsBesides { writeBeside(stanza, slot, turn) }
         }
     }
 
@@ -144,7 +158,11 @@ extension Federation {
     private mutating func sendBeside(_ stanza: Stanza, of origin: Origin, _ slot: LinkID, failing: Bool, _ turn: Turn) {
         switch links[slot].state {
         case .up:
-            writeBeside(stanza, slot, turn)
+            if links[slot].keepsBesides || !links[slot].beside.isEmpty {
+                hold(stanza, of: origin, slot, failing: failing, turn)
+            } else {
+                writeBeside(stanza, slot, turn)
+            }
         case .idle:
             hold(stanza, of: origin, slot, failing: failing, turn)
             dial(slot, turn)

@@ -121,13 +121,6 @@ extension Federation {
         turn.bounce(stanza, StanzaError(.notAllowed, .cancel, text: "Sent on a stream that was opened for the other direction"))
     }
 
-    /// Whether a request of ours is open that this stanza answers; it is not from then on.
-    private mutating func isAwaited(_ stanza: Stanza, _ slot: LinkID) -> Bool {
-        guard let id = stanza.id, let from = stanza.to, let to = stanza.from else { return false }
-        let request = PeerRequests.Request(id: id, from: from, to: to)
-        return links[slot].requests.isOpen(request) && links[slot].requests.answered(request) == .expected
-    }
-
     /// An answer came; true where its request has failed already: nobody hears an answer twice (`Docs/relay-protocol.md` §5).
     private mutating func forgetRequest(_ stanza: Stanza, _ pair: DomainPair) -> Bool {
         guard let slot = links.id(of: pair), let id = stanza.id, let from = stanza.to, let to = stanza.from else {
