@@ -5,14 +5,14 @@ public struct KarmaPolicy: Sendable, Equatable {
     /// One of our offices: four fifths of a processor for ever, a minute at full speed. Its queue after an outage runs as fast as the
     /// machine does; only a broken or hostile machine gets beyond.
     public var office = WorkBudget(perSecond: 800_000, burst: 60_000_000, longestRest: serverRest)
-    /// A person with all devices: a quarter of a processor for ever, four seconds at once. The most that a client asks for at a
+    /// A person with all devices: a quarter of a processor for ever, a second at once. The most that a client asks for at a
     /// login takes a twentieth of that.
-    public var person = WorkBudget(perSecond: 250_000, burst: 4_000_000, longestRest: 10_000)
+    public var person = WorkBudget(perSecond: 250_000, burst: 1_000_000, longestRest: 10_000)
     /// Another server with which something was exchanged: a community's server sends a large room's messages. Half a minute of full
-    /// speed is less than half a processor.
-    public var knownPeer = WorkBudget(perSecond: 300_000, burst: 5_000_000, longestRest: serverRest)
+    /// speed is less than two fifths of a processor.
+    public var knownPeer = WorkBudget(perSecond: 300_000, burst: 2_000_000, longestRest: serverRest)
     /// A server that nobody here has spoken to.
-    public var stranger = WorkBudget(perSecond: 50_000, burst: 2_000_000, longestRest: serverRest)
+    public var stranger = WorkBudget(perSecond: 50_000, burst: 1_000_000, longestRest: serverRest)
 
     /// Another Martlet that hears nothing for two seconds believes the line dead (`LinePace.shortest`); so it hears something sooner.
     private static let serverRest: Int64 = 1000

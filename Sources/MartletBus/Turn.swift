@@ -89,6 +89,13 @@ public final class Turn {
     /// Whether those must be refused too.
     public var isBelowFloor: Bool { room == .none }
 
+    /// Whether so many rows were written that the batch ends: everybody who says something now waits for its commit, and a row may be a
+    /// page of 4 KiB. A commit for each two hundred messages costs nothing that shows.
+    public var isFull: Bool { store.writes - writesBefore >= Self.batchWrites }
+
+    /// Rows that one batch writes, and those of its last event: four megabytes at most, some tens of milliseconds on a slow disk.
+    private static let batchWrites = 1000
+
     /// Whether anything was written that has to be on disk before the effects leave.
     public var isBinding: Bool { store.writes - writesBefore > lazyWrites }
 
@@ -96,12 +103,16 @@ public final class Turn {
     public var hasWrites: Bool { store.writes > writesBefore }
 
     /// How far the batch has come.
-    public var mark: WorkMark { WorkMark(rows: store.touched, effects: effects.count, acknowledgements: afterCommit.count) }
+    public var mark: WorkMark {
+        WorkMark(
+            rows: store.touched, writes: store.writes, effects: effects.count, acknowledgements: afterCommit.count)
+    }
 
     /// What was done since `mark`: counted from what there is, so that nothing can be forgotten.
     public func count(since mark: WorkMark) -> WorkCount {
         var count = WorkCount()
         count.rows = store.touched - mark.rows
+        count.writes = store.writes - mark.writes
         for index in mark.effects..<effects.count { count.add(effects[index]) }
         for index in mark.acknowledgements..<afterCommit.count { count.add(afterCommit[index]) }
         return count

@@ -18,6 +18,13 @@ public enum WorkPrice {
     public static let event: Int64 = 8
     /// A row of the store that was read, looked for or written.
     public static let row: Int64 = 2
+    /// The same once more where it was written: as a rule a page of 4 KiB is copied, and everybody waits until it is on disk.
+    public static let write: Int64 = 8
+    /// An entry of a lane where so many wait already that others' would come later for it (``crowd``): whoever writes faster than the line
+    /// carries pays for the delay, and is read as slowly as that.
+    public static let crowdedEntry: Int64 = 2000
+    /// So many entries wait in a lane whose stream is up when it is crowded: a second on a line of a megabit.
+    public static let crowd = 256
     /// A command for a connection: mostly something that it is sent, by a system call of its own.
     public static let delivery: Int64 = 8
     /// 1,024 bytes that are sent: serialised and encrypted.
@@ -30,6 +37,8 @@ public struct Bill: Sendable {
     public var payer: Party?
     /// What it does was paid for before: it settles what somebody was sent, and must not cost whoever was sent much.
     public var isPaid = false
+    /// What it costs others beside what is counted, microseconds.
+    public var extra: Int64 = 0
 
     /// Nobody's.
     public init() {}
@@ -38,6 +47,7 @@ public struct Bill: Sendable {
 /// How far a batch has come.
 public struct WorkMark: Sendable {
     let rows: Int
+    let writes: Int
     let effects: Int
     let acknowledgements: Int
 }
@@ -46,6 +56,8 @@ public struct WorkMark: Sendable {
 public struct WorkCount: Sendable, Equatable {
     /// Rows of the store that were read, looked for or written.
     public var rows = 0
+    /// Those of them that were written.
+    public var writes = 0
     /// Commands for connections.
     public var deliveries = 0
     /// Bytes sent.
@@ -56,7 +68,8 @@ public struct WorkCount: Sendable, Equatable {
 
     /// In microseconds.
     public var work: Int64 {
-        Int64(rows) * WorkPrice.row + Int64(deliveries) * WorkPrice.delivery + Int64(bytes) * WorkPrice.kibibyteSent / 1024
+        Int64(rows) * WorkPrice.row + Int64(writes) * WorkPrice.write + Int64(deliveries) * WorkPrice.delivery
+            + Int64(bytes) * WorkPrice.kibibyteSent / 1024
     }
 
     /// Counts what leaves.
@@ -69,6 +82,7 @@ public struct WorkCount: Sendable, Equatable {
     /// Both together.
     public static func += (left: inout WorkCount, right: WorkCount) {
         left.rows += right.rows
+        left.writes += right.writes
         left.deliveries += right.deliveries
         left.bytes += right.bytes
     }

@@ -305,17 +305,17 @@ extension SiteConfiguration {
             office = "800ms"
             office_burst = "60s"
 
-            # One account with all its clients. Defaults "250ms" and "4s": the largest login, with 5,000 contacts, takes a tenth of a
+            # One account with all its clients. Defaults "250ms" and "1s": the largest login, with 5,000 contacts, takes a twentieth of a
             # second, so that only a program that never pauses is slowed down.
             person = "250ms"
-            person_burst = "4s"
+            person_burst = "1s"
 
-            # Another server with which something was exchanged before, and one with which nothing was. Defaults "300ms" and "5s",
-            # "50ms" and "2s".
+            # Another server with which something was exchanged before, and one with which nothing was. Defaults "300ms" and "2s",
+            # "50ms" and "1s".
             known_server = "300ms"
-            known_server_burst = "5s"
+            known_server_burst = "2s"
             stranger = "50ms"
-            stranger_burst = "2s"
+            stranger_burst = "1s"
 
             # What connections from one IPv4 address or one /64 of IPv6 may cause that do not end in a login. Default "5ms": five a
             # second. At once as many as connections_per_address says.

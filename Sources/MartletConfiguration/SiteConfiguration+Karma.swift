@@ -12,11 +12,11 @@ extension SiteConfiguration {
         /// One of the company's offices.
         public var office = Allowance(perSecond: .milliseconds(800), burst: .seconds(60))
         /// One account with all its clients.
-        public var person = Allowance(perSecond: .milliseconds(250), burst: .seconds(4))
+        public var person = Allowance(perSecond: .milliseconds(250), burst: .seconds(1))
         /// Another server with which something was exchanged.
-        public var knownServer = Allowance(perSecond: .milliseconds(300), burst: .seconds(5))
+        public var knownServer = Allowance(perSecond: .milliseconds(300), burst: .seconds(2))
         /// Another server.
-        public var stranger = Allowance(perSecond: .milliseconds(50), burst: .seconds(2))
+        public var stranger = Allowance(perSecond: .milliseconds(50), burst: .seconds(1))
         /// Connections of one address that do not end in a login.
         public var login = Duration.milliseconds(5)
 

@@ -26,14 +26,12 @@ extension Federation {
         {
             return turn.bounce(stanza, error)
         }
-        if let limit = links[slot].suspicion.limit(at: turn.now),
-            stanza.objection(toMoreThan: limit - 1, adding: Self.markBytes) != nil
-        {
+        if let limit = lengthLimit(slot, turn), stanza.objection(toMoreThan: limit - 1, adding: Self.markBytes) != nil {
             let text = "\(pair.peer) ends connections over stanzas of \(limit) bytes"
             return turn.bounce(stanza, StanzaError(.policyViolation, text: text))
         }
         let carriage = Carriage(of: stanza)
-        guard carriage == .entry || !links[slot].suspicion.refuses(from, at: turn.now) else {
+        guard carriage == .entry || !refusesBeside(from, slot, turn) else {
             if carriage == .beside(fails: true) {
                 let text = "Connections to \(pair.peer) ended over what you sent; try later"
                 turn.bounce(stanza, StanzaError(.policyViolation, .wait, text: text))
@@ -73,6 +71,7 @@ extension Federation {
             return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "Too much of you waits for this domain"))
         }
         let index = Int(laneClass(of: stanza, slot, turn).rawValue)
+        if links[slot].isUp, links[slot].lanes[index].waiting >= WorkPrice.crowd { turn.bill.extra += WorkPrice.crowdedEntry }
         let logged = LoggedStanza(stanza: stanza, acceptedAt: turn.wall, acceptedInstant: turn.now)
         let sequence = StanzaLog.append(logged, in: turn.store)
         let deadline = deadline(of: logged, slot, turn)

@@ -108,12 +108,25 @@ extension Federation {
         if let limit = links[slot].announcedBytes, stanza.objection(toMoreThan: limit, adding: Stanza.additions) != nil {
             return "the peer takes stanzas of \(limit) bytes at most, as it says"
         }
-        if let limit = links[slot].suspicion.limit(at: turn.now),
-            stanza.objection(toMoreThan: limit - 1, adding: Self.markBytes) != nil
-        {
+        if let limit = lengthLimit(slot, turn), stanza.objection(toMoreThan: limit - 1, adding: Self.markBytes) != nil {
             return "the peer ends streams over stanzas of \(limit) bytes"
         }
         return nil
+    }
+
+    /// From which length on nothing is sent to a peer; nil where nothing was shown. COMPAT(Swift 6.3): of a copy, because without optimisation
+    /// a method of a large part of a link that is yielded is called with one that was freed before (see ``Outbox``).
+    func lengthLimit(_ slot: LinkID, _ turn: Turn) -> Int? {
+        guard links[slot].suspicion.hasGrounds else { return nil }
+        let suspicion = links[slot].suspicion
+        return suspicion.limit(at: turn.now)
+    }
+
+    /// Whether what a sender says beside the lanes is refused for now.
+    func refusesBeside(_ sender: JID, _ slot: LinkID, _ turn: Turn) -> Bool {
+        guard links[slot].suspicion.hasGrounds else { return false }
+        let suspicion = links[slot].suspicion
+        return suspicion.refuses(sender, at: turn.now)
     }
 
     /// How long after the first, milliseconds, senders are told: what is held meanwhile is told together.

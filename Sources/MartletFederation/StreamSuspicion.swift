@@ -34,6 +34,8 @@ struct StreamSuspicion {
     /// How old a stream is on which so much care is needless, milliseconds.
     private static let care: Int64 = 60_000
 
+    /// A stream has ended over what was written to it: there is something to ask for.
+    private(set) var hasGrounds = false
     /// How many entries may be under way; nil for as many as the window takes.
     private(set) var entriesAtOnce: Int?
     /// The longest stanza that the peer has taken.
@@ -50,6 +52,7 @@ struct StreamSuspicion {
 
     /// A stream ended over what was written to it. With whose stanzas are refused from now on.
     mutating func streamEnded(besides: [Beside], isOverSize: Bool, at now: Instant) -> JID? {
+        hasGrounds = true
         entriesAtOnce = 1
         refused.removeAll { $0.until <= now }
         // Where it was about size, only those count that may be too long.
@@ -79,6 +82,7 @@ struct StreamSuspicion {
 
     /// The stream ended over an entry that was alone on it: nothing as long is sent there for now.
     mutating func provedTooLong(_ bytes: Int, at now: Instant) {
+        hasGrounds = true
         tooLong = (min(bytes, limit(at: now) ?? bytes), now + Self.memory)
     }
 

@@ -129,6 +129,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func read(context: ChannelHandlerContext) {
         if phase == .open, handover.room <= 0 || engine.isWithholding || engine.holdsReads {
             readIsHeld = true
+        } else if phase == .closing, discarded > Self.discardLimit {
+            // Whoever goes on sending does not read our last words either.
         } else {
             context.read()
         }
@@ -368,14 +370,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
         abort("given up")
     }
 
-    /// Throws away what comes after the end, up to a bound: whoever goes on sending does not read our last words either.
-    private func discard(_ count: Int) {
-        discarded += count
-        if discarded > Self.discardLimit { abort("sends on after the end") }
-    }
+    /// Throws away what comes after the end, up to a bound; then nothing is read any more until the time for last words is over.
+    private func discard(_ count: Int) { discarded += count }
 
-    /// More than the receive buffers of both kernels held when the stream was ended, bytes.
-    private static let discardLimit = 4 << 20
+    /// More than a client had under way that stops when it hears of the end, bytes.
+    private static let discardLimit = 256 << 10
     /// What may be kept of what was said before the other side closed its socket, bytes: a client that sends so much and does not wait for
     /// the end of the stream was promised nothing for it.
     private static let withheldLimit = 1 << 20

@@ -23,8 +23,8 @@ final class SiteInbox: Sendable {
     /// What was posted.
     struct Content: Sendable {
         var events: [SiteEvent] = []
-        /// Who wants to hear that it was handled.
-        var reports: [HandledReport] = []
+        /// Who wants to hear when the event at a place was handled, by place.
+        var reports: [(place: Int, report: HandledReport)] = []
     }
 
     private let waiting = Mutex<(content: Content, isClosed: Bool)>((Content(), false))
@@ -34,8 +34,8 @@ final class SiteInbox: Sendable {
     func post(_ event: SiteEvent, _ report: HandledReport?) -> Bool {
         waiting.withLock { waiting in
             guard !waiting.isClosed else { return false }
+            if let report { waiting.content.reports.append((waiting.content.events.count, report)) }
             waiting.content.events.append(event)
-            if let report { waiting.content.reports.append(report) }
             return waiting.content.events.count == 1
         }
     }

@@ -74,6 +74,7 @@ private final class Worker: @unchecked Sendable {
     /// nil once the site has ended: whoever opens the store next must not find it open.
     private var driver: SiteDriver?
     private var taken = SiteInbox.Content()
+    private var line = EventLine()
     private var watch = DiskWatch()
     /// When the thread's timers will fire, the earliest last: one is only added if it is earlier than all others.
     private var alarms: [Int64] = []
@@ -111,21 +112,14 @@ private final class Worker: @unchecked Sendable {
     func step() {
         guard isRunning else { return }
         inbox.take(&taken)
-        if taken.events.isEmpty, wake > SystemClock.monotonic { return setAlarm() }
-        var batch = firstBatch()
-        while batch.count < taken.events.count {
-            var first = Array(taken.events[..<batch.count])
-            taken.events.removeFirst(batch.count)
-            handle(&first, batch.bytes)
-            batch = firstBatch()
-        }
-        handle(&taken.events, batch.bytes)
-        if !taken.reports.isEmpty { dispatcher.handled(taken.reports) }
-        if taken.events.capacity > Self.keptRoom {
-            taken = SiteInbox.Content()
-        } else {
-            taken.reports.removeAll(keepingCapacity: true)
-        }
+        line.add(&taken)
+        if line.isEmpty, wake > SystemClock.monotonic { return setAlarm() }
+        repeat {
+            handleBatch()
+            // What came meanwhile does not wait for everything that came before.
+            inbox.take(&taken)
+            line.add(&taken)
+        } while !line.isEmpty
         setAlarm()
     }
 
@@ -137,16 +131,17 @@ private final class Worker: @unchecked Sendable {
         driver = nil
     }
 
-    /// How many events make a batch, and the bytes of their stanzas.
-    private func firstBatch() -> (count: Int, bytes: Int) {
-        var bytes = 0
-        for (index, event) in taken.events.prefix(Self.batchEvents).enumerated() {
-            bytes += event.stanzaBytes
-            if bytes >= DiskWatch.bytesBetween { return (index + 1, bytes) }
-        }
-        return (min(taken.events.count, Self.batchEvents), bytes)
+    private func handleBatch() {
+        var (events, bytes) = line.takeBatch(Self.batchEvents, DiskWatch.bytesBetween)
+        let count = events.count
+        handle(&events, bytes)
+        let reports = line.handled(count - events.count, left: events.isEmpty ? [] : events)
+        if !reports.isEmpty { dispatcher.handled(reports) }
+        if !events.isEmpty { events = [] }
+        line.giveBackRoom(to: &taken, &events, limit: Self.keptRoom)
     }
 
+    /// Handles events until a batch is full; those that are left belong to the next one.
     private func handle(_ events: inout [SiteEvent], _ bytes: Int) {
         let now = SystemClock.monotonic
         if watch.isDue(at: now, before: bytes, isShort: driver?.isShortOfRoom ?? false), let free = diskProbe() {

@@ -13,11 +13,12 @@ extension Site {
     mutating func charge(_ turn: Turn, _ count: WorkCount, _ work: Int64, on connection: ConnectionID?) {
         guard let party = turn.bill.payer else { return }
         let count = turn.bill.isPaid ? WorkCount() : count
+        let work = work + count.work + turn.bill.extra
         turn.bill = Bill()
-        var rest = karma.charge(party, work + count.work, count, policy.karma, at: turn.now)
+        var rest = karma.charge(party, work, count, policy.karma, at: turn.now)
         if rest == nil {
             karma.add(party, standing(of: party, turn), at: turn.now)
-            rest = karma.charge(party, work + count.work, count, policy.karma, at: turn.now)
+            rest = karma.charge(party, work, count, policy.karma, at: turn.now)
         }
         guard let rest, rest > 0, !isStopping,
             karma.rests(party, milliseconds: rest, as: standing(of: party, turn))

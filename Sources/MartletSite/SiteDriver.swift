@@ -48,8 +48,9 @@ public struct SiteDriver {
         return try finish(turn, monotonic)
     }
 
-    /// One batch: takes the events out of the list, in their order; without events only timers fire. Throws when the commit
-    /// failed: then this value must not be used any more, the state on disk is the truth.
+    /// One batch: takes the events out of the list, in their order, until so much was written that others should not wait for more;
+    /// what is left belongs to the next batch. Without events only timers fire. Throws when the commit failed: then this value must
+    /// not be used any more, the state on disk is the truth.
     public mutating func handle(
         _ events: inout [SiteEvent], monotonic: Int64, wall: WallTime
     ) throws(StoreFailure) -> [Effect] {
@@ -57,7 +58,8 @@ public struct SiteDriver {
         let turn = makeTurn(monotonic, wall)
         // Taken out, so that nobody else holds a stanza that is changed on its way: no copy is made of it.
         events.reverse()
-        while let event = events.popLast() { site.handle(event, turn) }
+        while !turn.isFull, let event = events.popLast() { site.handle(event, turn) }
+        events.reverse()
         site.handle(.tick, turn)
         site.endBatch(turn)
         return try finish(turn, monotonic)

@@ -135,7 +135,8 @@ struct LoadedSite {
     @discardableResult
     mutating func batch(_ events: consuming [SiteEvent]) throws -> Cost {
         let start = Reading()
-        let effects = try driver.handle(&events, monotonic: now, wall: wall)
+        var effects: [Effect] = []
+        repeat { effects += try driver.handle(&events, monotonic: now, wall: wall) } while !events.isEmpty
         let spent = Cost(since: start)
         cost.add(spent)
         look(at: effects)

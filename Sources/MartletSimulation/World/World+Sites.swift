@@ -109,6 +109,10 @@ extension World {
         } catch {
             return died(site)
         }
+        if !events.isEmpty {
+            sites[site].inbox = events + sites[site].inbox
+            scheduleBatch(site)
+        }
         auditLanes(site)
         chart?.queue(site, at: schedule.now, depth: sites[site].store.memory.count(.entry))
         if sites[site].slowDisk > 0, sites[site].store.memory.commits > commits {

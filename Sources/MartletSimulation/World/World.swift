@@ -199,6 +199,10 @@ public struct World {
     mutating func post(_ event: SiteEvent, to site: Int) {
         guard sites[site].driver != nil else { return }
         sites[site].inbox.append(event)
+        scheduleBatch(site)
+    }
+
+    mutating func scheduleBatch(_ site: Int) {
         guard !sites[site].isScheduled else { return }
         sites[site].isScheduled = true
         schedule.add(.batch(site: site), after: max(Self.batchDelay, sites[site].busyUntil - schedule.now))
