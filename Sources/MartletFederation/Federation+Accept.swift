@@ -26,6 +26,7 @@ extension Federation {
         {
             return turn.bounce(stanza, error)
         }
+        if !links[slot].isUp { links[slot].wanted(by: from) }
         switch Carriage(of: stanza) {
         case .entry:
             append(stanza, slot, turn)

@@ -36,6 +36,9 @@ final class ConnectionLoop {
     private var table = SlotTable<ConnectionHandler>()
     /// Connections that got something in the batch being performed, each once.
     private var touched: [ConnectionHandler] = []
+    /// Handshakes of those who call us.
+    private var handshakes = HandshakeLine()
+    private var isHandshakeTimerSet = false
     private var scratch: [UInt8] = []
     private var actions: [StreamAction] = []
 
@@ -77,8 +80,8 @@ final class ConnectionLoop {
         let environment = environments.accepting(listener)
         return insert { id in
             ConnectionHandler(
-                id: id, loop: self, engine: StreamEngine(role, address: address, environment: environment),
-                directTLS: listener.directTLS, listener: hearer, address: address)
+                id: id, loop: self, address: address, engine: StreamEngine(role, address: address, environment: environment),
+                directTLS: listener.directTLS, listener: hearer, isAccepted: true)
         }
     }
 
@@ -88,8 +91,9 @@ final class ConnectionLoop {
     ) -> ConnectionHandler {
         insert { id in
             ConnectionHandler(
-                id: id, loop: self, engine: StreamEngine(role, address: address, environment: environments.opening),
-                directTLS: directTLS, listener: .attempt(attempt))
+                id: id, loop: self, address: address,
+                engine: StreamEngine(role, address: address, environment: environments.opening),
+                directTLS: directTLS, listener: .attempt(attempt), isAccepted: false)
         }
     }
 
@@ -133,6 +137,26 @@ final class ConnectionLoop {
             if let connection = loop.connection(id) { body(connection) }
         }
     }
+
+    /// Somebody wants to begin a handshake with us: nothing is read of him before it is his turn.
+    func askForHandshake(_ id: ConnectionID, _ address: RemoteAddress) -> HandshakeLine.Answer {
+        let answer = handshakes.asked(id, address, at: Dialer.now)
+        if answer == .wait { waitForHandshakes() }
+        return answer
+    }
+
+    private func waitForHandshakes() {
+        guard handshakes.isWaitedFor, !isHandshakeTimerSet else { return }
+        isHandshakeTimerSet = true
+        eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(Self.handshakeInterval)) { [self] in
+            isHandshakeTimerSet = false
+            for id in handshakes.due(at: Dialer.now) { connection(id)?.handshakeMayBegin() }
+            waitForHandshakes()
+        }
+    }
+
+    /// How often those who wait are looked at, milliseconds: ten handshakes together leave other connections their time.
+    private static let handshakeInterval: Int64 = 20
 
     // MARK: the site's batches
 

@@ -16,7 +16,9 @@ import XMPPStreams
     struct Table: NameResolver {
         var answers: [ResolutionQuery: ResolverAnswer]
 
-        func lookup(_ query: ResolutionQuery, completion: @escaping @Sendable (ResolverAnswer) -> Void) {
+        func lookup(
+            _ query: ResolutionQuery, for cause: Cause, completion: @escaping @Sendable (ResolverAnswer) -> Void
+        ) {
             completion(answers[query] ?? .failure("no answer"))
         }
     }
@@ -45,7 +47,7 @@ import XMPPStreams
     private func request(_ number: UInt64, remembered: [RememberedEndpoint] = []) throws -> DialRequest {
         DialRequest(
             id: DialID(number), pair: DomainPair(local: try JID("pilsen.example"), peer: try JID("brno.example")),
-            purpose: .link, remembered: remembered, requiresCertificate: false)
+            purpose: .link, remembered: remembered, requiresCertificate: false, cause: Cause(.person, .site))
     }
 
     private func failure(_ number: UInt64, _ recorder: Recorder) async -> DialFailure {
