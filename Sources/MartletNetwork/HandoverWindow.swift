@@ -33,12 +33,13 @@ struct HandoverWindow: Equatable {
     /// As how many events one counts that has so many bytes: 64 at a time have no more than a mebibyte, and a little.
     static func weight(of bytes: Int) -> Int { 1 + bytes / (16 << 10) }
 
-    /// An event was posted, which counts as so many. For how many a report is to be asked; nil where none is needed now. Not for each: a report wakes the loop,
-    /// and nobody waits for it before the window is full.
+    /// An event was posted, which counts as so many. For how many a report is to be asked; nil where none is needed now. Not for each,
+    /// since a report wakes the loop; but while the window is not open one is under way, or nothing would ever open it again.
     mutating func posted(_ weight: Int = 1) -> Int? {
         unhandled += weight
         unasked += weight
-        guard unasked * 4 >= limit || unhandled >= size else { return nil }
+        let isUnderWay = unhandled > unasked
+        guard unasked * 4 >= limit || unhandled >= size || (unhandled > size / 2 && !isUnderWay) else { return nil }
         defer { unasked = 0 }
         return unasked
     }
@@ -49,10 +50,13 @@ struct HandoverWindow: Equatable {
         if !isResting { size = min(limit, size * 2) }
     }
 
-    /// The site wants the connection to rest.
+    /// The site wants the connection to rest. Events for which no report was asked do not count any more: nobody would say that they
+    /// were handled.
     mutating func restBegan() {
         isResting = true
         size = 1
+        unhandled -= unasked
+        unasked = 0
     }
 
     /// It has rested.
