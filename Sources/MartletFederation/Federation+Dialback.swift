@@ -31,7 +31,8 @@ extension Federation {
         }
         let verification = Verification(
             connection: connection, pair: pair, key: key, streamID: streamID, address: address,
-            standing: verifications.standing(of: address, for: pair.peer, turn.policy))
+            standing: verifications.standing(
+                of: address, for: pair.peer, found: peerRow(pair.peer, turn).endpoints, turn.policy))
         let pendingHere = inbound[connection]?.verifications.count ?? 0
         let id = newDial(.verify(verification))
         guard pendingHere < turn.policy.limits.pendingDialbacksPerStream,
@@ -79,7 +80,7 @@ extension Federation {
         dials[id] = nil
         let (connection, pair) = (verification.connection, verification.pair)
         inbound[connection]?.verifications.removeAll { $0 == id }
-        verifications.ended(verification, verdict, at: turn.now)
+        verifications.ended(verification, verdict, at: turn.now, turn.policy)
         if case .error(_, let words) = verdict { turn.note(.peerRefused(pair, reason: words)) }
         if verdict == .invalid { turn.note(.peerRefused(pair, reason: "its dialback key is not genuine")) }
         turn.perform(.dialbackVerdict(pair, verdict), on: connection)
@@ -97,6 +98,6 @@ extension Federation {
         guard case .verify(let verification) = dials[id] else { return }
         dials[id] = nil
         if verification.isBegun { turn.perform(.cancelDial(id)) }
-        verifications.ended(verification, nil, at: turn.now)
+        verifications.ended(verification, nil, at: turn.now, turn.policy)
     }
 }

@@ -1,5 +1,6 @@
 import MartletBus
 import MartletPrimitives
+import MartletStore
 import XMPPAddress
 import XMPPStanzas
 import XMPPStreams
@@ -41,25 +42,32 @@ struct Verifications {
     }
     /// Keys that wait, of one class. A server with a hundred domains that comes back brings a hundred.
     private static let waitingPerClass = 1024
-    /// Domains that an address is known for.
-    private static let domainsPerAddress = 16
+    /// Addresses that are remembered of an office.
+    private static let addressesPerOffice = 8
 
     private var line = FairLine<Standing, RemoteAddress, DialID>(
         shares, waitingPerOwner: waitingPerClass, waitingPerGroup: waitingPerClass)
     private var gate = Gate()
-    /// From where which domains were proven lately.
-    private var familiar = RecentTable<RemoteAddress, [JID]>(bound: Gate.remembered)
+    /// From where domains were proven lately.
+    private var familiar = RecentTable<RemoteAddress, Bool>(bound: Gate.remembered)
+    /// From where each of our offices was. Nobody else has a place in it.
+    private var offices = RecentTable<JID, [RemoteAddress]>(bound: Gate.remembered)
     /// Keys under way and waiting, per address. Look-up only.
     private var pending: [RemoteAddress: Int] = [:]
     /// Something may be begun: to be looked at when the batch ends.
     private(set) var isDue = false
     private var isTimerSet = false
 
-    /// What an address is to us that speaks for `peer`. It proves nothing, but who has proven an office from there comes before
-    /// those of whom nothing is known.
-    func standing(of address: RemoteAddress, for peer: JID, _ policy: SitePolicy) -> Standing {
-        guard let domains = familiar[address] else { return .stranger }
-        return policy.federation.knownPeers.contains(peer) && domains.contains(peer) ? .office : .knownPeer
+    /// What an address is to us that speaks for `peer`. It proves nothing, but who has proven an office from there, or is where we
+    /// `found` it ourselves, comes before those of whom nothing is known.
+    func standing(
+        of address: RemoteAddress, for peer: JID, found: [PeerRow.Endpoint], _ policy: SitePolicy
+    ) -> Standing {
+        if policy.federation.knownPeers.contains(peer) {
+            if offices[peer]?.contains(address) == true { return .office }
+            if found.contains(where: { IPAddress($0.address)?.remote == address }) { return .office }
+        }
+        return familiar[address] == nil ? .stranger : .knownPeer
     }
 
     /// Keys of an address that are under way or wait.
@@ -106,13 +114,17 @@ struct Verifications {
     }
 
     /// One is over: answered, or given up. `verdict` is what the authoritative server said; nil where it was not asked to the end.
-    mutating func ended(_ verification: Verification, _ verdict: DialbackVerdict?, at now: Instant) {
+    mutating func ended(
+        _ verification: Verification, _ verdict: DialbackVerdict?, at now: Instant, _ policy: SitePolicy
+    ) {
         let address = verification.address
         if let count = pending[address] { pending[address] = count > 1 ? count - 1 : nil }
         if verdict == .valid {
-            var domains = familiar[address] ?? []
-            if !domains.contains(verification.pair.peer) { domains.append(verification.pair.peer) }
-            familiar.put(address, domains.suffix(Self.domainsPerAddress))
+            familiar.put(address, true)
+            let peer = verification.pair.peer
+            if policy.federation.knownPeers.contains(peer), offices[peer]?.contains(address) != true {
+                offices.put(peer, ((offices[peer] ?? []) + [address]).suffix(Self.addressesPerOffice))
+            }
         }
         guard verification.isBegun else { return }
         line.ended(address, of: verification.standing)
@@ -161,6 +173,9 @@ private struct Gate: Sendable {
     /// are through in 21 seconds, before anybody's patience ends.
     static let burst = 16
     static let interval: Int64 = 250
+    /// The same for all strangers together, however many addresses they have: 40 in a second.
+    static let strangersBurst = 64
+    static let strangersInterval: Int64 = 25
     /// Addresses and domains that are remembered, 100 bytes each.
     static let remembered = 4096
     /// How long a domain that could not be asked is not asked again, milliseconds: shorter than anybody's pause before another attempt.
@@ -168,6 +183,8 @@ private struct Gate: Sendable {
 
     private var sources = TokenBuckets<RemoteAddress>(burst: burst, interval: interval, bound: remembered)
     private var targets = TokenBuckets<Target>(burst: burst, interval: interval, bound: remembered)
+    /// How often strangers may have us ask, all of them together.
+    private var strangers = TokenBuckets<Standing>(burst: strangersBurst, interval: strangersInterval, bound: 1)
     /// Domains that are being asked about. Look-up only.
     private var underWay: Set<Target> = []
     private var absences = RecentTable<Target, Absence>(bound: remembered)
@@ -181,6 +198,7 @@ private struct Gate: Sendable {
     /// Whether somebody at `address` can be answered now, or have us ask.
     func isOpen(_ address: RemoteAddress, _ target: Target, at now: Instant) -> Bool {
         if verdict(about: target, at: now) != nil { return true }
+        if target.standing == .stranger, strangers.wait(.stranger, at: now) > 0 { return false }
         return !underWay.contains(target) && sources.wait(address, at: now) == 0 && targets.wait(target, at: now) == 0
     }
 
@@ -188,6 +206,7 @@ private struct Gate: Sendable {
     mutating func passed(_ address: RemoteAddress, _ target: Target, at now: Instant) {
         _ = sources.take(address, at: now)
         _ = targets.take(target, at: now)
+        if target.standing == .stranger { _ = strangers.take(.stranger, at: now) }
         underWay.insert(target)
     }
 

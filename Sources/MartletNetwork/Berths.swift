@@ -8,7 +8,8 @@ import XMPPStreams
 /// Whoever comes is a stranger until he has proven who he is: of the strangers of client listeners and those of server listeners each kind has
 /// its part, and in it an address no more than is left for others (``Shares``). When a part is full, the one that has been there longest without
 /// saying who it is gives way, of the address that has most. Who has proven himself moves to the part of his class, where the account or the
-/// peer counts and no longer the address: a hundred people of an office behind one address are a hundred.
+/// peer counts and no longer the address: a hundred people of an office behind one address are a hundred. From an address from which somebody
+/// has proven himself lately (``Acquaintances``) a few come into his part at once, whatever strangers do to theirs.
 ///
 /// A core: time comes in, who is to go comes out.
 struct Berths {
@@ -19,17 +20,6 @@ struct Berths {
         case knownPeer
         case callingServer
         case callingClient
-
-        /// In words, for counters and the log.
-        var name: String {
-            switch self {
-            case .office: "office"
-            case .person: "person"
-            case .knownPeer: "knownPeer"
-            case .callingServer: "stranger (server)"
-            case .callingClient: "stranger (client)"
-            }
-        }
     }
 
     /// Who has a connection.
@@ -77,11 +67,16 @@ struct Berths {
     /// Connections of one account, or one peer, beyond which those that come are nobody's: as many as an account has resources, and as many
     /// again that are being replaced.
     private static let perName = 64
-    /// Connections that an address from which an office came lately has out of the offices' part before it has said who it is: who stands behind the
-    /// same address may be anybody.
-    private static let perFamiliarAddress = 8
+    /// Connections that an address from which somebody came lately has out of his part before it has said who it is: who stands behind the
+    /// same address may be anybody. Of servers two for each of a few pairs of domains, of people those who come in the same second.
+    private static let perFamiliarAddress = (office: 8, person: 32)
     /// So long a connection may take before it can be asked to give way, milliseconds: a login takes less.
     private static let undisturbed: Int64 = 1000
+    /// With more than so many an address is asked at once, by one that has none: else whoever closes his and opens them anew within
+    /// that time would let nobody in.
+    private static let few = 8
+    /// So many of those who could give way are looked at, from the first to the last: what one more costs is bounded.
+    private static let lookedAt = 64
 
     private var shares: Shares<Group, Owner>
     /// Connections of an address that have not said who they are.
@@ -93,12 +88,11 @@ struct Berths {
     /// Look-up only.
     private var berths: [Number: Berth] = [:]
     private var nextNumber: Number = 1
-    /// Connections that have not said who they are, the oldest first.
-    private var callers: [Number] = []
-    /// From where offices came.
-    private var familiar = RecentTable<RemoteAddress, Bool>(bound: 1024)
-    /// What was refused or had to give way, by group.
-    private(set) var refusals = [Int](repeating: 0, count: Group.allCases.count)
+    /// Connections that have not said who they are, by group, the oldest first.
+    private var callers = [[Number]](repeating: [], count: Group.allCases.count)
+    /// From where our offices came, or where they are, and our people.
+    private var offices = Acquaintances(bound: 256)
+    private var people = Acquaintances(bound: 8192)
 
     /// Room for so many.
     init(total: Int, perAddress: Int) {
@@ -123,46 +117,44 @@ struct Berths {
 
     /// Somebody has connected to a listener for servers, or one for clients.
     mutating func entered(_ address: RemoteAddress, isServer: Bool, at now: Instant) -> Entry {
-        if isServer, familiar[address] != nil, shares.held(by: .address(address), of: .office) < Self.perFamiliarAddress,
-            shares.take(.address(address), of: .office)
-        {
-            return .admitted(add(address, .office, now), instead: nil)
+        if isFamiliar(address, isServer: isServer) {
+            let group = isServer ? Group.office : .person
+            let most = isServer ? Self.perFamiliarAddress.office : Self.perFamiliarAddress.person
+            if shares.held(by: .address(address), of: group) < most, shares.take(.address(address), of: group) {
+                return .admitted(add(address, group, now), instead: nil)
+            }
         }
         let group = isServer ? Group.callingServer : .callingClient
-        guard arrivals.take(address, at: now) != nil else { return refused(.tooOften, group) }
+        guard arrivals.take(address, at: now) != nil else { return .refused(.tooOften) }
         let own = shares.held(by: .address(address), of: group)
-        guard own < perAddress else { return refused(.addressFull, group) }
+        guard own < perAddress else { return .refused(.addressFull) }
         if shares.take(.address(address), of: group) { return .admitted(add(address, group, now), instead: nil) }
         guard let other = nextToGo(for: address, group, now) else {
-            return refused(shares.left(for: group) > 0 ? .addressFull : .full, group)
+            return .refused(shares.left(for: group) > 0 ? .addressFull : .full)
         }
         guard let berth = berths.removeValue(forKey: other) else { ourFault("who gives way is there") }
-        forget(other)
-        refusals[Int(group.rawValue)] += 1
+        forget(other, group)
         shares.pass(from: berth.owner, to: .address(address), of: group)
         return .admitted(add(address, group, now), instead: other)
-    }
-
-    private mutating func refused(_ refusal: Refusal, _ group: Group) -> Entry {
-        refusals[Int(group.rawValue)] += 1
-        return .refused(refusal)
     }
 
     private mutating func add(_ address: RemoteAddress, _ group: Group, _ now: Instant) -> Number {
         let number = nextNumber
         nextNumber += 1
         berths[number] = Berth(owner: .address(address), group: group, address: address, since: now)
-        callers.append(number)
+        callers[Int(group.rawValue)].append(number)
         return number
     }
 
     /// The one of a group that gives way to one of `address`: the oldest of the address that has most, if that has more than this one would have.
     private func nextToGo(for address: RemoteAddress, _ group: Group, _ now: Instant) -> Number? {
+        let (callers, own) = (callers[Int(group.rawValue)], shares.held(by: .address(address), of: group))
         var found: (number: Number, count: Int)?
-        for number in callers {
-            guard let berth = berths[number], berth.group == group, now - berth.since >= Self.undisturbed else { continue }
+        for index in stride(from: 0, to: callers.count, by: max(1, callers.count / Self.lookedAt)) {
+            guard let berth = berths[callers[index]] else { ourFault("who calls is there") }
             let count = shares.held(by: berth.owner, of: group)
-            if count > found?.count ?? shares.held(by: .address(address), of: group) { found = (number, count) }
+            guard now - berth.since >= Self.undisturbed || (own == 0 && count > Self.few) else { continue }
+            if count > found?.count ?? own { found = (callers[index], count) }
         }
         return found?.number
     }
@@ -170,32 +162,62 @@ struct Berths {
     /// Somebody has proven who he is.
     mutating func proved(_ number: Number, _ group: Group, _ name: JID) {
         guard let berth = berths[number] else { return }
-        if group == .office { familiar.put(berth.address, true) }
+        met(name, at: berth.address, group)
         let owner = Owner.name(name)
         guard berth.owner != owner || berth.group != group else { return }
-        // With more than its share it stays nobody's, and gives way to others.
-        guard shares.held(by: owner, of: group) < Self.perName, shares.take(owner, of: group) else { return }
+        if shares.held(by: owner, of: group) < Self.perName, shares.take(owner, of: group) {
+            shares.giveBack(berth.owner, of: berth.group)
+            berths[number]?.owner = owner
+            berths[number]?.group = group
+            forget(number, berth.group)
+        } else if case .address = berth.owner {
+            becomeNobodys(number, berth, isServer: group != .person)
+        }
+    }
+
+    /// With more than its share a connection stays a stranger's, or becomes one again, and gives way to others.
+    private mutating func becomeNobodys(_ number: Number, _ berth: Berth, isServer: Bool) {
+        let group = isServer ? Group.callingServer : .callingClient
+        guard berth.group != group, shares.take(berth.owner, of: group) else { return }
         shares.giveBack(berth.owner, of: berth.group)
-        berths[number]?.owner = owner
         berths[number]?.group = group
-        forget(number)
+        forget(number, berth.group)
+        // Those who call stand in the order of their numbers.
+        let index = Int(group.rawValue)
+        let place = callers[index].firstIndex { $0 > number } ?? callers[index].count
+        callers[index].insert(number, at: place)
+    }
+
+    /// Somebody is at an address: has come from there, or was found there.
+    mutating func met(_ name: JID, at address: RemoteAddress, _ group: Group) {
+        switch group {
+        case .office: offices.met(name, at: address)
+        case .person: people.met(name, at: address)
+        case .knownPeer, .callingServer, .callingClient: break
+        }
+    }
+
+    /// Whether an office, or one of our people, came from there lately.
+    func isFamiliar(_ address: RemoteAddress, isServer: Bool) -> Bool {
+        isServer ? offices.contains(address) : people.contains(address)
     }
 
     /// A connection is gone, or is told to go. One that is gone already is no error.
     mutating func left(_ number: Number) {
         guard let berth = berths.removeValue(forKey: number) else { return }
         shares.giveBack(berth.owner, of: berth.group)
-        forget(number)
+        forget(number, berth.group)
     }
 
-    private mutating func forget(_ number: Number) {
+    private mutating func forget(_ number: Number, _ group: Group) {
+        let index = Int(group.rawValue)
         // They are in the order of their numbers.
-        var (low, high) = (0, callers.count)
+        var (low, high) = (0, callers[index].count)
         while low < high {
             let middle = (low + high) / 2
-            if callers[middle] < number { low = middle + 1 } else { high = middle }
+            if callers[index][middle] < number { low = middle + 1 } else { high = middle }
         }
-        if low < callers.count, callers[low] == number { callers.remove(at: low) }
+        if low < callers[index].count, callers[index][low] == number { callers[index].remove(at: low) }
     }
 
     /// How many are in.

@@ -50,6 +50,16 @@ final class ConnectionCensus: Sendable {
         state.withLock { $0.berths.proved(number, group, name) }
     }
 
+    /// Somebody is at an address.
+    func met(_ name: JID, at address: RemoteAddress, _ group: Berths.Group) {
+        state.withLock { $0.berths.met(name, at: address, group) }
+    }
+
+    /// Whether an office, or one of our people, came from there lately.
+    func isFamiliar(_ address: RemoteAddress, isServer: Bool) -> Bool {
+        state.withLock { $0.berths.isFamiliar(address, isServer: isServer) }
+    }
+
     /// Counts a refusal; the number of refusals to be logged now: a flood of connections is not to become a flood of lines.
     func refusalsToMention(at now: NIODeadline = .now()) -> Int? {
         state.withLock { state in
@@ -71,12 +81,6 @@ final class ConnectionCensus: Sendable {
 
     /// How many are in, those who were told to go not counted.
     var total: Int { state.withLock { $0.berths.count } }
-
-    /// How many connections were refused or had to give way, by group.
-    var refusals: [(group: Berths.Group, count: Int)] {
-        let counts = state.withLock { $0.berths.refusals }
-        return Berths.Group.allCases.map { ($0, counts[Int($0.rawValue)]) }
-    }
 }
 
 /// A connection may not stay.

@@ -22,7 +22,7 @@ extension ConnectionHandler {
 
     /// Whether its TLS handshake may begin, now or when its turn has come: until then nothing is read.
     func mayShakeHands() -> Bool {
-        switch loop.askForHandshake(id, address) {
+        switch loop.askForHandshake(id, address, isFamiliar: isFamiliar) {
         case .begin: return true
         case .wait:
             awaitsHandshake = true
@@ -31,6 +31,13 @@ extension ConnectionHandler {
             abort("too many TLS handshakes are wanted")
             return false
         }
+    }
+
+    /// An office, or one of our people, came lately from where this one comes.
+    private var isFamiliar: Bool {
+        guard let berth else { return false }
+        if case .client = listener { return berth.census.isFamiliar(address, isServer: false) }
+        return berth.census.isFamiliar(address, isServer: true)
     }
 
     /// Its turn has come.
@@ -42,7 +49,7 @@ extension ConnectionHandler {
     /// Keys of a password that came in clear, with those of others.
     func derive(_ derivation: KeyDerivation) {
         let (eventLoop, bound, id) = (loop.eventLoop, loop.bound, id)
-        loop.passwords.run(for: Cause(.stranger, .address(address)), { derivation.run() }) { keys in
+        loop.passwords.run(for: Cause(isFamiliar ? .person : .stranger, .address(address)), { derivation.run() }) { keys in
             eventLoop.execute {
                 bound.value.connection(id)?.resumed { $0.keysDerived(keys, for: derivation.id, into: &$1) }
             }

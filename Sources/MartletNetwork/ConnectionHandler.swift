@@ -105,6 +105,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
         guard phase == .open else { return discard(buffer.readableBytes) }
+        // NIO reads on although nobody asks when the other side has gone: nobody needs a handshake any more.
+        if awaitsHandshake { return abort("ended before its TLS handshake began") }
         // Only behind the other side's end NIO reads on although nobody asks.
         if engine.isWithholding, engine.unreadByteCount > Self.withheldLimit { return abort("said more than it waited for") }
         if case .attempt(let attempt) = listener { attempt.moved() }

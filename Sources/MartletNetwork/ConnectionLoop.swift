@@ -25,6 +25,8 @@ final class ConnectionLoop {
     let passwords: WorkPool
     /// What was begun from each address without a login.
     let logins: LoginKarma
+    /// Who is connected and who came lately; nil where nobody is counted.
+    let census: ConnectionCensus?
     let logger: Logger
     /// Limits that connections take when they are made.
     private(set) var settings: NetworkSettings
@@ -37,14 +39,14 @@ final class ConnectionLoop {
     /// Connections that got something in the batch being performed, each once.
     private var touched: [ConnectionHandler] = []
     /// Handshakes of those who call us.
-    private var handshakes = HandshakeLine()
+    private var handshakes: HandshakeLine
     private var isHandshakeTimerSet = false
     private var scratch: [UInt8] = []
     private var actions: [StreamAction] = []
 
     init(
         index: UInt16, eventLoop: any EventLoop, site: any SitePort, passwords: WorkPool, settings: NetworkSettings,
-        contexts: TLSContexts, logger: Logger, logins: LoginKarma? = nil
+        contexts: TLSContexts, logger: Logger, logins: LoginKarma? = nil, census: ConnectionCensus? = nil
     ) {
         self.index = index
         self.eventLoop = eventLoop
@@ -54,6 +56,8 @@ final class ConnectionLoop {
         self.settings = settings
         self.contexts = contexts
         self.logger = logger
+        self.census = census
+        handshakes = HandshakeLine(loops: settings.threads)
         environments = StreamEnvironments(settings)
     }
 
@@ -139,8 +143,8 @@ final class ConnectionLoop {
     }
 
     /// Somebody wants to begin a handshake with us: nothing is read of him before it is his turn.
-    func askForHandshake(_ id: ConnectionID, _ address: RemoteAddress) -> HandshakeLine.Answer {
-        let answer = handshakes.asked(id, address, at: Dialer.now)
+    func askForHandshake(_ id: ConnectionID, _ address: RemoteAddress, isFamiliar: Bool) -> HandshakeLine.Answer {
+        let answer = handshakes.asked(id, address, isFamiliar: isFamiliar, at: Dialer.now)
         if answer == .wait { waitForHandshakes() }
         return answer
     }
@@ -150,7 +154,7 @@ final class ConnectionLoop {
         isHandshakeTimerSet = true
         eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(Self.handshakeInterval)) { [self] in
             isHandshakeTimerSet = false
-            for id in handshakes.due(at: Dialer.now) { connection(id)?.handshakeMayBegin() }
+            for id in handshakes.due(at: Dialer.now, isThere: { connection($0) != nil }) { connection(id)?.handshakeMayBegin() }
             waitForHandshakes()
         }
     }

@@ -146,7 +146,8 @@ final class DialAttempt {
     }
 
     private func connectNow(to endpoint: Endpoint) {
-        dialer.connect(to: endpoint, segmentLimit: request.segmentLimit).assumeIsolated().whenComplete { result in
+        dialer.connect(to: endpoint, segmentLimit: request.segmentLimit, for: request.cause).assumeIsolated().whenComplete {
+            result in
             switch result {
             case .success(let channel):
                 self.waiting[endpoint] = channel
@@ -218,6 +219,8 @@ final class DialAttempt {
             negotiating[endpoint] = nil
             connection.listener = .server
             over(endpoint, "another address answered first")
+            // Who calls us from there comes before strangers.
+            if request.cause.standing == .office { dialer.loop.census?.met(request.pair.peer, at: connection.address, .office) }
             dialer.loop.site.post(.dialed(request.id, connection.id, features, endpoints: remembered(first: endpoint)))
         case .verified(.error(_, let words)) where race.hasOthers(than: endpoint):
             negotiating[endpoint] = nil

@@ -38,13 +38,16 @@ final class Dialer {
     let loop: ConnectionLoop
     private var attempts: [DialID: DialAttempt] = [:]
     private var shares: Shares<Standing, Party>
+    /// Who has which of the connections that we opened, in use or on the way: they end when they are closed, not when they are there.
+    private var opened: Shares<Standing, Party>
 
-    /// A dialer with so many attempts at a time.
+    /// A dialer with so many attempts at a time, and so many connections, those in use among them.
     init(
         loop: ConnectionLoop, resolver: any NameResolver, memory: SharedTargetMemory = SharedTargetMemory(),
-        attempts: Int = Dialer.attemptsLimit
+        attempts: Int = Dialer.attemptsLimit, connections: Int = 2 * Dialer.attemptsLimit
     ) {
         shares = Self.shares(attempts)
+        opened = Self.shares(connections)
         self.loop = loop
         self.resolver = resolver
         self.memory = memory
@@ -93,13 +96,26 @@ final class Dialer {
     /// How long a connection to `endpoint` has to wait that a stranger causes, milliseconds: to no address more than a few in a second.
     /// nil where that would be too long.
     func strangersWait(for endpoint: Endpoint) -> Int64? {
-        let address = endpoint.address.network64
-        return memory.strangers.withLock { $0.take(address, at: Self.now, patience: Self.strangersPatience) }
+        memory.strangers.withLock { $0.take(endpoint.address.remote, at: Self.now, patience: Self.strangersPatience) }
     }
 
-    /// A connection to `endpoint` that does not read yet; fails within five seconds.
+    /// A connection to `endpoint` that does not read yet; fails within five seconds. It is counted as `cause`'s until it is closed.
     /// `segmentLimit` is the largest segment that either side may send, bytes.
-    func connect(to endpoint: Endpoint, segmentLimit: UInt16?) -> EventLoopFuture<any Channel> {
+    func connect(to endpoint: Endpoint, segmentLimit: UInt16?, for cause: Cause) -> EventLoopFuture<any Channel> {
+        guard opened.take(cause.party, of: cause.standing) else {
+            return loop.eventLoop.makeFailedFuture(TooManyOpened())
+        }
+        let connecting = connect(to: endpoint, segmentLimit)
+        connecting.assumeIsolated().whenComplete { result in
+            guard case .success(let channel) = result else { return self.opened.giveBack(cause.party, of: cause.standing) }
+            channel.closeFuture.assumeIsolated().whenComplete { _ in
+                self.opened.giveBack(cause.party, of: cause.standing)
+            }
+        }
+        return connecting
+    }
+
+    private func connect(to endpoint: Endpoint, _ segmentLimit: UInt16?) -> EventLoopFuture<any Channel> {
         let learnt = memory.state.withLock { $0.segmentLimit(of: endpoint, at: Self.now) }
         let limit = [segmentLimit, learnt].compactMap { $0 }.min()
         do {
@@ -131,18 +147,15 @@ final class Dialer {
     }
 }
 
+/// A class of parties has as many connections to other servers as it may have.
+private struct TooManyOpened: Error, CustomStringConvertible {
+    var description: String { "too many connections to other servers are open: the descriptor limit leaves no room" }
+}
+
 /// What attempts have taught about addresses, for the dialers of all loops: an attempt is made on any of them.
 final class SharedTargetMemory: Sendable {
     let state = Mutex(TargetMemory())
     /// To which addresses strangers have had us connect: as many at once and then in a second as they may have verified, for all strangers
     /// together.
-    let strangers = Mutex(TokenBuckets<IPAddress>(burst: 16, interval: 250, bound: 4096))
-}
-
-extension IPAddress {
-    /// The address as limits count it: an IPv4 address, or the /64 that one customer has at least.
-    fileprivate var network64: IPAddress {
-        if case .v6(let high, _) = unmapped { return .v6(high: high, low: 0) }
-        return unmapped
-    }
+    let strangers = Mutex(TokenBuckets<RemoteAddress>(burst: 16, interval: 250, bound: 4096))
 }

@@ -61,14 +61,18 @@ public final class Network: Sendable {
         self.logger = logger
         let memory = SharedTargetMemory()
         let names = SystemResolver(resolver)
-        let attempts = max(16, descriptors.attempts / settings.threads)
+        let (attempts, calls) = (
+            max(16, descriptors.attempts / settings.threads), max(32, descriptors.calls / settings.threads)
+        )
+        for (office, address) in settings.officeAddresses { census.met(office, at: address, .office) }
         var loops: [NIOLoopBound<ConnectionLoop>] = []
         for (index, eventLoop) in group.makeIterator().enumerated() {
-            let made = eventLoop.submit { [port, work, logins] in
+            let made = eventLoop.submit { [port, work, logins, census] in
                 let loop = ConnectionLoop(
                     index: UInt16(index), eventLoop: eventLoop, site: port, passwords: work.passwords, settings: settings,
-                    contexts: contexts, logger: logger, logins: logins)
-                loop.dialer = Dialer(loop: loop, resolver: names, memory: memory, attempts: attempts)
+                    contexts: contexts, logger: logger, logins: logins, census: census)
+                loop.dialer = Dialer(
+                    loop: loop, resolver: names, memory: memory, attempts: attempts, connections: calls)
                 return NIOLoopBound(loop, eventLoop: eventLoop)
             }
             loops.append(try made.wait())
@@ -104,6 +108,7 @@ public final class Network: Sendable {
         let new = NetworkSettings(configuration, dialbackSecret: dialbackSecret)
         settings.withLock { $0 = new }
         census.limit(perAddress: new.connectionsPerAddress)
+        for (office, address) in new.officeAddresses { census.met(office, at: address, .office) }
         logins.limit(new.loginBudget)
         for (loop, eventLoop) in zip(loops, group.makeIterator()) {
             eventLoop.execute { loop.value.reload(new, contexts) }

@@ -158,6 +158,14 @@ struct NetworkSettings: Sendable {
     /// Whether the configuration names a domain as one of our offices.
     func isOffice(_ domainpart: String) -> Bool { configuration.federation.sites.contains { $0.domain == domainpart } }
 
+    /// Where the configuration says that our offices are, as far as it says so by addresses.
+    var officeAddresses: [(office: JID, address: RemoteAddress)] {
+        configuration.federation.sites.flatMap { site in
+            let office = JID(preparedLocalpart: nil, preparedDomainpart: site.domain, preparedResourcepart: nil)
+            return site.addresses.compactMap { IPAddress($0.host).map { (office, $0.remote) } }
+        }
+    }
+
     /// Where the configuration says that a peer is; empty where DNS is to be asked.
     func configuredAddresses(of domainpart: String) -> [(host: String, port: UInt16)] {
         guard let site = configuration.federation.sites.first(where: { $0.domain == domainpart }) else { return [] }

@@ -12,11 +12,12 @@ public struct RecentTable<Key: Hashable & Sendable, Value: Sendable>: Sendable {
     /// What is remembered of `key`.
     public subscript(key: Key) -> Value? { values[key] }
 
-    /// Remembers something, in the place of what was remembered before.
-    public mutating func put(_ key: Key, _ value: Value) {
-        guard values.updateValue(value, forKey: key) == nil else { return }
+    /// Remembers something, in the place of what was remembered before. Returns what had to give way, of another.
+    @discardableResult public mutating func put(_ key: Key, _ value: Value) -> Value? {
+        guard values.updateValue(value, forKey: key) == nil else { return nil }
         order.append(key)
-        if values.count > bound, let oldest = order.popFirst() { values[oldest] = nil }
+        guard values.count > bound, let oldest = order.popFirst() else { return nil }
+        return values.removeValue(forKey: oldest)
     }
 
     /// How many are remembered.

@@ -291,6 +291,38 @@ import XMPPStreams
         }
     }
 
+    @Test("connections that we open count until they are closed, and strangers' do not take those of offices")
+    func opened() async throws {
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+        let listener = try await ServerBootstrap(group: eventLoop).bind(host: "127.0.0.1", port: 0).get()
+        let address = try #require(IPAddress("127.0.0.1"))
+        let port = UInt16(try #require(listener.localAddress?.port))
+        let endpoint = XMPPStreams.Endpoint(
+            address: address, port: port, directTLS: false, host: "brno.example", isSecure: false)
+        let configuration = try SiteConfiguration.parse("[site]\ndomain = \"pilsen.example\"\n", fileName: "test.toml")
+        let contexts = try TestContexts.make()
+        let bound = try await eventLoop.submit {
+            let loop = ConnectionLoop(
+                index: 0, eventLoop: eventLoop, site: Recorder(), passwords: WorkPool(.passwords),
+                settings: NetworkSettings(configuration, dialbackSecret: [1, 2, 3]), contexts: contexts,
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            // Of sixteen connections strangers have two.
+            let dialer = Dialer(loop: loop, resolver: Table(answers: [:]), connections: 16)
+            return NIOLoopBound(dialer, eventLoop: eventLoop)
+        }.get()
+        @Sendable func connect(_ cause: Cause) async throws -> any Channel {
+            try await eventLoop.flatSubmit { bound.value.connect(to: endpoint, segmentLimit: nil, for: cause) }.get()
+        }
+        func stranger(_ number: Int) -> Cause { Cause(.stranger, .address(RemoteAddress("192.0.2.\(number)"))) }
+        let first = try await connect(stranger(1))
+        let second = try await connect(stranger(2))
+        await #expect(throws: (any Error).self) { try await connect(stranger(3)) }
+        let office = try await connect(Cause(.office, .peer(try JID("brno.example"))))
+        try await first.close().get()
+        let third = try await connect(stranger(3))
+        for channel in [second, office, third, listener] { try await channel.close().get() }
+    }
+
     @Test("a cancelled attempt says nothing any more")
     func cancelled() async throws {
         let recorder = Recorder()

@@ -51,6 +51,36 @@ import XMPPStreams
         #expect(before <= 11)
     }
 
+    @Test("from where one of ours came lately nobody waits for strangers")
+    func familiar() {
+        var line = HandshakeLine()
+        for number in 0..<3000 { _ = line.asked(connection(number), RemoteAddress("192.0.2.\(number % 50)"), at: at(0)) }
+        #expect(line.asked(connection(9999), RemoteAddress("198.51.100.1"), at: at(0)) == .wait)
+        #expect(line.asked(connection(9999), RemoteAddress("198.51.100.1"), isFamiliar: true, at: at(0)) == .begin)
+    }
+
+    @Test("who has gone takes nobody's turn")
+    func gone() {
+        var line = HandshakeLine()
+        for number in 0..<2000 { _ = line.asked(connection(number), RemoteAddress("192.0.2.\(number % 50)"), at: at(0)) }
+        let due = line.due(at: at(20)) { $0.slot >= 1990 }
+        #expect(due.count == 20 / Int(HandshakeLine.interval))
+        #expect(due.allSatisfy { $0.slot >= 1990 })
+    }
+
+    @Test("of several loops each has its part")
+    func loops() {
+        var begun = 0
+        for _ in 0..<4 {
+            var line = HandshakeLine(loops: 4)
+            for number in 0..<1000 {
+                if line.asked(connection(number), RemoteAddress("192.0.2.1"), at: at(0)) == .begin { begun += 1 }
+            }
+            begun += line.due(at: at(1000)).count
+        }
+        #expect(begun <= HandshakeLine.burst + 1000 / Int(HandshakeLine.interval))
+    }
+
     @Test("one address does not fill the line")
     func full() {
         var line = HandshakeLine()

@@ -133,6 +133,61 @@ private typealias Harness = FederationHarness
         #expect(second.cause == Cause(.office, .address(RemoteAddress("203.0.113.1"))))
     }
 
+    @Test(
+        "where we have found an office ourselves it comes before strangers, also after a start, and nobody makes us forget where it was"
+    )
+    func foundOffices() throws {
+        var harness = Harness()
+        harness.acceptMessage("one")
+        let link = try #require(harness.takeDials().first)
+        let features = PeerFeatures(relay: true, streamManagement: false, proof: .dialback, peerCertificateVerified: false)
+        let found = [RememberedEndpoint(address: "2001:db8:1:2:3::4", port: 5269, directTLS: false)]
+        let outgoing = harness.newConnection()
+        harness.step { $0.dialed(link.id, outgoing, features, found, $1) }
+        harness.restart()
+        harness.effects = []
+        harness.receive(Self.key(1, for: Harness.peer, from: "2001:db8:1:2::/64"), on: harness.newConnection())
+        let first = try #require(harness.takeDials().first { $0.purpose != .link })
+        #expect(first.cause == Cause(.office, .address(RemoteAddress("2001:db8:1:2::/64"))))
+        harness.step { $0.dialbackEnded(first.id, .valid, $1) }
+        harness.receive(Self.key(2, for: Harness.peer, from: "203.0.113.1"), on: harness.newConnection())
+        let second = try #require(harness.takeDials().first { $0.purpose != .link })
+        #expect(second.cause.standing == .stranger)
+        harness.step { $0.dialbackEnded(second.id, .valid, $1) }
+        // A stranger with a domain and as many addresses as there is room for.
+        var ended: [Verification] = []
+        for number in 0..<5000 {
+            let peer = Self.domain("d\(number).example")
+            let verification = Verification(
+                connection: outgoing, pair: DomainPair(local: Harness.local, peer: peer), key: "", streamID: "",
+                address: RemoteAddress("x\(number)"), standing: .stranger)
+            ended.append(verification)
+        }
+        harness.step { for verification in ended { $0.verifications.ended(verification, .valid, at: $1.now, $1.policy) } }
+        harness.pass(10_000)
+        _ = harness.takeDials()
+        harness.receive(Self.key(3, for: Harness.peer, from: "203.0.113.1"), on: harness.newConnection())
+        let third = try #require(harness.takeDials().first { $0.purpose != .link })
+        #expect(third.cause.standing == .office)
+    }
+
+    @Test("all strangers together have no more verified than some in a second, however many addresses and domains they have")
+    func everybody() {
+        var harness = Harness(known: false)
+        var number = 0
+        let count = Self.refuseAll(&harness, for: 10_000) { harness in
+            let connections = (0..<12).map { _ in harness.newConnection() }
+            harness.step { federation, turn in
+                for connection in connections {
+                    number += 1
+                    let key = Self.key(number, for: Self.domain("d\(number).example"), from: "2001:db8:0:\(number)::/64")
+                    federation.received(key, on: connection, turn)
+                }
+            }
+        }
+        #expect(count > 200 && count <= 64 + 40 * 10 + 1)
+    }
+
     @Test("what came on a stream that has ended is not verified any more, and leaves nothing behind")
     func endedStreams() {
         var harness = Harness(known: false)
