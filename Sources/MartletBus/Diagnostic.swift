@@ -38,6 +38,8 @@ public enum Diagnostic: Sendable, Equatable {
     case entriesProven(EntryTrace, first: UInt64, by: String)
     case entryExpired(DomainPair, entry: String)
     case entryHeld(DomainPair, entry: String, reason: String)
+    /// Streams to a peer ended over what somebody sent beside the lanes: no more of it is taken for a while.
+    case senderRefused(DomainPair, sender: JID, reason: String)
     /// Somebody at the queue desk held, released or purged entries.
     case queueChanged(DomainPair, what: String, entries: Int)
     /// A stopped lane began a new numbering; `uncertain` entries may have been delivered before and were treated as `choice`
@@ -69,7 +71,7 @@ public enum Diagnostic: Sendable, Equatable {
         case .linkDown, .segmentsLimited, .loginRefused, .peerRefused, .numberOutOfOrder, .diskReserveLeft, .queueChanged,
             .storeMigrated, .partyRests, .addressRests:
             .notice
-        case .newEpoch, .clockBehind, .entryExpired, .laneResynced, .sentAgain, .historiesParted: .warning
+        case .newEpoch, .clockBehind, .entryExpired, .laneResynced, .sentAgain, .historiesParted, .senderRefused: .warning
         case .entryHeld, .laneStopped, .endedEpoch, .diskReserveReached, .diskFloorReached, .routingLoop,
             .longTurn:
             .error

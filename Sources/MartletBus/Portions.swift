@@ -89,6 +89,15 @@ public struct Load<Owner: Hashable & Sendable>: Sendable {
         return known.admits(bytes, for: owner, of: limit)
     }
 
+    /// Adds one more thing, if it fits.
+    public mutating func addIfAdmitted(
+        _ bytes: Int, for owner: Owner, of limit: Portions<Owner>.Amount, _ count: () -> Portions<Owner>
+    ) -> Bool {
+        guard admits(bytes, for: owner, of: limit, count) else { return false }
+        add(bytes, for: owner)
+        return true
+    }
+
     private func exceeds(_ part: Int, _ limit: Portions<Owner>.Amount) -> Bool {
         total.count >= limit.count / part || total.bytes >= limit.bytes / part
     }

@@ -45,6 +45,8 @@ public enum LinkTimer: Sendable, Equatable {
     case work(LinkID)
     /// Entries that were acknowledged and kept on a link are old enough to go.
     case trim(LinkID)
+    /// Senders of messages that are held are told.
+    case heldNotice(LinkID)
     /// A stranger's grace is over.
     case strangerTimeout(LinkID)
     /// A dialback verification took too long.

@@ -11,13 +11,11 @@ public enum WorkPrice {
     public static let read: Int64 = 4
     /// 1,024 bytes that came in: decrypted, framed, parsed twice.
     public static let kibibyteRead: Int64 = 25
-    /// An element that came in, whatever its size.
-    public static let element: Int64 = 5
 
     // In the site.
 
-    /// An event, whatever comes of it.
-    public static let event: Int64 = 3
+    /// An event, which mostly is an element that came in, whatever its size and whatever comes of it.
+    public static let event: Int64 = 8
     /// A row of the store that was read, looked for or written.
     public static let row: Int64 = 2
     /// A command for a connection: mostly something that it is sent, by a system call of its own.
@@ -26,7 +24,25 @@ public enum WorkPrice {
     public static let kibibyteSent: Int64 = 15
 }
 
-/// What a batch has cost so far, counted where it is caused and not where it is meant.
+/// Whom an event costs.
+public struct Bill: Sendable {
+    /// Whoever has caused it: who handles it says so as soon as it is known. Nil where nobody outside has.
+    public var payer: Party?
+    /// What it does was paid for before: it settles what somebody was sent, and must not cost whoever was sent much.
+    public var isPaid = false
+
+    /// Nobody's.
+    public init() {}
+}
+
+/// How far a batch has come.
+public struct WorkMark: Sendable {
+    let rows: Int
+    let effects: Int
+    let acknowledgements: Int
+}
+
+/// What was done.
 public struct WorkCount: Sendable, Equatable {
     /// Rows of the store that were read, looked for or written.
     public var rows = 0
@@ -43,13 +59,11 @@ public struct WorkCount: Sendable, Equatable {
         Int64(rows) * WorkPrice.row + Int64(deliveries) * WorkPrice.delivery + Int64(bytes) * WorkPrice.kibibyteSent / 1024
     }
 
-    /// What came between two counts.
-    public static func - (later: WorkCount, earlier: WorkCount) -> WorkCount {
-        var difference = later
-        difference.rows -= earlier.rows
-        difference.deliveries -= earlier.deliveries
-        difference.bytes -= earlier.bytes
-        return difference
+    /// Counts what leaves.
+    mutating func add(_ effect: Effect) {
+        guard case .stream(_, let command) = effect else { return }
+        deliveries += 1
+        if case .send(let sent) = command { bytes += sent.count }
     }
 
     /// Both together.

@@ -26,8 +26,22 @@ extension Federation {
         {
             return turn.bounce(stanza, error)
         }
+        if let limit = links[slot].suspicion.limit(at: turn.now),
+            stanza.objection(toMoreThan: limit - 1, adding: Self.markBytes) != nil
+        {
+            let text = "\(pair.peer) ends connections over stanzas of \(limit) bytes"
+            return turn.bounce(stanza, StanzaError(.policyViolation, text: text))
+        }
+        let carriage = Carriage(of: stanza)
+        guard carriage == .entry || !links[slot].suspicion.refuses(from, at: turn.now) else {
+            if carriage == .beside(fails: true) {
+                let text = "Connections to \(pair.peer) ended over what you sent; try later"
+                turn.bounce(stanza, StanzaError(.policyViolation, .wait, text: text))
+            }
+            return
+        }
         if !links[slot].isUp { links[slot].wanted(by: from) }
-        switch Carriage(of: stanza) {
+        switch carriage {
         case .entry:
             append(stanza, slot, turn)
         case .beside(let fails):
@@ -37,7 +51,7 @@ extension Federation {
             }
             sendBeside(stanza, of: envelope.origin, slot, failing: fails, turn)
         case .fleeting:
-            if links[slot].isUp { writeBeside(stanza, slot, turn) }
+            if links[slot].isUp, !links[slot].keepsBesides { writeBeside(stanza, slot, turn) }
         }
     }
 
@@ -56,7 +70,7 @@ extension Federation {
         if links[slot].reach.isStranger, links[slot].waiting >= StrangerGate.waitingLimit {
             return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "Too much waits for this domain"))
         }
-        guard loadAdmits(stanza, slot, turn) else {
+        guard let item = roomTaken(by: stanza, slot, turn) else {
             return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "Too much of you waits for this domain"))
         }
         let index = Int(laneClass(of: stanza, slot, turn).rawValue)
@@ -69,7 +83,7 @@ extension Federation {
             && hasRoom(slot, index, turn)
         let (lane, number) = nextNumber(slot, index, isOffered: goesNow, turn)
         EntryTable.put(lane, number, entry, in: turn.store)
-        loadGrew(slot, index, by: stanza, turn)
+        links[slot].lanes[index].items.append(item)
         if deadline.isEarly { expireEarly(lane, number, at: deadline.at, turn) }
         if !links[slot].timers.expiry { noteFirstWaiting(slot, turn) }
         noteAccepted(number, slot, index, stanza, turn)
@@ -145,7 +159,11 @@ extension Federation {
     private mutating func sendBeside(_ stanza: Stanza, of origin: Origin, _ slot: LinkID, failing: Bool, _ turn: Turn) {
         switch links[slot].state {
         case .up:
-            writeBeside(stanza, slot, turn)
+            if links[slot].keepsBesides || !links[slot].beside.isEmpty {
+                hold(stanza, of: origin, slot, failing: failing, turn)
+            } else {
+                writeBeside(stanza, slot, turn)
+            }
         case .idle:
             hold(stanza, of: origin, slot, failing: failing, turn)
             dial(slot, turn)

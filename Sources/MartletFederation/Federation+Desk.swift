@@ -59,7 +59,7 @@ extension Federation {
             // It expires before what stands before it.
             expireEarly(lane, number, at: entry.deadline, turn)
             if let stanza = StanzaLog.stanza(held.logSequence, in: turn.store)?.stanza {
-                loadGrew(slot, index, by: stanza, turn)
+                links[slot].lanes[index].items.append(takeRoom(for: stanza, slot, turn))
                 noteAccepted(number, slot, index, stanza, turn)
             }
             links[slot].held -= 1

@@ -14,7 +14,7 @@ extension Federation {
         _ pair: DomainPair, _ key: String, _ streamID: String, _ address: RemoteAddress, on connection: ConnectionID,
         _ turn: Turn
     ) {
-        turn.payer = .address(address)
+        turn.bill.payer = .address(address)
         if let reason = refusal(of: pair, turn) {
             turn.note(.peerRefused(pair, reason: reason))
             let condition: StanzaError.Condition = turn.policy.serves(pair.local.domainpart) ? .policyViolation : .itemNotFound

@@ -134,7 +134,7 @@ extension Federation {
         } else {
             beginRelay(slot, connection, turn)
         }
-        for stanza in links[slot].beside.takeAll(turn) { writeBeside(stanza, slot, turn) }
+        writeBesides(slot, turn)
         links.touch(slot)
     }
 

@@ -16,29 +16,23 @@ extension Federation {
 
     /// What an entry takes: the stanza, and as much as the rows around it usually have.
     private func item(_ sender: JID?, bytes: Int, _ turn: Turn) -> LaneItems.Item {
-        let mark = sender.map { UInt32(truncatingIfNeeded: senders.mark(of: $0, turn.policy)) } ?? 0
+        let mark = sender.map { UInt32(truncatingIfNeeded: senders.mark(of: $0, turn)) } ?? 0
         return LaneItems.Item(sender: mark, bytes: UInt32(clamping: bytes + 256))
     }
 
-    /// Whether the queue of a link takes a stanza: not what is more than its sender's share.
-    mutating func loadAdmits(_ stanza: Stanza, _ slot: LinkID, _ turn: Turn) -> Bool {
+    /// Room in the queue of a link for a stanza: what it takes, or nil where that is more than its sender's share.
+    mutating func roomTaken(by stanza: Stanza, _ slot: LinkID, _ turn: Turn) -> LaneItems.Item? {
         let item = item(stanza.from, bytes: stanza.content.count, turn)
         let limit = loadLimit(slot, turn)
         let lanes = links[slot].lanes
-        return links[slot].load.admits(Int(item.bytes), for: item.sender, of: limit) {
+        let isTaken = links[slot].load.addIfAdmitted(Int(item.bytes), for: item.sender, of: limit) {
             var shares = Portions<UInt32>()
             for lane in lanes {
                 for item in lane.items.all where item.bytes > 0 { shares.add(Int(item.bytes), for: item.sender) }
             }
             return shares
         }
-    }
-
-    /// An entry was appended to a lane.
-    mutating func loadGrew(_ slot: LinkID, _ index: Int, by stanza: Stanza, _ turn: Turn) {
-        let item = item(stanza.from, bytes: stanza.content.count, turn)
-        links[slot].lanes[index].items.append(item)
-        links[slot].load.add(Int(item.bytes), for: item.sender)
+        return isTaken ? item : nil
     }
 
     /// Entries of a lane are acknowledged, or gone in another way.
@@ -46,6 +40,13 @@ extension Federation {
         guard let place = links[slot].lanes[index].row?.ackedPlace else { return }
         let gone = links[slot].lanes[index].items.settle(upTo: place)
         if !gone.isEmpty { take(gone, off: slot, turn) }
+    }
+
+    /// Room for a stanza that was taken before, whatever there is.
+    mutating func takeRoom(for stanza: Stanza, _ slot: LinkID, _ turn: Turn) -> LaneItems.Item {
+        let item = item(stanza.from, bytes: stanza.content.count, turn)
+        links[slot].load.add(Int(item.bytes), for: item.sender)
+        return item
     }
 
     /// An entry of a lane became a void.

@@ -4,6 +4,7 @@ import MartletStore
 import XMPPAddress
 import XMPPStanzas
 import XMPPStreams
+import XMPPXML
 
 /// How a stream ended that may have been due to what was written to it. A connection that is lost, silence, a stream that is closed in
 /// good order (also in answer to our own end of it) and whatever our site decided by itself say nothing about an entry.
@@ -20,14 +21,24 @@ enum SuspiciousEnd {
         case .objection(let words): "we ended it over what the peer sent: \(words)"
         }
     }
+
+    /// It is what servers say of stanzas that are too long (RFC 6120 §13.12).
+    var isOverSize: Bool {
+        if case .error(StreamError.Condition.policyViolation.rawValue) = self { true } else { false }
+    }
 }
 
 /// Stanzas at which streams end (`Docs/relay-protocol.md` S7): without an end to it, one of them would come again for ever, and
 /// nothing behind it would ever arrive.
 extension Federation {
     /// Streams in a row that end over the same entry before it is taken aside: once may be chance, and the peer's next
-    /// version may be better, but not while everybody waits.
+    /// version may be better, but not while everybody waits. Where it was alone on the last of them and long enough to be the reason,
+    /// twice is enough.
     private static let strikes = 3
+    /// The same for a stanza that is too long.
+    private static let strikesOfLength = 2
+    /// The most that the relay's mark, a stamp and tags add to a stanza.
+    static let markBytes = 1_536
 
     /// Conditions that say nothing about what was sent (RFC 6120 §4.9.3).
     private static let blameless: [StreamError.Condition] = [
@@ -35,7 +46,8 @@ extension Federation {
         .notAuthorized, .remoteConnectionFailed,
     ]
 
-    /// The stream of a link ends: the first entry of each lane that was not taken over is suspected, once for each stream.
+    /// The stream of a link ends: the first entry of each lane that was not taken over is suspected, once for each stream, unless it may
+    /// have been something beside the lanes. That is found out on the next one (``StreamSuspicion``).
     mutating func streamEnds(_ end: SuspiciousEnd, _ slot: LinkID, _ turn: Turn) {
         if case .error(let condition) = end, let known = StreamError.Condition(rawValue: condition),
             Self.blameless.contains(known)
@@ -44,27 +56,93 @@ extension Federation {
         }
         guard !isShuttingDown, links[slot].stream?.isBlamed == false else { return }
         links[slot].stream?.isBlamed = true
+        let besides = links[slot].stream?.besides.underWay ?? []
+        let entries = links[slot].lanes.reduce(0) { $0 + $1.stanzasInFlight }
+        let refused = links[slot].suspicion.streamEnded(
+            besides: besides, isOverSize: end.isOverSize, at: turn.now)
+        if let refused { turn.note(.senderRefused(links[slot].pair, sender: refused, reason: end.words)) }
+        guard besides.isEmpty else { return }
         for index in links[slot].lanes.indices where links[slot].lanes[index].inFlight > 0 {
-            guard links[slot].lanes[index].suspect() >= Self.strikes else { continue }
-            holdPoison(end, slot, index, turn)
+            let bytes = links[slot].lanes[index].bytesInFlight
+            let mayBeTooLong =
+                entries == 1 && end.isOverSize && bytes > max(StreamSuspicion.bornByAll, links[slot].suspicion.longestTaken)
+            let strikes = links[slot].lanes[index].suspect()
+            guard strikes >= (mayBeTooLong ? Self.strikesOfLength : Self.strikes) else { continue }
+            holdPoison("\(strikes) streams ended over it; the last time \(end.words)", slot, index, turn)
+            if mayBeTooLong { links[slot].suspicion.provedTooLong(bytes, at: turn.now) }
         }
     }
 
-    /// The entry is held for a human, a void takes its place, and what waits behind it goes on.
-    private mutating func holdPoison(_ end: SuspiciousEnd, _ slot: LinkID, _ index: Int, _ turn: Turn) {
-        guard let id = links[slot].lanes[index].id, let entries = links[slot].lanes[index].entries,
-            let row = links[slot].lanes[index].row,
-            var entry = EntryTable.entry(entries, row.acked + 1, in: turn.store), entry.state == .waiting
+    private mutating func holdPoison(_ reason: String, _ slot: LinkID, _ index: Int, _ turn: Turn) {
+        guard let entries = links[slot].lanes[index].entries, let row = links[slot].lanes[index].row,
+            let entry = EntryTable.entry(entries, row.acked + 1, in: turn.store), entry.state == .waiting
         else { return }
-        let number = row.acked + 1
-        let reason = "\(Self.strikes) streams ended over it; the last time \(end.words)"
+        hold(entry, entries, row.acked + 1, slot, index, mayHaveArrived: true, reason, turn)
+    }
+
+    /// The entry is held for a human, a void takes its place, and what waits behind it goes on. Its sender is told.
+    mutating func hold(
+        _ entry: EntryRow, _ entries: LaneEntries, _ number: UInt64, _ slot: LinkID, _ index: Int, mayHaveArrived: Bool,
+        _ reason: String, _ turn: Turn
+    ) {
         HeldTable.insert(
-            HeldRow(entry, lane: id, number: number, now: turn.now, mayHaveArrived: true, reason: reason), in: turn.store)
+            HeldRow(entry, lane: entries.lane, number: number, now: turn.now, mayHaveArrived: mayHaveArrived, reason: reason),
+            in: turn.store)
+        if let stanza = StanzaLog.stanza(entry.logSequence, in: turn.store)?.stanza, stanza.kind == .message,
+            stanza.messageType != .error, let sender = stanza.from?.bare
+        {
+            noteHeld(sender, slot, turn)
+        }
+        var entry = entry
         entry.logSequence = 0
         entry.state = .void
         EntryTable.put(entries, number, entry, in: turn.store)
         loadEmptied(slot, index, number, turn)
         links[slot].held += 1
-        turn.note(.entryHeld(links[slot].pair, entry: "\(id.value)/\(number)", reason: reason))
+        links.touch(slot)
+        turn.note(.entryHeld(links[slot].pair, entry: "\(entries.lane.value)/\(number)", reason: reason))
+    }
+
+    /// Why an entry is not sent to a peer; nil where nothing is against it.
+    func objection(toSending stanza: Stanza, _ slot: LinkID, _ turn: Turn) -> String? {
+        if let limit = links[slot].announcedBytes, stanza.objection(toMoreThan: limit, adding: Stanza.additions) != nil {
+            return "the peer takes stanzas of \(limit) bytes at most, as it says"
+        }
+        if let limit = links[slot].suspicion.limit(at: turn.now),
+            stanza.objection(toMoreThan: limit - 1, adding: Self.markBytes) != nil
+        {
+            return "the peer ends streams over stanzas of \(limit) bytes"
+        }
+        return nil
+    }
+
+    /// How long after the first, milliseconds, senders are told: what is held meanwhile is told together.
+    static let heldNotice: Int64 = 10_000
+
+    private mutating func noteHeld(_ sender: JID, _ slot: LinkID, _ turn: Turn) {
+        if links[slot].heldSenders.isEmpty { turn.schedule(.link(.heldNotice(slot)), after: Self.heldNotice) }
+        if let index = links[slot].heldSenders.firstIndex(where: { $0.sender == sender }) {
+            links[slot].heldSenders[index].count += 1
+        } else {
+            links[slot].heldSenders.append((sender, 1))
+        }
+    }
+
+    /// Each sender of what was held lately is told so, once.
+    mutating func tellHeld(_ slot: LinkID, _ turn: Turn) {
+        if links[slot].heldSenders.isEmpty { return }
+        let peer = links[slot].pair.peer
+        for (sender, count) in links[slot].heldSenders {
+            let what = count == 1 ? "Your message to \(peer) is" : "\(count) of your messages to \(peer) are"
+            let text =
+                "\(what) held here, because that server ends the connection over such a message. Nothing is lost, but nothing "
+                + "is sent either until an administrator of this server has looked at it."
+            turn.route(
+                Stanza(
+                    .message, from: links[slot].pair.local, to: sender, id: turn.random.identifier(), type: "normal",
+                    payloads: [Element("body", Namespaces.client, [], [.text(text)])]),
+                from: .service)
+        }
+        links[slot].heldSenders = []
     }
 }

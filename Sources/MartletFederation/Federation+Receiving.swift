@@ -16,20 +16,20 @@ extension Federation {
             peerVerified(pair, proof, bidirection, on: connection, turn)
             if let announcedBytes { announced(announcedBytes, pair, turn) }
         case .spent:
-            turn.payer = party(on: connection)
+            turn.bill.payer = party(on: connection)
         case .stanza(let stanza):
             peerIsHeard(on: connection, turn)
             receivedStanza(stanza, on: connection, turn)
         case .stanzaRefused(let stanza, let error):
-            turn.payer = party(on: connection)
+            turn.bill.payer = party(on: connection)
             refused(stanza, error, on: connection, turn)
         case .nonza(let nonza):
-            turn.payer = party(on: connection)
+            turn.bill.payer = party(on: connection)
             peerIsHeard(on: connection, turn)
             receivedNonza(nonza, on: connection, turn)
             if let slot = links.id(on: connection) {
                 // It settles what we have sent.
-                if nonza.name == "have" || nonza.name == "a" { turn.wasPaidFor = true }
+                if nonza.name == "have" || nonza.name == "a" { turn.bill.isPaid = true }
                 linkHeard(nonza, slot, turn)
             }
         case .errorReceived(let condition):
@@ -92,7 +92,7 @@ extension Federation {
         guard let from = stanza.from, let to = stanza.to else { return }
         guard let place = inbound.index(forKey: connection) else { return strayReceived(stanza, on: connection, turn) }
         let pair = DomainPair(local: to.domain, peer: from.domain)
-        turn.payer = .peer(pair.peer)
+        turn.bill.payer = .peer(pair.peer)
         if inbound.values[place].isManaged { inbound.values[place].handled &+= 1 }
         if stanza.kind == .iq, stanza.iqType?.isRequest == false {
             if fenceAnswered(stanza, pair, turn) { return }
@@ -119,13 +119,6 @@ extension Federation {
         // What has a number comes again on a stream that is the peer's.
         if stanza.kind == .presence || stanza.relayMark != nil { return }
         turn.bounce(stanza, StanzaError(.notAllowed, .cancel, text: "Sent on a stream that was opened for the other direction"))
-    }
-
-    /// Whether a request of ours is open that this stanza answers; it is not from then on.
-    private mutating func isAwaited(_ stanza: Stanza, _ slot: LinkID) -> Bool {
-        guard let id = stanza.id, let from = stanza.to, let to = stanza.from else { return false }
-        let request = PeerRequests.Request(id: id, from: from, to: to)
-        return links[slot].requests.isOpen(request) && links[slot].requests.answered(request) == .expected
     }
 
     /// An answer came; true where its request has failed already: nobody hears an answer twice (`Docs/relay-protocol.md` §5).

@@ -28,12 +28,17 @@ extension Federation {
 
     /// The answer to a request: whoever asked is told that it cannot be had, since nothing else would come any more.
     private mutating func answerRefused(_ answer: Stanza, _ error: StanzaError, _ pair: DomainPair, _ turn: Turn) {
-        guard let slot = links.id(of: pair), let id = answer.id, let from = answer.to, let to = answer.from else { return }
-        let request = PeerRequests.Request(id: id, from: from, to: to)
-        guard links[slot].requests.isOpen(request), links[slot].requests.answered(request) == .expected else { return }
+        guard let slot = links.id(of: pair), isAwaited(answer, slot) else { return }
+        let payload = error.element(by: pair.local.description)
         turn.route(
-            Stanza(.iq, from: to, to: from, id: id, type: "error", payloads: [error.element(by: pair.local.description)]),
-            from: .site)
+            Stanza(.iq, from: answer.from, to: answer.to, id: answer.id, type: "error", payloads: [payload]), from: .site)
+    }
+
+    /// Whether a request of ours is open that this stanza answers; it is not from then on.
+    mutating func isAwaited(_ stanza: Stanza, _ slot: LinkID) -> Bool {
+        guard let id = stanza.id, let from = stanza.to, let to = stanza.from else { return false }
+        let request = PeerRequests.Request(id: id, from: from, to: to)
+        return links[slot].requests.isOpen(request) && links[slot].requests.answered(request) == .expected
     }
 
     /// The peer says how long a stanza may be.

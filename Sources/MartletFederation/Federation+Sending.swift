@@ -11,6 +11,7 @@ extension Federation {
     /// not; one entry at a time it may always write, so that it moves beside others that never end.
     func hasRoom(_ slot: LinkID, _ index: Int, _ turn: Turn) -> Bool {
         let lanes = links[slot].lanes
+        if let most = links[slot].suspicion.entriesAtOnce { return lanes.reduce(0) { $0 + $1.stanzasInFlight } < most }
         if links[slot].isDoubtful { return lanes.allSatisfy { $0.inFlight == 0 } }
         if lanes[index].inFlight == 0 { return true }
         let bytes = lanes[...index].reduce(0) { $0 + $1.bytesInFlight }
@@ -36,6 +37,8 @@ extension Federation {
     /// Fills the windows of a link from disk, urgent lanes first (`Docs/relay-protocol.md` §3, S3).
     mutating func pump(_ slot: LinkID, _ turn: Turn) {
         guard links[slot].isUp else { return }
+        if let began = links[slot].stream?.beganAt { links[slot].suspicion.streamLived(turn.now - began) }
+        writeBesides(slot, turn)
         var voids = 0
         var written = 0
         for index in links[slot].lanes.indices {
@@ -55,6 +58,10 @@ extension Federation {
                     written += 1
                     guard let logged = StanzaLog.stanza(entry.logSequence, in: turn.store) else {
                         ourFault("entry \(lane.lane.value)/\(number) has no stanza \(entry.logSequence)")
+                    }
+                    if let reason = objection(toSending: logged.stanza, slot, turn) {
+                        hold(entry, lane, number, slot, index, mayHaveArrived: false, reason, turn)
+                        continue
                     }
                     write(logged, entry, number, slot, index, isLate: true, turn)
                 } else {
@@ -117,9 +124,17 @@ extension Federation {
         if stanza.iqType?.isRequest == true, stanza.kind == .iq { remember(request: stanza, slot) }
         let bytes = stanza.serialized()
         links[slot].stream?.life.wrote(bytes: bytes.count)
+        if let from = stanza.from { links[slot].stream?.besides.wrote(from, bytes: bytes.count) }
         turn.perform(.send(bytes), on: connection)
         expectAnswer(slot, turn)
         links.touch(slot)
+    }
+
+    /// Writes what waited for the stream, as much as may go now.
+    mutating func writeBesides(_ slot: LinkID, _ turn: Turn) {
+        while !links[slot].beside.isEmpty, !links[slot].keepsBesides, let stanza = links[slot].beside.takeFirst(turn) {
+            writeBeside(stanza, slot, turn)
+        }
     }
 
     private mutating func remember(request stanza: Stanza, _ slot: LinkID) {

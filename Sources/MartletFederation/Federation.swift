@@ -184,6 +184,8 @@ public struct Federation {
             censusDue(link, generation, turn)
         case .work(let link):
             if links.contains(link) { work(link, turn) }
+        case .heldNotice(let link):
+            if links.contains(link) { tellHeld(link, turn) }
         case .trim(let link):
             trimDue(link, turn)
         }

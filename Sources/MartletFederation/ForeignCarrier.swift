@@ -60,6 +60,11 @@ struct ForeignCarrier {
         unproven.contains { if case .entry = $0 { true } else { false } }
     }
 
+    /// Whether something beside the lanes may not have arrived.
+    var hasUnprovenBeside: Bool {
+        unproven.contains { if case .beside = $0 { true } else { false } }
+    }
+
     /// Something was written, or skipped.
     mutating func wrote(_ written: Written) {
         unproven.append(written)

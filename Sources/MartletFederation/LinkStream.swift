@@ -33,6 +33,8 @@ struct LinkStream {
     /// The last moment that a mark on it has told.
     private var toldMoment: WallTime?
 
+    /// What was written to it beside the lanes.
+    var besides = BesideMemory()
     /// What was written to it is suspected of its end already.
     var isBlamed = false
 
@@ -52,6 +54,7 @@ struct LinkStream {
             isUntold = false
             isSettled = true
         }
+        besides.heard()
         return (isUntold, life.heard(bytesInFlight: bytesInFlight, at: now))
     }
 

@@ -75,6 +75,9 @@ struct OutgoingLane {
     /// Entries written to the current stream without acknowledgement.
     var inFlight: Int { written.count }
 
+    /// The same without voids.
+    var stanzasInFlight: Int { written.count { $0.bytes > 0 } }
+
     /// Something waits that the current stream may not carry before the peer has said what it has.
     var awaitsOpening: Bool { !isOpen && waiting > 0 && row?.isStopped != true }
 
@@ -165,15 +168,16 @@ struct OutgoingLane {
         previousTag = tag
     }
 
-    /// Entries up to `number` are acknowledged: how many bytes of this stream that were, and when the last of them was written.
+    /// Entries up to `number` are acknowledged: how many bytes of this stream that were, the most in one of them, and when the last of
+    /// them was written.
     @discardableResult
-    mutating func acknowledged(upTo number: UInt64, tag: UInt64) -> (bytes: Int, writtenAt: Instant)? {
+    mutating func acknowledged(upTo number: UInt64, tag: UInt64) -> (bytes: Int, longest: Int, writtenAt: Instant)? {
         guard let acked = row?.acked, number > acked else { return nil }
-        var carried: (bytes: Int, writtenAt: Instant)?
+        var carried: (bytes: Int, longest: Int, writtenAt: Instant)?
         for _ in 0..<min(Int(number - acked), written.count) {
             let (bytes, at) = written.removeFirst()
             bytesInFlight -= bytes
-            carried = ((carried?.bytes ?? 0) + bytes, at)
+            carried = ((carried?.bytes ?? 0) + bytes, max(carried?.longest ?? 0, bytes), at)
         }
         row?.acked = number
         row?.ackedTag = tag

@@ -46,6 +46,10 @@ struct PeerLink {
     var stream: LinkStream?
     /// What was learnt about how the peer is reached.
     private(set) var reach: Reach
+    /// What streams that ended have taught about it.
+    var suspicion = StreamSuspicion()
+    /// Senders who are to be told that messages of theirs are held, and how many.
+    var heldSenders: [(sender: JID, count: Int)] = []
     /// How fast its line is.
     var pace = LinePace()
     /// The most bytes of a stanza that the peer takes, as far as it has said so (XEP-0478).

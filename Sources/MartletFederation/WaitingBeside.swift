@@ -31,6 +31,14 @@ struct WaitingBeside {
         return true
     }
 
+    /// Gives the first one back.
+    mutating func takeFirst(_ turn: Turn) -> Stanza? {
+        guard let (stanza, party) = stanzas.popFirst() else { return nil }
+        turn.memory.changed(by: -stanza.memory, for: party)
+        shares.remove(stanza.memory, for: party)
+        return stanza
+    }
+
     /// Gives everything back, in order.
     mutating func takeAll(_ turn: Turn) -> [Stanza] {
         for (stanza, party) in stanzas { turn.memory.changed(by: -stanza.memory, for: party) }

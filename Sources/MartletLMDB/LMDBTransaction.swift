@@ -6,19 +6,23 @@ import MartletStore
 ///
 /// An error within it cannot be handled (the map or the disk is full, a page is damaged): ``LMDBEnvironment/failed`` ends the
 /// process with LMDB's words.
+///
+/// SAFETY: its fields are not checked for exclusive access while running: each access is one statement that hands none to code of others.
 final class LMDBTransaction: KeyValueTransaction {
     private let environment: LMDBEnvironment
     private let isReadOnly: Bool
     /// `nil` before the first access of a writing transaction: a batch that neither reads nor writes costs nothing.
-    private var transaction: OpaquePointer?
-    private var isOver = false
+    @exclusivity(unchecked) private var transaction: OpaquePointer?
+    @exclusivity(unchecked) private var isOver = false
     /// Indexed by the table's number, grown on demand. The end of a write transaction frees its cursors, not that of a
     /// reading one.
-    private var cursors: [OpaquePointer?] = []
+    @exclusivity(unchecked) private var cursors: [OpaquePointer?] = []
     /// How many `readEach`, `read` and `readLastKey` are running.
-    private var iterations = 0
-    private(set) var writes = 0
-    private(set) var touched = 0
+    @exclusivity(unchecked) private var iterations = 0
+    @exclusivity(unchecked) private(set) var writes = 0
+    /// Rows that were read or looked for.
+    @exclusivity(unchecked) private var reads = 0
+    var touched: Int { reads + writes }
 
     init(_ environment: LMDBEnvironment, isReadOnly: Bool) {
         self.environment = environment
@@ -78,7 +82,6 @@ final class LMDBTransaction: KeyValueTransaction {
     func delete(_ table: Table, _ key: Span<UInt8>) -> Bool {
         countWrite(key.count)
         let cursor = cursor(table)
-        touched -= 1  // The search for it is no second row.
         guard seek(cursor, table, key, MDB_SET, { _, _ in true }) != nil else { return false }
         succeed(mdb_cursor_del(cursor, 0), "deleting", table)
         return true
@@ -90,7 +93,6 @@ final class LMDBTransaction: KeyValueTransaction {
         guard let isWanted = seek(cursor, table, key, MDB_SET, { _, value in holds(body, for: value) }) else { return nil }
         guard isWanted else { return false }
         countWrite(key.count)
-        touched -= 1  // It was counted when it was found.
         succeed(mdb_cursor_del(cursor, 0), "deleting", table)
         return true
     }
@@ -105,7 +107,6 @@ final class LMDBTransaction: KeyValueTransaction {
         checkBound(key.count)
         if key.isEmpty { return nil }
         let cursor = cursor(table)
-        touched -= 1  // Two steps to one row.
         let isPlaced = seek(cursor, table, key.span, MDB_SET_RANGE) { _, _ in true } != nil
         return step(cursor, table, isPlaced ? MDB_PREV : MDB_LAST)
     }
@@ -115,7 +116,7 @@ final class LMDBTransaction: KeyValueTransaction {
     }
 
     func readLastKey(_ table: Table, _ body: (_ key: Span<UInt8>) -> Void) -> Bool {
-        touched += 1
+        reads += 1
         var key = MDB_val()
         var value = MDB_val()
         let code = mdb_cursor_get(cursor(table), &key, &value, MDB_LAST)
@@ -167,7 +168,7 @@ final class LMDBTransaction: KeyValueTransaction {
         _ cursor: OpaquePointer, _ table: Table, _ key: Span<UInt8>, _ operation: MDB_cursor_op,
         _ body: (MDB_val, MDB_val) -> Result
     ) -> Result? {
-        touched += 1
+        reads += 1
         return key.withUnsafeBytes { keyBytes in
             var key = Self.value(keyBytes)
             var value = MDB_val()
@@ -187,7 +188,7 @@ final class LMDBTransaction: KeyValueTransaction {
     private func step<Result>(
         _ cursor: OpaquePointer, _ table: Table, _ operation: MDB_cursor_op, _ body: (MDB_val, MDB_val) -> Result
     ) -> Result? {
-        touched += 1
+        reads += 1
         var key = MDB_val()
         var value = MDB_val()
         let code = mdb_cursor_get(cursor, &key, &value, operation)
@@ -221,7 +222,6 @@ final class LMDBTransaction: KeyValueTransaction {
         require(!isReadOnly, "a write in a reading transaction")
         require(iterations == 0, "a write within readEach or read")
         writes += 1
-        touched += 1
     }
 
     private func check(_ keyBytes: Int) {

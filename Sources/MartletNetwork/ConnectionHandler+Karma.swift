@@ -12,6 +12,12 @@ extension ConnectionHandler {
         var address: RemoteAddress?
         var charged: Int64 = 0
 
+        /// Bytes were read. Whether somebody is to hear of it now.
+        mutating func read(_ bytes: Int) -> Bool {
+            work += WorkPrice.read + Int64(bytes) * WorkPrice.kibibyteRead / 1024
+            return work >= Self.piece || address != nil
+        }
+
         /// The site hears of it in pieces of a fiftieth of a second: an event for each read would cost more than it counts.
         static let piece: Int64 = 20_000
         /// Less is not worth a word at the end.
@@ -22,27 +28,29 @@ extension ConnectionHandler {
 
     /// A connection was accepted: what it will cost is charged before anything of it is read, so that those of one address queue.
     func chargeBeginning() {
+        guard let address = costs.address else { return }
         costs.work = WorkPrice.connection
-        chargeAddress()
+        costs.charged = costs.work
+        wait(loop.logins.begin(address, costs.work), address)
     }
 
     /// Bytes were read.
     func chargeRead(_ bytes: Int) {
-        costs.work += WorkPrice.read + Int64(bytes) * WorkPrice.kibibyteRead / 1024
-        if costs.address != nil {
-            engine.isAuthenticated ? chargeOwner() : chargeAddress()
-        } else if costs.work >= Costs.piece {
-            sayCosts()
-        }
+        guard costs.read(bytes) else { return }
+        if costs.address == nil { sayCosts() } else if engine.isAuthenticated { chargeOwner() } else { chargeAddress() }
     }
 
     private func chargeAddress() {
         guard let address = costs.address else { return }
-        let wait = loop.logins.charge(address, costs.work - costs.charged)
+        let more = costs.work - costs.charged
         costs.charged = costs.work
-        guard wait >= Costs.shortestWait else { return }
-        rest(wait)
-        loop.site.post(.restedAtLogin(address, milliseconds: wait))
+        wait(loop.logins.goOn(address, more), address)
+    }
+
+    private func wait(_ milliseconds: Int64, _ address: RemoteAddress) {
+        guard milliseconds >= Costs.shortestWait else { return }
+        rest(milliseconds)
+        loop.site.post(.restedAtLogin(address, milliseconds: milliseconds))
     }
 
     /// Somebody has logged in and pays for everything, what it took to log in included.

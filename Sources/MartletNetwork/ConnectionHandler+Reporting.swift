@@ -37,8 +37,7 @@ extension ConnectionHandler {
 
     /// Counts an event of which there may be many, and asks now and then whether the site has handled them.
     private func countUnhandled(_ event: borrowing SiteEvent) -> HandledReport? {
-        costs.work += WorkPrice.element
-        return handover.posted(HandoverWindow.weight(of: event.stanzaBytes)).map { HandledReport(connection: id, count: $0) }
+        handover.posted(HandoverWindow.weight(of: event.stanzaBytes)).map { HandledReport(connection: id, count: $0) }
     }
 
     /// The last place, if the other side's machine had everything before it when it sent what was read last: TCP acknowledges with

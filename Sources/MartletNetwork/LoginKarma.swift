@@ -21,11 +21,17 @@ final class LoginKarma: Sendable {
     /// The budget of each address from now on.
     func limit(_ budget: WorkBudget) { buckets.withLock { $0.budget = budget } }
 
-    /// Charges an address. Returns how long the connection has to wait before it is read, milliseconds.
-    func charge(_ address: RemoteAddress, _ work: Int64) -> Int64 {
-        let now = Instant(milliseconds: Int64(NIODeadline.now().uptimeNanoseconds / 1_000_000))
-        return buckets.withLock { $0.charge(address, work, at: now) }
+    /// Charges an address for a connection that begins. Returns how long that has to wait before it is read, milliseconds.
+    func begin(_ address: RemoteAddress, _ work: Int64) -> Int64 {
+        buckets.withLock { $0.charge(address, work, at: Self.now) }
     }
+
+    /// Charges an address for what one of its connections has said, which has waited for its turn. Returns how long it has to wait.
+    func goOn(_ address: RemoteAddress, _ work: Int64) -> Int64 {
+        buckets.withLock { $0.chargeMore(address, work, at: Self.now) }
+    }
+
+    private static var now: Instant { Instant(milliseconds: Int64(NIODeadline.now().uptimeNanoseconds / 1_000_000)) }
 
     /// Gives back what ended in a login.
     func giveBack(_ address: RemoteAddress, _ work: Int64) { buckets.withLock { $0.giveBack(address, work) } }

@@ -29,6 +29,11 @@ public struct WorkBuckets<Owner: Hashable & Sendable>: Sendable {
         return rest
     }
 
+    /// The same for one who has waited for his turn already: he waits for what he causes now, and not for those behind him.
+    public mutating func chargeMore(_ owner: Owner, _ work: Int64, at now: Instant) -> Int64 {
+        min(charge(owner, work, at: now), budget.milliseconds(for: work))
+    }
+
     /// Gives back what turned out to be somebody else's.
     public mutating func giveBack(_ owner: Owner, _ work: Int64) { buckets[owner]?.giveBack(work, to: budget) }
 

@@ -15,6 +15,9 @@ public struct WorkBudget: Sendable, Equatable {
         self.longestRest = longestRest
     }
 
+    /// How long it takes to earn that much work, milliseconds.
+    func milliseconds(for work: Int64) -> Int64 { (time(for: work) + 999) / 1000 }
+
     /// How long it takes to earn that much work, in microseconds.
     fileprivate func time(for work: Int64) -> Int64 { work * 1_000_000 / perSecond }
 }

@@ -54,10 +54,11 @@ enum DiagnosticRendering {
         case .numberOutOfOrder(let pair, let lane, let expected, let received):
             ("number out of order", link(pair, ["lane": "\(lane)", "expected": "\(expected)", "received": "\(received)"]))
         case .repeatedMessageIgnored(let jid): ("message sent again was taken over before", ["session": "\(jid)"])
-        case .entryHeld(let pair, let entry, let reason):
+        case .entryHeld(let pair, let entry, let reason): held(pair, entry, reason)
+        case .senderRefused(let pair, let sender, let reason):
             (
-                "entry held: decide with `martlet queue show`, release or purge",
-                link(pair, ["entry": "\(entry)", "reason": "\(reason)"])
+                "streams ended over what this sender sends there: refused for ten minutes",
+                link(pair, ["sender": "\(sender)", "reason": "\(reason)"])
             )
         case .entryAccepted(let entry, let id): ("entry taken over for the peer", trace(entry, ["id": "\(id)"]))
         case .entryTaken(let entry, let id): ("entry of the peer taken over", trace(entry, ["id": "\(id)"]))
@@ -89,6 +90,11 @@ enum DiagnosticRendering {
         case .routingLoop(let address): ("routing loop cut", ["to": "\(address)"])
         case .accountChanged(let account, let what): ("account changed", ["jid": "\(account)", "what": "\(what)"])
         }
+    }
+
+    private static func held(_ pair: DomainPair, _ entry: String, _ reason: String) -> (String, Logger.Metadata) {
+        let words = "entry held: decide with `martlet queue show`, release or purge"
+        return (words, link(pair, ["entry": "\(entry)", "reason": "\(reason)"]))
     }
 
     private static func wentBack(

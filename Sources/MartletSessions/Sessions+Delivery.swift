@@ -139,14 +139,14 @@ extension Sessions {
         if isTalk ? turn.isBelowFloor : turn.isBelowReserve, !stanza.isError {
             return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "The server's disk is nearly full"))
         }
-        guard mailboxAdmits(stanza, origin, number, turn) else {
+        guard let weight = takeRoom(for: stanza, origin, in: number, turn) else {
             return turn.bounce(stanza, StanzaError(.serviceUnavailable))  // RFC 6121 §8.5.2.2.1, XEP-0160 §4
         }
         var sequence: UInt64 = 0
         if isPromised(origin, recipients) {
-            sequence = store(stanza, for: number, holders: recipients.count { sessions[$0].isResumable }, turn)
+            sequence = store(stanza, weight, for: number, holders: recipients.count { sessions[$0].isResumable }, turn)
         } else {
-            turn.lazily { sequence = store(stanza, for: number, holders: 0, turn) }
+            turn.lazily { sequence = store(stanza, weight, for: number, holders: 0, turn) }
         }
         guard !recipients.isEmpty else { return }
         let bytes = stanza.serialized()
@@ -174,8 +174,10 @@ extension Sessions {
         guard sessions[session].isResumable, stanza.isDurableMessage, stanza.isError || !turn.isBelowReserve else {
             return send(stanza, to: session, turn)
         }
-        guard mailboxAdmits(stanza, origin, number, turn) else { return turn.bounce(stanza, StanzaError(.serviceUnavailable)) }
-        let sequence = store(stanza, for: number, holders: 1, isForSession: true, turn)
+        guard let weight = takeRoom(for: stanza, origin, in: number, turn) else {
+            return turn.bounce(stanza, StanzaError(.serviceUnavailable))
+        }
+        let sequence = store(stanza, weight, for: number, holders: 1, isForSession: true, turn)
         transmit(.message(sequence), stanza.serialized(), to: session, turn)
     }
 

@@ -39,7 +39,7 @@ extension Sessions {
     mutating func jobsDue(_ turn: Turn) {
         jobs.isScheduled = false
         if let (account, taken) = jobs.take() {
-            turn.payer = .account(account)
+            turn.bill.payer = .account(account)
             var job = taken
             let isDone = work(&job, of: account, turn)
             jobs.putBack(isDone ? nil : job, of: account)

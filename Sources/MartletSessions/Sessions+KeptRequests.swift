@@ -11,7 +11,7 @@ extension Sessions {
         _ request: Stanza, _ contact: JID, _ account: AddressNumber, _ turn: Turn
     ) -> AddressNumber? {
         countRequests(account, turn)
-        let sender = senders.mark(of: contact, turn.policy)
+        let sender = senders.mark(of: contact, turn)
         guard
             subscriptionRequests[account]?.admits(request.memory, for: sender, of: turn.policy.limits.waitingRequests) != false
         else { return nil }
@@ -24,7 +24,7 @@ extension Sessions {
     /// A request was answered or taken back.
     mutating func removeRequest(_ account: AddressNumber, _ contact: AddressNumber, _ turn: Turn) {
         if let request = PendingSubscriptionTable.request(account, contact, in: turn.store), let from = request.from {
-            subscriptionRequests[account]?.remove(request.memory, for: senders.mark(of: from, turn.policy))
+            subscriptionRequests[account]?.remove(request.memory, for: senders.mark(of: from, turn))
         }
         PendingSubscriptionTable.remove(account, contact, in: turn.store)
     }
@@ -34,7 +34,7 @@ extension Sessions {
         if subscriptionRequests[account] != nil { return }
         var shares = Portions<UInt64>()
         for (_, request) in PendingSubscriptionTable.requests(to: account, in: turn.store) {
-            if let from = request.from { shares.add(request.memory, for: senders.mark(of: from, turn.policy)) }
+            if let from = request.from { shares.add(request.memory, for: senders.mark(of: from, turn)) }
         }
         subscriptionRequests[account] = shares
     }

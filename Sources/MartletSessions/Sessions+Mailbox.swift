@@ -10,28 +10,26 @@ extension Sessions {
     /// The feature of people's domains (XEP-0160 §4).
     public static let mailbox = ServiceDeclaration("Mailbox", features: [.init(Namespaces.offline, of: [.host(.people)])])
 
-    /// Writes a message to the log and to the mailbox, and returns its place. `holders` is the number of resumable
-    /// sessions to which it is transmitted in this turn.
-    mutating func store(
-        _ stanza: Stanza, for account: AddressNumber, holders: Int, isForSession: Bool = false, _ turn: Turn
+    /// Writes a message, for which room was taken, to the log and to the mailbox, and returns its place. `holders` is the number of
+    /// resumable sessions to which it is transmitted in this turn.
+    func store(
+        _ stanza: Stanza, _ weight: MailboxRow.Weight, for account: AddressNumber, holders: Int, isForSession: Bool = false, _ turn: Turn
     ) -> UInt64 {
         var stanza = stanza
         // Even writing what is there already would copy the stanza, which others hold too.
         if stanza.relayMark != nil { stanza.relayMark = nil }
         let logged = LoggedStanza(stanza: stanza, acceptedAt: turn.wall, acceptedInstant: turn.now)
-        return store(logged, for: account, holders: holders, isForSession: isForSession, turn)
+        return store(logged, weight, for: account, holders: holders, isForSession: isForSession, turn)
     }
 
-    private mutating func store(
-        _ logged: LoggedStanza, for account: AddressNumber, holders: Int, isForSession: Bool = false, _ turn: Turn
+    private func store(
+        _ logged: LoggedStanza, _ weight: MailboxRow.Weight, for account: AddressNumber, holders: Int,
+        isForSession: Bool = false, _ turn: Turn
     ) -> UInt64 {
-        countMailbox(account, turn)
         let sequence = StanzaLog.append(logged, in: turn.store)
         let mark = logged.stanza.to?.resourcepart.map(MailboxRow.mark(ofResource:))
-        let weight = senders.weight(of: logged.stanza, turn.policy)
         let row = MailboxRow(holders: UInt16(holders), isForSession: isForSession, resourceMark: mark, weight: weight)
         MailboxTable.put(account, sequence, row, in: turn.store)
-        mailboxes[account]?.add(Int(weight.bytes), for: weight.sender)
         return sequence
     }
 
@@ -42,7 +40,10 @@ extension Sessions {
         let account = sessions[id].accountNumber
         turn.lazily {
             var outbox = sessions[id].outbox
-            outbox.log { store($0, for: account, holders: 0, turn) }
+            outbox.log {
+                let weight = takeRoom(for: $0, in: account, turn)
+                return store($0, weight, for: account, holders: 0, turn)
+            }
             sessions[id].outbox = outbox
         }
     }
@@ -82,9 +83,9 @@ extension Sessions {
 
     /// Removes a message for good.
     mutating func removeMessage(_ sequence: UInt64, _ row: MailboxRow, of account: AddressNumber, _ turn: Turn) {
-        if mailboxes[account] != nil {
+        if let place = mailboxes.index(forKey: account) {
             let weight = row.weight ?? Self.weight(of: sequence, in: turn.store)
-            mailboxes[account]?.remove(Int(weight.bytes), for: weight.sender, of: turn.policy.limits.mailbox)
+            mailboxes.values[place].remove(Int(weight.bytes), for: weight.sender, of: turn.policy.limits.mailbox)
         }
         MailboxTable.remove(account, sequence, in: turn.store)
     }

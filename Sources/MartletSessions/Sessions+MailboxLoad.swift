@@ -1,4 +1,5 @@
 import MartletBus
+import MartletPrimitives
 import MartletStore
 import XMPPStanzas
 
@@ -31,14 +32,21 @@ extension Sessions {
         return mailboxes[account]?.total.count == 0
     }
 
-    /// Whether the mailbox of an account takes a message: not what is more than its sender's share. An error of this site has no sender
-    /// who could be told, and answers something that was accepted.
-    mutating func mailboxAdmits(_ stanza: Stanza, _ origin: Origin, _ account: AddressNumber, _ turn: Turn) -> Bool {
-        if case .site = origin { return true }
-        countMailbox(account, turn)
-        let weight = senders.weight(of: stanza, turn.policy)
+    /// Room in the mailbox of an account for a message that is written to it now: what it takes, or nil where that is more than its
+    /// sender's share. An error of this site has no sender who could be told, and answers something that was accepted.
+    mutating func takeRoom(
+        for stanza: Stanza, _ origin: Origin, in account: AddressNumber, _ turn: Turn
+    ) -> MailboxRow.Weight? {
+        let weight = senders.weight(of: stanza, turn)
+        let place = place(ofMailbox: account, turn)
         let store = turn.store
-        return mailboxes[account]?.admits(Int(weight.bytes), for: weight.sender, of: turn.policy.limits.mailbox) {
+        if case .site = origin {
+            mailboxes.values[place].add(Int(weight.bytes), for: weight.sender)
+            return weight
+        }
+        let isTaken = mailboxes.values[place].addIfAdmitted(
+            Int(weight.bytes), for: weight.sender, of: turn.policy.limits.mailbox
+        ) {
             var shares = Portions<UInt64>()
             MailboxTable.forEach(account, from: 0, in: store) { sequence, row in
                 let weight = row.weight ?? Self.weight(of: sequence, in: store)
@@ -46,7 +54,24 @@ extension Sessions {
                 return true
             }
             return shares
-        } ?? true
+        }
+        return isTaken ? weight : nil
+    }
+
+    /// Room for a message that was taken before, whatever there is.
+    mutating func takeRoom(for logged: LoggedStanza, in account: AddressNumber, _ turn: Turn) -> MailboxRow.Weight {
+        let weight = senders.weight(of: logged.stanza, turn)
+        mailboxes.values[place(ofMailbox: account, turn)].add(Int(weight.bytes), for: weight.sender)
+        return weight
+    }
+
+    private mutating func place(
+        ofMailbox account: AddressNumber, _ turn: Turn
+    ) -> Dictionary<AddressNumber, Load<UInt64>>.Index {
+        if let place = mailboxes.index(forKey: account) { return place }
+        countMailbox(account, turn)
+        guard let place = mailboxes.index(forKey: account) else { ourFault("a mailbox that was counted is not known") }
+        return place
     }
 
     /// The weight of a message whose row does not have it, as an earlier version wrote it: nobody's.
@@ -57,8 +82,9 @@ extension Sessions {
 
 extension SenderMarks {
     /// What a message takes of a mailbox: its content, and as much as the rows around it usually have.
-    func weight(of stanza: Stanza, _ policy: SitePolicy) -> MailboxRow.Weight {
-        MailboxRow.Weight(
-            bytes: UInt32(clamping: stanza.content.count + 256), sender: stanza.from.map { mark(of: $0, policy) } ?? 0)
+    func weight(of stanza: Stanza, _ turn: Turn) -> MailboxRow.Weight {
+        var weight = MailboxRow.Weight(bytes: UInt32(clamping: stanza.content.count + 256), sender: 0)
+        if let from = stanza.from { weight.sender = mark(of: from, turn) }
+        return weight
     }
 }

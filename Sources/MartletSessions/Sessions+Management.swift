@@ -19,7 +19,7 @@ extension Sessions {
         case ("enable", .bound(let id)): enable(element, id, on: connection, turn)
         case ("r", .bound(let id)) where sessions[id].management != nil: acknowledge(id, on: connection, turn)
         case ("a", .bound(let id)) where sessions[id].management != nil:
-            turn.wasPaidFor = true
+            turn.bill.isPaid = true
             receivedAcknowledgement(element, by: id, turn)
         case ("resume", .authenticated(let account, let generation)):
             guard isCurrent(account.number, generation, on: connection, turn) else { return }

@@ -12,11 +12,11 @@ extension Sessions {
     mutating func received(_ stanza: consuming Stanza, on connection: ConnectionID, _ turn: Turn) {
         switch connections[connection] {
         case .authenticated(let account, let generation):
-            turn.payer = .account(account.number)
+            turn.bill.payer = .account(account.number)
             guard isCurrent(account.number, generation, on: connection, turn) else { return }
             receivedUnbound(stanza, account, on: connection, turn)
         case .bound(let id):
-            turn.payer = .account(sessions[id].accountNumber)
+            turn.bill.payer = .account(sessions[id].accountNumber)
             received(stanza, by: id, turn)
         case nil:
             break  // sent before the client knew that we closed

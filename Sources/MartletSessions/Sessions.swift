@@ -75,22 +75,22 @@ public struct Sessions {
         case .stanza(let stanza):
             received(stanza, on: connection, turn)
         case .stanzaRefused(let stanza, let error):
-            turn.payer = party(on: connection)
+            turn.bill.payer = party(on: connection)
             refused(stanza, error, on: connection, turn)
         case .nonza(let element):
-            turn.payer = party(on: connection)
+            turn.bill.payer = party(on: connection)
             received(element, on: connection, turn)
         case .spent:
-            turn.payer = party(on: connection)
+            turn.bill.payer = party(on: connection)
         case .arrived(let number):
-            turn.payer = party(on: connection)
-            turn.wasPaidFor = true
+            turn.bill.payer = party(on: connection)
+            turn.bill.isPaid = true
             arrived(number, on: connection, turn)
         case .streamEnded:
-            turn.payer = party(on: connection)
+            turn.bill.payer = party(on: connection)
             streamEnded(on: connection, turn)
         case .closed:
-            turn.payer = party(on: connection)
+            turn.bill.payer = party(on: connection)
             connectionLost(connection, turn)
         case .congested:
             // What is waiting in the loop is lost with the connection; the session has its own copies.

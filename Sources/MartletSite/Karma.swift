@@ -12,6 +12,8 @@ struct Karma {
     /// One party.
     private struct Place {
         var party: Party
+        /// The number of an account; 0, which no account has, for everybody else.
+        var account: UInt64
         var standing: Standing
         var bucket = WorkBucket()
         /// What it has caused since its bucket was full last.
@@ -33,6 +35,9 @@ struct Karma {
     private var places: [Place] = []
     /// Look-up only.
     private var index: [Party: Int] = [:]
+    /// Where an account was found last, by the lowest digits of its number: most events are those of people, and cost no hashing.
+    private var recent = [Int32](repeating: -1, count: Karma.recentCount)
+    private static let recentCount = 1024
     /// Where somebody is looked for who can be forgotten.
     private var hand = 0
     private var held = [Held](repeating: Held(), count: Standing.allCases.count)
@@ -52,7 +57,7 @@ struct Karma {
     mutating func charge(
         _ party: Party, _ work: Int64, _ count: WorkCount, _ policy: KarmaPolicy, at now: Instant
     ) -> Int64? {
-        guard let place = index[party] else { return nil }
+        guard let place = place(of: party) else { return nil }
         if places[place].bucket.isFull(at: now) {
             (places[place].work, places[place].count, places[place].since) = (0, WorkCount(), now)
         }
@@ -81,6 +86,16 @@ struct Karma {
         heldAtLogin.milliseconds += milliseconds
     }
 
+    private mutating func place(of party: Party) -> Int? {
+        guard case .account(let number) = party else { return index[party] }
+        let digits = Int(truncatingIfNeeded: number.value & UInt64(Self.recentCount - 1))
+        let guess = Int(recent[digits])
+        if guess >= 0, guess < places.count, places[guess].account == number.value { return guess }
+        guard let place = index[party] else { return nil }
+        recent[digits] = Int32(place)
+        return place
+    }
+
     /// Whether a party is remembered.
     func knows(_ party: Party) -> Bool { index[party] != nil }
 
@@ -94,7 +109,9 @@ struct Karma {
 
     /// Remembers a party from now on.
     mutating func add(_ party: Party, _ standing: Standing, at now: Instant) {
-        let new = Place(party: party, standing: standing, since: now)
+        var account: UInt64 = 0
+        if case .account(let number) = party { account = number.value }
+        let new = Place(party: party, account: account, standing: standing, since: now)
         if places.count < limit {
             index[party] = places.count
             return places.append(new)

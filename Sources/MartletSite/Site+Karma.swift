@@ -8,13 +8,12 @@ extension Site {
     /// Parties that an operator is shown.
     private static let shownParties = 10
 
-    /// Charges what was done since `before` to whoever has caused it, and has the connection rest over which it came. What is settled
+    /// Charges what was done to whoever has caused it, and has the connection rest over which it came. What is settled
     /// by an acknowledgement was paid when it was caused.
-    mutating func charge(_ turn: Turn, since before: WorkCount, _ work: Int64, on connection: ConnectionID?) {
-        guard let party = turn.payer else { return }
-        let count = turn.wasPaidFor ? WorkCount() : turn.count - before
-        turn.payer = nil
-        turn.wasPaidFor = false
+    mutating func charge(_ turn: Turn, _ count: WorkCount, _ work: Int64, on connection: ConnectionID?) {
+        guard let party = turn.bill.payer else { return }
+        let count = turn.bill.isPaid ? WorkCount() : count
+        turn.bill = Bill()
         var rest = karma.charge(party, work + count.work, count, policy.karma, at: turn.now)
         if rest == nil {
             karma.add(party, standing(of: party, turn), at: turn.now)

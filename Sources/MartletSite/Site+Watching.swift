@@ -3,9 +3,16 @@ import MartletStore
 
 /// Turns are short: what each event and each timer has caused is held against ``TurnBound``.
 extension Site {
-    /// Notes that something has caused more than it may since `before`. What an operator asks for is as long as it is.
-    func watch(_ turn: Turn, since before: WorkCount, _ name: StaticString?) {
-        let count = turn.count - before
+    /// Everything was done that an event or a timer has caused since `mark`: its cost is charged, `work` and what was counted, and held
+    /// against the bound.
+    mutating func end(_ turn: Turn, since mark: WorkMark, _ name: StaticString?, _ work: Int64, on connection: ConnectionID?) {
+        let count = turn.count(since: mark)
+        watch(turn, count, name)
+        charge(turn, count, work, on: connection)
+    }
+
+    /// Notes that something has caused more than it may. What an operator asks for is as long as it is.
+    private func watch(_ turn: Turn, _ count: WorkCount, _ name: StaticString?) {
         guard TurnBound.isExceeded(by: count), let name else { return }
         turn.note(.longTurn(event: "\(name)", count))
     }

@@ -94,7 +94,7 @@ public struct Site {
     /// One event to completion.
     public mutating func handle(_ event: consuming SiteEvent, _ turn: Turn) {
         sessions.turnBegins()
-        let before = turn.count
+        let mark = turn.mark
         var (source, work): (ConnectionID?, Int64) = (nil, WorkPrice.event)
         let name = Self.name(of: event)
         switch consume event {
@@ -136,8 +136,7 @@ public struct Site {
             sessions.shutdown(turn)
         }
         settle(turn)
-        watch(turn, since: before, name)
-        charge(turn, since: before, work, on: source)
+        end(turn, since: mark, name, work, on: source)
         fireTimers(turn)
     }
 
@@ -170,7 +169,7 @@ public struct Site {
         case .authenticationFailed(let localpart, let domain, let address):
             accounts.authenticationFailed(localpart, domain, address, turn)
         case .registrationRequested(let stanza, let domain, let address):
-            turn.payer = sessions.party(on: connection)
+            turn.bill.payer = sessions.party(on: connection)
             let isStranger = !sessions.hasLoggedIn(connection)
             accounts.registrationRequested(stanza, domain, address, isStranger: isStranger, on: connection, turn)
             settle(turn)
@@ -184,7 +183,7 @@ public struct Site {
         while firedInBatch < Self.timersInBatch, let timer = timers.take(dueAt: turn.now) {
             firedInBatch += 1
             sessions.turnBegins()
-            let before = turn.count
+            let mark = turn.mark
             switch timer {
             case .session(let timer): sessions.timerFired(timer, turn)
             case .link(let timer): federation.timerFired(timer, turn)
@@ -192,8 +191,7 @@ public struct Site {
             case .clockMark: markClock(turn)
             }
             settle(turn)
-            watch(turn, since: before, Self.name(of: timer))
-            charge(turn, since: before, WorkPrice.event, on: nil)
+            end(turn, since: mark, Self.name(of: timer), WorkPrice.event, on: nil)
         }
     }
 

@@ -78,22 +78,23 @@ public enum MailboxTable {
         let mark = row.resourceMark ?? 0
         guard let weight = row.weight else {
             let value: InlineArray<7, UInt8> = [
-                flags, high, low, UInt8(truncatingIfNeeded: mark >> 24), UInt8(truncatingIfNeeded: mark >> 16),
-                UInt8(truncatingIfNeeded: mark >> 8), UInt8(truncatingIfNeeded: mark),
+                flags, high, low, byte(mark, 24), byte(mark, 16), byte(mark, 8), byte(mark, 0),
             ]
             return store.put(.mailbox, key.span, value.span.extracting(first: row.resourceMark == nil ? 3 : 7))
         }
         if row.resourceMark == nil { flags |= noMarkFlag }
-        let numbers: InlineArray<2, UInt64> = [UInt64(mark) << 32 | UInt64(weight.bytes), weight.sender]
-        let value = InlineArray<19, UInt8> {
-            switch $0 {
-            case 0: flags
-            case 1: high
-            case 2: low
-            default: UInt8(truncatingIfNeeded: numbers[($0 - 3) / 8] >> UInt64(56 - 8 * (($0 - 3) % 8)))
-            }
-        }
+        let (bytes, sender) = (weight.bytes, weight.sender)
+        let value: InlineArray<19, UInt8> = [
+            flags, high, low, byte(mark, 24), byte(mark, 16), byte(mark, 8), byte(mark, 0),
+            byte(bytes, 24), byte(bytes, 16), byte(bytes, 8), byte(bytes, 0),
+            byte(sender, 56), byte(sender, 48), byte(sender, 40), byte(sender, 32),
+            byte(sender, 24), byte(sender, 16), byte(sender, 8), byte(sender, 0),
+        ]
         store.put(.mailbox, key.span, value.span)
+    }
+
+    private static func byte<Number: FixedWidthInteger>(_ number: Number, _ shift: Number) -> UInt8 {
+        UInt8(truncatingIfNeeded: number &>> shift)
     }
 
     /// Where a mark would stand there is none, since something follows.

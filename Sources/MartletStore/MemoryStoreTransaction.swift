@@ -4,7 +4,9 @@ import MartletPrimitives
 final class MemoryStoreTransaction: KeyValueTransaction {
     private let store: MemoryStore
     private(set) var writes = 0
-    private(set) var touched = 0
+    /// Rows that were read or looked for, counted as the real one counts them.
+    private var reads = 0
+    var touched: Int { reads + writes }
     var isOpen = true
     /// How many `readEach`, `read` and `readLastKey` are running.
     private var iterations = 0
@@ -14,7 +16,7 @@ final class MemoryStoreTransaction: KeyValueTransaction {
     }
 
     func read(_ table: Table, _ key: Span<UInt8>, _ body: (_ value: Span<UInt8>) -> Void) -> Bool {
-        touched += 1
+        reads += 1
         let key = Array(key)
         check(key)
         guard let value = rows(table).value(of: key) else { return false }
@@ -46,6 +48,7 @@ final class MemoryStoreTransaction: KeyValueTransaction {
     func delete(_ table: Table, _ key: Span<UInt8>) -> Bool {
         let key = Array(key)
         countWrite(key)
+        reads += 1
         guard let removed = store.state.tables[Int(table.rawValue)].remove(key) else { return false }
         note(table, key, replaced: removed, bytes: -key.count - removed.count)
         return true
@@ -53,21 +56,21 @@ final class MemoryStoreTransaction: KeyValueTransaction {
 
     func firstEntry(_ table: Table, atOrAfter key: [UInt8]) -> KeyValueEntry? {
         checkBound(key)
-        touched += 1
+        reads += 1
         let rows = rows(table)
         return entry(rows.row(at: rows.lowerBound(key)))
     }
 
     func lastEntry(_ table: Table, before key: [UInt8]) -> KeyValueEntry? {
         checkBound(key)
-        touched += 1
+        reads += 2
         let rows = rows(table)
         return entry(rows.row(before: rows.lowerBound(key)))
     }
 
     func lastEntry(_ table: Table) -> KeyValueEntry? {
         require(isOpen, "use of a transaction that is over")
-        touched += 1
+        reads += 1
         return entry(rows(table).last)
     }
 
@@ -82,13 +85,13 @@ final class MemoryStoreTransaction: KeyValueTransaction {
     func readEach(_ table: Table, prefix: Span<UInt8>, _ body: (_ key: Span<UInt8>, _ value: Span<UInt8>) -> Bool) {
         let prefix = Array(prefix)
         checkBound(prefix)
-        touched += 1
+        reads += 1
         iterations += 1
         defer { iterations -= 1 }
         let rows = rows(table)
         var position = rows.lowerBound(prefix)
         while let row = rows.row(at: position), row.key.starts(with: prefix) {
-            touched += 1
+            reads += 1
             guard body(row.key.span, row.value.span) else { return }
             position = rows.position(after: position)
         }
@@ -109,7 +112,6 @@ final class MemoryStoreTransaction: KeyValueTransaction {
         check(key)
         require(iterations == 0, "a write within readEach or read")
         writes += 1
-        touched += 1
     }
 
     private func check(_ key: [UInt8]) {

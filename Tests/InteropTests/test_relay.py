@@ -202,5 +202,7 @@ def test_forgotten_connections_stay_dead_and_new_ones_work(line):
     connection.settimeout(1)
     with pytest.raises(TimeoutError):
         connection.recv(1)
-    assert echoes(dial(listen), b"again")
+    # Kept: one that is thrown away is closed, and its end is told.
+    another = dial(listen)
+    assert echoes(another, b"again")
     assert echo.ends == []

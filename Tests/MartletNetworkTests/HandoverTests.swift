@@ -166,6 +166,40 @@ import XMPPStreams
         try await line.close()
     }
 
+    @Test("the site is asked also where the window is half full, nothing was asked before, and nothing would be read again")
+    func halfFull() async throws {
+        let line = try await logIn()
+        line.client.send(messages(1...18))
+        await line.stanza(HandoverWindow.first)
+        try await line.settle()
+        line.loop.post(line.recorder.questions.map { .handled(slot: 0, generation: 1, $0.count) })
+        let answered = line.recorder.questions.count
+        await line.stanza(18)
+        try await line.settle()
+        line.client.send(messages(19...19))
+        line.loop.post(line.recorder.questions.dropFirst(answered).map { .handled(slot: 0, generation: 1, $0.count) })
+        await line.stanza(19)
+        #expect(line.ids == (1...19).map(String.init))
+        try await line.close()
+    }
+
+    @Test("whatever the sizes, a window that is shut has asked when it may open", arguments: 0..<200 as Range<UInt64>)
+    func sizes(seed: UInt64) {
+        var window = HandoverWindow(limit: 64)
+        var random = SystemRandomNumberGenerator()
+        var asked: [Int] = []
+        for _ in 0..<400 {
+            if window.room > 0, Bool.random(using: &random) {
+                if let count = window.posted(Int.random(in: 1...(seed % 2 == 0 ? 1 : 17), using: &random)) {
+                    asked.append(count)
+                }
+            } else if !asked.isEmpty {
+                window.handled(asked.removeFirst())
+            }
+            #expect(window.isOpen || !asked.isEmpty)
+        }
+    }
+
     @Test("who has to rest is not listened to meanwhile, and comes back with one stanza at a time")
     func rest() async throws {
         let line = try await logIn()
@@ -209,10 +243,10 @@ import XMPPStreams
             case .client(_, .spent): nil
             case .client(_, .streamEnded): "stream ended"
             case .client(_, .closed): "closed"
-            default: "\(event)"
+            default: "else"
             }
         }
-        #expect(ends.suffix(2) == ["stream ended", "closed"])
+        #expect(ends.suffix(3) == ["else", "stream ended", "closed"])
         try await line.close()
     }
 }

@@ -40,6 +40,22 @@ import Testing
         #expect(bucket.rest(budget, at: at(5000)) == 0)
     }
 
+    @Test("those of one owner queue for their turns; who had his waits for himself only; what ended well is given back")
+    func buckets() {
+        var buckets = WorkBuckets<String>(WorkBudget(perSecond: 5000, burst: 10_000, longestRest: 20_000), bound: 4)
+        let waits = (0..<15).map { _ in buckets.charge("192.0.2.1", 1000, at: at(0)) }
+        #expect(waits == Array(repeating: 0, count: 10) + [200, 400, 600, 800, 1000])
+        let more = buckets.chargeMore("192.0.2.1", 50, at: at(0))
+        #expect(more == 10)
+        let other = buckets.charge("192.0.2.2", 1000, at: at(0))
+        #expect(other == 0)
+        buckets.giveBack("192.0.2.1", 10_000)
+        let again = buckets.charge("192.0.2.1", 1000, at: at(0))
+        #expect(again == 0)
+        for number in 0..<1000 { _ = buckets.charge("name \(number)", 1, at: at(10)) }
+        #expect(buckets.count <= 5)
+    }
+
     @Test("after a pause the bucket is full and holds no more than a burst; what is given back was never taken")
     func pause() {
         var bucket = WorkBucket()

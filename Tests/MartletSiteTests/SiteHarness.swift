@@ -24,8 +24,7 @@ struct SiteHarness {
         return policy
     }
 
-    init(users: [String] = ["alice", "carol"]) {
-        let policy = Self.policy
+    init(users: [String] = ["alice", "carol"], policy: SitePolicy = Self.policy) {
         driver = SiteDriver(store: MemoryStore(), policy: policy, random: RandomStream(seed: 7))
         #expect(throws: Never.self) { effects += try driver.boot(monotonic: now, wall: wall) }
         let keys = PasswordKeys.Keys(salt: [1], iterations: 4096, storedKey: [2], serverKey: [3])

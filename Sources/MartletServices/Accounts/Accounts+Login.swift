@@ -12,7 +12,7 @@ extension Accounts {
         _ localpart: String, _ domain: JID, _ mechanism: SASLMechanism, _ address: RemoteAddress,
         on connection: ConnectionID, _ turn: Turn
     ) {
-        turn.payer = .address(address)
+        turn.bill.payer = .address(address)
         let account = try? JID(localpart: localpart, domainpart: domain.domainpart)
         if loginFailures.isBlocked(account: account, address: address, policy: turn.policy, now: turn.now) {
             turn.note(.loginRefused(localpart: localpart, reason: "too many failed logins", address))
@@ -53,7 +53,7 @@ extension Accounts {
 
     /// A SASL exchange failed.
     public mutating func authenticationFailed(_ localpart: String?, _ domain: JID, _ address: RemoteAddress, _ turn: Turn) {
-        turn.payer = .address(address)
+        turn.bill.payer = .address(address)
         let account = localpart.flatMap { try? JID(localpart: $0, domainpart: domain.domainpart) }
         noteFailure(account, address, turn)
         turn.note(.loginRefused(localpart: localpart ?? "", reason: "wrong credentials", address))
@@ -61,7 +61,7 @@ extension Accounts {
 
     /// A client proved itself: it is let in unless the account changed since its credentials were given out.
     public mutating func clientAuthenticated(_ client: AuthenticatedClient, on connection: ConnectionID, _ turn: Turn) {
-        turn.payer = .address(client.address)
+        turn.bill.payer = .address(client.address)
         guard let number = AccountTable.number(of: client.account, in: turn.store),
             AccountTable.row(number, in: turn.store)?.generation == client.generation
         else {
@@ -70,7 +70,7 @@ extension Accounts {
             turn.perform(.refuse(.notAuthorized), on: connection)
             return
         }
-        turn.payer = .account(number)
+        turn.bill.payer = .account(number)
         noteSuccess(client)
         turn.notify(.clientAdmitted(connection, AccountName(client.account, number), generation: client.generation))
         turn.perform(.admit, on: connection)

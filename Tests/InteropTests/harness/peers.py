@@ -8,12 +8,13 @@ from .server import DIALBACK, EXTERNAL, Server
 
 class Prosody(Server):
     """Prosody. `server_acks`: stream management (XEP-0198) towards other servers; it offers it only after EXTERNAL.
-    `bidi`: streams between servers in both directions (XEP-0288)."""
+    `bidi`: streams between servers in both directions (XEP-0288). `stanza_limit`: bytes of a stanza from a server."""
 
-    def __init__(self, *arguments, server_acks=True, bidi=False, **named):
+    def __init__(self, *arguments, server_acks=True, bidi=False, stanza_limit=512 << 10, **named):
         super().__init__(*arguments, **named)
         self.server_acks = server_acks
         self.bidi = bidi
+        self.stanza_limit = stanza_limit
 
     def prepare(self):
         accounts = self.directory / "data" / self.domain.replace(".", "%2e").replace("-", "%2d") / "accounts"
@@ -56,6 +57,7 @@ authentication = "internal_plain"
 storage = "internal"
 c2s_require_encryption = true
 s2s_require_encryption = true
+s2s_stanza_size_limit = {self.stanza_limit}
 s2s_secure_auth = {str(self.mode == EXTERNAL).lower()}
 smacks_enabled_s2s = {str(self.server_acks).lower()}
 smacks_s2s_resend = {str(self.server_acks).lower()}
