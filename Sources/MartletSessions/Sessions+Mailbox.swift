@@ -13,7 +13,8 @@ extension Sessions {
     /// Writes a message, for which room was taken, to the log and to the mailbox, and returns its place. `holders` is the number of
     /// resumable sessions to which it is transmitted in this turn.
     func store(
-        _ stanza: Stanza, _ weight: MailboxRow.Weight, for account: AddressNumber, holders: Int, isForSession: Bool = false, _ turn: Turn
+        _ stanza: Stanza, _ weight: MailboxRow.Weight, for account: AddressNumber, holders: Int, isForSession: Bool = false,
+        _ turn: Turn
     ) -> UInt64 {
         var stanza = stanza
         // Even writing what is there already would copy the stanza, which others hold too.
