@@ -176,7 +176,9 @@ if !coresOnly {
             "MartletNetworkTests",
             [
                 "MartletNetwork", "MartletAdmin", "MartletRuntime", "MartletConfiguration", "MartletLMDB", "MartletSite",
-                "MartletStore", "MartletBus", "MartletTLS", "MartletSessions", "XMPPStreams", "XMPPAddress", logging,
+                "MartletStore", "MartletBus", "MartletTLS", "MartletSessions", "XMPPStreams", "XMPPAddress",
+                "MartletPrimitives",
+                logging,
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ] + nio),
     ]

@@ -110,12 +110,12 @@ static int has_purpose_problem(const struct record *record) {
 }
 
 size_t martlet_verify(
-    struct x509_store_st *store, struct x509_st *leaf, struct stack_st_X509 *others, int64_t time,
+    struct x509_store_st *store, struct x509_st *leaf, struct stack_st_X509 *others, int as_client, int64_t time,
     struct martlet_problem *problems, size_t capacity) {
     struct record record = {problems, capacity, 0};
     // Authorities issue certificates for servers only, and XMPP servers act as clients of one another with them.
     verify_as("ssl_server", store, leaf, others, time, &record);
-    if (has_purpose_problem(&record)) {
+    if (as_client && has_purpose_problem(&record)) {
         verify_as("ssl_client", store, leaf, others, time, &record);
         if (has_purpose_problem(&record)) verify_as("ssl_server", store, leaf, others, time, &record);
     }

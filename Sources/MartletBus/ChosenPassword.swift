@@ -1,6 +1,6 @@
 import MartletCrypto
 
-/// A password that somebody chose or showed on a stream, to be turned into keys: ``Work/deriveKeys(_:)``.
+/// A password that somebody chose or showed on a stream, to be turned into keys: ``Work/deriveKeys(_:for:)``.
 public struct ChosenPassword: Sendable, Equatable {
     /// The UTF-8 of the password, prepared with SASLprep (RFC 4013).
     public var password: [UInt8]

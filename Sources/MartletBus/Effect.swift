@@ -52,15 +52,19 @@ public struct DialRequest: Sendable, Equatable {
     public var segmentLimit: UInt16?
     /// Dialback is not acceptable: configured, or this peer once showed a verified certificate.
     public var requiresCertificate: Bool
+    /// Whose doing the attempt is: out of whose part of the attempts and of the questions to DNS it comes.
+    public var cause: Cause
 
     /// That attempt.
     public init(
-        id: DialID, pair: DomainPair, purpose: Purpose, remembered: [RememberedEndpoint], requiresCertificate: Bool
+        id: DialID, pair: DomainPair, purpose: Purpose, remembered: [RememberedEndpoint], requiresCertificate: Bool,
+        cause: Cause
     ) {
         self.id = id
         self.pair = pair
         self.purpose = purpose
         self.remembered = remembered
         self.requiresCertificate = requiresCertificate
+        self.cause = cause
     }
 }

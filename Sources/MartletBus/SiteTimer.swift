@@ -51,6 +51,8 @@ public enum LinkTimer: Sendable, Equatable {
     case strangerTimeout(LinkID)
     /// A dialback verification took too long.
     case dialbackTimeout(DialID)
+    /// Dialback keys wait for their turn to be verified.
+    case verificationsDue
     /// A link that is up and idle is asked for a sign of life.
     case keepAlive(LinkID, generation: UInt64)
     /// A link that nobody may need any more was not used for a time.

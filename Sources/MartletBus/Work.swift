@@ -9,8 +9,8 @@ public struct WorkID: Hashable, Sendable {
 /// Everything slow that a site wants done elsewhere: it goes on meanwhile, and is told once. A restart forgets what was under
 /// way.
 public enum Work: Sendable, Equatable {
-    /// The keys of a password; ends in ``WorkResult/keys(_:)``.
-    case deriveKeys(ChosenPassword)
+    /// The keys of a password, because of somebody; ends in ``WorkResult/keys(_:)``.
+    case deriveKeys(ChosenPassword, for: Cause)
 
     /// Which bound it counts against.
     public var kind: WorkKind {
@@ -38,7 +38,7 @@ public enum WorkKind: Sendable, CaseIterable {
     public var bound: WorkBound {
         switch self {
         // Two leave cores for everything else on the smallest machine. At 5 ms each the last of 64 waits 160 ms; twice that
-        // where all of them are chosen with XEP-0077, which asks for the keys of two digests.
+        // where all of them are chosen with XEP-0077, which asks for the keys of two digests. People and strangers have 64 each.
         case .passwords: WorkBound(atOnce: 2, waiting: 64)
         }
     }
@@ -48,7 +48,7 @@ public enum WorkKind: Sendable, CaseIterable {
 public struct WorkBound: Sendable, Equatable {
     /// Pieces at the same time.
     public var atOnce: Int
-    /// Pieces that wait for one of those to end.
+    /// Pieces that wait for one of those to end, of one class of parties; half of them of one party alone.
     public var waiting: Int
 
     /// That many.

@@ -98,7 +98,8 @@ extension SiteConfiguration {
             # within days.
             in_band_registration = false
 
-            # How many accounts may be created that way in a minute, on the whole site. Default 20: a class on its first day.
+            # How many accounts may be created that way in a minute, on the whole site, and beside them how many passwords changed. Default 20: a
+            # class on its first day.
             registrations_per_minute = 20
 
             # How clients may authenticate (SASL mechanisms), the preferred first; what is not named is neither offered nor accepted.
@@ -236,8 +237,8 @@ extension SiteConfiguration {
             preauth_bytes = "16KiB"
             preauth_time = "30s"
 
-            # The most connections from one IPv4 address, or one /64 of IPv6. Default 100: an office behind one address. A larger
-            # one needs more.
+            # The most connections from one IPv4 address, or one /64 of IPv6, on which nobody has logged in yet. Default 100: an office behind
+            # one address that comes back after an outage. Who has logged in counts for the account.
             connections_per_address = 100
 
             # The most failed logins from one IPv4 address or one /64 of IPv6, to one account and to all of them, within a time;
@@ -290,7 +291,8 @@ extension SiteConfiguration {
             memory_ceiling = "192MiB"
 
             # The most dialback requests (XEP-0220) that may wait for an answer, of one stream and of one address. Defaults 16 and
-            # 64: each costs a connection to somewhere, which a stranger chooses.
+            # 64: each costs a connection to somewhere, which a stranger chooses. They are verified in turn: 16 of one address at once and then
+            # four in a second, and no more for one domain, and none for a domain that has not answered five seconds before.
             pending_dialbacks_per_stream = 16
             pending_dialbacks_per_address = 64
 

@@ -13,7 +13,7 @@ extension SiteConfiguration {
         public var preauthenticationBytes = 16 << 10
         /// How long a connection may take to authenticate.
         public var preauthenticationTime = Duration.seconds(30)
-        /// The most connections from one IPv4 address, or one /64 of IPv6.
+        /// The most connections from one IPv4 address, or one /64 of IPv6, that have not said who they are.
         public var connectionsPerAddress = 100
         /// The most failed logins from one address to one account within `failedLoginWindow`.
         public var failedLoginsPerAccount = 10

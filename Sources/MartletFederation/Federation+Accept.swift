@@ -38,6 +38,7 @@ extension Federation {
             }
             return
         }
+        if !links[slot].isUp { links[slot].wanted(by: from) }
         switch carriage {
         case .entry:
             append(stanza, slot, turn)

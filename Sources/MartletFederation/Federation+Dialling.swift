@@ -47,7 +47,7 @@ extension Federation {
         guard !isShuttingDown, !adopt(slot, turn) else { return }
         let id = newDial(.link(slot))
         links[slot].attemptBegan(id)
-        turn.perform(.dial(request(id, links[slot].pair, .link, turn)))
+        turn.perform(.dial(request(id, links[slot].pair, .link, by: cause(of: slot, turn), turn)))
     }
 
     /// Why a link joins no domain of ours with another server's any more: one was given up, or taken over from another server. What
@@ -65,15 +65,29 @@ extension Federation {
         return id
     }
 
+    /// Whose doing an attempt for a link is: our offices come before people who wait for an answer, and these before servers that
+    /// were let in before. Of an account there may be many domains that do not answer.
+    private func cause(of slot: LinkID, _ turn: Turn) -> Cause {
+        let link = links[slot]
+        if turn.policy.federation.knownPeers.contains(link.pair.peer) { return Cause(.office, .peer(link.pair.peer)) }
+        if let account = link.wantedBy, let number = AddressTable.number(of: account, in: turn.store) {
+            return Cause(.person, .account(number))
+        }
+        // What waited before the start was somebody's.
+        return Cause(link.waiting > 0 || !link.beside.isEmpty ? .person : .knownPeer, .peer(link.pair.peer))
+    }
+
     /// What the network needs to know to make an attempt.
-    func request(_ id: DialID, _ pair: DomainPair, _ purpose: DialRequest.Purpose, _ turn: Turn) -> DialRequest {
+    func request(
+        _ id: DialID, _ pair: DomainPair, _ purpose: DialRequest.Purpose, by cause: Cause, _ turn: Turn
+    ) -> DialRequest {
         let row = peerRow(pair.peer, turn)
         let isFresh = wasReachedLately(pair.peer, turn)
         let needsCertificate = requiresCertificate(pair.peer, row, turn)
         var request = DialRequest(
             id: id, pair: pair, purpose: purpose,
             remembered: isFresh ? row.endpoints.map(RememberedEndpoint.init) : [],
-            requiresCertificate: purpose == .link && needsCertificate)
+            requiresCertificate: purpose == .link && needsCertificate, cause: cause)
         request.rememberedAge = turn.now - row.endpointsSeen
         request.segmentLimit = segmentLimit(of: row, turn)
         request.patience = patience(with: pair, turn)

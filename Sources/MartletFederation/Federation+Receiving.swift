@@ -39,7 +39,7 @@ extension Federation {
         case .streamEnded:
             if let slot = links.id(on: connection) { closeAnswered(slot, turn) }
         case .closed(let words):
-            inboundClosed(connection)
+            inboundClosed(connection, turn)
             if let slot = links.id(on: connection) { streamLost(slot, words, turn) }
         case .congested:
             guard let slot = links.id(on: connection) else {
@@ -285,8 +285,9 @@ extension Federation {
     }
 
     /// A stream of the peer's is gone, or is not listened to any more.
-    mutating func inboundClosed(_ connection: ConnectionID) {
+    mutating func inboundClosed(_ connection: ConnectionID, _ turn: Turn) {
         forgetReturnWays(connection)
+        for id in inbound[connection]?.verifications ?? [] { giveUpVerification(id, turn) }
         guard let stream = inbound.removeValue(forKey: connection) else { return }
         for pair in stream.pairs where relayStream[pair] == connection { relayStream[pair] = nil }
         if stream.isOurs { return }

@@ -37,8 +37,8 @@ public struct Federation {
     var unwrittenHaves: [IncomingLane] = []
     /// Lanes that gave numbers in this batch.
     var unwrittenLanes: [(slot: LinkID, index: Int)] = []
-    /// Dialback verifications under way, per address that asked for them.
-    var dialbacksByAddress: [RemoteAddress: Int] = [:]
+    /// Dialback keys that others gave us to verify.
+    var verifications = Verifications()
 
     /// Whose share of a queue a stanza is.
     var senders = SenderMarks()
@@ -55,8 +55,8 @@ public struct Federation {
     enum Dial {
         /// For a stream that carries the link.
         case link(LinkID)
-        /// To ask whether the dialback key is genuine that came on this connection, from this address.
-        case verify(ConnectionID, DomainPair, RemoteAddress)
+        /// To ask whether a dialback key is genuine; or that is still to be done.
+        case verify(Verification)
     }
 
     /// No links, no streams.
@@ -101,7 +101,7 @@ public struct Federation {
             guard let reason = inbound[connection]?.pairs.compactMap({ refusal(of: $0, turn) }).first else { continue }
             for pair in inbound[connection]?.pairs ?? [] { turn.note(.peerRefused(pair, reason: reason)) }
             turn.perform(.close(StreamError(.policyViolation)), on: connection)
-            inboundClosed(connection)
+            inboundClosed(connection, turn)
             if let slot = links.id(on: connection) { streamLost(slot, reason, turn) }
         }
         for slot in links.ids {
@@ -118,6 +118,7 @@ public struct Federation {
 
     /// The end of a batch: haves are sent, windows filled, acknowledgements asked for.
     public mutating func endBatch(_ turn: Turn) {
+        if verifications.isDue { verifyNext(turn) }
         sendDueHaves(turn)
         // What a link writes here touches it once more; it is being looked after already.
         for slot in links.touched {
@@ -170,8 +171,9 @@ public struct Federation {
         case .strangerTimeout(let link):
             strangerTimedOut(link, turn)
         case .dialbackTimeout(let dial):
-            dialbackEnded(dial, .error(.remoteServerTimeout, words: "no answer in time"), turn)
-            turn.perform(.cancelDial(dial))
+            dialbackTimedOut(dial, turn)
+        case .verificationsDue:
+            verifications.timerFired()
         case .keepAlive(let link, let generation):
             guard links.isCurrent(link, generation) else { return }
             keepAlive(link, turn)

@@ -21,8 +21,8 @@ struct InboundStream {
     var gaps = 0
     /// From then on, what is heard here ends the pause of a link with one of its pairs.
     var wakesAt: Instant?
-    /// Dialback verifications under way.
-    var pendingDialbacks = 0
+    /// Dialback keys that came here and are being verified, or wait for it.
+    var verifications: [DialID] = []
 
     /// How the peer's clock stands to ours.
     var clock = PeerClock()

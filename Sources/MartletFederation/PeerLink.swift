@@ -71,6 +71,8 @@ struct PeerLink {
     var beside = WaitingBeside()
     /// Requests carried beside the lanes.
     var requests = PeerRequests()
+    /// The account whose stanza was the first that found the link down: attempts to reach the peer are its doing.
+    private(set) var wantedBy: JID?
     /// The peer has not heard our availability since the last stream broke.
     private(set) var needsRefresh = true
     /// The rest of the site was told that the link fails, and not yet that it is up again.
@@ -103,6 +105,11 @@ struct PeerLink {
     /// Configuration names the peer, or it was an office once.
     mutating func becameKnown() { reach.becameKnown() }
 
+    /// Somebody has written there and has to wait.
+    mutating func wanted(by sender: JID) {
+        if wantedBy == nil { wantedBy = sender.bare }
+    }
+
     /// An attempt is under way.
     mutating func attemptBegan(_ dial: DialID) { state = .dialling(dial) }
 
@@ -127,6 +134,7 @@ struct PeerLink {
         reach.streamBegan(openedBy: opener)
         pace.streamBegan()
         if foreign?.isManaged != false { closingWindow = nil }
+        wantedBy = nil
         stream = LinkStream(openedBy: opener, at: now, foreign: foreign, window: closingWindow ?? SendWindow())
         state = .up(connection)
     }
@@ -238,6 +246,7 @@ struct PeerLink {
         isFailingTold = false
         census = nil
         reach.gaveUp(reason)
+        wantedBy = nil
         state = .idle
     }
 

@@ -1,78 +1,93 @@
 import MartletPrimitives
 import NIOCore
 import Synchronization
+import XMPPAddress
 import XMPPStreams
 
-/// Counts accepted connections, in all and per remote address, so that one machine cannot take every descriptor.
+/// The accepted connections of all loops (``Berths``), and how each is closed that has to give way.
 final class ConnectionCensus: Sendable {
-    /// Why a connection is not accepted.
-    enum Refusal: Equatable, Sendable {
-        case full
-        case addressFull
-
-        /// For the log, naming what to change.
-        var words: String {
-            switch self {
-            case .full: "the descriptor limit leaves no room"
-            case .addressFull: "limits.connections_per_address"
-            }
-        }
-    }
-
-    private struct Counts {
-        var total = 0
+    private struct State {
+        var berths: Berths
+        /// How a connection is told to go. Look-up only.
+        var endings: [Berths.Number: @Sendable () -> Void] = [:]
         /// Refused since the last one that was mentioned.
         var unmentioned = 0
         var mentioned: NIODeadline?
-        var perAddress: [RemoteAddress: Int] = [:]
     }
 
-    private let counts = Mutex(Counts())
-    private let limits: Mutex<(total: Int, perAddress: Int)>
+    private let state: Mutex<State>
 
     /// A census with these limits.
     init(total: Int, perAddress: Int) {
-        limits = Mutex((total, perAddress))
+        state = Mutex(State(berths: Berths(total: total, perAddress: perAddress)))
     }
 
     /// Changes the limit per address for connections to come.
     func limit(perAddress: Int) {
-        limits.withLock { $0.perAddress = perAddress }
+        state.withLock { $0.berths.perAddress = perAddress }
     }
 
-    /// Counts a connection in, or says why it may not stay.
-    func enter(_ address: RemoteAddress) -> Refusal? {
-        let limits = limits.withLock { $0 }
-        return counts.withLock { counts in
-            if counts.total >= limits.total { return .full }
-            let present = counts.perAddress[address, default: 0]
-            if present >= limits.perAddress { return .addressFull }
-            counts.total += 1
-            counts.perAddress[address] = present + 1
-            return nil
+    private static var now: Instant { Instant(milliseconds: Int64(NIODeadline.now().uptimeNanoseconds / 1_000_000)) }
+
+    /// Counts a connection in, or says why it may not stay. `end` is called, on any thread, when it has to give way.
+    func enter(
+        _ address: RemoteAddress, isServer: Bool, end: @escaping @Sendable () -> Void
+    ) -> Result<Berths.Number, BerthRefusal> {
+        let (result, ending) = state.withLock { state -> (Result<Berths.Number, BerthRefusal>, (@Sendable () -> Void)?) in
+            switch state.berths.entered(address, isServer: isServer, at: Self.now) {
+            case .admitted(let number, let other):
+                state.endings[number] = end
+                return (.success(number), other.flatMap { state.endings.removeValue(forKey: $0) })
+            case .refused(let refusal): return (.failure(BerthRefusal(refusal)), nil)
+            }
         }
+        ending?()
+        return result
+    }
+
+    /// The connection belongs to somebody from now on.
+    func proved(_ number: Berths.Number, _ group: Berths.Group, _ name: JID) {
+        state.withLock { $0.berths.proved(number, group, name) }
+    }
+
+    /// Somebody is at an address.
+    func met(_ name: JID, at address: RemoteAddress, _ group: Berths.Group) {
+        state.withLock { $0.berths.met(name, at: address, group) }
+    }
+
+    /// Whether an office, or one of our people, came from there lately.
+    func isFamiliar(_ address: RemoteAddress, isServer: Bool) -> Bool {
+        state.withLock { $0.berths.isFamiliar(address, isServer: isServer) }
     }
 
     /// Counts a refusal; the number of refusals to be logged now: a flood of connections is not to become a flood of lines.
     func refusalsToMention(at now: NIODeadline = .now()) -> Int? {
-        counts.withLock { counts in
-            counts.unmentioned += 1
-            if let last = counts.mentioned, now - last < .seconds(1) { return nil }
-            counts.mentioned = now
-            defer { counts.unmentioned = 0 }
-            return counts.unmentioned
+        state.withLock { state in
+            state.unmentioned += 1
+            if let last = state.mentioned, now - last < .seconds(1) { return nil }
+            state.mentioned = now
+            defer { state.unmentioned = 0 }
+            return state.unmentioned
         }
     }
 
     /// Counts a connection out that was counted in.
-    func leave(_ address: RemoteAddress) {
-        counts.withLock { counts in
-            counts.total -= 1
-            let rest = counts.perAddress[address, default: 1] - 1
-            counts.perAddress[address] = rest > 0 ? rest : nil
+    func leave(_ number: Berths.Number) {
+        state.withLock { state in
+            state.berths.left(number)
+            state.endings[number] = nil
         }
     }
 
-    /// How many are in.
-    var total: Int { counts.withLock(\.total) }
+    /// How many are in, those who were told to go not counted.
+    var total: Int { state.withLock { $0.berths.count } }
+}
+
+/// A connection may not stay.
+struct BerthRefusal: Error, Equatable, CustomStringConvertible {
+    let reason: Berths.Refusal
+
+    init(_ reason: Berths.Refusal) { self.reason = reason }
+
+    var description: String { reason.words }
 }

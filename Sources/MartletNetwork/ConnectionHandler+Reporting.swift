@@ -12,8 +12,10 @@ extension ConnectionHandler {
         case .streamEnded:
             if let arrived { loop.site.post(.client(id, .arrived(arrived))) }
             loop.site.post(.client(id, event))
-        case .credentialsWanted, .authenticated, .authenticationFailed, .registrationRequested, .arrived, .closed, .congested,
-            .spent:
+        case .authenticated(let client):
+            claimed = client.account
+            loop.site.post(.client(id, event))
+        case .credentialsWanted, .authenticationFailed, .registrationRequested, .arrived, .closed, .congested, .spent:
             loop.site.post(.client(id, event))
         }
     }
@@ -25,7 +27,10 @@ extension ConnectionHandler {
         case .stanza, .stanzaRefused, .nonza:
             let event = SiteEvent.server(id, event)
             loop.site.post(event, reporting: countUnhandled(event))
-        case .dialbackKeyReceived, .peerVerified, .errorReceived, .errorSent, .streamEnded, .closed, .congested, .spent:
+        case .peerVerified(let pair, _, _, _):
+            prove(loop.settings.isOffice(pair.peer.domainpart) ? .office : .knownPeer, pair.peer)
+            loop.site.post(.server(id, event))
+        case .dialbackKeyReceived, .errorReceived, .errorSent, .streamEnded, .closed, .congested, .spent:
             loop.site.post(.server(id, event))
         }
     }

@@ -4,6 +4,7 @@ import MartletBus
 import MartletRuntime
 import MartletTLS
 import NIOCore
+import XMPPAddress
 import XMPPStanzas
 import XMPPStreams
 
@@ -39,7 +40,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
     var isTouched = false
     /// Who hears what the stream reports; the dialer changes it once.
     var listener: Listener
+    /// What it is counted as; nil for a connection that we opened.
+    var berth: (census: ConnectionCensus, number: Berths.Number)?
+    /// Who says that he has proven himself, until the site admits him.
+    var claimed: JID?
     let loop: ConnectionLoop
+    let address: RemoteAddress
     /// How much of what it says is on its way to the site.
     var handover: HandoverWindow
     /// When it may be read again, while it rests.
@@ -57,6 +63,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// TLS was ended by the other side: we follow when everything before that is handed over.
     private var hasHeardLast = false
     private var readIsHeld = false
+    /// Its handshake has to wait for its turn.
+    var awaitsHandshake = false
     private var discarded = 0
     /// The last place that the site named in what it sent; and the last one that was written to the socket, with the count of bytes
     /// that had been written then.
@@ -66,18 +74,19 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// Why the connection ended, in words for the operator.
     private var ending: String?
 
-    /// `address` pays until somebody has logged in; nil where we opened the connection.
+    /// What an accepted connection costs its address pays until somebody has logged in.
     init(
-        id: ConnectionID, loop: ConnectionLoop, engine: StreamEngine, directTLS: Bool, listener: Listener,
-        address: RemoteAddress? = nil
+        id: ConnectionID, loop: ConnectionLoop, address: RemoteAddress, engine: StreamEngine, directTLS: Bool,
+        listener: Listener, isAccepted: Bool
     ) {
         self.id = id
+        self.address = address
         self.loop = loop
         self.engine = engine
         self.directTLS = directTLS
         self.listener = listener
         handover = HandoverWindow(limit: loop.settings.unhandledLimit)
-        costs.address = address
+        costs.address = isAccepted ? address : nil
         gauge = ReadingGauge(bound: loop.settings.outboundLimit, ceiling: loop.settings.outboundCeiling)
     }
 
@@ -96,6 +105,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let buffer = unwrapInboundIn(data)
         guard phase == .open else { return discard(buffer.readableBytes) }
+        // NIO reads on although nobody asks when the other side has gone: nobody needs a handshake any more.
+        if awaitsHandshake { return abort("ended before its TLS handshake began") }
         // Only behind the other side's end NIO reads on although nobody asks.
         if engine.isWithholding, engine.unreadByteCount > Self.withheldLimit { return abort("said more than it waited for") }
         if case .attempt(let attempt) = listener { attempt.moved() }
@@ -127,7 +138,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// While too much of this connection waits, the site has to answer first, or wants it to rest, nothing more is read: TCP slows
     /// the sender down.
     func read(context: ChannelHandlerContext) {
-        if phase == .open, handover.room <= 0 || engine.isWithholding || engine.holdsReads {
+        if phase == .open, handover.room <= 0 || engine.isWithholding || engine.holdsReads || awaitsHandshake {
             readIsHeld = true
         } else if phase == .closing, discarded > Self.discardLimit {
             // Whoever goes on sending does not read our last words either.
@@ -144,7 +155,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             if phase == .draining { return ended() }
             if hasHeardLast { return closeAfterFlush() }
         }
-        guard readIsHeld, handover.isOpen, !engine.isWithholding, !engine.holdsReads else { return }
+        guard readIsHeld, handover.isOpen, !engine.isWithholding, !engine.holdsReads, !awaitsHandshake else { return }
         readIsHeld = false
         context?.read()
     }
@@ -153,6 +164,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     /// The site wants something.
     func perform(_ command: StreamCommand) {
+        if case .admit = command, let claimed { prove(.person, claimed) }
         if let action = StreamEngine.onlyAction(of: command, whileWriting: engine.writesAtOnce) { return perform(action) }
         if case .rest(let milliseconds) = command { return rest(milliseconds) }
         tell { $0.perform(command, into: &$1) }
@@ -324,6 +336,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     private func startTLS(asServer: Bool, serverName: String?) {
+        guard !asServer || mayShakeHands() else { return }
         do throws(TLSError) {
             tls =
                 switch listener {
@@ -335,15 +348,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
                 }
         } catch {
             abort("TLS: \(error)")
-        }
-    }
-
-    private func derive(_ derivation: KeyDerivation) {
-        let (eventLoop, bound, id) = (loop.eventLoop, loop.bound, id)
-        loop.passwords.run({ derivation.run() }) { keys in
-            eventLoop.execute {
-                bound.value.connection(id)?.resumed { $0.keysDerived(keys, for: derivation.id, into: &$1) }
-            }
         }
     }
 

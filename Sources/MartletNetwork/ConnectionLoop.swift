@@ -25,6 +25,8 @@ final class ConnectionLoop {
     let passwords: WorkPool
     /// What was begun from each address without a login.
     let logins: LoginKarma
+    /// Who is connected and who came lately; nil where nobody is counted.
+    let census: ConnectionCensus?
     let logger: Logger
     /// Limits that connections take when they are made.
     private(set) var settings: NetworkSettings
@@ -36,12 +38,15 @@ final class ConnectionLoop {
     private var table = SlotTable<ConnectionHandler>()
     /// Connections that got something in the batch being performed, each once.
     private var touched: [ConnectionHandler] = []
+    /// Handshakes of those who call us.
+    private var handshakes: HandshakeLine
+    private var isHandshakeTimerSet = false
     private var scratch: [UInt8] = []
     private var actions: [StreamAction] = []
 
     init(
         index: UInt16, eventLoop: any EventLoop, site: any SitePort, passwords: WorkPool, settings: NetworkSettings,
-        contexts: TLSContexts, logger: Logger, logins: LoginKarma? = nil
+        contexts: TLSContexts, logger: Logger, logins: LoginKarma? = nil, census: ConnectionCensus? = nil
     ) {
         self.index = index
         self.eventLoop = eventLoop
@@ -51,6 +56,8 @@ final class ConnectionLoop {
         self.settings = settings
         self.contexts = contexts
         self.logger = logger
+        self.census = census
+        handshakes = HandshakeLine(loops: settings.threads)
         environments = StreamEnvironments(settings)
     }
 
@@ -77,8 +84,8 @@ final class ConnectionLoop {
         let environment = environments.accepting(listener)
         return insert { id in
             ConnectionHandler(
-                id: id, loop: self, engine: StreamEngine(role, address: address, environment: environment),
-                directTLS: listener.directTLS, listener: hearer, address: address)
+                id: id, loop: self, address: address, engine: StreamEngine(role, address: address, environment: environment),
+                directTLS: listener.directTLS, listener: hearer, isAccepted: true)
         }
     }
 
@@ -88,8 +95,9 @@ final class ConnectionLoop {
     ) -> ConnectionHandler {
         insert { id in
             ConnectionHandler(
-                id: id, loop: self, engine: StreamEngine(role, address: address, environment: environments.opening),
-                directTLS: directTLS, listener: .attempt(attempt))
+                id: id, loop: self, address: address,
+                engine: StreamEngine(role, address: address, environment: environments.opening),
+                directTLS: directTLS, listener: .attempt(attempt), isAccepted: false)
         }
     }
 
@@ -133,6 +141,26 @@ final class ConnectionLoop {
             if let connection = loop.connection(id) { body(connection) }
         }
     }
+
+    /// Somebody wants to begin a handshake with us: nothing is read of him before it is his turn.
+    func askForHandshake(_ id: ConnectionID, _ address: RemoteAddress, isFamiliar: Bool) -> HandshakeLine.Answer {
+        let answer = handshakes.asked(id, address, isFamiliar: isFamiliar, at: Dialer.now)
+        if answer == .wait { waitForHandshakes() }
+        return answer
+    }
+
+    private func waitForHandshakes() {
+        guard handshakes.isWaitedFor, !isHandshakeTimerSet else { return }
+        isHandshakeTimerSet = true
+        eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(Self.handshakeInterval)) { [self] in
+            isHandshakeTimerSet = false
+            for id in handshakes.due(at: Dialer.now, isThere: { connection($0) != nil }) { connection(id)?.handshakeMayBegin() }
+            waitForHandshakes()
+        }
+    }
+
+    /// How often those who wait are looked at, milliseconds: ten handshakes together leave other connections their time.
+    private static let handshakeInterval: Int64 = 20
 
     // MARK: the site's batches
 

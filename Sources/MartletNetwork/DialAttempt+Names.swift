@@ -68,7 +68,7 @@ extension DialAttempt {
 
     private func lookup(_ query: ResolutionQuery, _ then: @escaping (DialAttempt, ResolverAnswer) -> Void) {
         let bound = NIOLoopBound((self, then), eventLoop: eventLoop)
-        dialer.resolver.lookup(query) { [eventLoop] answer in
+        dialer.resolver.lookup(query, for: request.cause) { [eventLoop] answer in
             eventLoop.execute {
                 let (attempt, then) = bound.value
                 then(attempt, answer)

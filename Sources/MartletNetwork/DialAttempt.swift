@@ -40,7 +40,8 @@ final class DialAttempt {
         self.request = request
         self.dialer = dialer
         resolution = PeerResolution(
-            domain: (try? Domainpart.asciiForm(request.pair.peer.domainpart)) ?? request.pair.peer.domainpart)
+            domain: (try? Domainpart.asciiForm(request.pair.peer.domainpart)) ?? request.pair.peer.domainpart,
+            targetsLimit: request.cause.standing == .stranger ? Dialer.strangersAddresses : PeerResolution.targetsLimit)
     }
 
     var eventLoop: any EventLoop { dialer.loop.eventLoop }
@@ -94,7 +95,8 @@ final class DialAttempt {
             failures.append(objection)
             return false
         }
-        race = TargetRace(dialer.ordered(allowed), patience: request.patience ?? Self.limit)
+        let tried = request.cause.standing == .stranger ? Array(allowed.prefix(Dialer.strangersAddresses)) : allowed
+        race = TargetRace(dialer.ordered(tried), patience: request.patience ?? Self.limit)
         moved()
         watch()
         perform(race.timePassed(at: Dialer.now))
@@ -132,7 +134,20 @@ final class DialAttempt {
     }
 
     private func connect(to endpoint: Endpoint) {
-        dialer.connect(to: endpoint, segmentLimit: request.segmentLimit).assumeIsolated().whenComplete { result in
+        guard request.cause.standing == .stranger else { return connectNow(to: endpoint) }
+        guard let wait = dialer.strangersWait(for: endpoint) else {
+            // Later, as every other failure: the race is being asked.
+            return eventLoop.assumeIsolated().execute { self.failed(endpoint, "others have had us connect there too often") }
+        }
+        if wait == 0 { return connectNow(to: endpoint) }
+        eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(wait)) {
+            if self.race.isRunning(endpoint) { self.connectNow(to: endpoint) }
+        }
+    }
+
+    private func connectNow(to endpoint: Endpoint) {
+        dialer.connect(to: endpoint, segmentLimit: request.segmentLimit, for: request.cause).assumeIsolated().whenComplete {
+            result in
             switch result {
             case .success(let channel):
                 self.waiting[endpoint] = channel
@@ -204,6 +219,8 @@ final class DialAttempt {
             negotiating[endpoint] = nil
             connection.listener = .server
             over(endpoint, "another address answered first")
+            // Who calls us from there comes before strangers.
+            if request.cause.standing == .office { dialer.loop.census?.met(request.pair.peer, at: connection.address, .office) }
             dialer.loop.site.post(.dialed(request.id, connection.id, features, endpoints: remembered(first: endpoint)))
         case .verified(.error(_, let words)) where race.hasOthers(than: endpoint):
             negotiating[endpoint] = nil

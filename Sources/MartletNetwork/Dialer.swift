@@ -9,8 +9,27 @@ import XMPPStreams
 
 /// Performs the site's wishes to reach other servers, on one event loop and confined to it.
 final class Dialer {
-    /// Attempts under way on one loop: a branch office has tens of peers, dialbacks are bounded by the site.
+    /// Attempts under way: a branch office has tens of peers, its people write to some more, and strangers have us verify
+    /// what they say.
     static let attemptsLimit = 512
+
+    /// Who may have how many of `total` attempts.
+    static func shares(_ total: Int) -> Shares<Standing, Party> {
+        Shares(total: total) { standing in
+            switch standing {
+            case .office: .init(reserved: total / 4, most: total)
+            case .person: .init(reserved: total / 4, most: total * 5 / 8)
+            case .knownPeer: .init(reserved: total / 16, most: max(1, total / 4))
+            case .stranger: .init(reserved: total / 16, most: max(1, total / 8))
+            }
+        }
+    }
+
+    /// Addresses that a stranger's verification tries: who wants to be let in has one that works among his best four. The owner
+    /// of a domain may name a hundred, of anybody.
+    static let strangersAddresses = 4
+    /// How long a connection to an address may have to wait that strangers have us connect to too often, milliseconds.
+    private static let strangersPatience: Int64 = 10_000
 
     let resolver: any NameResolver
     /// Which addresses were silent lately; one memory for all loops.
@@ -18,8 +37,17 @@ final class Dialer {
     /// Held until the loop is told to stop, because attempts may outlive everything else.
     let loop: ConnectionLoop
     private var attempts: [DialID: DialAttempt] = [:]
+    private var shares: Shares<Standing, Party>
+    /// Who has which of the connections that we opened, in use or on the way: they end when they are closed, not when they are there.
+    private var opened: Shares<Standing, Party>
 
-    init(loop: ConnectionLoop, resolver: any NameResolver, memory: SharedTargetMemory = SharedTargetMemory()) {
+    /// A dialer with so many attempts at a time, and so many connections, those in use among them.
+    init(
+        loop: ConnectionLoop, resolver: any NameResolver, memory: SharedTargetMemory = SharedTargetMemory(),
+        attempts: Int = Dialer.attemptsLimit, connections: Int = 2 * Dialer.attemptsLimit
+    ) {
+        shares = Self.shares(attempts)
+        opened = Self.shares(connections)
         self.loop = loop
         self.resolver = resolver
         self.memory = memory
@@ -41,7 +69,7 @@ final class Dialer {
     /// Begins an attempt.
     func dial(_ request: DialRequest) {
         let attempt = DialAttempt(request, dialer: self)
-        guard attempts.count < Self.attemptsLimit else {
+        guard shares.take(request.cause.party, of: request.cause.standing) else {
             attempt.fail(.unreachable("too many attempts to reach other servers are under way"))
             return
         }
@@ -51,24 +79,43 @@ final class Dialer {
 
     /// Gives an attempt up; nothing is said about it any more.
     func cancel(_ id: DialID) {
-        attempts.removeValue(forKey: id)?.cancel()
+        attempts[id]?.cancel()
     }
 
     /// The attempt is over.
     func ended(_ id: DialID) {
-        attempts[id] = nil
+        guard let cause = attempts.removeValue(forKey: id)?.request.cause else { return }
+        shares.giveBack(cause.party, of: cause.standing)
     }
 
     /// Gives everything up.
     func stop() {
-        let left = attempts.values
-        attempts = [:]
-        for attempt in left { attempt.cancel() }
+        for attempt in Array(attempts.values) { attempt.cancel() }
     }
 
-    /// A connection to `endpoint` that does not read yet; fails within five seconds.
+    /// How long a connection to `endpoint` has to wait that a stranger causes, milliseconds: to no address more than a few in a second.
+    /// nil where that would be too long.
+    func strangersWait(for endpoint: Endpoint) -> Int64? {
+        memory.strangers.withLock { $0.take(endpoint.address.remote, at: Self.now, patience: Self.strangersPatience) }
+    }
+
+    /// A connection to `endpoint` that does not read yet; fails within five seconds. It is counted as `cause`'s until it is closed.
     /// `segmentLimit` is the largest segment that either side may send, bytes.
-    func connect(to endpoint: Endpoint, segmentLimit: UInt16?) -> EventLoopFuture<any Channel> {
+    func connect(to endpoint: Endpoint, segmentLimit: UInt16?, for cause: Cause) -> EventLoopFuture<any Channel> {
+        guard opened.take(cause.party, of: cause.standing) else {
+            return loop.eventLoop.makeFailedFuture(TooManyOpened())
+        }
+        let connecting = connect(to: endpoint, segmentLimit)
+        connecting.assumeIsolated().whenComplete { result in
+            guard case .success(let channel) = result else { return self.opened.giveBack(cause.party, of: cause.standing) }
+            channel.closeFuture.assumeIsolated().whenComplete { _ in
+                self.opened.giveBack(cause.party, of: cause.standing)
+            }
+        }
+        return connecting
+    }
+
+    private func connect(to endpoint: Endpoint, _ segmentLimit: UInt16?) -> EventLoopFuture<any Channel> {
         let learnt = memory.state.withLock { $0.segmentLimit(of: endpoint, at: Self.now) }
         let limit = [segmentLimit, learnt].compactMap { $0 }.min()
         do {
@@ -100,7 +147,15 @@ final class Dialer {
     }
 }
 
+/// A class of parties has as many connections to other servers as it may have.
+private struct TooManyOpened: Error, CustomStringConvertible {
+    var description: String { "too many connections to other servers are open: the descriptor limit leaves no room" }
+}
+
 /// What attempts have taught about addresses, for the dialers of all loops: an attempt is made on any of them.
 final class SharedTargetMemory: Sendable {
     let state = Mutex(TargetMemory())
+    /// To which addresses strangers have had us connect: as many at once and then in a second as they may have verified, for all strangers
+    /// together.
+    let strangers = Mutex(TokenBuckets<RemoteAddress>(burst: 16, interval: 250, bound: 4096))
 }

@@ -4,6 +4,7 @@ import Logging
 import MartletBus
 import NIOCore
 import NIOPosix
+import XMPPStreams
 
 /// Opens listening sockets and puts a ``ConnectionHandler`` on every connection they accept.
 struct Listening {
@@ -68,22 +69,22 @@ struct Listening {
             ourFault("an accepted connection lives on a loop of the group")
         }
         let address = channel.remoteAddress?.remoteAddress ?? .init("unknown")
-        if let refusal = census.enter(address) {
-            if let count = census.refusalsToMention() {
-                logger.notice(
-                    "connection refused",
-                    metadata: ["address": "\(address.text)", "reason": "\(refusal.words)", "count": "\(count)"])
-            }
+        let berth: Berths.Number
+        switch enter(channel, address, listener) {
+        case .success(let number): berth = number
+        case .failure(let refusal):
+            mention("connection refused", address, refusal.description)
             channel.close(promise: nil)
             return
         }
-        channel.closeFuture.whenComplete { [census] _ in census.leave(address) }
+        channel.closeFuture.whenComplete { [census] _ in census.leave(berth) }
         try channel.syncOptions?.setOption(.writeBufferWaterMark, value: loop.settings.waterMark)
         if listener.kind == .server {
             let option = ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: TCP_USER_TIMEOUT))
             try channel.syncOptions?.setOption(option, value: loop.settings.unacknowledgedTime)
         }
         let connection = loop.accept(listener, from: address)
+        connection.berth = (census, berth)
         logger.debug(
             "connection accepted",
             metadata: [
@@ -96,6 +97,27 @@ struct Listening {
             loop.remove(connection.id)
             throw error
         }
+    }
+
+    /// Counts a connection in. What has to give way to another one is told so (RFC 6120 §4.9.3.17).
+    private func enter(
+        _ channel: any Channel, _ address: RemoteAddress, _ listener: NetworkSettings.Listener
+    ) -> Result<Berths.Number, BerthRefusal> {
+        let eventLoop = channel.eventLoop
+        return census.enter(address, isServer: listener.kind == .server) { [self] in
+            eventLoop.execute {
+                mention("connection closed for another", address, "it has not said who it is")
+                guard let handler = try? channel.pipeline.syncOperations.handler(type: ConnectionHandler.self) else {
+                    return channel.close(promise: nil)
+                }
+                handler.giveWay()
+            }
+        }
+    }
+
+    private func mention(_ what: Logger.Message, _ address: RemoteAddress, _ reason: String) {
+        guard let count = census.refusalsToMention() else { return }
+        logger.notice(what, metadata: ["address": "\(address.text)", "reason": "\(reason)", "count": "\(count)"])
     }
 
     private func explained(_ listener: NetworkSettings.Listener, _ body: () throws -> any Channel) throws -> any Channel {

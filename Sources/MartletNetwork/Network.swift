@@ -40,33 +40,39 @@ public final class Network: Sendable {
 
     /// Loops and resolver, without any socket yet.
     ///
-    /// `connections` is how many connections may exist: what the operating system allows, less what else needs a
-    /// descriptor. `elsewhere` gets the effects that are none of the network's. Called on the site's thread.
+    /// `descriptors` says how many connections of which kind may exist. `elsewhere` gets the effects that are none of the network's. Called on the site's thread.
     public init(
-        _ configuration: SiteConfiguration, contexts: TLSContexts, dialbackSecret: [UInt8], connections: Int, logger: Logger,
+        _ configuration: SiteConfiguration, contexts: TLSContexts, dialbackSecret: [UInt8], descriptors: DescriptorPlan,
+        logger: Logger,
         elsewhere: @escaping @Sendable (Effect) -> Void
     ) throws {
         let settings = NetworkSettings(configuration, dialbackSecret: dialbackSecret)
-        resolver = try UnboundResolver(servers: settings.dnsServers)
+        resolver = try UnboundResolver(.init(servers: settings.dnsServers, sockets: descriptors.resolver))
         group = MultiThreadedEventLoopGroup(numberOfThreads: settings.threads)
         siteGroup = settings.threads > 1 ? MultiThreadedEventLoopGroup(numberOfThreads: 1) : nil
         siteThread = EventLoopThread((siteGroup ?? group).next())
         port = Port()
         work = WorkDispatcher(site: port)
-        census = ConnectionCensus(total: connections, perAddress: settings.connectionsPerAddress)
+        census = ConnectionCensus(total: descriptors.connections, perAddress: settings.connectionsPerAddress)
         logins = LoginKarma(settings.loginBudget)
         self.settings = Mutex(settings)
         started = settings
         self.dialbackSecret = dialbackSecret
         self.logger = logger
         let memory = SharedTargetMemory()
+        let names = SystemResolver(resolver)
+        let (attempts, calls) = (
+            max(16, descriptors.attempts / settings.threads), max(32, descriptors.calls / settings.threads)
+        )
+        for (office, address) in settings.officeAddresses { census.met(office, at: address, .office) }
         var loops: [NIOLoopBound<ConnectionLoop>] = []
         for (index, eventLoop) in group.makeIterator().enumerated() {
-            let made = eventLoop.submit { [port, work, resolver, logins] in
+            let made = eventLoop.submit { [port, work, logins, census] in
                 let loop = ConnectionLoop(
                     index: UInt16(index), eventLoop: eventLoop, site: port, passwords: work.passwords, settings: settings,
-                    contexts: contexts, logger: logger, logins: logins)
-                loop.dialer = Dialer(loop: loop, resolver: SystemResolver(resolver: resolver), memory: memory)
+                    contexts: contexts, logger: logger, logins: logins, census: census)
+                loop.dialer = Dialer(
+                    loop: loop, resolver: names, memory: memory, attempts: attempts, connections: calls)
                 return NIOLoopBound(loop, eventLoop: eventLoop)
             }
             loops.append(try made.wait())
@@ -102,6 +108,7 @@ public final class Network: Sendable {
         let new = NetworkSettings(configuration, dialbackSecret: dialbackSecret)
         settings.withLock { $0 = new }
         census.limit(perAddress: new.connectionsPerAddress)
+        for (office, address) in new.officeAddresses { census.met(office, at: address, .office) }
         logins.limit(new.loginBudget)
         for (loop, eventLoop) in zip(loops, group.makeIterator()) {
             eventLoop.execute { loop.value.reload(new, contexts) }

@@ -129,7 +129,7 @@ struct NetworkSettings: Sendable {
         // With what stands around the items.
         return outboundLimit + max(limits.rosterBytes + (64 << 10), limits.clientStanzaBytes, limits.serverStanzaBytes)
     }
-    /// Connections of one IPv4 address or IPv6 /64.
+    /// Connections of one IPv4 address or IPv6 /64 that have not said who they are.
     var connectionsPerAddress: Int { configuration.limits.connectionsPerAddress }
 
     /// What connections of one address may cause before somebody has logged in: at once as many logins as there may be connections, with
@@ -154,6 +154,17 @@ struct NetworkSettings: Sendable {
     var sourceAddress: String? { configuration.federation.sourceAddress?.description }
     /// DNS servers, as libunbound wants them.
     var dnsServers: [String] { configuration.federation.dnsServers.map(\.description) }
+
+    /// Whether the configuration names a domain as one of our offices.
+    func isOffice(_ domainpart: String) -> Bool { configuration.federation.sites.contains { $0.domain == domainpart } }
+
+    /// Where the configuration says that our offices are, as far as it says so by addresses.
+    var officeAddresses: [(office: JID, address: RemoteAddress)] {
+        configuration.federation.sites.flatMap { site in
+            let office = JID(preparedLocalpart: nil, preparedDomainpart: site.domain, preparedResourcepart: nil)
+            return site.addresses.compactMap { IPAddress($0.host).map { (office, $0.remote) } }
+        }
+    }
 
     /// Where the configuration says that a peer is; empty where DNS is to be asked.
     func configuredAddresses(of domainpart: String) -> [(host: String, port: UInt16)] {

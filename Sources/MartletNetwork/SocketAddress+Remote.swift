@@ -20,9 +20,7 @@ extension SocketAddress {
 
     /// The address as limits count it: an IPv4 address, or the /64 that one IPv6 customer has at least.
     var remoteAddress: RemoteAddress {
-        guard let bytes = numericBytes else { return RemoteAddress("local") }
-        if bytes.count == 4 { return RemoteAddress(bytes.map(String.init).joined(separator: ".")) }
-        return RemoteAddress(Self.text(v6: Array(bytes[..<8]) + [UInt8](repeating: 0, count: 8)) + "/64")
+        numericBytes.flatMap { IPAddress(bytes: $0) }?.remote ?? RemoteAddress("local")
     }
 
     /// The numeric address in words, without a port.

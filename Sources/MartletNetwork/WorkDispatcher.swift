@@ -14,8 +14,8 @@ final class WorkDispatcher: Sendable {
     /// Begins a piece of work. Any thread; waits for nothing.
     func begin(_ id: WorkID, _ work: Work) {
         switch work {
-        case .deriveKeys(let password):
-            passwords.run({ WorkResult.keys(password.keys()) }, then: done(id))
+        case .deriveKeys(let password, let cause):
+            passwords.run(for: cause, { WorkResult.keys(password.keys()) }, then: done(id))
         }
     }
 

@@ -4,8 +4,10 @@ import XMPPStreams
 
 /// Puts what a site has to say into log lines: constant lower-case messages, data in metadata, no bodies, no secrets.
 enum DiagnosticRendering {
-    static func log(_ diagnostic: Diagnostic, to logger: Logger) {
-        let (message, metadata) = render(diagnostic)
+    /// `unsaid`: so many of the kind were not said before.
+    static func log(_ diagnostic: Diagnostic, unsaid: Int = 0, to logger: Logger) {
+        var (message, metadata) = render(diagnostic)
+        if unsaid > 0 { metadata["unsaid"] = "\(unsaid)" }
         logger.log(level: level(diagnostic), "\(message)", metadata: metadata)
     }
 

@@ -78,6 +78,7 @@ private final class Worker: @unchecked Sendable {
     private var watch = DiskWatch()
     /// When the thread's timers will fire, the earliest last: one is only added if it is earlier than all others.
     private var alarms: [Int64] = []
+    private var brake = LogBrake()
     private var isRunning = false
 
     /// Events in one batch: enough to share a commit, short enough that nobody waits long.
@@ -183,7 +184,10 @@ private final class Worker: @unchecked Sendable {
     private func release(_ effects: [Effect]) {
         guard !effects.isEmpty else { return }
         for index in effects.indices where effects[index].isNote {
-            if case .note(let diagnostic) = effects[index] { DiagnosticRendering.log(diagnostic, to: logger) }
+            guard case .note(let diagnostic) = effects[index],
+                let unsaid = brake.admits(diagnostic, at: Instant(milliseconds: SystemClock.monotonic))
+            else { continue }
+            DiagnosticRendering.log(diagnostic, unsaid: unsaid, to: logger)
         }
         dispatcher.dispatch(effects)
     }

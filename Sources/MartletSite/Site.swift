@@ -168,10 +168,10 @@ public struct Site {
             accounts.clientAuthenticated(client, on: connection, turn)
         case .authenticationFailed(let localpart, let domain, let address):
             accounts.authenticationFailed(localpart, domain, address, turn)
-        case .registrationRequested(let stanza, let domain):
+        case .registrationRequested(let stanza, let domain, let address):
             turn.bill.payer = sessions.party(on: connection)
             let isStranger = !sessions.hasLoggedIn(connection)
-            accounts.registrationRequested(stanza, domain, isStranger: isStranger, on: connection, turn)
+            accounts.registrationRequested(stanza, domain, address, isStranger: isStranger, on: connection, turn)
             settle(turn)
             accounts.requestHandled(turn)
         case let other:

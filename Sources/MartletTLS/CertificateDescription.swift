@@ -34,7 +34,6 @@ public struct CertificateDescription: Sendable, Equatable {
 
 extension CertificateNames {
     fileprivate mutating func add(_ kind: Int, _ bytes: UnsafeBufferPointer<UInt8>) {
-        if kind != MARTLET_NAME_COMMON { hasAlternatives = true }
         switch kind {
         case MARTLET_NAME_DNS where Self.isPlausible(bytes):
             dns.append(String(decoding: bytes, as: UTF8.self).lowercased())

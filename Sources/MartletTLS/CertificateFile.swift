@@ -26,7 +26,7 @@ public enum CertificateFile {
             throw TLSError.queued(.certificate, "the certificate is unusable: ")
         }
         defer { martlet_chain_free(chain) }
-        let verification = PeerVerification.judge(first, others: chain, trust: trust, time: time)
+        let verification = PeerVerification.judge(first, others: chain, asClient: false, trust: trust, time: time)
         return PeerCertificate(first, verification: verification)
     }
 }

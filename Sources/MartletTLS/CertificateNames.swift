@@ -1,4 +1,5 @@
-/// The identities that a certificate names and how they are compared with a domain (RFC 6120 §13.7.1.2, RFC 6125 §6).
+/// The identities that a certificate names and how they are compared with a domain (RFC 6120 §13.7.1.2, RFC 9525 §6;
+/// `Docs/decisions/0010-names-in-certificates.md`).
 public struct CertificateNames: Sendable, Equatable {
     /// The services that SRV-IDs are about.
     public enum Service: String, Sendable {
@@ -14,25 +15,30 @@ public struct CertificateNames: Sendable, Equatable {
     public internal(set) var srv: [String] = []
     /// id-on-xmppAddr names as they are written.
     public internal(set) var xmpp: [String] = []
-    /// The subject's commonNames as they are written.
+    /// The subject's commonNames as they are written: for words to the operator, they name nobody.
     public internal(set) var common: [String] = []
-    /// Whether there is a subjectAltName at all; if so, commonNames do not count.
-    public internal(set) var hasAlternatives = false
 
     /// Whether one of the names is the domain.
     ///
     /// `asciiName` is the domain prepared and in its A-label form. DNS-IDs may have `*` as their whole left-most label, standing
-    /// for exactly one label, with at least two labels behind it. SRV-IDs count for `service`. An xmppAddr counts when it is
-    /// the ASCII name or `unicodeName`, the same domain in U-labels. A commonName counts only without any subjectAltName.
+    /// for exactly one label, with at least two labels behind it; they name no addresses. SRV-IDs count for `service`, and have no `*`. An
+    /// xmppAddr counts when it is the ASCII name or `unicodeName`, the same domain in U-labels. A commonName is no name (RFC 9525 §2).
     public func matches(domain asciiName: String, unicodeName: String? = nil, service: Service = .server) -> Bool {
         let domain = asciiName.lowercased()
         guard !domain.isEmpty else { return false }
-        if dns.contains(where: { Self.dnsName($0, matches: domain) }) { return true }
+        if !Self.isAddress(domain), dns.contains(where: { Self.dnsName($0, matches: domain) }) { return true }
         if srv.contains("\(service.rawValue).\(domain)") { return true }
         let accepted = [domain, unicodeName?.lowercased() ?? domain]
-        if xmpp.contains(where: { accepted.contains($0.lowercased()) }) { return true }
-        guard !hasAlternatives else { return false }
-        return common.contains { Self.isPlausible($0.utf8) && Self.dnsName($0.lowercased(), matches: domain) }
+        return xmpp.contains { accepted.contains($0.lowercased()) }
+    }
+
+    /// Whether there is a commonName and nothing that counts: as certificates were made before 2000.
+    public var isCommonNameOnly: Bool { !common.isEmpty && dns.isEmpty && srv.isEmpty && xmpp.isEmpty }
+
+    /// RFC 9525 §6.3: a DNS-ID is a name of the DNS. A domain may be an address instead (RFC 7622 §3.2), which no `*` stands for.
+    private static func isAddress(_ domain: String) -> Bool {
+        domain.utf8.contains(UInt8(ascii: ":"))
+            || domain.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
     }
 
     /// The names for a sentence to the operator: the first few DNS names, or what else there is.

@@ -7,24 +7,26 @@ public enum PeerVerification: Sendable, Equatable {
     /// Something is not, in words for the operator: all the reasons, divided by semicolons.
     case failed(String)
 
+    /// `asClient`: whose certificate it is opened the connection.
     static func judge(
-        _ certificate: OpaquePointer, others: OpaquePointer?, trust: TrustStore?, time: Int64?
+        _ certificate: OpaquePointer, others: OpaquePointer?, asClient: Bool, trust: TrustStore?, time: Int64?
     ) -> PeerVerification {
         guard let trust else { return .failed("no authority is trusted here") }
         let time = time.map { max(0, $0) }
         var problems = [martlet_problem](repeating: martlet_problem(), count: 8)
-        let count = martlet_verify(trust.store, certificate, others, time ?? -1, &problems, problems.count)
+        let count = martlet_verify(
+            trust.store, certificate, others, asClient ? 1 : 0, time ?? -1, &problems, problems.count)
         guard count > 0 else { return .verified }
         let now = time ?? martlet_now()
         var words: [String] = []
         for index in 0..<count {
-            let sentence = describe(&problems[index], now: now)
+            let sentence = describe(&problems[index], asClient: asClient, now: now)
             if !words.contains(sentence) { words.append(sentence) }
         }
         return .failed(words.joined(separator: "; "))
     }
 
-    private static func describe(_ problem: inout martlet_problem, now: Int64) -> String {
+    private static func describe(_ problem: inout martlet_problem, asClient: Bool, now: Int64) -> String {
         let subject = withUnsafeBytes(of: &problem.subject) { text(in: $0) }
         let issuer = withUnsafeBytes(of: &problem.issuer) { text(in: $0) }
         let which = problem.depth == 0 ? "certificate" : "issuing certificate “\(subject)”"
@@ -41,7 +43,7 @@ public enum PeerVerification: Sendable, Equatable {
             return
                 "issuer “\(issuer)” of the \(which) is unknown: an intermediate certificate is missing or the authority is not trusted here"
         case MARTLET_PROBLEM_PURPOSE:
-            return "\(which) is not meant for TLS"
+            return "\(which) is not meant for a TLS \(asClient ? "client" : "server")"
         case MARTLET_PROBLEM_WEAK:
             return "\(which) has too short a key or too weak a signature"
         case MARTLET_PROBLEM_SIGNATURE:

@@ -66,7 +66,8 @@ extension TLSEngine {
         if let judgedCertificate { return judgedCertificate }
         guard let certificate = martlet_tls_peer_certificate(tls) else { return nil }
         let verification = PeerVerification.judge(
-            certificate, others: martlet_tls_peer_chain(tls), trust: context.trust, time: verificationTime)
+            certificate, others: martlet_tls_peer_chain(tls), asClient: context.isServer, trust: context.trust,
+            time: verificationTime)
         judgedCertificate = PeerCertificate(certificate, verification: verification)
         return judgedCertificate
     }

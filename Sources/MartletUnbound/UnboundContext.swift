@@ -13,6 +13,8 @@ final class UnboundContext {
         // 1 = a thread; 0 would fork this process.
         try succeed(ub_ctx_async(context, 1), "threads")
         for (option, value) in Self.options { try succeed(ub_ctx_set_option(context, option, value), option) }
+        // The default of 4,096 is a fifth of the descriptors a process may have.
+        try succeed(ub_ctx_set_option(context, "outgoing-range:", "\(configuration.sockets)"), "outgoing-range")
         try addServers(configuration.servers)
         if let file = configuration.hostsFile { try succeed(ub_ctx_hosts(context, file), file) }
         if let file = configuration.trustAnchorFile { try succeed(ub_ctx_add_ta_file(context, file), file) }
@@ -31,8 +33,6 @@ final class UnboundContext {
         ("infra-host-ttl:", "60"),
         // The same for a name that somebody has just created: an hour otherwise.
         ("cache-max-negative-ttl:", "60"),
-        // Sockets in use at a time. The default of 4,096 is a fifth of the descriptors a process may have.
-        ("outgoing-range:", "512"),
     ]
 
     private func addServers(_ servers: [String]) throws(UnboundFailure) {

@@ -17,19 +17,24 @@ public final class UnboundResolver: Sendable {
         public var trustAnchorFile: String?
         /// Lookups that may be outstanding; one more fails at once. A peer costs 2 to 34 (see `PeerResolution`).
         public var outstandingLimit: Int
+        /// Sockets in use at a time; what does not fit waits.
+        public var sockets: Int
 
         /// A configuration; what is not named has the value for production.
         public init(
             servers: [String] = [], hostsFile: String? = "/etc/hosts", trustAnchorFile: String? = nil,
-            outstandingLimit: Int = 256
+            outstandingLimit: Int = UnboundResolver.outstandingLimit, sockets: Int = UnboundResolver.outstandingLimit
         ) {
             self.servers = servers
             self.hostsFile = hostsFile
             self.trustAnchorFile = trustAnchorFile
             self.outstandingLimit = outstandingLimit
+            self.sockets = sockets
         }
     }
 
+    /// How many lookups may be outstanding unless the configuration says otherwise.
+    public static let outstandingLimit = 256
     /// How long a lookup may take unless the caller says otherwise.
     public static let defaultDeadline = Duration.seconds(5)
 

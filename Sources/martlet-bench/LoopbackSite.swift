@@ -52,7 +52,8 @@ final class LoopbackSite {
             """, fileName: directory + "/martlet.toml")
         let logger = Logger(label: "martlet-bench") { _ in SwiftLogNoOpLogHandler() }
         network = try Network(
-            configuration, contexts: TLSContexts(configuration), dialbackSecret: [1], connections: count, logger: logger
+            configuration, contexts: TLSContexts(configuration), dialbackSecret: [1],
+            descriptors: DescriptorPlan(limit: 1024 + 10 * count), logger: logger
         ) { _ in }
         let admissions = Admissions(network.dispatcher)
         let domain = try JID("pilsen.example")

@@ -95,6 +95,12 @@ enum Checks {
                 report.doubtful("certificate", "\(expiry.words): \(check.remedy)")
             }
             if !check.named.isEmpty { report.good("certificate", "names \(listed(check.named))") }
+            if description.names.isCommonNameOnly {
+                report.bad(
+                    "certificate",
+                    "has only the commonName “\(description.names.summary)” and no subjectAltName, which names nobody (RFC 9525): "
+                        + "have it issued anew with DNS:\(configuration.domains[0])")
+            }
             for domain in check.missing {
                 report.bad(
                     "certificate", "names \(description.names.summary), not \(domain): clients and servers will refuse it")

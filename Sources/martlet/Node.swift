@@ -19,9 +19,6 @@ final class Node {
     private let logger: Logger
     private let state: NodeState
 
-    /// Descriptors that are not connections: store, logs, control socket, resolver, epoll; and connections to other servers.
-    private static let reservedDescriptors = 512
-
     /// Opens the store, starts the site, then the sockets. Nothing listens when this throws.
     init(configurationPath path: String, configuration: SiteConfiguration, log: LogLevelBox) throws {
         self.path = path
@@ -33,7 +30,7 @@ final class Node {
         let box = AdminBox()
         network = try Network(
             configuration, contexts: contexts, dialbackSecret: try Self.dialbackSecret(configuration),
-            connections: max(64, descriptors - Self.reservedDescriptors), logger: logger
+            descriptors: DescriptorPlan(limit: descriptors), logger: logger
         ) { effect in
             switch effect {
             case .answer(let id, let answer): box.server?.answered(id, answer)

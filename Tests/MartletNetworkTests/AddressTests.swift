@@ -14,20 +14,6 @@ import XMPPStreams
         #expect(try text("2001:db8:1:2:ffff::1") == text("2001:db8:1:2::1"))
     }
 
-    @Test("one address cannot take more than its share, and what leaves makes room")
-    func census() {
-        let census = ConnectionCensus(total: 3, perAddress: 2)
-        let (one, other) = (RemoteAddress("192.0.2.1"), RemoteAddress("192.0.2.2"))
-        #expect(census.enter(one) == nil)
-        #expect(census.enter(one) == nil)
-        #expect(census.enter(one) == .addressFull)
-        #expect(census.enter(other) == nil)
-        #expect(census.enter(other) == .full)
-        census.leave(one)
-        #expect(census.enter(other) == nil)
-        #expect(census.total == 3)
-    }
-
     @Test("a flood of refused connections is one line a second, which counts them")
     func mentions() {
         let census = ConnectionCensus(total: 1, perAddress: 1)

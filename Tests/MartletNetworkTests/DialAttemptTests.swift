@@ -16,7 +16,9 @@ import XMPPStreams
     struct Table: NameResolver {
         var answers: [ResolutionQuery: ResolverAnswer]
 
-        func lookup(_ query: ResolutionQuery, completion: @escaping @Sendable (ResolverAnswer) -> Void) {
+        func lookup(
+            _ query: ResolutionQuery, for cause: Cause, completion: @escaping @Sendable (ResolverAnswer) -> Void
+        ) {
             completion(answers[query] ?? .failure("no answer"))
         }
     }
@@ -45,7 +47,7 @@ import XMPPStreams
     private func request(_ number: UInt64, remembered: [RememberedEndpoint] = []) throws -> DialRequest {
         DialRequest(
             id: DialID(number), pair: DomainPair(local: try JID("pilsen.example"), peer: try JID("brno.example")),
-            purpose: .link, remembered: remembered, requiresCertificate: false)
+            purpose: .link, remembered: remembered, requiresCertificate: false, cause: Cause(.person, .site))
     }
 
     private func failure(_ number: UInt64, _ recorder: Recorder) async -> DialFailure {
@@ -287,6 +289,38 @@ import XMPPStreams
             }
             #expect(words.contains("in time"), "\(words)")
         }
+    }
+
+    @Test("connections that we open count until they are closed, and strangers' do not take those of offices")
+    func opened() async throws {
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+        let listener = try await ServerBootstrap(group: eventLoop).bind(host: "127.0.0.1", port: 0).get()
+        let address = try #require(IPAddress("127.0.0.1"))
+        let port = UInt16(try #require(listener.localAddress?.port))
+        let endpoint = XMPPStreams.Endpoint(
+            address: address, port: port, directTLS: false, host: "brno.example", isSecure: false)
+        let configuration = try SiteConfiguration.parse("[site]\ndomain = \"pilsen.example\"\n", fileName: "test.toml")
+        let contexts = try TestContexts.make()
+        let bound = try await eventLoop.submit {
+            let loop = ConnectionLoop(
+                index: 0, eventLoop: eventLoop, site: Recorder(), passwords: WorkPool(.passwords),
+                settings: NetworkSettings(configuration, dialbackSecret: [1, 2, 3]), contexts: contexts,
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            // Of sixteen connections strangers have two.
+            let dialer = Dialer(loop: loop, resolver: Table(answers: [:]), connections: 16)
+            return NIOLoopBound(dialer, eventLoop: eventLoop)
+        }.get()
+        @Sendable func connect(_ cause: Cause) async throws -> any Channel {
+            try await eventLoop.flatSubmit { bound.value.connect(to: endpoint, segmentLimit: nil, for: cause) }.get()
+        }
+        func stranger(_ number: Int) -> Cause { Cause(.stranger, .address(RemoteAddress("192.0.2.\(number)"))) }
+        let first = try await connect(stranger(1))
+        let second = try await connect(stranger(2))
+        await #expect(throws: (any Error).self) { try await connect(stranger(3)) }
+        let office = try await connect(Cause(.office, .peer(try JID("brno.example"))))
+        try await first.close().get()
+        let third = try await connect(stranger(3))
+        for channel in [second, office, third, listener] { try await channel.close().get() }
     }
 
     @Test("a cancelled attempt says nothing any more")

@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import MartletBus
 import MartletConfiguration
@@ -5,6 +6,7 @@ import MartletCrypto
 import MartletRuntime
 import NIOCore
 import NIOPosix
+import Synchronization
 import Testing
 import XMPPAddress
 import XMPPStreams
@@ -46,6 +48,44 @@ import XMPPStreams
 
     private static let account = JID(
         preparedLocalpart: "anna", preparedDomainpart: "pilsen.example", preparedResourcepart: nil)
+
+    @Test("who says what he has to say for a handshake and ends before his turn makes us calculate nothing")
+    func handshakeOfSomebodyGone() async throws {
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
+        let configuration = try SiteConfiguration.parse("[site]\ndomain = \"pilsen.example\"\n", fileName: "test.toml")
+        let (settings, contexts) = (NetworkSettings(configuration, dialbackSecret: [1]), try TestContexts.make())
+        let bound = try await eventLoop.submit {
+            let loop = ConnectionLoop(
+                index: 0, eventLoop: eventLoop, site: Recorder(), passwords: WorkPool(.passwords), settings: settings,
+                contexts: contexts, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            return NIOLoopBound(loop, eventLoop: eventLoop)
+        }.get()
+        let listener = NetworkSettings.Listener(
+            kind: .client, path: "listeners.client[0]", address: "127.0.0.1", port: 0, directTLS: true)
+        let server = try await ServerBootstrap(group: eventLoop)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    // Others want so many that this one has to wait for seconds.
+                    for _ in 0..<HandshakeLine.burst + 1 {
+                        _ = bound.value.askForHandshake(
+                            ConnectionID(loop: 0, slot: 9999, generation: 9), RemoteAddress("192.0.2.1"), isFamiliar: false)
+                    }
+                    let handler = bound.value.accept(listener, from: RemoteAddress("127.0.0.1"))
+                    try channel.pipeline.syncOperations.addHandler(handler)
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        // Nobody is accepted before all is said.
+        let isSaid = Atomic<Bool>(false)
+        eventLoop.execute { while !isSaid.load(ordering: .acquiring) { usleep(1000) } }
+        let client = try RawClient(port: UInt16(try #require(server.localAddress?.port)))
+        // A record of TLS with nothing of sense in it: whoever reads it answers with an alert.
+        client.send("\u{16}\u{03}\u{01}\u{00}\u{05}hello")
+        client.shutDown()
+        isSaid.store(true, ordering: .releasing)
+        #expect(client.receive(count: 1) == 0)
+        try await server.close().get()
+    }
 
     private func logIn() async throws -> Line {
         let recorder = Recorder()
@@ -187,19 +227,22 @@ import XMPPStreams
         line.client.shutDown()
         var answered = 0
         while line.ids.count < 100 {
-            await line.stanza(line.ids.count + 1)
+            // Looked at before the questions: what came with these or before them is answered.
+            let count = line.ids.count
             let questions = line.recorder.questions.dropFirst(answered)
             answered += questions.count
             line.loop.post(questions.map { .handled(slot: 0, generation: 1, $0.count) })
+            await line.stanza(count + 1)
         }
         line.loop.post(line.recorder.questions.dropFirst(answered).map { .handled(slot: 0, generation: 1, $0.count) })
         _ = await line.recorder.first { event -> Bool? in if case .client(_, .closed) = event { true } else { nil } }
         #expect(line.ids == (1...100).map(String.init))
+        // What it cost is told before the end, unless it was told already.
         let ends = line.recorder.all.compactMap { event -> String? in
             switch event {
+            case .client(_, .spent): nil
             case .client(_, .streamEnded): "stream ended"
             case .client(_, .closed): "closed"
-            case .client(_, .spent): nil
             default: "else"
             }
         }

@@ -30,7 +30,7 @@ import XMPPAddress
 
     private func network(_ configuration: SiteConfiguration) throws -> Network {
         try Network(
-            configuration, contexts: TestContexts.make(), dialbackSecret: [1], connections: 100,
+            configuration, contexts: TestContexts.make(), dialbackSecret: [1], descriptors: DescriptorPlan(limit: 512),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         ) { _ in }
     }

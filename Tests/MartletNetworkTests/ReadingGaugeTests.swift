@@ -57,7 +57,8 @@ import XMPPStreams
     ) {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.next()
         // A roster may be as large as the answer below.
-        let (settings, contexts) = (try settings("[limits]\nroster_bytes = \"8MiB\"\n"), try TestContexts.make())
+        let limits = "[limits]\nroster_bytes = \"8MiB\"\npreauth_time = \"10m\"\n"
+        let (settings, contexts) = (try settings(limits), try TestContexts.make())
         let bound = try await eventLoop.submit {
             let loop = ConnectionLoop(
                 index: 0, eventLoop: eventLoop, site: recorder, passwords: WorkPool(.passwords), settings: settings,

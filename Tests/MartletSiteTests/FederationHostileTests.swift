@@ -133,7 +133,8 @@ import XMPPXML
             if !harness.isDialling { harness.step { _ = $0.retry(nil, $1) } }
             harness.step { federation, turn in
                 if case .dialling(let id) = federation.links[0].state {
-                    turn.perform(.dial(federation.request(id, federation.links[0].pair, .link, turn)))
+                    turn.perform(
+                        .dial(federation.request(id, federation.links[0].pair, .link, by: Cause(.person, .site), turn)))
                 }
             }
             guard harness.isDialling else { return }

@@ -33,7 +33,7 @@ struct TwoFederations {
         pilsen.step { federation, turn in
             // Asked again, so that the request stands in the effects whatever was looked at before.
             if case .dialling(let id) = federation.links[0].state {
-                turn.perform(.dial(federation.request(id, federation.links[0].pair, .link, turn)))
+                turn.perform(.dial(federation.request(id, federation.links[0].pair, .link, by: Cause(.person, .site), turn)))
             }
         }
         link = try pilsen.dialSucceeds(relay: true)

@@ -109,18 +109,73 @@ struct SessionsAccountTests {
         #expect(ask(&site, "romeo") != nil)
     }
 
+    @Test("ten thousand invented names make nobody forget what was tried at an account")
+    func inventedNames() {
+        var site = SessionsHarness()
+        site.policy.limits.failedLoginsPerAccount = 3
+        for number in 0..<3 * AccountLimits.addressesThatGuess {
+            site.client(connection, .failure("romeo", RemoteAddress("198.51.100.\(number)")))
+        }
+        let stranger = RemoteAddress("203.0.113.1")
+        #expect(ask(&site, "romeo", from: stranger) == nil)
+        for number in 0..<10_100 {
+            site.client(connection, .failure("invented\(number)", RemoteAddress("2001:db8:0:\(number / 50)::/64")))
+        }
+        #expect(ask(&site, "romeo", from: stranger) == nil)
+        #expect(ask(&site, "romeo", from: RemoteAddress("198.51.100.1")) == nil)
+    }
+
+    @Test("what one address tries flushes nothing of another, and an account with many addresses nothing of another account")
+    func failuresOfOthers() {
+        let policy = SessionsHarness().policy
+        var failures = LoginFailures()
+        let (romeo, juliet) = (SessionsHarness.account("romeo"), SessionsHarness.account("juliet"))
+        let home = RemoteAddress("192.0.2.1")
+        func failed(_ account: JID, _ exists: Bool, _ address: RemoteAddress) {
+            failures.failed(account: account, exists: exists, address: address, policy: policy, now: Instant(milliseconds: 0))
+        }
+        func isBlocked(_ account: JID, _ address: RemoteAddress) -> Bool {
+            failures.isBlocked(account: account, address: address, policy: policy, now: Instant(milliseconds: 1))
+        }
+        failures.succeeded(account: romeo, address: home)
+        for number in 0..<50_000 { failures.succeeded(account: juliet, address: RemoteAddress("j\(number)")) }
+        for _ in 0..<policy.limits.failedLoginsPerAccount { failed(romeo, true, RemoteAddress("stranger")) }
+        for number in 0..<50_000 { failed(SessionsHarness.account("x\(number)"), false, RemoteAddress("other")) }
+        #expect(isBlocked(romeo, RemoteAddress("stranger")))
+        for number in 0..<policy.limits.failedLoginsPerAccount * AccountLimits.addressesThatGuess {
+            failed(romeo, true, RemoteAddress("guess\(number)"))
+        }
+        #expect(isBlocked(romeo, RemoteAddress("somewhere")))
+        #expect(!isBlocked(romeo, home), "where the owner was before is remembered")
+    }
+
+    @Test("a name that nobody has is closed like an account that exists")
+    func alikeForNobody() {
+        var site = SessionsHarness()
+        site.policy.limits.failedLoginsPerAccount = 2
+        for name in ["romeo", "nobody"] {
+            for number in 0..<2 * AccountLimits.addressesThatGuess {
+                #expect(ask(&site, name, from: RemoteAddress("203.0.113.1")) != nil)
+                site.client(connection, .failure(name, RemoteAddress("198.51.100.\(name)\(number)")))
+            }
+            #expect(ask(&site, name, from: RemoteAddress("203.0.113.1")) == nil)
+        }
+    }
+
     @Test("the table of failed logins is bounded")
     func failureTable() {
         let policy = SessionsHarness().policy
         var failures = LoginFailures()
         for number in 0..<(AccountLimits.loginFailureEntries + 100) {
-            failures.failed(account: nil, address: RemoteAddress(String(number)), policy: policy, now: Instant(milliseconds: 0))
+            failures.failed(
+                account: SessionsHarness.account("x\(number)"), exists: false, address: RemoteAddress(String(number)),
+                policy: policy, now: Instant(milliseconds: 0))
         }
-        #expect(failures.entries == AccountLimits.loginFailureEntries)
+        #expect(failures.entries == 2 * AccountLimits.loginFailureEntries)
         failures.failed(
-            account: nil, address: RemoteAddress("x"), policy: policy,
+            account: nil, exists: false, address: RemoteAddress("x"), policy: policy,
             now: Instant(milliseconds: policy.limits.failedLoginWindow))
-        #expect(failures.entries == 1)
+        #expect(failures.entries == 1 + AccountLimits.loginFailureEntries)
     }
 
     @Test("an exchange begun with older credentials is refused, also after the account was made anew")
@@ -360,7 +415,7 @@ struct SessionsAccountTests {
             ])
         let domain = domain ?? site.policy.name
         let stanza = Stanza(.iq, id: "r", type: "set", payloads: [query])
-        site.client(connection, .registrationRequested(stanza, domain: domain))
+        site.client(connection, .registrationRequested(stanza, domain: domain, address: RemoteAddress("192.0.2.1")))
     }
 
     @Test("RFC 5802 §2.2: chosen passwords are prepared with SASLprep; one that cannot be is refused in words")
@@ -551,8 +606,8 @@ struct SessionsAccountTests {
         #expect(site.inboxes[connection]?.last?.condition == "resource-constraint")
         #expect(site.site.accounts.count == 2)
         site.room = .ample
-        for _ in 0..<3 { changePassword(&site, romeo, "new") }
-        #expect(site.keysRequests.count == 2, "three in this minute, one of which was refused for the disk")
+        for _ in 0..<4 { changePassword(&site, romeo, "new") }
+        #expect(site.keysRequests.count == 3, "what strangers register is no part of what people change")
         #expect(site.take(romeo).map { $0.condition } == ["resource-constraint"])
     }
 

@@ -224,7 +224,7 @@ struct SessionsHarness {
             case .stream(let connection, let command): commands[connection, default: []].append(command)
             case .note(.longTurn(let event, let count)): Issue.record("a turn was long: \(event), \(count)")
             case .note(let diagnostic): diagnostics.append(diagnostic)
-            case .work(let id, .deriveKeys(let password)): keysRequests.append((id, password))
+            case .work(let id, .deriveKeys(let password, _)): keysRequests.append((id, password))
             case .answer(_, let answer): answers.append(answer)
             case .dial, .cancelDial: break  // nobody answers there
             case .shutdownComplete: isShutDown = true
@@ -356,7 +356,9 @@ struct SessionsHarness {
             if let stanza = try? Stanza(parsing: bytes, contentNamespace: Namespaces.client, context: context) {
                 let query = stanza.payload("query", Namespaces.register)
                 if stanza.iqType == .set, query?.first("password", Namespaces.register) != nil {
-                    self.client(client.connection, .registrationRequested(stanza, domain: client.jid.domain))
+                    self.client(
+                        client.connection,
+                        .registrationRequested(stanza, domain: client.jid.domain, address: RemoteAddress("192.0.2.1")))
                 } else {
                     self.client(client.connection, .stanza(stanza))
                 }

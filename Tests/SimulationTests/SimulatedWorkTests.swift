@@ -4,7 +4,8 @@ import Testing
 @testable import MartletSimulation
 
 @Suite struct SimulatedWorkTests {
-    private let work = Work.deriveKeys(ChosenPassword(password: [1], sha1Salt: [2], sha256Salt: [3]))
+    private let work = Work.deriveKeys(
+        ChosenPassword(password: [1], sha1Salt: [2], sha256Salt: [3]), for: Cause(.person, .site))
 
     @Test("a simulated machine derives two passwords at once, lets 64 wait, and refuses the others")
     func bound() {
@@ -21,7 +22,7 @@ import Testing
 
     @Test("what comes of simulated work is what comes of it elsewhere")
     func result() {
-        guard case .deriveKeys(let password) = work else { return }
+        guard case .deriveKeys(let password, _) = work else { return }
         #expect(SimulatedWork.result(of: work) == .keys(password.keys()))
     }
 }

@@ -247,7 +247,7 @@ func describe(_ event: ClientStreamEvent) -> String {
         "credentials wanted \(localpart)@\(domain) \(mechanism.rawValue) \(address.text)"
     case .authenticated(let client): "client authenticated \(client.account)\(client.isSecure ? " secure" : "")"
     case .authenticationFailed(let localpart, let domain, _): "authentication failed \(localpart ?? "?")@\(domain)"
-    case .registrationRequested(let stanza, let domain): "registration \(domain) \(text(stanza))"
+    case .registrationRequested(let stanza, let domain, _): "registration \(domain) \(text(stanza))"
     case .stanza(let stanza): "stanza \(text(stanza))"
     case .stanzaRefused(let stanza, let error): "stanza refused \(error.condition.rawValue) \(text(stanza))"
     case .nonza(let element): "nonza \(String(decoding: element.serialized(within: ""), as: UTF8.self))"

@@ -40,9 +40,10 @@ struct martlet_problem {
 };
 
 /// Checks `leaf` with the help of `others` against `store` at `time` (seconds since 1970; negative: now). It must be
-/// good for a TLS server or for a TLS client. Returns how many problems were written; 0 means verified.
+/// good for a TLS server; where its holder is the client of the connection (`as_client`), one for clients is as good. Returns how
+/// many problems were written; 0 means verified.
 size_t martlet_verify(
-    struct x509_store_st *store, struct x509_st *leaf, struct stack_st_X509 *others, int64_t time,
+    struct x509_store_st *store, struct x509_st *leaf, struct stack_st_X509 *others, int as_client, int64_t time,
     struct martlet_problem *problems, size_t capacity);
 
 /// OpenSSL's own words for a problem's code.

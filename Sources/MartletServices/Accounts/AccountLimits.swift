@@ -1,10 +1,13 @@
 /// The bounds of accounts that no operator needs to change, each with the reason for its number.
 enum AccountLimits {
-    /// Accounts, addresses and pairs of them whose failed logins are counted at a time: 64 bytes each.
-    static let loginFailureEntries = 20_000
+    /// Addresses whose failed logins are counted at a time, and names that nobody has: 64 bytes each, and as many for each account that an
+    /// address names, which is closed after a few.
+    static let loginFailureEntries = 10_000
     /// So many addresses may use up their tries at an account before it is closed to addresses from which its owner never
     /// came: an office or a household has a few, who guesses for real has hundreds.
     static let addressesThatGuess = 10
-    /// Addresses that are remembered as an account's own, over all accounts: 64 bytes each.
-    static let knownAddresses = 20_000
+    /// Addresses that are remembered as an account's own: at home, in the offices, on the way.
+    static let knownAddresses = 16
+    /// Accounts of which that is remembered.
+    static let knownAccounts = 20_000
 }

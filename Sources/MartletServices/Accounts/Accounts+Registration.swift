@@ -17,29 +17,38 @@ extension Accounts {
     /// A request on a stream that waits for the answer: of somebody who has not logged in (`isStranger`), or for another password.
     /// `domain` is the one that the client has opened its stream to.
     public mutating func registrationRequested(
-        _ stanza: Stanza, _ domain: JID, isStranger: Bool, on connection: ConnectionID, _ turn: Turn
+        _ stanza: Stanza, _ domain: JID, _ address: RemoteAddress, isStranger: Bool, on connection: ConnectionID, _ turn: Turn
     ) {
         let awaited = AwaitedKeys(request: stanza, domain: domain, connection: connection, isStranger: isStranger)
         guard turn.policy.client.allowsRegistration, case .success(let password) = stanza.chosenPassword,
-            registrations.take(limit: turn.policy.client.registrationsPerMinute, now: turn.now)
+            takesRegistration(isStranger, turn)
         else { return handle(awaited, turn) }
-        awaitedKeys[deriveKeys(of: password, turn)] = awaited
+        let cause = Cause(isStranger ? .stranger : .person, .address(address))
+        awaitedKeys[deriveKeys(of: password, for: cause, turn)] = awaited
+    }
+
+    /// Takes one of the minute's, of those of strangers or of those of people.
+    private mutating func takesRegistration(_ isStranger: Bool, _ turn: Turn) -> Bool {
+        let limit = turn.policy.client.registrationsPerMinute
+        return isStranger
+            ? registrations.take(limit: limit, now: turn.now) : passwordChanges.take(limit: limit, now: turn.now)
     }
 
     /// Has the keys of a password derived, under fresh salts.
-    private mutating func deriveKeys(of password: [UInt8], _ turn: Turn) -> WorkID {
+    private mutating func deriveKeys(of password: [UInt8], for cause: Cause, _ turn: Turn) -> WorkID {
         keysRequests += 1
         let id = WorkID(keysRequests)
         let salted = ChosenPassword(
             password: password, sha1Salt: turn.random.bytes(16), sha256Salt: turn.random.bytes(16))
-        turn.perform(.work(id, .deriveKeys(salted)))
+        turn.perform(.work(id, .deriveKeys(salted, for: cause)))
         return id
     }
 
     /// The keys of an account are of a form in which clients that use SCRAM do not prepare its password. Whoever has shown it with
     /// PLAIN gets such ones, for the next time.
     mutating func renewKeys(_ account: AccountName, _ password: [UInt8], generation: UInt64, _ turn: Turn) {
-        renewals[deriveKeys(of: password, turn)] = KeyRenewal(account: account, generation: generation)
+        let cause = Cause(.person, .account(account.number))
+        renewals[deriveKeys(of: password, for: cause, turn)] = KeyRenewal(account: account, generation: generation)
     }
 
     /// It is the same password: sessions stay, and exchanges under way are not disturbed.
@@ -55,7 +64,8 @@ extension Accounts {
         let keys: PasswordKeys? = if case .keys(let keys) = result { keys } else { nil }
         if let renewal = renewals.removeValue(forKey: id) { return renew(renewal, keys, turn) }
         guard let awaited = awaitedKeys.removeValue(forKey: id) else { return }
-        if keys == nil { registrations.giveBack() }
+        if keys == nil, awaited.isStranger { registrations.giveBack() }
+        if keys == nil, !awaited.isStranger { passwordChanges.giveBack() }
         derivedKeys = keys
         handle(awaited, turn)
     }

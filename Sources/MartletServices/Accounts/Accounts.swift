@@ -11,7 +11,10 @@ import XMPPStreams
 /// besides. What follows for sessions and rosters is theirs: they are told (``Notice``).
 public struct Accounts {
     private(set) var loginFailures = LoginFailures()
+    /// Accounts that strangers make.
     var registrations = RegistrationRate()
+    /// Passwords that people change.
+    var passwordChanges = RegistrationRate()
     /// Passwords whose keys are being derived. Look-up only.
     var awaitedKeys: [WorkID: AwaitedKeys] = [:]
     /// Keys that are derived anew. Look-up only.
@@ -36,7 +39,8 @@ public struct Accounts {
 
     /// A client failed to prove itself.
     mutating func noteFailure(_ account: JID?, _ address: RemoteAddress, _ turn: Turn) {
-        loginFailures.failed(account: account, address: address, policy: turn.policy, now: turn.now)
+        let exists = account.flatMap { AccountTable.number(of: $0, in: turn.store) } != nil
+        loginFailures.failed(account: account, exists: exists, address: address, policy: turn.policy, now: turn.now)
     }
 
     /// A client proved itself.

@@ -4,92 +4,107 @@ import MartletPrimitives
 import XMPPAddress
 import XMPPStreams
 
-/// Counts failed logins in a window, so that passwords cannot be tried at the speed of the machine. Bounded: the oldest windows go
-/// first.
+/// Counts failed logins in a window, so that passwords cannot be tried at the speed of the machine.
 ///
 /// What one address does to an account counts for that address first, so that a stranger with ten wrong passwords does not lock
 /// its owner out. Guessing from many addresses is bounded for the account as a whole, except for the addresses from which its
 /// owner has logged in since the server began: those are known to be no stranger's.
+///
+/// Bounded, and by each party for itself: what an address tries goes with that address, names that nobody has are counted apart from
+/// accounts, and an account has so many addresses. So nobody makes us forget what somebody else has done by doing much. A name that
+/// nobody has is refused like any other, or the refusal would tell.
 struct LoginFailures {
-    private enum Subject: Hashable {
-        /// One address's tries at one account.
-        case pair(JID, RemoteAddress)
-        /// Everybody's tries at an account.
-        case account(JID)
-        /// An address's tries at whichever account.
-        case address(RemoteAddress)
+    /// What an address has tried.
+    private struct Tries {
+        var all = 0
+        /// At each account. Look-up only.
+        var accounts: [JID: Int] = [:]
     }
 
-    /// An account and an address from which it was logged in to.
-    private struct Acquaintance: Hashable {
-        var account: JID
-        var address: RemoteAddress
-    }
+    private var addresses = Windows<RemoteAddress, Tries>()
+    /// Everybody's tries at an account: no more than there are accounts.
+    private var accounts = Windows<JID, Int>()
+    /// And at a name that is none.
+    private var inventedNames = Windows<JID, Int>()
+    /// Where owners have logged in from, the newest last.
+    private var known = RecentTable<JID, [RemoteAddress]>(bound: AccountLimits.knownAccounts)
 
-    private struct Window {
-        var count: Int
-        var end: Instant
-    }
-
-    /// Look-up only.
-    private var windows: [Subject: Window] = [:]
-    /// In the order in which the windows end.
-    private var order: Deque<(subject: Subject, end: Instant)> = []
-    /// Where owners have logged in from. Look-up only.
-    private var known: Set<Acquaintance> = []
-    /// The same, the oldest first.
-    private var knownOrder: Deque<Acquaintance> = []
-
-    var entries: Int { windows.count }
+    var entries: Int { addresses.count + accounts.count + inventedNames.count }
 
     /// Whether one of the limits is reached for this try.
     func isBlocked(account: JID?, address: RemoteAddress, policy: SitePolicy, now: Instant) -> Bool {
-        if count(.address(address), now) >= policy.limits.failedLoginsPerAddress { return true }
+        let tries = addresses[address, now]
+        if let tries, tries.all >= policy.limits.failedLoginsPerAddress { return true }
         guard let account else { return false }
         let limit = policy.limits.failedLoginsPerAccount
-        if count(.pair(account, address), now) >= limit { return true }
-        return count(.account(account), now) >= limit * AccountLimits.addressesThatGuess
-            && !known.contains(Acquaintance(account: account, address: address))
+        if let count = tries?.accounts[account], count >= limit { return true }
+        let everybodys = accounts[account, now] ?? inventedNames[account, now] ?? 0
+        return everybodys >= limit * AccountLimits.addressesThatGuess && known[account]?.contains(address) != true
     }
 
-    /// Counts a failure.
-    mutating func failed(account: JID?, address: RemoteAddress, policy: SitePolicy, now: Instant) {
-        add(.address(address), policy, now)
+    /// Counts a failure. `exists`: the account is one.
+    mutating func failed(account: JID?, exists: Bool, address: RemoteAddress, policy: SitePolicy, now: Instant) {
+        let window = policy.limits.failedLoginWindow
+        addresses.change(address, default: Tries(), now, window, bound: AccountLimits.loginFailureEntries) { tries in
+            tries.all += 1
+            // Beyond that the address is closed whatever it names.
+            guard let account, tries.all <= policy.limits.failedLoginsPerAddress else { return }
+            tries.accounts[account, default: 0] += 1
+        }
         guard let account else { return }
-        add(.pair(account, address), policy, now)
-        add(.account(account), policy, now)
+        if exists {
+            accounts.change(account, default: 0, now, window, bound: .max) { $0 += 1 }
+        } else {
+            inventedNames.change(account, default: 0, now, window, bound: AccountLimits.loginFailureEntries) { $0 += 1 }
+        }
     }
 
     /// A login succeeded: the failures of this address at the account were its owner's.
     mutating func succeeded(account: JID, address: RemoteAddress) {
-        windows[.pair(account, address)]?.count = 0
-        let acquaintance = Acquaintance(account: account, address: address)
-        guard known.insert(acquaintance).inserted else { return }
-        knownOrder.append(acquaintance)
-        if knownOrder.count > AccountLimits.knownAddresses, let oldest = knownOrder.popFirst() { known.remove(oldest) }
-    }
-
-    private func count(_ subject: Subject, _ now: Instant) -> Int {
-        guard let window = windows[subject], now < window.end else { return 0 }
-        return window.count
-    }
-
-    private mutating func add(_ subject: Subject, _ policy: SitePolicy, _ now: Instant) {
-        while let first = order.first, first.end <= now || order.count >= AccountLimits.loginFailureEntries {
-            order.removeFirst()
-            if windows[first.subject]?.end == first.end { windows[first.subject] = nil }
-        }
-        if windows[subject] != nil {
-            windows[subject]?.count += 1
-        } else {
-            let end = now + policy.limits.failedLoginWindow
-            windows[subject] = Window(count: 1, end: end)
-            order.append((subject, end))
-        }
+        addresses.changeIfThere(address) { $0.accounts[account] = nil }
+        var addresses = known[account] ?? []
+        guard !addresses.contains(address) else { return }
+        addresses.append(address)
+        known.put(account, addresses.suffix(AccountLimits.knownAddresses))
     }
 }
 
-/// How many accounts were made by XEP-0077 in the current minute.
+/// What is counted of many for a time, which begins with the first that is counted. Beyond the bound the oldest goes first.
+private struct Windows<Subject: Hashable, Value> {
+    /// Look-up only.
+    private var windows: [Subject: (value: Value, end: Instant)] = [:]
+    /// In the order in which the windows end.
+    private var order: Deque<(subject: Subject, end: Instant)> = []
+
+    var count: Int { windows.count }
+
+    subscript(subject: Subject, now: Instant) -> Value? {
+        guard let window = windows[subject], now < window.end else { return nil }
+        return window.value
+    }
+
+    mutating func change(
+        _ subject: Subject, default value: Value, _ now: Instant, _ length: Int64, bound: Int, _ body: (inout Value) -> Void
+    ) {
+        while let first = order.first, first.end <= now || (order.count >= bound && windows[subject] == nil) {
+            order.removeFirst()
+            if windows[first.subject]?.end == first.end { windows[first.subject] = nil }
+        }
+        if windows[subject] == nil {
+            windows[subject] = (value, now + length)
+            order.append((subject, now + length))
+        }
+        changeIfThere(subject, body)
+    }
+
+    mutating func changeIfThere(_ subject: Subject, _ body: (inout Value) -> Void) {
+        guard var window = windows.removeValue(forKey: subject) else { return }
+        body(&window.value)
+        windows[subject] = window
+    }
+}
+
+/// How many accounts were made, or passwords changed, by XEP-0077 in the current minute.
 struct RegistrationRate {
     private var count = 0
     private var end = Instant(milliseconds: 0)

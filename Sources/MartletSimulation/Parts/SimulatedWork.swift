@@ -18,7 +18,7 @@ struct SimulatedWork {
     /// What comes of it.
     static func result(of work: Work) -> WorkResult {
         switch work {
-        case .deriveKeys(let password): .keys(password.keys())
+        case .deriveKeys(let password, _): .keys(password.keys())
         }
     }
 

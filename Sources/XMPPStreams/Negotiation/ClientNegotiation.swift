@@ -171,6 +171,7 @@ struct ClientNegotiation: Negotiation {
     private mutating func awaitRegistration(_ stanza: Stanza, domain: JID, _ stream: inout XMLStream) {
         isAwaitingRegistration = true
         stream.pause()
-        stream.act(.client(.registrationRequested(stanza, domain: domain)))
+        let address = stream.address
+        stream.act(.client(.registrationRequested(stanza, domain: domain, address: address)))
     }
 }

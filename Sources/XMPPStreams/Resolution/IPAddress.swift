@@ -40,6 +40,14 @@ extension IPAddress {
         if case .v6(high: 0, let low) = self, low >> 32 == 0xFFFF { return .v4(UInt32(truncatingIfNeeded: low)) }
         return self
     }
+
+    /// The address as limits count it: an IPv4 address, or the /64 that one IPv6 customer has at least.
+    public var remote: RemoteAddress {
+        switch unmapped {
+        case .v4(let number): RemoteAddress(Self.format(number))
+        case .v6(let high, _): RemoteAddress("\(IPAddress.v6(high: high, low: 0))/64")
+        }
+    }
 }
 
 extension IPAddress: LosslessStringConvertible {

@@ -28,7 +28,7 @@ public struct PeerResolution: Sendable {
     public static let defaultPort: UInt16 = 5269
 
     /// Targets looked at, in their order: a hostile domain must not cost us hundreds of lookups.
-    static let targetsLimit = 16
+    public static let targetsLimit = 16
 
     /// Addresses taken of one target, for the same reason.
     static let addressesLimit = 8
@@ -64,13 +64,15 @@ public struct PeerResolution: Sendable {
     }
 
     private let domain: String
+    private let targetsLimit: Int
     private let directQuery: ResolutionQuery
     private let startTLSQuery: ResolutionQuery
     private var state = State.initial
 
     /// A resolution of a domainpart, in A-labels. It may be an address literal, with brackets if IPv6 (RFC 7622 §3.2).
-    public init(domain: String) {
+    public init(domain: String, targetsLimit: Int = PeerResolution.targetsLimit) {
         self.domain = domain
+        self.targetsLimit = targetsLimit
         directQuery = ResolutionQuery(name: "_xmpps-server._tcp." + domain, type: .srv)
         startTLSQuery = ResolutionQuery(name: "_xmpp-server._tcp." + domain, type: .srv)
     }
@@ -143,7 +145,7 @@ public struct PeerResolution: Sendable {
     private mutating func ask(_ targets: [ServiceTarget], using random: inout some RandomNumberGenerator) -> Action {
         let ordered = ServiceTarget.ordered(targets, using: &random)
         return ask(
-            AddressRound(targets: Array(ordered.prefix(Self.targetsLimit)), isFallback: false, nameExists: true, pending: []))
+            AddressRound(targets: Array(ordered.prefix(targetsLimit)), isFallback: false, nameExists: true, pending: []))
     }
 
     private mutating func askFallback(nameExists: Bool) -> Action {
