@@ -90,6 +90,16 @@ public enum LinkCommand: Sendable, Equatable {
     case importRecords([CarriedRecord], origin: JID, destination: JID)
 }
 
+extension LinkCommand {
+    /// Whether it changes what the store has.
+    public var isChange: Bool {
+        switch self {
+        case .listLinks, .showLink, .retryLinks, .listQueue, .listAges, .planResync: false
+        case .forgetCertificate, .holdEntries, .releaseEntries, .purgeEntries, .resync, .exportEntries, .importRecords: true
+        }
+    }
+}
+
 /// The answer to a ``Command``.
 public enum CommandAnswer: Sendable, Equatable {
     case done(String)

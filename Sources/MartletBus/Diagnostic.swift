@@ -50,6 +50,8 @@ public enum Diagnostic: Sendable, Equatable {
     case storeMigrated(fromSchema: UInt32, rows: Int)
     case diskReserveReached(freeBytes: Int64)
     case diskFloorReached(freeBytes: Int64)
+    /// Not even a commit is possible: nothing is written until there is room.
+    case diskExhausted(freeBytes: Int64)
     case diskReserveLeft(freeBytes: Int64)
     case routingLoop(JID)
     /// One event or timer has caused more than ``TurnBound`` allows: a fault of ours, from which others wait.
@@ -72,8 +74,8 @@ public enum Diagnostic: Sendable, Equatable {
             .storeMigrated, .partyRests, .addressRests:
             .notice
         case .newEpoch, .clockBehind, .entryExpired, .laneResynced, .sentAgain, .historiesParted, .senderRefused: .warning
-        case .entryHeld, .laneStopped, .endedEpoch, .diskReserveReached, .diskFloorReached, .routingLoop,
-            .longTurn:
+        case .entryHeld, .laneStopped, .endedEpoch, .diskReserveReached, .diskFloorReached, .diskExhausted,
+            .routingLoop, .longTurn:
             .error
         }
     }

@@ -65,8 +65,8 @@ public enum SiteEvent: Sendable {
     indirect case policyChanged(SitePolicy)
     /// Connections from an address were not read for so long, milliseconds, because too much was begun there without a login.
     indirect case restedAtLogin(RemoteAddress, milliseconds: Int64)
-    /// The free space under the store, in bytes, as sampled by the runtime.
-    case diskSampled(freeBytes: Int64)
+    /// The room that the store has, in bytes, as the runtime has found it, and that which is at the end of its file (``StoreRoom/Look``).
+    case diskSampled(freeBytes: Int64, growth: Int64 = .max)
     /// SIGTERM: streams are to be closed in good order.
     case shutdownRequested
 }

@@ -177,6 +177,10 @@ public struct LimitsPolicy: Sendable, Equatable {
     /// Free bytes below which nothing more is kept, not even for a moment: the reserve is for what people who are both here say to
     /// each other, and for what frees the disk. Four batches of the largest size that the runtime makes.
     public var diskFloor: Int64 = 64 << 20
+    /// Free bytes below which nothing is committed, since even what frees the disk needs some pages first: an eighth of the floor, by
+    /// default 2,000 pages, many times what a batch of removals takes; at least what one small transaction may take.
+    public var diskBottom: Int64 { max(diskFloor / 8, Self.leastBottom) }
+    private static let leastBottom: Int64 = 512 << 10
 
     /// The defaults.
     public init() {}

@@ -7,6 +7,8 @@ public enum SiteTimer: Sendable, Equatable {
     case link(LinkTimer)
     /// Of the offices as contacts.
     case offices(OfficesTimer)
+    /// Senders are to be told of messages that came back.
+    case bounces
     /// Site time is to be noted in the store.
     case clockMark
 }

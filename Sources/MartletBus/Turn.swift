@@ -60,8 +60,8 @@ public final class Turn {
     @exclusivity(unchecked) public private(set) var timers: [(timer: SiteTimer, at: Instant)] = []
     /// Who holds how much of the process's memory.
     @exclusivity(unchecked) public var memory = MemoryLedger()
-    /// How much room there is for new durable stanzas.
-    @exclusivity(unchecked) public private(set) var room = DiskRoom.ample
+    /// How much room the store had when the batch began, or when it was looked at since.
+    @exclusivity(unchecked) private var room: StoreRoom
     /// Whom the event in hand costs.
     @exclusivity(unchecked) public var bill = Bill()
 
@@ -71,7 +71,7 @@ public final class Turn {
     /// A turn inside `store`'s transaction.
     public init(
         now: Instant, wall: WallTime, random: RandomStream, store: any KeyValueTransaction, policy: SitePolicy,
-        room: DiskRoom = .ample
+        room: StoreRoom = .ample
     ) {
         self.now = now
         self.wall = wall
@@ -82,12 +82,11 @@ public final class Turn {
         writesBefore = store.writes
     }
 
-    /// Whether new durable stanzas must be refused, but for what is gone again as soon as somebody who is here has it: the disk's
-    /// reserve is reached.
-    public var isBelowReserve: Bool { room != .ample }
-
-    /// Whether those must be refused too.
-    public var isBelowFloor: Bool { room == .none }
+    /// Whether something of that kind may be written now, whose longest value has so many bytes: the one place that decides what a disk
+    /// has room for. Asked before anything of it is written; a refusal is `resource-constraint` for whoever wanted it.
+    public func admits(_ kind: WriteKind, bytes: Int = 0) -> Bool {
+        room.admits(kind, bytes: bytes, open: store.bytesWritten)
+    }
 
     /// Whether so many rows were written that the batch ends: everybody who says something now waits for its commit, and a row may be a
     /// page of 4 KiB. A commit for each two hundred messages costs nothing that shows.
@@ -238,6 +237,6 @@ extension Turn {
     /// For the site: the policy changed in this turn.
     public func adopt(_ policy: SitePolicy) { self.policy = policy }
 
-    /// For the site: the disk's reserve or its floor was reached or left in this turn.
-    public func setRoom(_ room: DiskRoom) { self.room = room }
+    /// For the site: the disk was looked at in this turn.
+    public func setRoom(_ room: StoreRoom) { self.room = room }
 }

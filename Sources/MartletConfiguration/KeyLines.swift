@@ -48,6 +48,8 @@ struct KeyLines {
 
     private mutating func scan() {
         var table = ConfigurationPath.root
+        // The parser skips a byte order mark.
+        if hasPrefix([0xef, 0xbb, 0xbf]) { position = 3 }
         while true {
             skipBlanks(newlines: true)
             guard let byte = current else { return }

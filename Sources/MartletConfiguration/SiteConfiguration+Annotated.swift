@@ -39,6 +39,10 @@ extension SiteConfiguration {
             # least, and one core is enough for thousands of people. With more the site has a thread of its own beside them.
             threads = 1
 
+            # Whether the system may write a dump of the process's memory when it ends by an error of its own. Default false: in it are
+            # private keys, messages and what proves passwords. Turn it on to find an error, and treat the dump as you treat the key.
+            core_dumps = false
+
             [tls]
 
             # The PEM file with the site's certificate, followed by the chain above it. Relative to the directory of this file, like
@@ -259,10 +263,11 @@ extension SiteConfiguration {
 
             # The free disk space below which nothing new is taken over (senders are told), but for what people who are here say to
             # each other: it leaves the disk as soon as they have it. Default "512MiB": what is under way can still be finished, and an
-            # administrator still has room to act.
+            # administrator still has room to act. What map_size leaves counts like the disk.
             disk_reserve = "512MiB"
 
-            # The free disk space below which they too must wait. Default "64MiB": four times the most that one commit writes.
+            # The free disk space below which they too must wait. So much is taken from the disk before it is needed: what frees room has
+            # it, however fast others fill the disk. Default "64MiB": four times the most that one commit writes.
             disk_floor = "64MiB"
 
             # The most the database can grow to. It takes address space, not disk space. Default "256GiB": more than the disk of a

@@ -16,6 +16,8 @@ public struct SiteConfiguration: Equatable, Sendable {
     public var adminContact: String?
     /// Event loops for connections; with one the site lives on it too, with more it has a thread of its own.
     public var threads: Int = 1
+    /// Whether a dump of the memory may be made.
+    public var coreDumps = false
     /// Certificate, key and trust.
     public var tls = TLS()
     /// Where clients connect.
@@ -78,6 +80,7 @@ public struct SiteConfiguration: Equatable, Sendable {
                     "interceptors", of: .oneOf(Self.knownInterceptors), default: result.interceptors)
                 Self.refuseDoubles(result.interceptors, "interceptors", &site)
                 result.threads = site.value("threads", .integer(1...64), default: result.threads)
+                result.coreDumps = site.value("core_dumps", .boolean, default: result.coreDumps)
                 result.readDomains(&site)
                 return result.domain.isEmpty ? nil : result.domain
             }

@@ -41,7 +41,7 @@ extension Federation {
         if !links[slot].isUp { links[slot].wanted(by: from) }
         switch carriage {
         case .entry:
-            append(stanza, slot, turn)
+            append(stanza, from: envelope.origin, slot, turn)
         case .beside(let fails):
             if stanza.kind == .iq, stanza.iqType?.isRequest == true, stanza.id?.utf8.count ?? 0 > PeerRequests.idLimit {
                 return turn.bounce(
@@ -60,10 +60,9 @@ extension Federation {
     }
 
     /// S1: log, number, entry and lane in one transaction with the client's counter.
-    private mutating func append(_ stanza: Stanza, _ slot: LinkID, _ turn: Turn) {
-        // An error has no sender who could be told: the reserve is there for it.
-        if turn.isBelowReserve, !stanza.isError {
-            return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "The server's disk is nearly full"))
+    private mutating func append(_ stanza: Stanza, from origin: Origin, _ slot: LinkID, _ turn: Turn) {
+        guard turn.admits(writeKind(of: stanza, origin), bytes: stanza.content.count) else {
+            return turn.bounce(stanza, .diskNearlyFull)
         }
         if links[slot].reach.isStranger, links[slot].waiting >= StrangerGate.waitingLimit {
             return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "Too much waits for this domain"))
@@ -96,6 +95,13 @@ extension Federation {
         } else {
             dialIfResting(slot, turn)
         }
+    }
+
+    /// An error has no sender who could be told, and nobody waits to be asked before he takes something back.
+    private func writeKind(of stanza: Stanza, _ origin: Origin) -> WriteKind {
+        if stanza.isError || origin == .service { return .bounce }
+        let type = stanza.kind == .presence ? stanza.presenceType : nil
+        return type == .unsubscribe || type == .unsubscribed ? .bounce : .message
     }
 
     /// The lane of a message. Rules that have changed wait until nothing else does: a pair of people whose class is another now

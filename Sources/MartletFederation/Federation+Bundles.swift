@@ -105,7 +105,7 @@ extension Federation {
     /// Takes records of a bundle over, whose signature has proven `pair.peer`.
     public mutating func importRecords(_ records: [CarriedRecord], _ pair: DomainPair, _ turn: Turn) -> CommandAnswer {
         if let reason = refusal(of: pair, turn) { return .refused(reason) }
-        if turn.isBelowReserve { return .refused("the disk is nearly full: nothing is taken over") }
+        if !turn.admits(.message) { return .refused("the disk is nearly full: nothing is taken over") }
         var outcome = ImportOutcome()
         for record in records {
             switch record {

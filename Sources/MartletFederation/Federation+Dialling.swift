@@ -164,6 +164,7 @@ extension Federation {
     }
 
     private func remember(_ peer: JID, _ features: PeerFeatures, _ endpoints: [RememberedEndpoint], _ turn: Turn) {
+        guard turn.admits(.note) || AddressTable.number(of: peer, in: turn.store) != nil else { return }
         let number = AddressTable.makeNumber(of: peer, in: turn.store)
         let before = PeerTable.row(number, in: turn.store)
         var row = before

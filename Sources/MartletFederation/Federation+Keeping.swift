@@ -23,7 +23,7 @@ extension Federation {
     ) {
         let limit = keepLimit(slot, turn)
         // Who proves by other means never says that something is missing.
-        guard proof == .have, limit.keepsAnything, !turn.isBelowReserve else {
+        guard proof == .have, limit.keepsAnything, turn.admits(.note) else {
             links[slot].lanes[index].row?.keepNothing()
             links[slot].lanes[index].hasLeftovers = true
             return
@@ -76,7 +76,7 @@ extension Federation {
     }
 
     private func isOver(_ slot: LinkID, _ index: Int, _ limit: KeepLimit, _ turn: Turn) -> Bool {
-        guard limit.keepsAnything, !turn.isBelowReserve, let end = links[slot].lanes[index].row?.keptUntil(limit) else {
+        guard limit.keepsAnything, turn.admits(.note), let end = links[slot].lanes[index].row?.keptUntil(limit) else {
             return true
         }
         return end <= turn.now || links[slot].lanes.reduce(0) { $0 + ($1.row?.keptBytes ?? 0) } > limit.bytes

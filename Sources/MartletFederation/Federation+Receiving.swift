@@ -71,9 +71,10 @@ extension Federation {
     }
 
     private func rememberCertificate(_ peer: JID, _ turn: Turn) {
+        guard turn.admits(.note) || AddressTable.number(of: peer, in: turn.store) != nil else { return }
         let number = AddressTable.makeNumber(of: peer, in: turn.store)
         var row = PeerTable.row(number, in: turn.store)
-        guard !row.showedCertificate else { return }
+        guard !row.showedCertificate, turn.admits(.note) else { return }
         row.showedCertificate = true
         PeerTable.update(number, row, in: turn.store)
     }
@@ -251,7 +252,7 @@ extension Federation {
     /// that we opened goes on, since what it carries away frees the disk: there the peer meets silence and gives up by itself.
     private mutating func refuses(_ connection: ConnectionID, _ turn: Turn) -> Bool {
         if let place = inbound.index(forKey: connection), inbound.values[place].isDeaf { return true }
-        guard turn.isBelowReserve else { return false }
+        if turn.admits(.message) { return false }
         if inbound[connection]?.isOurs == true {
             inbound[connection]?.isDeaf = true
         } else {

@@ -44,6 +44,7 @@ extension Federation {
     /// The peer says how long a stanza may be.
     mutating func announced(_ bytes: Int, _ pair: DomainPair, _ turn: Turn) {
         for slot in links.ids where links[slot].pair.peer == pair.peer { links[slot].announcedBytes = bytes }
+        guard turn.admits(.note) || AddressTable.number(of: pair.peer, in: turn.store) != nil else { return }
         let number = AddressTable.makeNumber(of: pair.peer, in: turn.store)
         var row = PeerTable.row(number, in: turn.store)
         guard row.announcedBytes.map({ Int($0) }) != bytes else { return }

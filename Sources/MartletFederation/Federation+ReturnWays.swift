@@ -80,6 +80,7 @@ extension Federation {
     private static let pauseForCalls: Int64 = 5000
 
     private func remember(reached peer: JID, _ turn: Turn) {
+        guard turn.admits(.note) || AddressTable.number(of: peer, in: turn.store) != nil else { return }
         let number = AddressTable.makeNumber(of: peer, in: turn.store)
         var row = PeerTable.row(number, in: turn.store)
         row.wasReached = true

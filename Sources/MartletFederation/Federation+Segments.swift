@@ -8,7 +8,7 @@ extension Federation {
     /// The stream of a link dies of silence, and is in use still: it may have been the size of what was written.
     mutating func silenceMayBeSize(_ slot: LinkID, _ turn: Turn) {
         // Who accepted a connection has no say in its segments.
-        guard let stream = links[slot].stream, stream.opener == .us else { return }
+        guard let stream = links[slot].stream, stream.opener == .us, turn.admits(.note) else { return }
         let number = AddressTable.makeNumber(of: links[slot].pair.peer, in: turn.store)
         var row = PeerTable.row(number, in: turn.store)
         guard

@@ -53,6 +53,8 @@ struct WarningRound {
 extension Federation {
     /// Entries looked at, or senders told, in one turn; the rest follows in the next.
     private static let entriesPerTurn = 256
+    /// Milliseconds until it is tried again on a disk that is nearly full.
+    private static let pauseWithoutRoom: Int64 = 60_000
     /// Milliseconds between two slices.
     private static let warningPause: Int64 = 20
 
@@ -93,6 +95,8 @@ extension Federation {
         guard links.contains(slot) else { return }
         links[slot].timers.warning = false
         guard turn.policy.federation.delayWarning > 0 else { return links[slot].warnings = nil }
+        // They are told when there is room for it.
+        guard turn.admits(.message) else { return armWarning(slot, at: turn.now + Self.pauseWithoutRoom, turn) }
         var round = links[slot].warnings ?? WarningRound(links[slot].lanes)
         links[slot].warnings = nil
         if round.told == 0, collect(&round, slot, turn) {

@@ -46,39 +46,4 @@ extension LMDBEnvironment {
         guard statvfs(path, &status) == 0 else { return 0 }
         return UInt64(status.f_bavail) * UInt64(status.f_frsize)
     }
-
-    /// The bytes the store can still take: unused pages of its file, and what file system and map let the file grow.
-    ///
-    /// A file never shrinks, so that a store which was once large has room although its disk is full. It walks the list of
-    /// unused pages: ask every few seconds, not every turn.
-    public var room: UInt64 {
-        var information = MDB_envinfo()
-        var statistics = MDB_stat()
-        guard mdb_env_info(environment, &information) == MDB_SUCCESS, mdb_env_stat(environment, &statistics) == MDB_SUCCESS
-        else {
-            return 0
-        }
-        let page = UInt64(statistics.ms_psize)
-        let used = (UInt64(information.me_last_pgno) + 1) * page
-        return unusedPages() * page + min(freeBytesOnDisk, mapSize > used ? mapSize - used : 0)
-    }
-
-    /// The number of pages in LMDB's list of free pages, its database 0: each record begins with its number of pages.
-    private func unusedPages() -> UInt64 {
-        var transaction: OpaquePointer?
-        guard mdb_txn_begin(environment, nil, UInt32(MDB_RDONLY), &transaction) == MDB_SUCCESS else { return 0 }
-        defer { mdb_txn_abort(transaction) }
-        var cursor: OpaquePointer?
-        guard mdb_cursor_open(transaction, 0, &cursor) == MDB_SUCCESS else { return 0 }
-        defer { mdb_cursor_close(cursor) }
-        var key = MDB_val()
-        var value = MDB_val()
-        var pages: UInt64 = 0
-        while mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == MDB_SUCCESS {
-            if value.mv_size >= MemoryLayout<UInt>.size, let data = value.mv_data {
-                pages += UInt64(data.loadUnaligned(as: UInt.self))
-            }
-        }
-        return pages
-    }
 }

@@ -17,6 +17,17 @@ enum LMDBFailure {
         }
     }
 
+    /// LMDB has found a page that contradicts itself, and would end the process without a word for its operator.
+    static func endOfDamaged(_ words: UnsafePointer<CChar>?) {
+        let detail = words.map { String(cString: $0) } ?? "a page contradicts itself"
+        let line =
+            "martlet: ended: the store is damaged: \(detail). Look at the disk, see what martlet store check says, restore the "
+            + "last backup, start again: what other offices still have comes back by itself\n"
+        _ = line.withCString { write(STDERR_FILENO, $0, strlen($0)) }
+        // As sysexits(3) has it: an input or output error.
+        _exit(74)
+    }
+
     /// The library's words, which are the system's for an error number.
     static func words(_ code: Int32) -> String {
         String(cString: mdb_strerror(code))

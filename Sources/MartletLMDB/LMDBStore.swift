@@ -12,16 +12,17 @@ public final class LMDBStore: KeyValueStore {
 
     private var open: LMDBTransaction?
 
-    /// Opens or creates the store in the directory `path` with these tables. `failed` ends the process when a transaction
-    /// cannot go on.
+    /// Opens or creates the store in the directory `path` with these tables. `ahead` bytes of the disk are taken before they are needed
+    /// as often as its room is looked at. `failed` ends the process when a transaction cannot go on.
     ///
     /// - Throws: ``StoreFailure`` in words for the operator: in use by another process, no permission, no room, damaged,
     ///   written by a newer version, the map refused even at 1 GiB.
     public init(
-        directory path: String, mapSize: UInt64 = LMDBEnvironment.defaultMapSize, tables: [Table],
+        directory path: String, mapSize: UInt64 = LMDBEnvironment.defaultMapSize, ahead: UInt64 = 0, tables: [Table],
         failed: @escaping @Sendable (StoreFailure) -> Never = { ourFault("\($0)") }
     ) throws(StoreFailure) {
-        environment = try LMDBEnvironment(path: path, mapSize: mapSize, tables: tables, failed: failed)
+        environment = try LMDBEnvironment(
+            path: path, mapSize: mapSize, ahead: ahead, tables: tables, failed: failed)
     }
 
     deinit {

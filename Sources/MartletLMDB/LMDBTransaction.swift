@@ -20,6 +20,7 @@ final class LMDBTransaction: KeyValueTransaction {
     /// How many `readEach`, `read` and `readLastKey` are running.
     @exclusivity(unchecked) private var iterations = 0
     @exclusivity(unchecked) private(set) var writes = 0
+    @exclusivity(unchecked) private var total = WriteTotal()
     /// Rows that were read or looked for.
     @exclusivity(unchecked) private var reads = 0
     var touched: Int { reads + writes }
@@ -30,6 +31,8 @@ final class LMDBTransaction: KeyValueTransaction {
         // What a reader sees is what was committed by now.
         if isReadOnly { _ = begun() }
     }
+
+    var bytesWritten: Int { total.bytes }
 
     /// Ends the transaction; returns LMDB's code.
     func commit() -> Int32 {
@@ -71,16 +74,19 @@ final class LMDBTransaction: KeyValueTransaction {
     }
 
     func put(_ table: Table, _ key: Span<UInt8>, _ value: Span<UInt8>) {
+        total.put(value: value.count)
         write(table, key, value, flags: 0)
     }
 
     func append(_ table: Table, _ key: Span<UInt8>, _ value: Span<UInt8>) {
+        total.append(key: key.count, value: value.count)
         write(table, key, value, flags: UInt32(MDB_APPEND))
     }
 
     @discardableResult
     func delete(_ table: Table, _ key: Span<UInt8>) -> Bool {
         countWrite(key.count)
+        total.delete()
         let cursor = cursor(table)
         guard seek(cursor, table, key, MDB_SET, { _, _ in true }) != nil else { return false }
         succeed(mdb_cursor_del(cursor, 0), "deleting", table)
@@ -93,6 +99,7 @@ final class LMDBTransaction: KeyValueTransaction {
         guard let isWanted = seek(cursor, table, key, MDB_SET, { _, value in holds(body, for: value) }) else { return nil }
         guard isWanted else { return false }
         countWrite(key.count)
+        total.delete()
         succeed(mdb_cursor_del(cursor, 0), "deleting", table)
         return true
     }

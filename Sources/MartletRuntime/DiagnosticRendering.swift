@@ -21,6 +21,12 @@ enum DiagnosticRendering {
         }
     }
 
+    private static let reserveReached =
+        "disk reserve reached: only what people who are here say to each other is taken over; make room on the disk"
+    private static let floorReached = "disk floor reached: nothing that has to be kept is taken over; make room on the disk"
+    private static let exhausted =
+        "the disk is full: nothing is written; what needs no room is served; make room on the disk"
+
     private static func render(_ diagnostic: Diagnostic) -> (String, Logger.Metadata) {
         switch diagnostic {
         case .sessionBound(let address): ("session bound", ["jid": "\(address)"])
@@ -76,13 +82,9 @@ enum DiagnosticRendering {
             ("the clock stands before the last commit, nothing expires early", ["behind_ms": "\(milliseconds)"])
         case .storeMigrated(let schema, let rows):
             ("store brought to the format of this version", ["from_schema": "\(schema)", "rows": "\(rows)"])
-        case .diskReserveReached(let free):
-            (
-                "disk reserve reached: only what people who are here say to each other is taken over; make room on the disk",
-                ["free_bytes": "\(free)"]
-            )
-        case .diskFloorReached(let free):
-            ("disk floor reached: nothing that has to be kept is taken over; make room on the disk", ["free_bytes": "\(free)"])
+        case .diskReserveReached(let free): (reserveReached, ["free_bytes": "\(free)"])
+        case .diskFloorReached(let free): (floorReached, ["free_bytes": "\(free)"])
+        case .diskExhausted(let free): (exhausted, ["free_bytes": "\(free)"])
         case .diskReserveLeft(let free): ("disk reserve free again", ["free_bytes": "\(free)"])
         case .partyRests(let row): rests(row)
         case .addressRests(let address, let milliseconds): rests(address, milliseconds)

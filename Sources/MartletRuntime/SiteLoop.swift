@@ -26,11 +26,11 @@ public final class SiteLoop: Sendable {
     private let thread: any SiteThread
     private let worker: Worker
 
-    /// A loop over `store`, which it owns from now on. `diskProbe` gives the free bytes under the store; `failed` ends the process
+    /// A loop over `store`, which it owns from now on. `diskProbe` looks at the room of the store; `failed` ends the process
     /// when a commit has failed.
     public init(
         store: sending any KeyValueStore, policy: SitePolicy, on thread: any SiteThread, dispatcher: any EffectDispatcher,
-        logger: Logger, diskProbe: @escaping @Sendable () -> Int64?,
+        logger: Logger, diskProbe: @escaping @Sendable () -> StoreRoom.Look?,
         failed: @escaping @Sendable (StoreFailure) -> Never = { ourFault("\($0)") }
     ) {
         self.thread = thread
@@ -69,7 +69,7 @@ private final class Worker: @unchecked Sendable {
     private let thread: any SiteThread
     private let dispatcher: any EffectDispatcher
     private let logger: Logger
-    private let diskProbe: @Sendable () -> Int64?
+    private let diskProbe: @Sendable () -> StoreRoom.Look?
     private let failed: @Sendable (StoreFailure) -> Never
     /// nil once the site has ended: whoever opens the store next must not find it open.
     private var driver: SiteDriver?
@@ -83,12 +83,14 @@ private final class Worker: @unchecked Sendable {
 
     /// Events in one batch: enough to share a commit, short enough that nobody waits long.
     private static let batchEvents = 1000
+    /// Bytes of the stanzas of one batch: its transaction is in memory until its end.
+    private static let batchBytes = 16 << 20
     /// Events for which the inbox keeps room between batches.
     private static let keptRoom = 4 * batchEvents
 
     init(
         inbox: SiteInbox, store: any KeyValueStore, policy: SitePolicy, thread: any SiteThread,
-        dispatcher: any EffectDispatcher, logger: Logger, diskProbe: @escaping @Sendable () -> Int64?,
+        dispatcher: any EffectDispatcher, logger: Logger, diskProbe: @escaping @Sendable () -> StoreRoom.Look?,
         failed: @escaping @Sendable (StoreFailure) -> Never
     ) {
         self.inbox = inbox
@@ -102,9 +104,10 @@ private final class Worker: @unchecked Sendable {
 
     func boot() {
         isRunning = true
+        let look = diskProbe()
         release(
             committed { driver throws(StoreFailure) in
-                try driver?.boot(monotonic: SystemClock.monotonic, wall: SystemClock.wall)
+                try driver?.boot(monotonic: SystemClock.monotonic, wall: SystemClock.wall, look: look)
             })
         step()
     }
@@ -133,9 +136,9 @@ private final class Worker: @unchecked Sendable {
     }
 
     private func handleBatch() {
-        var (events, bytes) = line.takeBatch(Self.batchEvents, DiskWatch.bytesBetween)
+        var events = line.takeBatch(Self.batchEvents, Self.batchBytes).events
         let count = events.count
-        handle(&events, bytes)
+        handle(&events)
         let reports = line.handled(count - events.count, left: events.isEmpty ? [] : events)
         if !reports.isEmpty { dispatcher.handled(reports) }
         if !events.isEmpty { events = [] }
@@ -143,11 +146,13 @@ private final class Worker: @unchecked Sendable {
     }
 
     /// Handles events until a batch is full; those that are left belong to the next one.
-    private func handle(_ events: inout [SiteEvent], _ bytes: Int) {
+    private func handle(_ events: inout [SiteEvent]) {
         let now = SystemClock.monotonic
-        if watch.isDue(at: now, before: bytes, isShort: driver?.isShortOfRoom ?? false), let free = diskProbe() {
+        if watch.isDue(at: now, isWanted: driver?.wantsLook ?? false, isShort: driver?.isShortOfRoom ?? false),
+            let look = diskProbe()
+        {
             // First: what comes with it is judged by it.
-            events.insert(.diskSampled(freeBytes: free), at: 0)
+            events.insert(.diskSampled(freeBytes: look.freeBytes, growth: look.growth), at: 0)
         }
         release(
             committed { driver throws(StoreFailure) in

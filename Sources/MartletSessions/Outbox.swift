@@ -110,6 +110,11 @@ struct Outbox {
         }
     }
 
+    /// The messages of which the store has no copy.
+    var kept: [LoggedStanza] {
+        keptCount == 0 ? [] : sent.compactMap { if case .kept(let logged) = $0.content { logged } else { nil } }
+    }
+
     /// Notes a stanza of `size` bytes as waiting, and returns its number.
     mutating func appendWaiting(_ content: Content, size: Int) -> UInt64 {
         if case .availability(let address, _) = content {

@@ -62,6 +62,8 @@ enum SessionLimits {
     static let presenceSlice = 256
     /// Contacts or accounts looked at in such a turn: a few milliseconds.
     static let presenceVisits = 1024
+    /// Bytes of an item that all rosters have, as it is kept: three names of the usual length.
+    static let sharedItemBytes = 64
     /// Resources of a contact that are taken out together when nobody of it is there any more.
     static let goneAtOnce = 32
     /// Milliseconds between two slices of jobs: a slice takes two or three, so that jobs leave more than half of the processor to

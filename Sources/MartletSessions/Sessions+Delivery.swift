@@ -126,6 +126,9 @@ extension Sessions {
         if recipients.count == 1, !isPromised(origin, recipients), sessions[recipients[0]].catchUp == nil,
             !isPaced(recipients[0], turn)
         {
+            if sessions[recipients[0]].outbox.keptBytes > SessionLimits.keptBytes, !turn.admits(.talk) {
+                return turn.bounce(stanza, .diskNearlyFull)
+            }
             let logged = LoggedStanza(stanza: stanza, acceptedAt: turn.wall, acceptedInstant: turn.now)
             if let place { logKept(of: place, but: recipients[0], turn) }
             transmit(.kept(logged), stanza.serialized(), to: recipients[0], turn)
@@ -133,11 +136,12 @@ extension Sessions {
             return
         }
         if let place { logKept(of: place, but: nil, turn) }
-        // The reserve is there for errors, who have no sender who could be told, and for what people who are here say to each other:
-        // it goes as soon as the reader has it.
+        // What people who are here say to each other goes as soon as the reader has it.
         let isTalk = origin.isSession && recipients.contains { sessions[$0].connection != nil }
-        if isTalk ? turn.isBelowFloor : turn.isBelowReserve, !stanza.isError {
-            return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "The server's disk is nearly full"))
+        // What the site itself has to say is limited where it is said.
+        let kind: WriteKind = stanza.isError || origin == .service ? .bounce : isTalk ? .talk : .message
+        guard turn.admits(kind, bytes: stanza.content.count) else {
+            return turn.bounce(stanza, .diskNearlyFull)
         }
         guard let weight = takeRoom(for: stanza, origin, in: number, turn) else {
             return turn.bounce(stanza, StanzaError(.serviceUnavailable))  // RFC 6121 §8.5.2.2.1, XEP-0160 §4
@@ -171,7 +175,9 @@ extension Sessions {
         _ stanza: Stanza, to session: SessionID, _ number: AddressNumber, _ origin: Origin, _ turn: Turn
     ) {
         // Below the reserve an error is still stored: what it answers has been counted for its sender.
-        guard sessions[session].isResumable, stanza.isDurableMessage, stanza.isError || !turn.isBelowReserve else {
+        guard sessions[session].isResumable, stanza.isDurableMessage,
+            turn.admits(stanza.isError ? .bounce : .message, bytes: stanza.content.count)
+        else {
             return send(stanza, to: session, turn)
         }
         guard let weight = takeRoom(for: stanza, origin, in: number, turn) else {

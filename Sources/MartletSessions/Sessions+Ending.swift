@@ -99,6 +99,10 @@ extension Sessions {
         logKept(id, turn)
         turn.memory.changed(by: -sessions[id].booked, for: .account(sessions[id].accountNumber))
         let session = sessions.remove(id)
+        for logged in session.outbox.kept {
+            // Below the floor nothing is written down: who wrote it hears that nobody knows whether it was read.
+            turn.bounce(logged.stanza, StanzaError(.recipientUnavailable, text: "May have arrived; the server's disk is full"))
+        }
         let place = session.account
         online[place].sessions.removeAll { $0 == id }
         var leftovers: [UInt64] = []

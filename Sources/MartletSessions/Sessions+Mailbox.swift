@@ -37,7 +37,7 @@ extension Sessions {
     /// Writes down the messages that only a session has: it is about to go, or a message that is written must not get ahead
     /// of them.
     mutating func logKept(_ id: SessionID, _ turn: Turn) {
-        guard sessions[id].outbox.keptCount > 0 else { return }
+        guard sessions[id].outbox.keptCount > 0, turn.admits(.talk) else { return }
         let account = sessions[id].accountNumber
         turn.lazily {
             var outbox = sessions[id].outbox

@@ -33,16 +33,18 @@ extension Sessions {
     }
 
     /// Room in the mailbox of an account for a message that is written to it now: what it takes, or nil where that is more than its
-    /// sender's share. An error of this site has no sender who could be told, and answers something that was accepted.
+    /// sender's share. What this site has to say has no sender who could be told, and answers something that was accepted.
     mutating func takeRoom(
         for stanza: Stanza, _ origin: Origin, in account: AddressNumber, _ turn: Turn
     ) -> MailboxRow.Weight? {
         let weight = senders.weight(of: stanza, turn)
         let place = place(ofMailbox: account, turn)
         let store = turn.store
-        if case .site = origin {
+        switch origin {
+        case .site, .service:
             mailboxes.values[place].add(Int(weight.bytes), for: weight.sender)
             return weight
+        case .session, .login, .account, .peer, .bundle: break
         }
         let isTaken = mailboxes.values[place].addIfAdmitted(
             Int(weight.bytes), for: weight.sender, of: turn.policy.limits.mailbox

@@ -47,6 +47,7 @@ extension Sessions {
             return fail(.unexpectedRequest, handled: nil, on: connection, turn)
         }
         let isResumable = ["true", "1"].contains(element["resume"] ?? "")
+        if !turn.admits(.talk) { return fail(.resourceConstraint, handled: nil, on: connection, turn) }
         var enabled = Element("enabled", Namespaces.streamManagement)
         // What was sent before is not counted.
         logKept(id, turn)

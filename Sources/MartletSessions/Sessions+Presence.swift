@@ -42,12 +42,14 @@ extension Sessions {
         departures[account] = nil
         turn.lazily {
             // Noted for every session, so that contacts can be told of its end after a crash.
-            if sessions[id].number == nil {
+            if sessions[id].number == nil, turn.admits(.talk) {
                 _ = makeNumber(id, turn)
                 putRow(id, turn)
             }
             if sessions[id].isResumable, let number = sessions[id].number {
-                ClientSessionTable.setPresence(account, number, stanza, in: turn.store)
+                // What there is no room for is as if it had not been said, should the server die.
+                let noted = turn.admits(.talk, bytes: stanza.content.count) ? stanza : nil
+                ClientSessionTable.setPresence(account, number, noted, in: turn.store)
             }
         }
         var round = PresenceRound(stanza, from: origin(of: id))
@@ -135,6 +137,7 @@ extension Sessions {
         let account = sessions[id].accountNumber
         turn.lazily {
             if isDirected {
+                guard turn.admits(.talk) else { return }
                 if sessions[id].number == nil {
                     _ = makeNumber(id, turn)
                     putRow(id, turn)

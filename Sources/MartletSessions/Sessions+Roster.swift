@@ -57,7 +57,7 @@ extension Sessions {
         guard item.jid != sessions[id].jid.bare else { throw StanzaError(.notAllowed) }
         if let item = shared.item(item.jid, for: account, in: turn.store) { throw refuseChange(of: item, by: id, turn) }
         let known = AddressTable.number(of: item.jid, in: turn.store).flatMap { RosterTable.row(account, $0, in: turn.store) }
-        if known == nil, turn.isBelowReserve { throw StanzaError(.resourceConstraint) }
+        guard turn.admits(.state, bytes: LimitsPolicy.rosterItemBytes) else { throw .diskNearlyFull }
         var row = known ?? RosterRow()
         row.name = item.name
         row.groups = item.groups
@@ -76,6 +76,7 @@ extension Sessions {
         guard let number = AddressTable.number(of: contact, in: turn.store),
             let row = RosterTable.row(account, number, in: turn.store)
         else { throw StanzaError(.itemNotFound) }
+        guard turn.admits(.upkeep) else { throw .diskNearlyFull }
         let bare = sessions[id].jid.bare
         if !row.flags.isDisjoint(with: [.to, .pendingOut]) {
             turn.route(Stanza(.presence, from: bare, to: contact, type: "unsubscribe"), from: .account)

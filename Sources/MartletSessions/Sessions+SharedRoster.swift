@@ -19,7 +19,8 @@ struct SharedPushes {
 extension Sessions {
     /// A source of roster items says anew what it has, at a start or because the configuration changed.
     public mutating func sharedItemsChanged(_ source: RosterSource, _ items: [SharedRosterItem], _ turn: Turn) {
-        guard let before = shared.change(source, items, in: turn.store) else { return }
+        let hasRoom = turn.admits(.state, bytes: items.count * SessionLimits.sharedItemBytes)
+        guard let before = shared.change(source, items, isWritten: hasRoom, in: turn.store) else { return }
         let generation = (sharedPushes?.generation ?? 0) + 1
         // Of a change that is still under way some sessions have the items before that.
         sharedPushes = SharedPushes(before: sharedPushes?.before ?? before, generation: generation)

@@ -25,6 +25,12 @@ extension Sessions {
         var state = before
         let isRouted = state.sent(type)
         if state != before {
+            // Who takes something back is always heard.
+            let isMore = type == .subscribe || type == .subscribed
+            guard turn.admits(isMore ? .state : .upkeep) else {
+                if let reply = stanza.errorReply(.diskNearlyFull) { send(reply, to: id, turn) }
+                return
+            }
             var changed = row ?? RosterRow()
             changed.flags = state.flags
             if row == nil, state.flags != [], let error = objection(to: changed, replacing: nil, contact, number, turn) {
@@ -60,17 +66,23 @@ extension Sessions {
         case .ignore:
             return
         case .confirm:
-            if state != before { save(state, before: before, row, contact, number, place, turn) }
+            if state != before {
+                guard turn.admits(.state) else { return turn.bounce(stanza, .diskNearlyFull) }
+                save(state, before: before, row, contact, number, place, turn)
+            }
             turn.route(Stanza(.presence, from: account, to: contact, id: stanza.id, type: "subscribed"), from: .account)
             if !before.from, let place { sendPresence(place, to: contact, turn) }
         case .deliver:
             var request = known
             if state.pendingIn, !before.pendingIn {
+                guard turn.admits(.state, bytes: stanza.content.count) else { return turn.bounce(stanza, .diskNearlyFull) }
                 guard let kept = keepRequest(stanza, contact, number, turn) else {
                     return turn.bounce(stanza, StanzaError(.resourceConstraint))
                 }
                 request = kept
             }
+            // A row of the roster changes where it stands.
+            guard state == before || turn.admits(.upkeep) else { return turn.bounce(stanza, .diskNearlyFull) }
             save(state, before: before, row, contact, number, place, turn)
             if let place {
                 for id in online[place].sessions {

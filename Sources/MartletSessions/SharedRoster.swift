@@ -31,9 +31,10 @@ struct SharedRoster {
         item(jid).flatMap { RosterTable.hasContact(jid, of: account, in: store) ? nil : $0 }
     }
 
-    /// A source says anew what it has. Returns what rosters showed before if that is something else.
+    /// A source says anew what it has. Returns what rosters showed before if that is something else. Where it is not written, for want of
+    /// room, the next start finds the difference once more.
     mutating func change(
-        _ source: RosterSource, _ items: [SharedRosterItem], in store: some KeyValueTransaction
+        _ source: RosterSource, _ items: [SharedRosterItem], isWritten: Bool, in store: some KeyValueTransaction
     ) -> [SharedRosterItem]? {
         let place = RosterSource.allCases.firstIndex(of: source) ?? 0
         let stored = Self.decode(MetaTable.bytes(source.name, in: store) ?? [])
@@ -41,7 +42,7 @@ struct SharedRoster {
         let all = Self.encode(self.items)
         version = self.items.isEmpty ? nil : String(SeenPresence.digest(all), radix: 16)
         guard stored != items else { return nil }
-        MetaTable.set(source.name, Self.encode(items), in: store)
+        if isWritten { MetaTable.set(source.name, Self.encode(items), in: store) }
         return stored
     }
 

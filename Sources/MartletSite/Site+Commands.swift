@@ -8,6 +8,8 @@ extension Site {
     mutating func answer(_ command: Command, _ turn: Turn) -> CommandAnswer {
         switch command {
         case .accounts(let command): return accounts.handle(command, turn)
+        case .links(let command) where command.isChange && !turn.admits(.upkeep):
+            return .refused("the disk is full: nothing can be changed. Make room on the disk of the store, then try again")
         case .links(let command): return federation.handle(command, turn)
         case .listUsers: return .users(userRows(turn))
         case .status:

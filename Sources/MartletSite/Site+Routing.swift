@@ -13,6 +13,7 @@ extension Site {
         if offices.takes(envelope, to: address, turn) { return }
         let owner = policy.owner(of: address)
         if !passes(&envelope, at: owner == .peer ? .toPeer : .toAccount, turn) { return }
+        if envelope.stanza.isError, envelope.stanza.isDurableMessage, !bounces.passes(envelope, turn) { return }
         switch owner {
         case .session: sessions.deliver(envelope, turn)
         case .account:

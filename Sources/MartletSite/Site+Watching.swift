@@ -60,6 +60,7 @@ extension Site {
         case .link(.census), .link(.delayWarning): "a look at a queue"
         case .link: "a link's timer"
         case .offices: "the offices"
+        case .bounces: "words about messages that came back"
         case .clockMark: "the clock"
         }
     }

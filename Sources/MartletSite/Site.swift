@@ -20,6 +20,7 @@ public struct Site {
     var federation = Federation()
     var offices = Offices()
     var interceptors = Interceptors()
+    var bounces = Bounces()
     /// In the order of their list, which is that of the catalogue.
     let services: [SiteService]
     /// What they declare.
@@ -36,8 +37,10 @@ public struct Site {
     var policy: SitePolicy
     /// Answers questions in the place of the parts that would, where it returns true; for suites of one part alone.
     var standIn: ((Question, inout Site, Turn) -> Bool)?
-    /// What the disk had room for when it was looked at last.
-    private(set) var room = DiskRoom.ample
+    /// The room of the store: what was seen last, less what was written since.
+    private(set) var room = StoreRoom.ample
+    /// What there was room for at the last look, as the operator was told.
+    private(set) var level = DiskRoom.ample
     /// Empty between turns: room for the stanzas that one causes.
     var routed: [Envelope] = []
 
@@ -76,7 +79,10 @@ public struct Site {
     public mutating func boot(_ turn: Turn) {
         if MetaTable.schema(in: turn.store) == nil {
             MetaTable.setSchema(MetaTable.schemaVersion, in: turn.store)
-            MetaTable.set(.secret, turn.random.bytes(32), in: turn.store)
+            // Whoever has made the store has given it one.
+            if MetaTable.bytes(.secret, in: turn.store) == nil {
+                MetaTable.set(.secret, turn.random.bytes(MetaTable.secretBytes), in: turn.store)
+            }
         }
         if let noted = MetaTable.number(.wallTime, in: turn.store), turn.wall.milliseconds < noted {
             turn.note(.clockBehind(milliseconds: noted - turn.wall.milliseconds))
@@ -85,6 +91,7 @@ public struct Site {
         markClock(turn)
         accounts.boot(turn)
         interceptors.boot(turn)
+        bounces.boot(turn)
         offices.policyChanged(turn)
         sessions.boot(turn)
         federation.boot(turn)
@@ -126,8 +133,8 @@ public struct Site {
             interceptors.policyChanged(turn)
             offices.policyChanged(turn)
             federation.policyChanged(turn)
-        case .diskSampled(let freeBytes):
-            sampleDisk(freeBytes, turn)
+        case .diskSampled(let freeBytes, let growth):
+            looked(StoreRoom.Look(freeBytes: freeBytes, growth: growth), turn)
         case .restedAtLogin(let address, let milliseconds):
             restedAtLogin(address, milliseconds: milliseconds, turn)
         case .shutdownRequested:
@@ -146,6 +153,7 @@ public struct Site {
         sessions.relieve(turn)
         settle(turn)
         interceptors.writeBatch(turn)
+        bounces.writeBatch(turn)
         federation.writeBatch(turn)
         sessions.turnBegins()
         firedInBatch = 0
@@ -188,6 +196,7 @@ public struct Site {
             case .session(let timer): sessions.timerFired(timer, turn)
             case .link(let timer): federation.timerFired(timer, turn)
             case .offices(let timer): offices.timerFired(timer, turn)
+            case .bounces: bounces.timerFired(turn)
             case .clockMark: markClock(turn)
             }
             settle(turn)
@@ -205,17 +214,22 @@ public struct Site {
     }
 
     /// Admission instead of repair: a full disk is never met (relay protocol R4, S1).
-    private mutating func sampleDisk(_ freeBytes: Int64, _ turn: Turn) {
-        let now = DiskRoom(freeBytes: freeBytes, policy.limits)
-        guard now != room else { return }
-        room = now
-        turn.setRoom(now)
+    mutating func looked(_ look: StoreRoom.Look, _ turn: Turn) {
+        room = StoreRoom(look, policy.limits)
+        turn.setRoom(room)
+        let now = DiskRoom(freeBytes: look.freeBytes, policy.limits)
+        guard now != level else { return }
+        level = now
         // What is only kept in case of need goes first.
         if now != .ample { federation.trimAll(turn) }
         switch now {
-        case .ample: turn.note(.diskReserveLeft(freeBytes: freeBytes))
-        case .reserve: turn.note(.diskReserveReached(freeBytes: freeBytes))
-        case .none: turn.note(.diskFloorReached(freeBytes: freeBytes))
+        case .ample: turn.note(.diskReserveLeft(freeBytes: look.freeBytes))
+        case .reserve: turn.note(.diskReserveReached(freeBytes: look.freeBytes))
+        case .none: turn.note(.diskFloorReached(freeBytes: look.freeBytes))
+        case .exhausted: turn.note(.diskExhausted(freeBytes: look.freeBytes))
         }
     }
+
+    /// For the driver: a transaction was made durable, which took at most so many bytes.
+    mutating func committed(_ bytes: Int) { room.committed(bytes) }
 }

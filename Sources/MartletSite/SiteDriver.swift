@@ -8,6 +8,9 @@ import MartletStore
 /// A batch that wrote something binding is committed before its effects are returned. One that wrote only what the
 /// protocol brings again returns its effects at once; its transaction stays open and is committed with the next binding
 /// batch or after 100 ms. Acknowledgements wait for that commit in either case.
+///
+/// On a full disk nothing can be committed, and nothing is admitted whose loss anybody would notice: what is written all the same
+/// (removals, counters) stays in the open transaction until there is room. Whoever dies meanwhile has died when the disk became full.
 public struct SiteDriver {
     private var site: Site
     private let store: any KeyValueStore
@@ -25,9 +28,15 @@ public struct SiteDriver {
     public private(set) var nextWake: Int64?
     /// The disk had little room when it was looked at last. Stored for the same reason.
     public private(set) var isShortOfRoom = false
+    /// So much was written since the last look at the disk that the next one is due before anything else.
+    public private(set) var wantsLook = false
 
     /// Lazy writes reach the disk after this long, milliseconds: the most that an acknowledgement waits for company.
     private static let lazyCommitDelay: Int64 = 100
+    /// What an open transaction may take, on the safe side, where the disk has little room: its pages are free again two commits later.
+    private static let openBytesWhenShort = 2 << 20
+    /// Acknowledgements that wait for a commit while there is none; the oldest give way, since later ones say more.
+    private static let heldEffects = 4096
 
     /// A driver for the site whose state is in `store`.
     public init(store: any KeyValueStore, policy: SitePolicy, random: RandomStream) {
@@ -36,12 +45,16 @@ public struct SiteDriver {
         site = Site(policy: policy)
     }
 
-    /// Reads the store, which is brought to our schema before. `monotonic` is in milliseconds from any origin.
-    public mutating func boot(monotonic: Int64, wall: WallTime) throws(StoreFailure) -> [Effect] {
+    /// Reads the store, which is brought to our schema before. `monotonic` is in milliseconds from any origin; `look` is what was found
+    /// on the disk.
+    public mutating func boot(
+        monotonic: Int64, wall: WallTime, look: StoreRoom.Look? = nil
+    ) throws(StoreFailure) -> [Effect] {
         defer { setNextWake() }
         let migrated = try StoreMigration.run(store)
         offset = Site.instantOfStart(begin(), wall: wall).milliseconds - monotonic
         let turn = makeTurn(monotonic, wall)
+        if let look { site.looked(look, turn) }
         if let migrated { turn.note(.storeMigrated(fromSchema: migrated.schema, rows: migrated.rows)) }
         site.boot(turn)
         site.endBatch(turn)
@@ -68,12 +81,20 @@ public struct SiteDriver {
     /// Commits what is open; the last call.
     public mutating func close() throws(StoreFailure) -> [Effect] {
         defer { setNextWake() }
+        guard canCommit else {
+            if transaction != nil { store.abort() }
+            transaction = nil
+            return []
+        }
         return try commit(before: [])
     }
 
     private mutating func setNextWake() {
-        isShortOfRoom = site.room != .ample
+        isShortOfRoom = site.level != .ample
+        wantsLook = site.room.wantsLook(open: transaction?.bytesWritten ?? 0)
         let timer = site.nextDeadline.map { $0.milliseconds - offset }
+        // The next look at the disk says whether it is time.
+        let commitDeadline = canCommit ? commitDeadline : nil
         nextWake = if let timer, let commitDeadline { min(timer, commitDeadline) } else { timer ?? commitDeadline }
     }
 
@@ -96,15 +117,30 @@ public struct SiteDriver {
         random = turn.random
         swap(&turn.memory, &memory)
         afterCommit += turn.afterCommit
+        guard canCommit else {
+            afterCommit.removeFirst(max(0, afterCommit.count - Self.heldEffects))
+            if turn.hasWrites { commitDeadline = commitDeadline ?? monotonic }
+            return turn.takeEffects()
+        }
+        if isShortOfRoom, turn.store.bytesWritten > Self.openBytesWhenShort { return try commit(before: turn.takeEffects()) }
         if turn.isBinding { return try commit(before: turn.takeEffects()) }
         if turn.hasWrites, commitDeadline == nil { commitDeadline = monotonic + Self.lazyCommitDelay }
         guard let deadline = commitDeadline, monotonic < deadline else { return try commit(before: turn.takeEffects()) }
         return turn.takeEffects()
     }
 
+    /// Whether what is written can be made durable.
+    private var canCommit: Bool { site.room.admitsCommit }
+
     private mutating func commit(before effects: consuming [Effect]) throws(StoreFailure) -> [Effect] {
         if let transaction {
-            if transaction.writes > 0 { try store.commit() } else { store.abort() }
+            if transaction.writes > 0 {
+                let bytes = transaction.bytesWritten
+                try store.commit()
+                site.committed(bytes)
+            } else {
+                store.abort()
+            }
         }
         transaction = nil
         commitDeadline = nil

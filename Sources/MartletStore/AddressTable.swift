@@ -46,6 +46,12 @@ public enum AddressTable {
         return AddressNumber(number)
     }
 
+    /// Whether a number was given to an address.
+    static func isKnown(_ number: AddressNumber, in store: some KeyValueTransaction) -> Bool {
+        let key = NumberKey.one(number.value)
+        return store.read(.addressByNumber, key.span) { _ in }
+    }
+
     /// The address of a number that a row refers to.
     public static func address(_ number: AddressNumber, in store: some KeyValueTransaction) -> JID {
         let key = NumberKey.one(number.value)

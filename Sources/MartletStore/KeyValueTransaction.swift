@@ -82,6 +82,8 @@ public protocol KeyValueTransaction: AnyObject {
     /// The number of calls of put, append and delete since the transaction began. Zero means that a commit costs nothing.
     var writes: Int { get }
 
+    /// How many bytes of its disk the writes so far take at most (``WriteCost``). The same in every implementation.
+    var bytesWritten: Int { get }
     /// The number of rows that were read, looked for or written since the transaction began: what work is reckoned by.
     var touched: Int { get }
 }

@@ -28,6 +28,9 @@ public final class MemoryStore: KeyValueStore {
     /// The next commit throws this, once, and forgets the transaction.
     public var nextCommitFailure: StoreFailure?
 
+    /// How many bytes there is room for: a commit that leaves more fails, as on a disk that is full.
+    public var capacity = Int.max
+
     /// Commits that had something to write, since the store was made.
     public private(set) var commits = 0
 
@@ -60,9 +63,9 @@ public final class MemoryStore: KeyValueStore {
         return transaction
     }
 
-    /// Keeps the writes of the open transaction, or throws ``nextCommitFailure``.
+    /// Keeps the writes of the open transaction, or throws ``nextCommitFailure`` or that ``capacity`` is exceeded.
     public func commit() throws(StoreFailure) {
-        if let failure = nextCommitFailure {
+        if let failure = nextCommitFailure ?? (state.bytes > capacity && !undo.isEmpty ? .diskFull(path: "memory") : nil) {
             nextCommitFailure = nil
             abort()
             throw failure

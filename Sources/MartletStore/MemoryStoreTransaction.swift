@@ -4,6 +4,7 @@ import MartletPrimitives
 final class MemoryStoreTransaction: KeyValueTransaction {
     private let store: MemoryStore
     private(set) var writes = 0
+    private var total = WriteTotal()
     /// Rows that were read or looked for, counted as the real one counts them.
     private var reads = 0
     var touched: Int { reads + writes }
@@ -14,6 +15,8 @@ final class MemoryStoreTransaction: KeyValueTransaction {
     init(_ store: MemoryStore) {
         self.store = store
     }
+
+    var bytesWritten: Int { total.bytes }
 
     func read(_ table: Table, _ key: Span<UInt8>, _ body: (_ value: Span<UInt8>) -> Void) -> Bool {
         reads += 1
@@ -29,6 +32,7 @@ final class MemoryStoreTransaction: KeyValueTransaction {
     func put(_ table: Table, _ key: Span<UInt8>, _ value: Span<UInt8>) {
         let (key, value) = (Array(key), Array(value))
         countWrite(key)
+        total.put(value: value.count)
         let replaced = store.state.tables[Int(table.rawValue)].put(key, value)
         note(table, key, replaced: replaced, bytes: value.count - (replaced?.count ?? -key.count))
     }
@@ -36,6 +40,7 @@ final class MemoryStoreTransaction: KeyValueTransaction {
     func append(_ table: Table, _ key: Span<UInt8>, _ value: Span<UInt8>) {
         let (key, value) = (Array(key), Array(value))
         countWrite(key)
+        total.append(key: key.count, value: value.count)
         if let last = rows(table).last {
             require(
                 last.key.lexicographicallyPrecedes(key), "append to \(table.databaseName): the key is not the greatest")
@@ -48,6 +53,7 @@ final class MemoryStoreTransaction: KeyValueTransaction {
     func delete(_ table: Table, _ key: Span<UInt8>) -> Bool {
         let key = Array(key)
         countWrite(key)
+        total.delete()
         reads += 1
         guard let removed = store.state.tables[Int(table.rawValue)].remove(key) else { return false }
         note(table, key, replaced: removed, bytes: -key.count - removed.count)

@@ -20,6 +20,9 @@ public enum MetaTable {
         case removals
     }
 
+    /// Bytes of ``Name/secret``.
+    public static let secretBytes = 32
+
     /// The format this code reads and writes.
     public static let schemaVersion: UInt32 = 3
 

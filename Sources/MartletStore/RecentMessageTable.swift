@@ -56,6 +56,9 @@ public enum RecentMessageTable {
         store.delete(.recentMessage, key(row))
     }
 
+    /// Reads the value of a row, for ``StoreCheck``.
+    static func checkRow(_ value: [UInt8]) { _ = decode(value) }
+
     private static func encode(_ messages: [RecentMessage]) -> [UInt8] {
         var writer = ByteWriter(capacity: 24 * messages.count)
         for message in messages {

@@ -43,6 +43,14 @@ public enum StoreMigration {
         try check(transaction)
     }
 
+    /// Whether a store has rows and needs no migration: what else begins with writing.
+    public static func isCurrent(_ store: any KeyValueStore) -> Bool {
+        let transaction = store.begin()
+        defer { store.abort() }
+        return MetaTable.schema(in: transaction) == MetaTable.schemaVersion
+            && MetaTable.number(.migration, in: transaction) == nil
+    }
+
     /// Migrates a store that needs it; nil if it is new or as it should be.
     @discardableResult
     public static func run(_ store: any KeyValueStore) throws(StoreFailure) -> Outcome? { try run(store, Slice()) }

@@ -36,6 +36,9 @@ extension Table {
     /// logSeq → the number of its holders beyond the first. See ``StanzaLog``.
     public static let logHolders = Table(rawValue: 22)
 
+    /// digest of a sender and a domain → how many messages came back of which he was not told. See ``UntoldTable``.
+    public static let untold = Table(rawValue: 23)
+
     // MARK: accounts and sessions, 4–11, 17 and 32–63
 
     /// account → credentials.
@@ -79,5 +82,5 @@ extension Table {
     public static let haveTags = Table(rawValue: 64)
 
     /// Every table, for the store to open.
-    public static let all: [Table] = (0...22).map { Table(rawValue: $0) } + [haveTags]
+    public static let all: [Table] = (0...23).map { Table(rawValue: $0) } + [haveTags]
 }

@@ -27,6 +27,7 @@ struct CheckCommand: ParsableCommand {
             Checks.certificate(configuration, &report)
             Checks.descriptors(&report)
             Checks.disk(configuration, &report)
+            Checks.store(configuration, path, &report)
             Checks.dns(configuration, &report)
             Checks.node(configuration, &report)
         } catch {
@@ -125,10 +126,29 @@ enum Checks {
     static func disk(_ configuration: SiteConfiguration, _ report: inout CheckReport) {
         guard let free = ProcessLimits.freeBytes(under: configuration.dataDirectory) else { return }
         let reserve = Int64(configuration.limits.diskReserve)
+        // Disk and map are one notion.
+        if configuration.limits.mapSize <= configuration.limits.diskReserve {
+            report.bad(
+                "disk", "limits.map_size is no more than limits.disk_reserve: nothing could be taken over. Raise the one")
+        }
         if free < reserve {
             report.bad("disk", "\(free >> 20) MiB free, less than limits.disk_reserve (\(reserve >> 20) MiB): make room")
         } else {
             report.good("disk", "\(free >> 20) MiB free, \(reserve >> 20) MiB in reserve")
+        }
+    }
+
+    /// Whether there is a store where one was; what is in it is another command's to read.
+    static func store(_ configuration: SiteConfiguration, _ path: String, _ report: inout CheckReport) {
+        let directory = configuration.dataDirectory
+        do {
+            try StoreMark(directory: directory).checkFile()
+            guard access(directory + "/data.mdb", F_OK) == 0 else {
+                return report.good("store", "none yet: the first start makes it")
+            }
+            report.good("store", "is there; martlet store check --config \(path) reads all of it")
+        } catch {
+            report.bad("store", "\(error)")
         }
     }
 

@@ -8,7 +8,7 @@ enum FatalSignals {
     private static let internalError: StaticString =
         "martlet: ended by an error of its own; the line before, if any, says which. Nothing that was acknowledged is lost: start it again, and report it with the last lines of the log\n"
     private static let unreadable: StaticString =
-        "martlet: ended because the disk did not give back what the store had written (SIGBUS). Look at the disk and at the system's log, then start it again\n"
+        "martlet: ended because the disk did not give back what the store had written (SIGBUS). Look at the disk and at the system's log, run martlet store check, then start it again\n"
 
     /// Installs the handlers, for all threads.
     static func install() {

@@ -68,13 +68,17 @@ enum StoreOpening {
     static func open(_ configuration: SiteConfiguration) throws -> sending LMDBStore {
         umask(0o077)
         try Files.makeDirectory(configuration.dataDirectory)
+        let mark = StoreMark(directory: configuration.dataDirectory)
+        try mark.checkFile()
         do {
             let store = try LMDBStore(
-                directory: configuration.dataDirectory, mapSize: UInt64(configuration.limits.mapSize), tables: Table.all,
+                directory: configuration.dataDirectory, mapSize: UInt64(configuration.limits.mapSize),
+                ahead: UInt64(min(configuration.limits.diskFloor, configuration.limits.mapSize / 4)), tables: Table.all,
                 failed: ProcessEnd.storeFailed)
             try StoreMigration.check(store)
+            try mark.check(store)
             return store
-        } catch {
+        } catch let error as StoreFailure {
             switch error {
             case .inUse(let pid):
                 let who = pid > 0 ? "process \(pid)" : "another process"

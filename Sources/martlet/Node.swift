@@ -3,8 +3,10 @@ import Logging
 import MartletAdmin
 import MartletBus
 import MartletConfiguration
+import MartletLMDB
 import MartletNetwork
 import MartletRuntime
+import MartletStore
 import MartletTLS
 import Synchronization
 
@@ -25,7 +27,7 @@ final class Node {
         let descriptors = ProcessLimits.raiseDescriptors()
         logger = Logger(label: "martlet") { _ in SwitchableLogHandler(level: log) }
         let contexts = try Self.contexts(configuration)
-        let store = try StoreOpening.open(configuration)
+        let store = try Self.store(configuration, logger)
         state = NodeState(configuration: configuration, log: log, logger: logger)
         let box = AdminBox()
         network = try Network(
@@ -42,10 +44,9 @@ final class Node {
         }
         self.box = box
         let environment = store.environment
-        try Self.waitForRoom(logger, configuration.dataDirectory) { environment.room }
         loop = SiteLoop(
             store: store, policy: SitePolicy(configuration), on: network.siteThread, dispatcher: network.dispatcher,
-            logger: logger, diskProbe: { Int64(clamping: environment.room) }, failed: ProcessEnd.storeFailed)
+            logger: logger, diskProbe: { StoreRoom.Look(environment.look()) }, failed: ProcessEnd.storeFailed)
         admin = AdminServer(path: configuration.controlSocket, logger: logger) { [loop] id, command in
             loop.post(.command(id, command))
         } reload: { [state, network, loop] in
@@ -121,16 +122,32 @@ final class Node {
         logger.notice("stopped")
     }
 
-    /// What a start needs at least, bytes: it writes a few pages, and what clients and peers bring at once.
-    private static let roomToStart: UInt64 = 16 << 20
+    /// What a new store, or one of an earlier version, needs at least, bytes.
+    private static let roomToBegin: UInt64 = 16 << 20
 
-    /// Waits until the store can be written: a start that failed for want of room would only be tried again and again.
+    /// The store, opened. One that was in use is served from the start, also on a full disk: what needs no room. A new one, and one that has
+    /// to be written anew for this version, waits for room: a start that failed for want of it would only be tried again and again.
+    private static func store(_ configuration: SiteConfiguration, _ logger: Logger) throws -> sending LMDBStore {
+        let directory = configuration.dataDirectory
+        while true {
+            do {
+                let store = try StoreOpening.open(configuration)
+                let environment = store.environment
+                if StoreMigration.isCurrent(store) { return store }
+                try waitForRoom(logger, directory) { environment.look().bytes }
+                return store
+            } catch let failure as CommandFailure where failure.status == .diskFull {
+                try waitForRoom(logger, directory) { ProcessLimits.freeBytes(under: directory).map { UInt64($0) } ?? 0 }
+            }
+        }
+    }
+
     private static func waitForRoom(_ logger: Logger, _ directory: String, _ room: () -> UInt64) throws {
-        guard room() < roomToStart else { return }
+        guard room() < roomToBegin else { return }
         logger.error(
             "the disk is full: nothing is served before there is room",
-            metadata: ["directory": "\(directory)", "free": "\(room() >> 20) MiB", "needed": "\(roomToStart >> 20) MiB"])
-        while room() < roomToStart {
+            metadata: ["directory": "\(directory)", "free": "\(room() >> 20) MiB", "needed": "\(roomToBegin >> 20) MiB"])
+        while room() < roomToBegin {
             if Signals.wait(milliseconds: 1000) == .terminate {
                 throw CommandFailure("stopped while the disk was full: make room in \(directory)", .diskFull)
             }
@@ -165,6 +182,13 @@ private final class AdminBox: Sendable {
 
     func connect(_ server: AdminServer) {
         held.withLock { $0 = server }
+    }
+}
+
+extension StoreRoom.Look {
+    /// What was found of a store on disk.
+    init(_ room: LMDBEnvironment.Room) {
+        self.init(freeBytes: Int64(clamping: room.bytes), growth: Int64(clamping: room.growth))
     }
 }
 

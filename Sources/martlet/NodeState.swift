@@ -48,6 +48,7 @@ final class NodeState: Sendable {
                 var later = network.reload(new, contexts)
                 loop.post(.policyChanged(SitePolicy(new)))
                 log.level = new.logLevel
+                ProcessLimits.allowDumps(new.coreDumps)
                 if wanted.domain != new.domain { later.append("site.domain") }
                 let kept = new.domains.filter { !wanted.domains.contains($0) }
                 if !kept.isEmpty { later.append("site.more_domains (\(listed(kept)) served until then)") }

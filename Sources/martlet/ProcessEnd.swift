@@ -15,11 +15,12 @@ enum ProcessEnd {
 
     private static func remedy(for failure: StoreFailure) -> String {
         switch failure {
-        case .diskFull: "Make room; the next start waits until there is some"
+        case .diskFull: "Make room, then start again"
         case .mapFull: "Raise limits.map_size in the configuration and start again"
         case .notPermitted: "Give the directory back to the user of the server and start again"
         case .damaged:
-            "Look at the disk, restore the last backup, start again: what other offices still have comes back by itself"
+            "Look at the disk, see what martlet store check says, restore the last backup, start again: what other offices still have "
+                + "comes back by itself"
         case .inUse, .newerVersion, .mapRefused, .failed: "Look at the disk and at the system's log, then start again"
         }
     }

@@ -15,6 +15,24 @@ enum ProcessLimits {
         return Int(clamping: limit.rlim_cur)
     }
 
+    /// Whether the system may write a dump of this process's memory: there are keys in it, and what people say.
+    ///
+    /// A limit of nothing keeps files away, but not what a system pipes to a program that collects dumps: what that gets has no memory
+    /// in it. Forbidding the dump altogether (PR_SET_DUMPABLE) would give the process's files under /proc to root, and with them what
+    /// an operator reads there without being root.
+    static func allowDumps(_ isAllowed: Bool) {
+        let filter = Array((isAllowed ? "0x33" : "0").utf8)
+        let descriptor = open("/proc/self/coredump_filter", O_WRONLY | O_CLOEXEC)
+        if descriptor >= 0 {
+            _ = write(descriptor, filter, filter.count)
+            close(descriptor)
+        }
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = isAllowed ? limit.rlim_max : 0
+        setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit)
+    }
+
     /// Free bytes under `path` for us; `nil` where it cannot be told.
     static func freeBytes(under path: String) -> Int64? {
         var figures = statvfs()

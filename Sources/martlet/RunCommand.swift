@@ -98,6 +98,8 @@ enum Serving {
     }
 
     static func start(_ path: String, _ configuration: SiteConfiguration) throws -> Node {
-        try Node(configurationPath: path, configuration: configuration, log: LogLevelBox(configuration.logLevel))
+        // Before any key is read.
+        ProcessLimits.allowDumps(configuration.coreDumps)
+        return try Node(configurationPath: path, configuration: configuration, log: LogLevelBox(configuration.logLevel))
     }
 }

@@ -1,5 +1,9 @@
 """How the server ends when it cannot go on: the last line says why and what to do, the status which kind it was."""
 
+import json
+import os
+import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -7,6 +11,7 @@ import subprocess
 import pytest
 
 from harness import martlet, processes
+from harness.rawstream import RawStream
 
 pytestmark = pytest.mark.martlet
 
@@ -22,18 +27,6 @@ def node(make_world):
     world.close()
 
 
-@pytest.fixture
-def small_disk(node):
-    """The node's data on a file system of its own, of 40 MiB."""
-    data = node.directory / "data"
-    data.mkdir(mode=0o700)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=40m,mode=0700", "none", data], check=True)
-    yield data
-    if node.process is not None:
-        node.process.kill()
-    subprocess.run(["umount", data], check=True)
-
-
 def serve(node):
     """A second `serve` of the same site, which ends by itself."""
     return subprocess.run(
@@ -45,40 +38,7 @@ def serve(node):
     )
 
 
-def test_a_full_disk_ends_the_server_in_words_and_the_next_start_waits_for_room(node, small_disk):
-    node.prepare()
-    node.start()
-    filler = small_disk / "filler"
-    with open(filler, "wb", buffering=0) as file:
-        try:
-            while file.write(b"\0" * 65536):
-                pass
-        except OSError:
-            pass
-    number = 0
-    while node.process.alive and number < 2000:
-        number += 1
-        subprocess.run(
-            [martlet.binary(), "user", "add", f"user{number}", "--config", node.configuration],
-            input=b"some password\n",
-            capture_output=True,
-            timeout=processes.LIMIT,
-        )
-    assert node.process.wait() == 75
-    last = node.process.output().splitlines()[-1]
-    assert "no space left on the disk" in last and "Make room" in last, last
-
-    # It does not end again and again: the next start waits.
-    node.process.start()
-    waiting = "nothing is served before there is room"
-    processes.wait_until(lambda: waiting in node.process.output(), "the next start says that it waits")
-    assert node.process.alive
-    filler.unlink()
-    processes.wait_until(lambda: node.process.output().count(" serving") == 2, lambda: node.process.tail())
-    assert node.command("user", "add", "late", input="some password\n").returncode == 0
-
-
-@pytest.mark.parametrize("number", [signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS])
+@pytest.mark.parametrize("number", [signal.SIGILL, signal.SIGTRAP, signal.SIGABRT, signal.SIGSEGV, signal.SIGFPE, signal.SIGBUS])
 def test_an_error_of_its_own_leaves_a_line(node, number):
     node.prepare()
     node.start()
@@ -141,3 +101,147 @@ def test_a_reload_tells_what_needs_a_restart_until_there_was_one(node):
         assert "needs a restart to take effect: listeners" in said, said
     node.configuration.write_text(text)
     assert "restart" not in node.command("reload").stdout
+
+
+def last_line(node):
+    return node.process.output().splitlines()[-1]
+
+
+def poke(node):
+    """Somebody logs in and writes to somebody; whatever becomes of it."""
+    try:
+        with RawStream(node.address, node.client_plain_port) as stream:
+            stream.log_in(node.domain, "alice", node.passwords["alice"])
+            stream.send("<presence/>")
+            for number in range(20):
+                stream.send(f"<message to='alice@office.example/x' id='{number}'><body>{number}</body></message>")
+            stream.send("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>")
+            while stream.read(limit=10) is not None:
+                pass
+    except (OSError, AssertionError, AttributeError, TimeoutError):
+        pass
+
+
+def test_a_store_that_loses_its_pages_under_the_server_leaves_a_line(node):
+    node.prepare()
+    node.start()
+    os.truncate(node.store / "data.mdb", 8192)
+    poke(node)
+    node.process.wait()
+    assert "did not give back what the store had written (SIGBUS)" in last_line(node), node.process.tail()
+    # The next start does not die of it again, but says so.
+    done = serve(node)
+    assert done.returncode == 74 and "is not a store or is damaged" in done.stderr, done.stderr
+    assert "are in use" in done.stderr
+    assert "martlet store check" not in done.stdout
+
+
+SHIM = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/uio.h>
+#include <unistd.h>
+static int broken(void) { const char *p = getenv("BROKEN"); return p && access(p, F_OK) == 0 ? atoi(getenv("BROKEN_ERRNO")) : 0; }
+#define TRY int e = broken(); if (e) { errno = e; return -1; }
+ssize_t pwrite(int f, const void *b, size_t n, off_t o) { TRY return ((ssize_t(*)(int, const void *, size_t, off_t))dlsym(RTLD_NEXT, "pwrite"))(f, b, n, o); }
+ssize_t pwrite64(int f, const void *b, size_t n, off_t o) { TRY return ((ssize_t(*)(int, const void *, size_t, off_t))dlsym(RTLD_NEXT, "pwrite64"))(f, b, n, o); }
+ssize_t pwritev(int f, const struct iovec *v, int n, off_t o) { TRY return ((ssize_t(*)(int, const struct iovec *, int, off_t))dlsym(RTLD_NEXT, "pwritev"))(f, v, n, o); }
+int fdatasync(int f) { TRY return ((int(*)(int))dlsym(RTLD_NEXT, "fdatasync"))(f); }
+"""
+
+
+@pytest.mark.parametrize("error, status, words", [("EIO", 74, "Input/output error"), ("ENOSPC", 75, "no space left on the disk")])
+def test_a_write_that_fails_leaves_a_line(node, error, status, words, tmp_path):
+    import errno
+
+    (tmp_path / "shim.c").write_text(SHIM)
+    shim, broken = tmp_path / "shim.so", node.directory / "broken"
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", shim, tmp_path / "shim.c", "-ldl"], check=True)
+    node.prepare()
+    node.process.environment = {
+        **(node.process.environment or os.environ),
+        "LD_PRELOAD": str(shim), "BROKEN": str(broken), "BROKEN_ERRNO": str(getattr(errno, error)),
+    }
+    node.start()
+    broken.touch()
+    node.command("user", "add", "bob", input="some password\n")
+    assert node.process.wait() == status
+    assert words in last_line(node) and "Nothing that was acknowledged is lost" in last_line(node), last_line(node)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_flipped_bytes_are_found_by_the_check_and_never_end_the_server_without_a_line(node, seed):
+    node.prepare()
+    node.start()
+    poke(node)
+    check = node.command("store", "check", "--json")
+    assert check.returncode == 0 and json.loads(check.stdout)["findings"] == [], check.stdout + check.stderr
+    node.stop()
+    file = node.store / "data.mdb"
+    content = bytearray(file.read_bytes())
+    chance = random.Random(seed)
+    # Not the two heads: what becomes of those is another test's.
+    for place in (chance.randrange(8192, len(content)) for _ in range(len(content) // 64)):
+        content[place] ^= 1 << chance.randrange(8)
+    file.write_bytes(content)
+    found = node.command("store", "check", "--json")
+    assert found.returncode in (74, 76), found.stdout + found.stderr
+    assert found.returncode == 76 or json.loads(found.stdout)["findings"] or "damaged" in found.stderr
+    node.process.start()
+    processes.wait_until(lambda: "serving" in node.process.output() or not node.process.alive, "starts or ends")
+    poke(node)
+    if not node.process.alive:
+        end = node.process.wait()
+        assert end != 0
+        line = last_line(node)
+        assert "martlet: ended" in line or "Error:" in line or "cannot be opened" in line, line
+
+
+@pytest.mark.parametrize("what", ["gone", "empty", "new", "foreign"])
+def test_another_store_in_the_place_of_a_sites_own_is_refused(node, what):
+    node.prepare()
+    file = node.store / "data.mdb"
+    backup = node.directory / "backup"
+    shutil.copy(file, backup)
+    file.unlink()
+    if what == "empty":
+        file.touch()
+    if what in ("new", "foreign"):
+        mark = (node.store / "store.id").read_text()
+        (node.store / "store.id").unlink()
+        assert node.user_add("bob", "some password").returncode == 0
+        (node.store / "store.id").write_text(mark)
+    done = serve(node)
+    assert done.returncode == 74 and "Restore data.mdb from the last backup" in done.stderr, done.stderr
+    assert "store.id" in done.stderr
+    if what in ("gone", "empty"):
+        assert "WRONG    store" in node.command("check").stdout
+    shutil.copy(backup, file)
+    assert "martlet store check" in node.command("check").stdout
+    node.start()
+    assert "alice" in node.command("user", "list").stdout
+    node.stop()
+    # On purpose it can be begun anew.
+    file.unlink()
+    (node.store / "store.id").unlink()
+    assert node.user_add("carol", "some password").returncode == 0
+
+
+def test_a_dump_of_the_memory_has_no_secrets_unless_the_operator_wants_one(node):
+    node.prepare()
+    node.start()
+
+    def facts():
+        process = f"/proc/{node.process.pid}"
+        limits = open(f"{process}/limits").read()
+        core = next(line for line in limits.splitlines() if line.startswith("Max core file size")).split()[4]
+        return core, int(open(f"{process}/coredump_filter").read(), 16)
+
+    assert facts() == ("0", 0)
+    text = node.configuration.read_text()
+    node.configuration.write_text(text.replace("[site]\n", "[site]\ncore_dumps = true\n"))
+    assert node.command("reload").returncode == 0
+    core, memory = facts()
+    assert core != "0" and memory == 0x33

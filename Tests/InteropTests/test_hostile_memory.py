@@ -174,7 +174,8 @@ def test_what_waits_for_an_account_is_cleared(office):
         assert done.returncode == 0, done.stderr
         assert "300 messages" in done.stdout and "1 subscription requests" in done.stdout
         back = answers(mallory, "cleared")
-        assert sum(element.get("type") == "error" for element in back) == 300
+        # One by one as many as somebody gets; the others are counted in a message that comes later.
+        assert sum(element.get("type") == "error" for element in back) == 200
         assert any(element.get("type") == "unsubscribed" for element in back)
     again = office.command("user", "clear", "bob", "--messages", "--yes")
     assert "No messages wait" in again.stdout

@@ -181,7 +181,7 @@ struct SiteConfigurationTests {
         let expected = [
             "martlet.toml:2: site.domain: expected a domain such as \"pilsen.example\"; found \"a b\"",
             "martlet.toml:3: site.colour: unknown key; expected one of: data_directory, admin_contact, "
-                + "interceptors, threads, more_domains, domain",
+                + "interceptors, threads, core_dumps, more_domains, domain",
             "martlet.toml:5: tls.minimum_version: expected one of \"1.2\", \"1.3\"; found a floating-point number",
             "martlet.toml:9: listeners.client[1].port: expected a port from 1 to 65535; found 99999",
             "martlet.toml:10: listeners.client[1].security: expected one of \"starttls\", \"direct\", \"plain\"; found \"none\"",
@@ -213,7 +213,8 @@ struct SiteConfigurationTests {
             ("[site]\ndomain = \"a.example\"\n\"a b\" = 1\n", "3: site.\"a b\": unknown key"),
             ("[site]\ndomain = \"a\\u0000.example\"\n", "2: U+0000 is not allowed"),
             ("[site]\ndomain = \"a.example\n", "2: "),
-            ("[site\n", "1: "), ("[site]\n[=]\n", "2: expected the name of a table"), ("x = [\n1, }", "2: expected a value"),
+            ("[site\n", "1: "), ("\u{FEFF}[#\n", "1: expected the name of a table"),
+            ("[site]\n[=]\n", "2: expected the name of a table"), ("x = [\n1, }", "2: expected a value"),
             ("x = [\u{2028}]", "1: expected a value"), ("[[\n]]\n", "1: "), ("[ [a]]\n", "1: "),
             ("[", "1: "),
             ("x = 'a\n[=]\n", "1: "),

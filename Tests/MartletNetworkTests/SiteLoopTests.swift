@@ -64,18 +64,17 @@ import XMPPAddress
     }
 
     @Test(
-        "free space is looked at before what it decides about, each second, four times as often when it is short, and after 16 MiB"
+        "free space is looked at before what it decides about, each second, four times as often when it is short, and when much was written"
     )
     func diskWatch() {
         var watch = DiskWatch()
-        func look(at now: Int64, before bytes: Int = 0, isShort: Bool = false) -> Bool {
-            watch.isDue(at: now, before: bytes, isShort: isShort)
+        func look(at now: Int64, isWanted: Bool = false, isShort: Bool = false) -> Bool {
+            watch.isDue(at: now, isWanted: isWanted, isShort: isShort)
         }
         let looks = [
             look(at: 10), look(at: 9 + DiskWatch.age), look(at: 10 + DiskWatch.age),
             look(at: 10 + DiskWatch.age + DiskWatch.ageWhenShort, isShort: true),
-            look(at: 1300, before: DiskWatch.bytesBetween - 1), look(at: 1300, before: 1),
-            look(at: 1301, before: DiskWatch.bytesBetween - 2),
+            look(at: 1300), look(at: 1300, isWanted: true), look(at: 1301),
         ]
         #expect(looks == [true, false, true, true, false, true, false])
         #expect(watch.next(isShort: false) == 1300 + DiskWatch.idleInterval)
@@ -91,15 +90,15 @@ import XMPPAddress
         let loop = SiteLoop(
             store: MemoryStore(), policy: SitePolicy(domains: [try JID("pilsen.example")]), on: thread,
             dispatcher: dispatcher, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            diskProbe: { free.load(ordering: .relaxed) })
+            diskProbe: { StoreRoom.Look(freeBytes: free.load(ordering: .relaxed)) })
         loop.start()
-        for bytes in [Int64(1 << 20), 1 << 40, 1 << 20] {
+        for bytes in [Int64(16 << 20), 1 << 40, 16 << 20] {
             free.store(bytes, ordering: .relaxed)
             let limit = SystemClock.monotonic + 60_000
             while dispatcher.notes.withLock({ $0.last != bytes }), SystemClock.monotonic < limit { usleep(10_000) }
         }
         loop.stop()
-        #expect(dispatcher.notes.withLock { $0 } == [1 << 20, 1 << 40, 1 << 20])
+        #expect(dispatcher.notes.withLock { $0 } == [16 << 20, 1 << 40, 16 << 20])
     }
 
     /// Keeps what is noted of free space.

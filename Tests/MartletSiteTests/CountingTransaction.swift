@@ -9,6 +9,7 @@ final class CountingTransaction: KeyValueTransaction {
     init(_ inner: any KeyValueTransaction) { self.inner = inner }
 
     var writes: Int { inner.writes }
+    var bytesWritten: Int { inner.bytesWritten }
 
     func read(_ table: Table, _ key: Span<UInt8>, _ body: (_ value: Span<UInt8>) -> Void) -> Bool {
         touched += 1

@@ -66,7 +66,7 @@ struct SessionsHarness {
     var policy = SitePolicy(domains: [Self.domain])
     var now: Int64 = 1000
     var random = RandomStream(seed: 7)
-    var room = DiskRoom.ample
+    var room = StoreRoom.ample
     /// What went to other domains.
     var remote: [Stanza] {
         get { elsewhere.stanzas }

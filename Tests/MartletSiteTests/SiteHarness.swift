@@ -24,8 +24,8 @@ struct SiteHarness {
         return policy
     }
 
-    init(users: [String] = ["alice", "carol"], policy: SitePolicy = Self.policy) {
-        driver = SiteDriver(store: MemoryStore(), policy: policy, random: RandomStream(seed: 7))
+    init(users: [String] = ["alice", "carol"], policy: SitePolicy = Self.policy, store: MemoryStore = MemoryStore()) {
+        driver = SiteDriver(store: store, policy: policy, random: RandomStream(seed: 7))
         #expect(throws: Never.self) { effects += try driver.boot(monotonic: now, wall: wall) }
         let keys = PasswordKeys.Keys(salt: [1], iterations: 4096, storedKey: [2], serverKey: [3])
         for (number, user) in users.enumerated() {
@@ -47,6 +47,24 @@ struct SiteHarness {
         for case .note(.longTurn(let event, let count)) in effects[before...] {
             Issue.record("a turn was long: \(event), \(count)")
         }
+    }
+
+    /// A stanza of another server, as it comes on a stream that has proven it.
+    mutating func receive(_ stanza: Stanza) {
+        let connection = ConnectionID(loop: 9, slot: 9, generation: 9)
+        if let from = stanza.from {
+            let pair = DomainPair(local: Self.domain, peer: from.domain)
+            handle(.server(connection, .peerVerified(pair, .certificate, .none)))
+        }
+        handle(.server(connection, .stanza(stanza)))
+    }
+
+    /// The process dies, and a new one starts from what the store has.
+    mutating func restart(_ store: MemoryStore, look: StoreRoom.Look? = nil) {
+        store.crash()
+        effects = []
+        driver = SiteDriver(store: store, policy: Self.policy, random: RandomStream(seed: 8))
+        #expect(throws: Never.self) { effects += try driver.boot(monotonic: now, wall: wall, look: look) }
     }
 
     /// Lets time pass in steps of 50 ms.
@@ -85,7 +103,10 @@ struct SiteHarness {
             guard
                 let stanza = try? Stanza(
                     parsing: bytes, contentNamespace: Namespaces.client, context: NamespaceContext(Namespaces.client))
-            else { continue }
+            else {
+                handle(.client(connection, .nonza(element)))
+                continue
+            }
             handle(.client(connection, .stanza(stanza)))
         }
     }

@@ -4,6 +4,9 @@ import XMPPAddress
 
 /// What an operator does with accounts.
 extension Accounts {
+    private static let noRoom = CommandAnswer.refused(
+        "the disk is nearly full: nothing new is stored. Make room on the disk of the store, then try again")
+
     /// Carries out a command.
     public mutating func handle(_ command: AccountCommand, _ turn: Turn) -> CommandAnswer {
         switch command {
@@ -15,14 +18,17 @@ extension Accounts {
             guard !AccountTable.isBeingRemoved(jid, in: turn.store) else {
                 return .refused("what \(jid) had is still being removed: try again in a moment")
             }
+            guard turn.admits(.state) else { return Self.noRoom }
             add(jid, keys, turn)
             return .done("\(jid) was added")
         case .changePassword(let jid, let keys):
             guard let number = AccountTable.number(of: jid, in: turn.store) else { return .refused("\(jid) does not exist") }
+            guard turn.admits(.state) else { return Self.noRoom }
             changePassword(AccountName(jid, number), keys, by: nil, turn)
             return .done("the password of \(jid) was changed")
         case .remove(let jid):
             guard let number = AccountTable.number(of: jid, in: turn.store) else { return .refused("\(jid) does not exist") }
+            guard turn.admits(.upkeep) else { return Self.noRoom }
             remove(AccountName(jid, number), turn)
             return .done("\(jid) was removed")
         }

@@ -54,7 +54,7 @@ extension Accounts {
     /// It is the same password: sessions stay, and exchanges under way are not disturbed.
     private func renew(_ renewal: KeyRenewal, _ keys: PasswordKeys?, _ turn: Turn) {
         let row = AccountTable.row(renewal.account.number, in: turn.store)
-        guard let keys, row?.generation == renewal.generation else { return }
+        guard let keys, row?.generation == renewal.generation, turn.admits(.state) else { return }
         AccountTable.put(renewal.account.number, AccountRow(keys, generation: renewal.generation), in: turn.store)
         turn.note(.accountChanged(renewal.account.jid, what: "keys renewed"))
     }
@@ -118,7 +118,7 @@ extension Accounts {
         if AccountTable.isBeingRemoved(jid, in: turn.store) {
             return stanza.errorReply(StanzaError(.resourceConstraint, .wait))
         }
-        guard let keys = derivedKeys, !turn.isBelowReserve else { return stanza.errorReply(StanzaError(.resourceConstraint)) }
+        guard let keys = derivedKeys, turn.admits(.state) else { return stanza.errorReply(StanzaError(.resourceConstraint)) }
         add(jid, keys, turn)
         return stanza.result()
     }
@@ -141,6 +141,7 @@ extension Accounts {
         guard turn.policy.client.allowsRegistration else { return .error(StanzaError(.notAllowed)) }
         if query.first("remove", Namespaces.register) != nil {
             guard query.elements.count == 1 else { return .error(StanzaError(.badRequest)) }
+            guard turn.admits(.upkeep) else { return .error(.diskNearlyFull) }
             remove(account, turn)
             return .result()
         }
@@ -151,7 +152,7 @@ extension Accounts {
         guard let jid = try? JID(localpart: name, domainpart: account.jid.domainpart), jid == account.jid else {
             return .error(StanzaError(.notAllowed))
         }
-        guard let keys = derivedKeys else { return .error(StanzaError(.resourceConstraint)) }
+        guard let keys = derivedKeys, turn.admits(.state) else { return .error(StanzaError(.resourceConstraint)) }
         var connection: ConnectionID?
         if case .login(let own, _) = request.envelope.origin { connection = own }
         changePassword(account, keys, by: connection, turn)

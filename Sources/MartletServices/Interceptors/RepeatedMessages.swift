@@ -51,7 +51,7 @@ public struct RepeatedMessages {
     /// nothing again.
     mutating func judge(_ envelope: borrowing Envelope, _ turn: Turn) -> Verdict {
         guard envelope.stanza.kind == .message, case .session(let origin) = envelope.origin, origin.isManaged,
-            envelope.stanza.isDurableMessage, !turn.isBelowFloor,
+            envelope.stanza.isDurableMessage, turn.admits(.talk),
             isRepeated(envelope.stanza, of: origin.account, now: turn.now, in: turn.store)
         else { return .pass }
         if let from = envelope.stanza.from { turn.note(.repeatedMessageIgnored(from)) }

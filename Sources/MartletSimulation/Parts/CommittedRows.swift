@@ -26,6 +26,7 @@ private final class CommittedReader: KeyValueTransaction {
     init(_ rows: CommittedRows) { self.rows = rows }
 
     var writes: Int { 0 }
+    var bytesWritten: Int { 0 }
     var touched: Int { 0 }
     func read(_ table: Table, _ key: Span<UInt8>, _ body: (_ value: Span<UInt8>) -> Void) -> Bool {
         guard let value = rows.value(table, Array(key)) else { return false }

@@ -143,6 +143,7 @@ private final class RecordingTransaction: KeyValueTransaction {
     }
 
     var writes: Int { inner.writes }
+    var bytesWritten: Int { inner.bytesWritten }
     var touched: Int { inner.touched }
 
     func read(_ table: Table, _ key: Span<UInt8>, _ body: (_ value: Span<UInt8>) -> Void) -> Bool {

@@ -92,7 +92,7 @@ class Martlet(Server):
         self._add_people()
 
     def _remove_store(self):
-        for file in self.store.glob("*.mdb"):
+        for file in (*self.store.glob("*.mdb"), *self.store.glob("store.id")):
             file.unlink()
 
     def configuration_text(self):
