@@ -89,11 +89,11 @@ public final class Turn {
     }
 
     /// Whether so many rows were written that the batch ends: everybody who says something now waits for its commit, and a row may be a
-    /// page of 4 KiB. A commit for each two hundred messages costs nothing that shows.
+    /// page of 4 KiB. A commit for each three hundred messages costs nothing that shows.
     public var isFull: Bool { store.writes - writesBefore >= Self.batchWrites }
 
-    /// Rows that one batch writes, and those of its last event: four megabytes at most, some tens of milliseconds on a slow disk.
-    private static let batchWrites = 1000
+    /// Rows that one batch writes, and those of its last event: eight megabytes at most, some tens of milliseconds on a slow disk.
+    private static let batchWrites = 2000
 
     /// Whether anything was written that has to be on disk before the effects leave.
     public var isBinding: Bool { store.writes - writesBefore > lazyWrites }

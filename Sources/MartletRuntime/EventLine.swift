@@ -12,8 +12,12 @@ struct EventLine {
     /// Who wants to hear when the event at a place was handled, by place.
     private var reports: [(place: Int, report: HandledReport)] = []
 
+    /// How many events of each connection were met, by loop and slot; a slot's next use counts on, which does no harm.
+    private var met: [[(pass: UInt32, count: Int)]] = []
+    private var pass: UInt32 = 0
+
     /// From so many events on their order matters: less is one short batch.
-    static let orderedFrom = 128
+    static let orderedFrom = 256
 
     /// Nothing waits.
     init() {}
@@ -75,16 +79,13 @@ struct EventLine {
 
     /// The first of each connection, then the second of each, and so on.
     private mutating func order() {
-        var next: [ConnectionID: Int] = [:]  // look-up only
+        pass &+= 1
         var rounds: [Int] = []
         var starts: [Int] = []
         rounds.reserveCapacity(events.count)
         for event in events {
             var round = 0
-            if let connection = event.connection {
-                round = next[connection, default: 0]
-                next[connection] = round + 1
-            }
+            if let connection = event.connection { round = meet(connection) }
             rounds.append(round)
             if round == starts.count { starts.append(0) }
             starts[round] += 1
@@ -105,6 +106,16 @@ struct EventLine {
         }
         events = ordered
         reports.sort { $0.place < $1.place }
+    }
+
+    /// How many events of a connection stand before the one in hand.
+    private mutating func meet(_ connection: ConnectionID) -> Int {
+        let (loop, slot) = (Int(connection.loop), Int(connection.slot))
+        while met.count <= loop { met.append([]) }
+        while met[loop].count <= slot { met[loop].append((0, 0)) }
+        let count = met[loop][slot].pass == pass ? met[loop][slot].count : 0
+        met[loop][slot] = (pass, count + 1)
+        return count
     }
 }
 
