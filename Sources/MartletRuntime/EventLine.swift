@@ -4,7 +4,7 @@ import MartletBus
 ///
 /// What fits into one batch is handled as it came. Of more than that each connection has one event in turn, so that nobody waits for all that
 /// others have said, whatever they have said at once; what came over one connection stays in its order. Everything that came
-/// over none goes with the first ones.
+/// over none goes with the first ones; but the word that the server stops comes behind all that was said before it.
 ///
 /// The site's thread owns one. A core: events come in and go out.
 struct EventLine {
@@ -86,6 +86,7 @@ struct EventLine {
         for event in events {
             var round = 0
             if let connection = event.connection { round = meet(connection) }
+            if case .shutdownRequested = event { round = starts.count }
             rounds.append(round)
             if round == starts.count { starts.append(0) }
             starts[round] += 1

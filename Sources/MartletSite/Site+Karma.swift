@@ -11,10 +11,12 @@ extension Site {
     /// Charges what was done to whoever has caused it, and has the connection rest over which it came. What is settled
     /// by an acknowledgement was paid when it was caused.
     mutating func charge(_ turn: Turn, _ count: WorkCount, _ work: Int64, on connection: ConnectionID?) {
-        guard let party = turn.bill.payer else { return }
-        let count = turn.bill.isPaid ? WorkCount() : count
-        let work = work + count.work + turn.bill.extra
+        let bill = turn.bill
+        // Also where nobody pays: the next event has a bill of its own.
         turn.bill = Bill()
+        guard let party = bill.payer else { return }
+        let count = bill.isPaid ? WorkCount() : count
+        let work = work + count.work + bill.extra
         var rest = karma.charge(party, work, count, policy.karma, at: turn.now)
         if rest == nil {
             karma.add(party, standing(of: party, turn), at: turn.now)

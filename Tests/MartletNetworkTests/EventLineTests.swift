@@ -82,6 +82,19 @@ import XMPPXML
         #expect(asked == told)
     }
 
+    @Test("the word that the server stops comes behind what was said before it")
+    func stop() {
+        var line = EventLine()
+        var content = SiteInbox.Content()
+        for number in 0..<1500 { content.events.append(event(connection(1 + number % 3), number / 3)) }
+        content.events.append(.shutdownRequested)
+        for number in 500..<520 { content.events.append(event(connection(1), number)) }
+        line.add(&content)
+        let events = line.takeBatch(2000, .max).events
+        let stop = events.firstIndex { if case .shutdownRequested = $0 { true } else { false } }
+        #expect(stop == 1500)
+    }
+
     @Test("a batch has no more than its bytes, and one event more")
     func bytes() throws {
         var line = EventLine()

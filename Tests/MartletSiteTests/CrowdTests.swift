@@ -29,23 +29,35 @@ import XMPPXML
         policy.karma.person = WorkBudget(perSecond: 1, burst: 100_000_000, longestRest: 0)
         var site = SiteHarness(policy: policy)
         let alice = site.login("alice")
-        // Nothing is carried meanwhile: nobody else is delayed by it.
-        for number in 0..<600 { site.send(message(number), on: alice) }
-        let whileCut = work(of: "alice@pilsen.example", &site)
+        site.send(message(0), on: alice)
         let peer = site.connectPeer()
-        for number in 600..<800 { site.send(message(number), on: alice) }
-        let crowded = work(of: "alice@pilsen.example", &site) - whileCut
-        #expect(whileCut < 600 * WorkPrice.crowdedEntry / 1000 / 4)
-        #expect(crowded >= 200 * WorkPrice.crowdedEntry / 1000)
+        let began = work(of: "alice@pilsen.example", &site)
+        for number in 1..<200 { site.send(message(number), on: alice) }
+        let quiet = work(of: "alice@pilsen.example", &site) - began
+        for number in 200..<600 { site.send(message(number), on: alice) }
+        let crowded = work(of: "alice@pilsen.example", &site) - quiet - began
+        #expect(quiet < 200 * WorkPrice.crowdedEntry / 1000 / 4)
+        #expect(crowded >= 300 * WorkPrice.crowdedEntry / 1000)
         // What was acknowledged is out of the way.
         for acknowledged in stride(from: 64, through: 1024, by: 64) {
-            let xml = "<a xmlns='urn:xmpp:sm:3' h='\(min(acknowledged, 800))'/>"
+            let xml = "<a xmlns='urn:xmpp:sm:3' h='\(min(acknowledged, 600))'/>"
             for element in ContentReader.elements(in: Array(xml.utf8)) { site.handle(.server(peer.ours, .nonza(element))) }
         }
         let before = work(of: "alice@pilsen.example", &site)
-        for number in 800..<900 { site.send(message(number), on: alice) }
+        for number in 600..<700 { site.send(message(number), on: alice) }
         let after = work(of: "alice@pilsen.example", &site) - before
         #expect(after * 4 < crowded)
+    }
+
+    @Test("who writes to an office that is cut off pays for what it costs and no more: nobody else is delayed by it")
+    func cutLane() {
+        var policy = SiteHarness.policy
+        policy.karma.person = WorkBudget(perSecond: 1, burst: 100_000_000, longestRest: 0)
+        var site = SiteHarness(policy: policy)
+        let alice = site.login("alice")
+        for number in 0..<600 { site.send(message(number), on: alice) }
+        let cost = work(of: "alice@pilsen.example", &site)
+        #expect(cost > 0 && cost < 600 * WorkPrice.crowdedEntry / 1000 / 4)
     }
 
     @Test("a batch ends when much was written: what is left is handled in the next one, in order, and nothing is lost")
