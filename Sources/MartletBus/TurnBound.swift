@@ -2,8 +2,8 @@
 /// ``LinkTimer/work(_:)``), whoever asked for it. Counted, not timed, so that a twin comes to the same verdict. All test suites and the
 /// simulator take more for a failure; a running server notes it and goes on.
 public enum TurnBound {
-    /// Rows read, looked for or written: some ten milliseconds. A client may acknowledge a thousand messages at once, at four rows each.
-    public static let rows = 4608
+    /// Rows read, looked for or written: some ten milliseconds. A peer may acknowledge a whole window at once, at five rows an entry.
+    public static let rows = 5632
     /// Commands for connections: a thousand stanzas, each with its place in what was sent.
     public static let deliveries = 2048
     /// Bytes sent: the largest stanza of another server to every resource that an account may have.

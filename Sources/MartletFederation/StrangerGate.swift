@@ -4,7 +4,7 @@ import XMPPAddress
 /// Counts the new domains that each account brings up, so that a worm on one desk cannot make the site dial the world.
 struct StrangerGate {
     /// Entries that may wait for a domain that never answered.
-    static let waitingLimit: UInt64 = 1000
+    static let waitingLimit: UInt64 = 500
     /// Accounts counted at the same time; beyond it the oldest count is forgotten.
     private static let accountLimit = 4096
     private static let hour: Int64 = 3_600_000
