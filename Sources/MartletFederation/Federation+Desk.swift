@@ -58,8 +58,10 @@ extension Federation {
             EntryTable.put(lane, number, entry, in: turn.store)
             // It expires before what stands before it.
             expireEarly(lane, number, at: entry.deadline, turn)
-            if let stanza = StanzaLog.stanza(held.logSequence, in: turn.store)?.stanza {
-                links[slot].lanes[index].items.append(takeRoom(for: stanza, slot, turn))
+            // There is an item for each number, also where the log has lost the stanza.
+            let stanza = StanzaLog.stanza(held.logSequence, in: turn.store)?.stanza
+            links[slot].lanes[index].items.append(stanza.map { takeRoom(for: $0, slot, turn) } ?? .none)
+            if let stanza {
                 noteAccepted(number, slot, index, stanza, turn)
             }
             links[slot].held -= 1
