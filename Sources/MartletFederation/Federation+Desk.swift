@@ -206,11 +206,13 @@ extension Federation {
         return result
     }
 
-    /// After a start: how many entries of each link are held.
+    /// After a start: how many entries of each link are held, and of which nobody was told yet.
     mutating func countHeld(_ turn: Turn) {
         let places = lanePlaces
-        HeldTable.forEach(from: 1, in: turn.store) { _, row in
-            if let (slot, _) = places[row.lane.value] { links[slot].held += 1 }
+        HeldTable.forEach(from: 1, in: turn.store) { place, row in
+            guard let (slot, _) = places[row.lane.value] else { return true }
+            links[slot].held += 1
+            if row.isUntold { tellLater(place, slot, turn) }
             return true
         }
     }

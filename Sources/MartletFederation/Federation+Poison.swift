@@ -85,14 +85,12 @@ extension Federation {
         _ entry: EntryRow, _ entries: LaneEntries, _ number: UInt64, _ slot: LinkID, _ index: Int, mayHaveArrived: Bool,
         _ reason: String, _ turn: Turn
     ) {
-        HeldTable.insert(
-            HeldRow(entry, lane: entries.lane, number: number, now: turn.now, mayHaveArrived: mayHaveArrived, reason: reason),
-            in: turn.store)
-        if let stanza = StanzaLog.stanza(entry.logSequence, in: turn.store)?.stanza, stanza.kind == .message,
-            stanza.messageType != .error, let sender = stanza.from?.bare
-        {
-            noteHeld(sender, slot, turn)
-        }
+        var row = HeldRow(
+            entry, lane: entries.lane, number: number, now: turn.now, mayHaveArrived: mayHaveArrived, reason: reason)
+        // Nobody waits for an error; in the lanes are messages and what people say about subscriptions.
+        row.isUntold = StanzaLog.stanza(entry.logSequence, in: turn.store)?.stanza.isError == false
+        let place = HeldTable.insert(row, in: turn.store)
+        if row.isUntold { tellLater(place, slot, turn) }
         var entry = entry
         entry.logSequence = 0
         entry.state = .void
@@ -127,35 +125,5 @@ extension Federation {
         guard links[slot].suspicion.hasGrounds else { return false }
         let suspicion = links[slot].suspicion
         return suspicion.refuses(sender, at: turn.now)
-    }
-
-    /// How long after the first, milliseconds, senders are told: what is held meanwhile is told together.
-    static let heldNotice: Int64 = 10_000
-
-    private mutating func noteHeld(_ sender: JID, _ slot: LinkID, _ turn: Turn) {
-        if links[slot].heldSenders.isEmpty { turn.schedule(.link(.heldNotice(slot)), after: Self.heldNotice) }
-        if let index = links[slot].heldSenders.firstIndex(where: { $0.sender == sender }) {
-            links[slot].heldSenders[index].count += 1
-        } else {
-            links[slot].heldSenders.append((sender, 1))
-        }
-    }
-
-    /// Each sender of what was held lately is told so, once.
-    mutating func tellHeld(_ slot: LinkID, _ turn: Turn) {
-        if links[slot].heldSenders.isEmpty { return }
-        let peer = links[slot].pair.peer
-        for (sender, count) in links[slot].heldSenders {
-            let what = count == 1 ? "Your message to \(peer) is" : "\(count) of your messages to \(peer) are"
-            let text =
-                "\(what) held here, because that server ends the connection over such a message. Nothing is lost, but nothing "
-                + "is sent either until an administrator of this server has looked at it."
-            turn.route(
-                Stanza(
-                    .message, from: links[slot].pair.local, to: sender, id: turn.random.identifier(), type: "normal",
-                    payloads: [Element("body", Namespaces.client, [], [.text(text)])]),
-                from: .service)
-        }
-        links[slot].heldSenders = []
     }
 }
