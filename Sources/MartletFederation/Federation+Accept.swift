@@ -26,7 +26,7 @@ extension Federation {
         {
             return turn.bounce(stanza, error)
         }
-        if let limit = lengthLimit(slot, turn), stanza.objection(toMoreThan: limit - 1, adding: Self.markBytes) != nil {
+        if let limit = lengthLimit(slot, turn), isTooLong(stanza, limit, slot) {
             let text = "\(pair.peer) ends connections over stanzas of \(limit) bytes"
             return turn.bounce(stanza, StanzaError(.policyViolation, text: text))
         }

@@ -106,10 +106,16 @@ extension Federation {
         if let limit = links[slot].announcedBytes, stanza.objection(toMoreThan: limit, adding: Stanza.additions) != nil {
             return "the peer takes stanzas of \(limit) bytes at most, as it says"
         }
-        if let limit = lengthLimit(slot, turn), stanza.objection(toMoreThan: limit - 1, adding: Self.markBytes) != nil {
+        if let limit = lengthLimit(slot, turn), isTooLong(stanza, limit, slot) {
             return "the peer ends streams over stanzas of \(limit) bytes"
         }
         return nil
+    }
+
+    /// Whether a stanza may reach the length over which a peer ends its streams, and is longer than what the peer has taken.
+    func isTooLong(_ stanza: Stanza, _ limit: Int, _ slot: LinkID) -> Bool {
+        stanza.objection(toMoreThan: limit - 1, adding: Self.markBytes) != nil
+            && stanza.objection(toMoreThan: links[slot].suspicion.longestTaken, adding: 0) != nil
     }
 
     /// From which length on nothing is sent to a peer; nil where nothing was shown. COMPAT(Swift 6.3): of a copy, because without optimisation

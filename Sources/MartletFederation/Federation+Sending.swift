@@ -11,7 +11,7 @@ extension Federation {
     /// not; one entry at a time it may always write, so that it moves beside others that never end.
     func hasRoom(_ slot: LinkID, _ index: Int, _ turn: Turn) -> Bool {
         let lanes = links[slot].lanes
-        if let most = links[slot].suspicion.entriesAtOnce { return lanes.reduce(0) { $0 + $1.stanzasInFlight } < most }
+        if let most = links[slot].suspicion.entriesAtOnce, lanes.reduce(0, { $0 + $1.stanzasInFlight }) >= most { return false }
         if links[slot].isDoubtful { return lanes.allSatisfy { $0.inFlight == 0 } }
         if lanes[index].inFlight == 0 { return true }
         let bytes = lanes[...index].reduce(0) { $0 + $1.bytesInFlight }
@@ -94,6 +94,7 @@ extension Federation {
         }
         links[slot].lanes[index].wrote(bytes: bytes.count, tag: entry.tag, at: turn.now)
         links[slot].stream?.life.wrote(bytes: bytes.count)
+        links[slot].stream?.besides.asked()
         turn.perform(.send(bytes), on: connection)
         expectAnswer(slot, turn)
         links.touch(slot)
