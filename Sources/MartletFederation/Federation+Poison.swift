@@ -101,6 +101,27 @@ extension Federation {
         turn.note(.entryHeld(links[slot].pair, entry: "\(entries.lane.value)/\(number)", reason: reason))
     }
 
+    /// An entry is not sent after all. Where it went to a Martlet before, nobody knows whether it has arrived, and released later it would
+    /// arrive twice: it becomes a void, and its sender is told so. Every other one is held.
+    mutating func takeOut(
+        _ entry: EntryRow, _ entries: LaneEntries, _ number: UInt64, _ slot: LinkID, _ index: Int, _ reason: String,
+        _ turn: Turn
+    ) {
+        // One that was held before may be held again, unless it was written under this number too.
+        var fresh = entry
+        fresh.mayHaveArrived = false
+        let wasSent = links[slot].lanes[index].mayHaveArrived(number, fresh)
+        guard wasSent, links[slot].isRelayed else {
+            let mayHaveArrived = wasSent || entry.mayHaveArrived
+            return hold(entry, entries, number, slot, index, mayHaveArrived: mayHaveArrived, reason, turn)
+        }
+        answer(entry, "Not confirmed, may have arrived; it is not sent again: \(reason)", turn)
+        voidInSilence(entries, number, entry, turn)
+        loadEmptied(slot, index, number, turn)
+        noteCountChanged(slot, turn)
+        turn.note(.entryRefused(links[slot].pair, entry: "\(entries.lane.value)/\(number)", reason: reason))
+    }
+
     /// Why an entry is not sent to a peer; nil where nothing is against it.
     func objection(toSending stanza: Stanza, _ slot: LinkID, _ turn: Turn) -> String? {
         if let limit = links[slot].announcedBytes, stanza.objection(toMoreThan: limit, adding: Stanza.additions) != nil {

@@ -51,6 +51,56 @@ struct FederationSuspicionTests {
         harness.receive(.closed("policy-violation"), on: connection)
     }
 
+    // MARK: what was written before
+
+    @Test(
+        "S5: what a Martlet may have got already is never held as if it had not: a void takes its place, and its sender is told"
+    )
+    func mayHaveArrived() throws {
+        var harness = Harness()
+        harness.accept(Self.message("sent", 20_000))
+        let first = try harness.dialSucceeds(relay: true)
+        harness.receive(.nonza(Harness.have(nil)), on: first)
+        #expect(Harness.marks(harness.takeSent(first)).map(\.number) == [1])
+        harness.receive(.closed("reset"), on: first)
+        for id in ["unsent", "unsent too"] { harness.accept(Self.message(id, 20_000)) }
+        harness.acceptMessage("short")
+        harness.pass(10_000)
+        let second = try harness.dialSucceeds(relay: true)
+        harness.step { $0.announced(10_000, Harness.outgoing, $1) }
+        harness.receive(.nonza(Harness.have(nil)), on: second)
+        let errors = harness.routed.filter(\.isError)
+        #expect(errors.map(\.id) == ["sent"])
+        #expect(errors.allSatisfy { words($0).contains("may have arrived") })
+        // What was never written is held, and certain: also what was noted as offered with others.
+        #expect(held(harness).map(\.number) == [2, 3])
+        #expect(held(harness).allSatisfy { !$0.mayHaveArrived })
+        let sent = harness.takeSent(second).filter { $0.name == "void" || $0.name == "message" }
+        #expect(sent.map(\.name) == ["void", "void", "void", "message"])
+        harness.receive(.nonza(Harness.have(Harness.marks(sent).last)), on: second)
+        #expect(harness.waiting == 0)
+        #expect(harness.store.count(.log) == 2)
+    }
+
+    @Test("S5: what a foreign server may have got already is held as what may have arrived")
+    func mayHaveArrivedAbroad() throws {
+        var harness = Harness()
+        harness.accept(Self.message("sent", 20_000))
+        let first = try harness.dialSucceeds(relay: false, managed: true)
+        #expect(harness.takeSent(first).contains { $0["id"] == "sent" })
+        harness.receive(.closed("reset"), on: first)
+        harness.accept(Self.message("unsent", 20_000))
+        harness.pass(10_000)
+        var features = PeerFeatures(
+            relay: false, streamManagement: true, proof: .certificate, peerCertificateVerified: false, isBidirectional: false)
+        features.announcedBytes = 10_000
+        let request = try #require(harness.takeDials().last)
+        let second = harness.newConnection()
+        harness.step { $0.dialed(request.id, second, features, [], $1) }
+        #expect(held(harness).map(\.mayHaveArrived) == [true, false])
+        #expect(harness.routed.filter(\.isError).isEmpty)
+    }
+
     // MARK: what is under way
 
     @Test("S7: voids keep to the window under suspicion too, and what they prove does not end it")
