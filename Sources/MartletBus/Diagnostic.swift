@@ -38,6 +38,8 @@ public enum Diagnostic: Sendable, Equatable {
     case entriesProven(EntryTrace, first: UInt64, by: String)
     case entryExpired(DomainPair, entry: String)
     case entryHeld(DomainPair, entry: String, reason: String)
+    /// An entry that may have arrived is not sent again, for that reason; its sender was told.
+    case entryRefused(DomainPair, entry: String, reason: String)
     /// Streams to a peer ended over what somebody sent beside the lanes: no more of it is taken for a while.
     case senderRefused(DomainPair, sender: JID, reason: String)
     /// Somebody at the queue desk held, released or purged entries.
@@ -73,7 +75,9 @@ public enum Diagnostic: Sendable, Equatable {
         case .linkDown, .segmentsLimited, .loginRefused, .peerRefused, .numberOutOfOrder, .diskReserveLeft, .queueChanged,
             .storeMigrated, .partyRests, .addressRests:
             .notice
-        case .newEpoch, .clockBehind, .entryExpired, .laneResynced, .sentAgain, .historiesParted, .senderRefused: .warning
+        case .newEpoch, .clockBehind, .entryExpired, .laneResynced, .sentAgain, .historiesParted, .senderRefused,
+            .entryRefused:
+            .warning
         case .entryHeld, .laneStopped, .endedEpoch, .diskReserveReached, .diskFloorReached, .diskExhausted,
             .routingLoop, .longTurn:
             .error

@@ -26,7 +26,7 @@ extension Federation {
         {
             return turn.bounce(stanza, error)
         }
-        if let limit = lengthLimit(slot, turn), stanza.objection(toMoreThan: limit - 1, adding: Self.markBytes) != nil {
+        if let limit = lengthLimit(slot, turn), isTooLong(stanza, limit, slot) {
             let text = "\(pair.peer) ends connections over stanzas of \(limit) bytes"
             return turn.bounce(stanza, StanzaError(.policyViolation, text: text))
         }
@@ -67,7 +67,8 @@ extension Federation {
         if links[slot].reach.isStranger, links[slot].waiting >= StrangerGate.waitingLimit {
             return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "Too much waits for this domain"))
         }
-        guard let item = roomTaken(by: stanza, slot, turn) else {
+        guard let item = needsRoom(stanza, origin) ? roomTaken(by: stanza, slot, turn) : takeRoom(for: stanza, slot, turn)
+        else {
             return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "Too much of you waits for this domain"))
         }
         let index = Int(laneClass(of: stanza, slot, turn).rawValue)
@@ -94,6 +95,15 @@ extension Federation {
             write(logged, entry, number, slot, index, isLate: false, turn)
         } else {
             dialIfResting(slot, turn)
+        }
+    }
+
+    /// Whether a stanza is refused where its sender's share is full. Of an error, and of what the site has to say, nobody could be told
+    /// that it is lost; ``Bounces`` bounds how many there are.
+    private func needsRoom(_ stanza: Stanza, _ origin: Origin) -> Bool {
+        switch origin {
+        case .site, .service: false
+        case .session, .login, .account, .peer, .bundle: !stanza.isError
         }
     }
 

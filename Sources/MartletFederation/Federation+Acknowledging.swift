@@ -187,7 +187,8 @@ extension Federation {
             let underWay = links[slot].lanes[index].inFlight
             let carried = links[slot].lanes[index].acknowledged(upTo: number, tag: tag)
             let entries = underWay - links[slot].lanes[index].inFlight
-            if let carried { links[slot].suspicion.arrived(longest: carried.longest) }
+            // That a void is known there shows nothing.
+            if let carried, carried.longest > 0 { links[slot].suspicion.arrived(longest: carried.longest) }
             // What closing proves was there long before.
             if let carried, proof != .close {
                 let delay = turn.now - carried.writtenAt

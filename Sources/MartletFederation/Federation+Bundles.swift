@@ -56,6 +56,7 @@ extension Federation {
                 seen = EntryName(lane: id.value, number: number)
                 return true
             }
+            links[slot].lanes[index].carried(upTo: last)
             if last > row.offered {
                 row.offered = last
                 links[slot].lanes[index].row = row

@@ -58,8 +58,10 @@ extension Federation {
             EntryTable.put(lane, number, entry, in: turn.store)
             // It expires before what stands before it.
             expireEarly(lane, number, at: entry.deadline, turn)
-            if let stanza = StanzaLog.stanza(held.logSequence, in: turn.store)?.stanza {
-                links[slot].lanes[index].items.append(takeRoom(for: stanza, slot, turn))
+            // There is an item for each number, also where the log has lost the stanza.
+            let stanza = StanzaLog.stanza(held.logSequence, in: turn.store)?.stanza
+            links[slot].lanes[index].items.append(stanza.map { takeRoom(for: $0, slot, turn) } ?? .none)
+            if let stanza {
                 noteAccepted(number, slot, index, stanza, turn)
             }
             links[slot].held -= 1
@@ -204,11 +206,13 @@ extension Federation {
         return result
     }
 
-    /// After a start: how many entries of each link are held.
+    /// After a start: how many entries of each link are held, and of which nobody was told yet.
     mutating func countHeld(_ turn: Turn) {
         let places = lanePlaces
-        HeldTable.forEach(from: 1, in: turn.store) { _, row in
-            if let (slot, _) = places[row.lane.value] { links[slot].held += 1 }
+        HeldTable.forEach(from: 1, in: turn.store) { place, row in
+            guard let (slot, _) = places[row.lane.value] else { return true }
+            links[slot].held += 1
+            if row.isUntold { tellLater(place, slot, turn) }
             return true
         }
     }

@@ -98,7 +98,10 @@ extension Federation {
     private func patience(with pair: DomainPair, _ turn: Turn) -> Int64? {
         guard turn.policy.federation.knownPeers.contains(pair.peer) else { return nil }
         guard let slot = links.id(of: pair) else { return LinePace.shortest }
-        return links[slot].reach.patience(of: links[slot].pace)
+        // COMPAT(Swift 6.3): of copies, as in ``lengthLimit(_:_:)``.
+        let reach = links[slot].reach
+        let pace = links[slot].pace
+        return reach.patience(of: pace)
     }
 
     /// Whether a peer may not prove itself by dialback: configuration says so, or it has shown a certificate before, which is
@@ -145,6 +148,7 @@ extension Federation {
             beginEpoch(slot, index, turn)
         }
         links[slot].stream?.life.questionPut(at: turn.now)
+        links[slot].stream?.besides.asked()
         turn.perform(.send(askNonza(links[slot].pair, turn)), on: connection)
         expectAnswer(slot, turn)
     }

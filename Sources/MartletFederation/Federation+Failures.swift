@@ -78,8 +78,8 @@ enum FailureOutcome: Equatable {
                     .giveUp(StanzaError(.remoteServerNotFound))
                 }
         case .stream:
-            // Nothing waits beside the lanes of a stream that was up: it was written.
-            self = circumstances.isNeeded ? .backOff(answersBeside: false) : .rest
+            // What waited beside its lanes (``PeerLink/keepsBesides``) is answered like what was written there.
+            self = circumstances.isNeeded ? .backOff(answersBeside: true) : .rest
         case .patience:
             self = .giveUp(StanzaError(.remoteServerTimeout))
         }
@@ -178,11 +178,11 @@ extension Federation {
     /// used or forgotten.
     private mutating func rest(_ slot: LinkID, after failure: LinkFailure, _ reason: String, _ turn: Turn) {
         turn.note(.linkDown(links[slot].pair, reason: reason, retryAfter: 0))
+        failVolatile(slot, StanzaError(.remoteServerTimeout), turn)
         if case .stream = failure {
             links[slot].rested(after: "")
             turn.notify(.linkChanged(LinkChange(links[slot].pair, .lost)))
         } else {
-            failVolatile(slot, StanzaError(.remoteServerTimeout), turn)
             links[slot].rested(after: reason)
             noteFailing(slot, turn)
         }
@@ -222,7 +222,7 @@ extension Federation {
         turn.notify(.linkChanged(LinkChange(links[slot].pair, .lost)))
     }
 
-    /// What waited beside the lanes for an attempt that failed (`Docs/relay-protocol.md` §5).
+    /// What waited beside the lanes for an attempt that failed, or on a stream that ended (`Docs/relay-protocol.md` §5).
     private mutating func failVolatile(_ slot: LinkID, _ error: StanzaError, _ turn: Turn) {
         let failed = links[slot].beside.takeAll(turn)
         for stanza in failed {

@@ -42,7 +42,7 @@ extension Federation {
         if !gone.isEmpty { take(gone, off: slot, turn) }
     }
 
-    /// Room for a stanza that was taken before, whatever there is.
+    /// Room for a stanza that was taken before, or that nobody could be told is refused, whatever there is.
     mutating func takeRoom(for stanza: Stanza, _ slot: LinkID, _ turn: Turn) -> LaneItems.Item {
         let item = item(stanza.from, bytes: stanza.content.count, turn)
         links[slot].load.add(Int(item.bytes), for: item.sender)

@@ -85,14 +85,12 @@ extension Federation {
         _ entry: EntryRow, _ entries: LaneEntries, _ number: UInt64, _ slot: LinkID, _ index: Int, mayHaveArrived: Bool,
         _ reason: String, _ turn: Turn
     ) {
-        HeldTable.insert(
-            HeldRow(entry, lane: entries.lane, number: number, now: turn.now, mayHaveArrived: mayHaveArrived, reason: reason),
-            in: turn.store)
-        if let stanza = StanzaLog.stanza(entry.logSequence, in: turn.store)?.stanza, stanza.kind == .message,
-            stanza.messageType != .error, let sender = stanza.from?.bare
-        {
-            noteHeld(sender, slot, turn)
-        }
+        var row = HeldRow(
+            entry, lane: entries.lane, number: number, now: turn.now, mayHaveArrived: mayHaveArrived, reason: reason)
+        // Nobody waits for an error; in the lanes are messages and what people say about subscriptions.
+        row.isUntold = StanzaLog.stanza(entry.logSequence, in: turn.store)?.stanza.isError == false
+        let place = HeldTable.insert(row, in: turn.store)
+        if row.isUntold { tellLater(place, slot, turn) }
         var entry = entry
         entry.logSequence = 0
         entry.state = .void
@@ -103,15 +101,42 @@ extension Federation {
         turn.note(.entryHeld(links[slot].pair, entry: "\(entries.lane.value)/\(number)", reason: reason))
     }
 
+    /// An entry is not sent after all. Where it went to a Martlet before, nobody knows whether it has arrived, and released later it would
+    /// arrive twice: it becomes a void, and its sender is told so. Every other one is held.
+    mutating func takeOut(
+        _ entry: EntryRow, _ entries: LaneEntries, _ number: UInt64, _ slot: LinkID, _ index: Int, _ reason: String,
+        _ turn: Turn
+    ) {
+        // One that was held before may be held again, unless it was written under this number too.
+        var fresh = entry
+        fresh.mayHaveArrived = false
+        let wasSent = links[slot].lanes[index].mayHaveArrived(number, fresh)
+        guard wasSent, links[slot].isRelayed else {
+            let mayHaveArrived = wasSent || entry.mayHaveArrived
+            return hold(entry, entries, number, slot, index, mayHaveArrived: mayHaveArrived, reason, turn)
+        }
+        answer(entry, "Not confirmed, may have arrived; it is not sent again: \(reason)", turn)
+        voidInSilence(entries, number, entry, turn)
+        loadEmptied(slot, index, number, turn)
+        noteCountChanged(slot, turn)
+        turn.note(.entryRefused(links[slot].pair, entry: "\(entries.lane.value)/\(number)", reason: reason))
+    }
+
     /// Why an entry is not sent to a peer; nil where nothing is against it.
     func objection(toSending stanza: Stanza, _ slot: LinkID, _ turn: Turn) -> String? {
         if let limit = links[slot].announcedBytes, stanza.objection(toMoreThan: limit, adding: Stanza.additions) != nil {
             return "the peer takes stanzas of \(limit) bytes at most, as it says"
         }
-        if let limit = lengthLimit(slot, turn), stanza.objection(toMoreThan: limit - 1, adding: Self.markBytes) != nil {
+        if let limit = lengthLimit(slot, turn), isTooLong(stanza, limit, slot) {
             return "the peer ends streams over stanzas of \(limit) bytes"
         }
         return nil
+    }
+
+    /// Whether a stanza may reach the length over which a peer ends its streams, and is longer than what the peer has taken.
+    func isTooLong(_ stanza: Stanza, _ limit: Int, _ slot: LinkID) -> Bool {
+        stanza.objection(toMoreThan: limit - 1, adding: Self.markBytes) != nil
+            && stanza.objection(toMoreThan: links[slot].suspicion.longestTaken, adding: 0) != nil
     }
 
     /// From which length on nothing is sent to a peer; nil where nothing was shown. COMPAT(Swift 6.3): of a copy, because without optimisation
@@ -127,35 +152,5 @@ extension Federation {
         guard links[slot].suspicion.hasGrounds else { return false }
         let suspicion = links[slot].suspicion
         return suspicion.refuses(sender, at: turn.now)
-    }
-
-    /// How long after the first, milliseconds, senders are told: what is held meanwhile is told together.
-    static let heldNotice: Int64 = 10_000
-
-    private mutating func noteHeld(_ sender: JID, _ slot: LinkID, _ turn: Turn) {
-        if links[slot].heldSenders.isEmpty { turn.schedule(.link(.heldNotice(slot)), after: Self.heldNotice) }
-        if let index = links[slot].heldSenders.firstIndex(where: { $0.sender == sender }) {
-            links[slot].heldSenders[index].count += 1
-        } else {
-            links[slot].heldSenders.append((sender, 1))
-        }
-    }
-
-    /// Each sender of what was held lately is told so, once.
-    mutating func tellHeld(_ slot: LinkID, _ turn: Turn) {
-        if links[slot].heldSenders.isEmpty { return }
-        let peer = links[slot].pair.peer
-        for (sender, count) in links[slot].heldSenders {
-            let what = count == 1 ? "Your message to \(peer) is" : "\(count) of your messages to \(peer) are"
-            let text =
-                "\(what) held here, because that server ends the connection over such a message. Nothing is lost, but nothing "
-                + "is sent either until an administrator of this server has looked at it."
-            turn.route(
-                Stanza(
-                    .message, from: links[slot].pair.local, to: sender, id: turn.random.identifier(), type: "normal",
-                    payloads: [Element("body", Namespaces.client, [], [.text(text)])]),
-                from: .service)
-        }
-        links[slot].heldSenders = []
     }
 }

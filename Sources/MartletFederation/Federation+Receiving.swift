@@ -64,7 +64,7 @@ extension Federation {
         }
         if proof == .certificate { rememberCertificate(pair.peer, turn) }
         if bidirection != .none {
-            returnWays[pair, default: []].append(ReturnWay(connection: connection, proof: proof, bidirection: bidirection))
+            opened(ReturnWay(connection: connection, proof: proof, bidirection: bidirection), pair)
         }
         turn.note(.peerAccepted(pair, proof))
         peerShowedItself(pair, turn)

@@ -19,6 +19,17 @@ struct ReturnWay {
 /// The way to a peer that cannot be dialled: the stream that it opened itself. Once in use it is a link's stream like any
 /// other (silence, fences, loss), and goes on bringing the peer's stanzas.
 extension Federation {
+    /// The peer of a pair has opened a stream on which we may send it stanzas. It may prove itself again on the same one: what it has shown
+    /// there stays shown.
+    mutating func opened(_ way: ReturnWay, _ pair: DomainPair) {
+        var way = way
+        if returnWays[pair]?.contains(where: { $0.connection == way.connection && $0.proof == .certificate }) == true {
+            way.proof = .certificate
+        }
+        returnWays[pair]?.removeAll { $0.connection == way.connection }
+        returnWays[pair, default: []].append(way)
+    }
+
     /// Puts a link whose peer cannot be dialled on the newest stream that the peer opened; false where there is none. Nobody
     /// is told that the link is up before the peer has answered: the stream may be as dead as the attempts to dial.
     mutating func adopt(_ slot: LinkID, _ turn: Turn) -> Bool {

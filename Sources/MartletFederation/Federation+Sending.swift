@@ -11,7 +11,7 @@ extension Federation {
     /// not; one entry at a time it may always write, so that it moves beside others that never end.
     func hasRoom(_ slot: LinkID, _ index: Int, _ turn: Turn) -> Bool {
         let lanes = links[slot].lanes
-        if let most = links[slot].suspicion.entriesAtOnce { return lanes.reduce(0) { $0 + $1.stanzasInFlight } < most }
+        if let most = links[slot].suspicion.entriesAtOnce, lanes.reduce(0, { $0 + $1.stanzasInFlight }) >= most { return false }
         if links[slot].isDoubtful { return lanes.allSatisfy { $0.inFlight == 0 } }
         if lanes[index].inFlight == 0 { return true }
         let bytes = lanes[...index].reduce(0) { $0 + $1.bytesInFlight }
@@ -19,8 +19,8 @@ extension Federation {
             && bytes < min(links[slot].stream?.window.bytes ?? 0, turn.policy.federation.windowBytes)
     }
 
-    /// As many entries are noted as offered with one row. What is noted and not written is taken for written if the stream
-    /// breaks: its sender is told that it may have arrived, and it cannot be held.
+    /// As many entries are noted as offered with one row. What is noted and not written is taken for written if the process
+    /// ends: its sender is told that it may have arrived, and it cannot be held.
     private static let offeredAtOnce = 256
 
     /// Entries up to `number` are about to be written, which is noted durably before, for many at once.
@@ -29,6 +29,7 @@ extension Federation {
         row.offered = min(row.assigned, number + UInt64(min(Self.offeredAtOnce, turn.policy.federation.windowEntries)) - 1)
         LaneTable.update(id, row, in: turn.store)
         links[slot].lanes[index].row = row
+        links[slot].lanes[index].noted(from: number)
     }
 
     /// Entries read from disk and written in one turn: some milliseconds.
@@ -60,7 +61,7 @@ extension Federation {
                         ourFault("entry \(lane.lane.value)/\(number) has no stanza \(entry.logSequence)")
                     }
                     if let reason = objection(toSending: logged.stanza, slot, turn) {
-                        hold(entry, lane, number, slot, index, mayHaveArrived: false, reason, turn)
+                        takeOut(entry, lane, number, slot, index, reason, turn)
                         continue
                     }
                     write(logged, entry, number, slot, index, isLate: true, turn)
@@ -94,6 +95,7 @@ extension Federation {
         }
         links[slot].lanes[index].wrote(bytes: bytes.count, tag: entry.tag, at: turn.now)
         links[slot].stream?.life.wrote(bytes: bytes.count)
+        links[slot].stream?.besides.asked()
         turn.perform(.send(bytes), on: connection)
         expectAnswer(slot, turn)
         links.touch(slot)

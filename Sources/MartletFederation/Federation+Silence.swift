@@ -20,6 +20,7 @@ extension Federation {
     private mutating func put(
         _ question: ForeignCarrier.Question, _ slot: LinkID, _ connection: ConnectionID, _ turn: Turn
     ) {
+        links[slot].stream?.besides.asked()
         switch question {
         case .count: turn.perform(.send(StreamManagement.request), on: connection)
         case .fence: raiseFence(slot, connection, turn)
@@ -92,6 +93,7 @@ extension Federation {
     private mutating func ask(_ slot: LinkID, _ connection: ConnectionID, _ turn: Turn) {
         if links[slot].isRelayed {
             links[slot].stream?.life.questionPut(at: turn.now)
+            links[slot].stream?.besides.asked()
             turn.perform(.send(askNonza(links[slot].pair, turn)), on: connection)
         } else if let question = links[slot].stream?.foreign?.question {
             if question == .count { links[slot].stream?.life.questionPut(at: turn.now) }

@@ -49,6 +49,11 @@ struct OutgoingLane {
     private var written: Deque<(bytes: Int, at: Instant)> = []
     /// The bytes of that.
     private(set) var bytesInFlight = 0
+    /// How many of them are stanzas, not voids.
+    private(set) var stanzasInFlight = 0
+    /// From here on nothing was ever carried away, although it may be noted as offered, which is done for many at once; nil where only the
+    /// row knows.
+    private var untouched: UInt64?
 
     /// The entry at which the last streams ended, and how many in a row.
     private var suspected: (number: UInt64, strikes: Int) = (0, 0)
@@ -75,9 +80,6 @@ struct OutgoingLane {
     /// Entries written to the current stream without acknowledgement.
     var inFlight: Int { written.count }
 
-    /// The same without voids.
-    var stanzasInFlight: Int { written.count { $0.bytes > 0 } }
-
     /// Something waits that the current stream may not carry before the peer has said what it has.
     var awaitsOpening: Bool { !isOpen && waiting > 0 && row?.isStopped != true }
 
@@ -99,6 +101,7 @@ struct OutgoingLane {
         bornBefore = row.lastPlace
         settled = 0
         decidedUpTo = row.acked
+        untouched = nil
         streamLost()
     }
 
@@ -106,6 +109,7 @@ struct OutgoingLane {
     mutating func renumbered(_ row: LaneRow, isDecided: Bool) {
         self.row = row
         if isDecided { bornBefore = 0 }
+        untouched = nil
         settled = 0
         decidedUpTo = 0
         hasEnded = false
@@ -117,6 +121,7 @@ struct OutgoingLane {
     /// The peer's store went back: what is kept behind `number` waits again.
     mutating func goBack(to number: UInt64, tag: UInt64) {
         row?.goBack(to: number, tag: tag)
+        untouched = nil
         settled = min(settled, number)
         rewind()
     }
@@ -130,11 +135,20 @@ struct OutgoingLane {
     /// An entry of this number was acknowledged before, by a peer whose store went back since.
     func wasAcknowledged(_ number: UInt64) -> Bool { row.map { $0.base + number <= $0.reached } ?? false }
 
+    /// Entries from `number` on are noted as offered, of which none was before.
+    mutating func noted(from number: UInt64) { untouched = number }
+
+    /// Entries up to `number` were carried away, by a stream or in a bundle.
+    mutating func carried(upTo number: UInt64) {
+        if let first = untouched, first <= number { untouched = number + 1 }
+    }
+
     /// Whether entry `number` may be at the peer although nobody has said so.
     /// It was written to a stream, or the store is a backup from before it was.
     func mayHaveArrived(_ number: UInt64, _ entry: EntryRow) -> Bool {
         guard let row else { return false }
-        return number <= row.offered || number <= row.stop?.uncertainUpTo ?? 0 || entry.mayHaveArrived
+        let wasCarried = number <= row.offered && number < untouched ?? .max
+        return wasCarried || number <= row.stop?.uncertainUpTo ?? 0 || entry.mayHaveArrived
             || wasAcknowledged(number)
     }
 
@@ -164,6 +178,8 @@ struct OutgoingLane {
     mutating func wrote(bytes: Int, tag: UInt64, at now: Instant) {
         written.append((bytes, now))
         bytesInFlight += bytes
+        if bytes > 0 { stanzasInFlight += 1 }
+        carried(upTo: nextToSend)
         nextToSend += 1
         previousTag = tag
     }
@@ -177,6 +193,7 @@ struct OutgoingLane {
         for _ in 0..<min(Int(number - acked), written.count) {
             let (bytes, at) = written.removeFirst()
             bytesInFlight -= bytes
+            if bytes > 0 { stanzasInFlight -= 1 }
             carried = ((carried?.bytes ?? 0) + bytes, max(carried?.longest ?? 0, bytes), at)
         }
         row?.acked = number
@@ -201,6 +218,7 @@ struct OutgoingLane {
     private mutating func rewind() {
         written.removeAll()
         bytesInFlight = 0
+        stanzasInFlight = 0
         nextToSend = (row?.acked ?? 0) + 1
         previousTag = row?.ackedTag ?? 0
     }

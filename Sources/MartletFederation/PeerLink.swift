@@ -48,8 +48,8 @@ struct PeerLink {
     private(set) var reach: Reach
     /// What streams that ended have taught about it.
     var suspicion = StreamSuspicion()
-    /// Senders who are to be told that messages of theirs are held, and how many.
-    var heldSenders: [(sender: JID, count: Int)] = []
+    /// The place of the first held entry whose sender was not told yet, while there may be one: a timer is set then.
+    var untoldHeld: UInt64?
     /// How fast its line is.
     var pace = LinePace()
     /// The most bytes of a stanza that the peer takes, as far as it has said so (XEP-0478).

@@ -47,9 +47,6 @@ struct StreamSuspicion {
     /// Whose stanzas beside the lanes are refused for now.
     private var refused: [(sender: JID, until: Instant)] = []
 
-    /// Nothing goes beside the entry that is under way.
-    var isAlone: Bool { entriesAtOnce == 1 }
-
     /// A stream ended over what was written to it. With whose stanzas are refused from now on.
     mutating func streamEnded(besides: [Beside], isOverSize: Bool, at now: Instant) -> JID? {
         hasGrounds = true
@@ -108,16 +105,20 @@ extension PeerLink {
     var keepsBesides: Bool {
         guard suspicion.entriesAtOnce != nil else { return false }
         if stream?.foreign?.hasUnprovenBeside == true { return true }
-        return suspicion.isAlone && lanes.contains { $0.waiting > 0 && $0.row?.isStopped != true }
+        // COMPAT(Swift 6.3): a field, as in ``Federation/lengthLimit(_:_:)``.
+        return suspicion.entriesAtOnce == 1 && lanes.contains { $0.waiting > 0 && $0.row?.isStopped != true }
     }
 }
 
 /// Stanzas written beside the lanes of a stream of which no proof is asked, as far as they may still be under way: what was written
-/// before the last sign of life but one has arrived.
+/// before the last question but one that was answered has arrived. One question may have several answers, one for each lane: only the
+/// first of them counts.
 struct BesideMemory {
     private static let limit = 32
     private var older: [StreamSuspicion.Beside] = []
     private var recent: [StreamSuspicion.Beside] = []
+    /// Something was written that wants an answer, and none came yet.
+    private var isAsked = false
 
     /// The longest of those that may be under way; nearly always all of them.
     var underWay: [StreamSuspicion.Beside] { older + recent }
@@ -131,8 +132,13 @@ struct BesideMemory {
         recent[least] = StreamSuspicion.Beside(sender: sender, bytes: bytes)
     }
 
+    /// Something was written that wants an answer: an entry, or a question.
+    mutating func asked() { isAsked = true }
+
     /// The peer gave a sign of life.
     mutating func heard() {
+        guard isAsked else { return }
+        isAsked = false
         if older.isEmpty, recent.isEmpty { return }
         older = recent
         recent = []

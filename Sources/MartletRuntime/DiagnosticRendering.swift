@@ -61,6 +61,7 @@ enum DiagnosticRendering {
             ("number out of order", link(pair, ["lane": "\(lane)", "expected": "\(expected)", "received": "\(received)"]))
         case .repeatedMessageIgnored(let jid): ("message sent again was taken over before", ["session": "\(jid)"])
         case .entryHeld(let pair, let entry, let reason): held(pair, entry, reason)
+        case .entryRefused(let pair, let entry, let reason): notSentAgain(pair, entry, reason)
         case .senderRefused(let pair, let sender, let reason):
             (
                 "streams ended over what this sender sends there: refused for ten minutes",
@@ -92,6 +93,10 @@ enum DiagnosticRendering {
         case .routingLoop(let address): ("routing loop cut", ["to": "\(address)"])
         case .accountChanged(let account, let what): ("account changed", ["jid": "\(account)", "what": "\(what)"])
         }
+    }
+
+    private static func notSentAgain(_ pair: DomainPair, _ entry: String, _ reason: String) -> (String, Logger.Metadata) {
+        ("entry not sent again, although it may not have arrived", link(pair, ["entry": "\(entry)", "reason": "\(reason)"]))
     }
 
     private static func held(_ pair: DomainPair, _ entry: String, _ reason: String) -> (String, Logger.Metadata) {

@@ -17,6 +17,8 @@ public struct HeldRow: Sendable, Equatable {
     public var mayHaveArrived: Bool
     /// Why it is held, in words.
     public var reason: String
+    /// Its sender is to be told that it is held.
+    public var isUntold = false
 
     /// The row for an entry that is taken out of `lane` at `now`.
     public init(_ entry: EntryRow, lane: LaneID, number: UInt64, now: Instant, mayHaveArrived: Bool, reason: String) {
@@ -38,6 +40,8 @@ public struct HeldRow: Sendable, Equatable {
         remaining = reader.take()
         mayHaveArrived = reader.take(UInt8.self) != 0
         reason = reader.takeString()
+        // Rows of an earlier version end here.
+        if !reader.isAtEnd { isUntold = reader.take(UInt8.self) != 0 }
     }
 
     fileprivate var bytes: [UInt8] {
@@ -49,6 +53,7 @@ public struct HeldRow: Sendable, Equatable {
         writer.put(remaining)
         writer.put(UInt8(mayHaveArrived ? 1 : 0))
         writer.put(reason)
+        if isUntold { writer.put(UInt8(1)) }
         return writer.bytes
     }
 }
@@ -66,6 +71,11 @@ public enum HeldTable {
     /// The entry at that place.
     public static func row(_ place: UInt64, in store: some KeyValueTransaction) -> HeldRow? {
         store.get(.held, key(place)).map(HeldRow.init)
+    }
+
+    /// Changes the row at that place.
+    public static func update(_ place: UInt64, _ row: HeldRow, in store: some KeyValueTransaction) {
+        store.put(.held, key(place), row.bytes)
     }
 
     /// Removes the row; the reference to the log is the caller's.

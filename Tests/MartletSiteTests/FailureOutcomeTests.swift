@@ -64,7 +64,7 @@ import XMPPStreams
     @Test("a stream that somebody needs is followed by another one, any other by rest")
     func stream() {
         let unneeded = FailureCircumstances(isStranger: false, isNeeded: false)
-        #expect(FailureOutcome(of: .stream("cut", .loss), Self.known) == .backOff(answersBeside: false))
+        #expect(FailureOutcome(of: .stream("cut", .loss), Self.known) == .backOff(answersBeside: true))
         #expect(FailureOutcome(of: .stream("cut", .loss), unneeded) == .rest)
     }
 

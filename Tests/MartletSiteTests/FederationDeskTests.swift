@@ -48,6 +48,28 @@ import XMPPXML
         #expect(harness.store.count(.held) == 0)
     }
 
+    @Test("a held entry whose stanza the log has lost comes back as a number: what each place of the lane takes stays right")
+    func releasedWithoutStanza() {
+        var harness = Harness()
+        for text in ["a", "b"] { harness.acceptMessage(text) }
+        harness.dialFails()
+        #expect(harness.deskHold(harness.rows { $0.name.number == 1 }).done == 1)
+        var lost: EntryClaim?
+        harness.step { _, turn in
+            if let row = HeldTable.row(1, in: turn.store) {
+                StanzaLog.release(row.logSequence, in: turn.store)
+                lost = EntryClaim(name: EntryName(lane: EntryName.held, number: 1), tag: row.tag)
+            }
+        }
+        let claim = lost
+        harness.step { federation, turn in
+            if let claim { #expect(federation.release([claim], turn).done == 1) }
+        }
+        harness.acceptMessage("c")
+        let lane = harness.federation.links[0].lanes[Int(LaneClass.chat.rawValue)]
+        #expect(lane.waiting == 4 && lane.items.all.map { $0.bytes > 0 } == [false, true, false, true])
+    }
+
     @Test("held entries survive a restart, are counted, and keep what was left of their lifetime")
     func heldAcrossRestart() throws {
         var harness = Harness()

@@ -76,8 +76,8 @@ struct FederationHarness {
         now = end
     }
 
-    mutating func accept(_ stanza: Stanza, belowReserve: Bool = false) {
-        step(belowReserve: belowReserve) { $0.accept(Envelope(stanza, from: .site), $1) }
+    mutating func accept(_ stanza: Stanza, from origin: Origin = .account, belowReserve: Bool = false) {
+        step(belowReserve: belowReserve) { $0.accept(Envelope(stanza, from: origin), $1) }
     }
 
     mutating func acceptMessage(_ text: String, to: JID = bob) {

@@ -50,6 +50,23 @@ import XMPPXML
         #expect(load(site).count == stored(site))
     }
 
+    @Test("an error, and what the site has to say, find room in a full queue: nobody could be told that they are lost")
+    func errors() {
+        var site = FederationHarness()
+        site.policy.federation.officeQueueBytes = 200_000
+        fill(&site, 20)
+        #expect(site.routed.count == 10)
+        let origin = Origin.session(
+            SessionOrigin(SessionID(slot: 0, generation: 0), account: AddressNumber(1), isManaged: true))
+        var error = FederationHarness.message("error\(Self.large)")
+        error.type = "error"
+        site.accept(error, from: origin)
+        site.accept(FederationHarness.message("notice\(Self.large)"), from: .service)
+        site.accept(FederationHarness.message("answer\(Self.large)"), from: .site)
+        #expect(site.routed.count == 10)
+        #expect(load(site).count == 13 && stored(site) == 13)
+    }
+
     @Test("what is acknowledged is off the load")
     func acknowledged() throws {
         var site = FederationHarness()

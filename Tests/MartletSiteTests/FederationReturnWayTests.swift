@@ -89,6 +89,16 @@ struct FederationReturnWayTests {
         #expect(harness.effects.contains { if case .cancelDial = $0 { true } else { false } })
     }
 
+    @Test("a peer that proves itself again on the same stream has opened one all the same")
+    func provenTwice() {
+        var harness = Harness()
+        let theirs = Self.opened(&harness)
+        for proof: PeerProof in [.certificate, .dialback] {
+            harness.receive(.peerVerified(Harness.outgoing, proof, .relay), on: theirs)
+        }
+        #expect(harness.federation.returnWays[Harness.outgoing]?.map(\.proof) == [.certificate])
+    }
+
     @Test("a peer that could be dialled last time is dialled")
     func dialledFirst() throws {
         var harness = Harness()
