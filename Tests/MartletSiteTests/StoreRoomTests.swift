@@ -177,6 +177,19 @@ import XMPPXML
         #expect(store.count(.untold) == 0)
     }
 
+    @Test("below the floor errors that nobody can be told are counted for those who have a row already: no new rows")
+    func untoldBelowFloor() throws {
+        let disk = Disk(free: Self.limits.diskFloor - 1)
+        disk.look()
+        for number in 0..<50 {
+            disk.site.receive(
+                Stanza(
+                    .message, from: try JID("bob@brno.example"), to: try JID("nobody\(number)@pilsen.example"), id: "\(number)",
+                    type: "chat", payloads: [Element("body", Namespaces.client, text: "x")]))
+        }
+        #expect(disk.store.count(.untold) == 0)
+    }
+
     @Test(
         "on a disk that is full to the last page a site starts, serves what needs no room, acknowledges nothing, and goes on when there is room"
     )
