@@ -191,6 +191,48 @@ import XMPPXML
     }
 
     @Test(
+        "what was admitted before a look that finds a full disk is committed before its effects leave; the look begins the next batch"
+    )
+    func lookInABatch() throws {
+        let disk = Disk(free: 1 << 40)
+        let alice = disk.site.login("alice")
+        disk.site.pass(200)
+        let commits = disk.store.commits
+        let stanza = Stanza(
+            .message, from: SiteHarness.account("alice"), to: SiteHarness.account("carol"), id: "m",
+            payloads: [Element("body", Namespaces.client, text: "x")])
+        var events: [SiteEvent] = [
+            .diskSampled(freeBytes: 1 << 40), .client(alice, .stanza(stanza)), .diskSampled(freeBytes: 0),
+        ]
+        let wall = WallTime(milliseconds: 1_700_000_000_000 + disk.site.now)
+        _ = try disk.site.driver.handle(&events, monotonic: disk.site.now, wall: wall)
+        #expect(events.count == 1)
+        #expect(disk.store.commits == commits + 1)
+        _ = try disk.site.driver.handle(&events, monotonic: disk.site.now, wall: wall)
+        #expect(events.isEmpty)
+        disk.site.restart(disk.store)
+        #expect(disk.site.take(disk.site.login("carol")).contains { $0["id"] == "m" })
+    }
+
+    @Test("of what waits for a commit on a full disk the oldest acknowledgements give way, the ends of streams do not")
+    func heldCloses() {
+        let disk = Disk(free: 1 << 40)
+        let (alice, carol) = (disk.site.login("alice"), disk.site.login("carol"))
+        disk.site.send("<enable xmlns='urn:xmpp:sm:3'/>", on: alice)
+        _ = disk.site.takeEffects()
+        disk.site.handle(.diskSampled(freeBytes: 0, growth: 0))
+        disk.site.handle(.client(carol, .streamEnded))
+        for _ in 0..<5000 { disk.site.send("<r xmlns='urn:xmpp:sm:3'/>", on: alice) }
+        func closes(_ effects: [Effect]) -> Bool {
+            effects.contains { if case .stream(carol, .close(nil)) = $0 { true } else { false } }
+        }
+        #expect(!closes(disk.site.takeEffects()), "it was closed before it was settled: this shows nothing")
+        disk.site.handle(.diskSampled(freeBytes: 1 << 40))
+        disk.site.pass(200)
+        #expect(closes(disk.site.takeEffects()))
+    }
+
+    @Test(
         "on a disk that is full to the last page a site starts, serves what needs no room, acknowledges nothing, and goes on when there is room"
     )
     func full() {
