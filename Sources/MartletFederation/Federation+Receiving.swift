@@ -13,8 +13,7 @@ extension Federation {
         case .dialbackKeyReceived(let pair, let key, let streamID, let address):
             dialbackKeyReceived(pair, key, streamID, address, on: connection, turn)
         case .peerVerified(let pair, let proof, let bidirection, let announcedBytes):
-            peerVerified(pair, proof, bidirection, on: connection, turn)
-            if let announcedBytes { announced(announcedBytes, pair, turn) }
+            peerVerified(pair, proof, bidirection, announcedBytes, on: connection, turn)
         case .spent:
             turn.bill.payer = party(on: connection)
         case .stanza(let stanza):
@@ -52,7 +51,8 @@ extension Federation {
 
     /// A pair may be used on this stream from now on: the first moment at which anything of the peer is written down.
     private mutating func peerVerified(
-        _ pair: DomainPair, _ proof: PeerProof, _ bidirection: Bidirection, on connection: ConnectionID, _ turn: Turn
+        _ pair: DomainPair, _ proof: PeerProof, _ bidirection: Bidirection, _ announcedBytes: Int?,
+        on connection: ConnectionID, _ turn: Turn
     ) {
         if let reason = refusal(of: pair, turn) {
             turn.note(.peerRefused(pair, reason: reason))
@@ -65,6 +65,7 @@ extension Federation {
         if proof == .certificate { rememberCertificate(pair.peer, turn) }
         if bidirection != .none {
             returnWays[pair, default: []].append(ReturnWay(connection: connection, proof: proof, bidirection: bidirection))
+            announced(announcedBytes, pair, turn)
         }
         turn.note(.peerAccepted(pair, proof))
         peerShowedItself(pair, turn)

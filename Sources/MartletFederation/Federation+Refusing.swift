@@ -41,14 +41,14 @@ extension Federation {
         return links[slot].requests.isOpen(request) && links[slot].requests.answered(request) == .expected
     }
 
-    /// The peer says how long a stanza may be.
-    mutating func announced(_ bytes: Int, _ pair: DomainPair, _ turn: Turn) {
+    /// The peer says how long a stanza may be, or says nothing any more. It is written down of one of which something is: a stranger
+    /// costs no row.
+    mutating func announced(_ bytes: Int?, _ pair: DomainPair, _ turn: Turn) {
         for slot in links.ids where links[slot].pair.peer == pair.peer { links[slot].announcedBytes = bytes }
-        guard turn.admits(.note) || AddressTable.number(of: pair.peer, in: turn.store) != nil else { return }
-        let number = AddressTable.makeNumber(of: pair.peer, in: turn.store)
+        guard let number = AddressTable.number(of: pair.peer, in: turn.store) else { return }
         var row = PeerTable.row(number, in: turn.store)
-        guard row.announcedBytes.map({ Int($0) }) != bytes else { return }
-        row.announcedBytes = UInt32(exactly: bytes)
+        guard row != PeerRow(), row.announcedBytes.map({ Int($0) }) != bytes else { return }
+        row.announcedBytes = bytes.flatMap(UInt32.init(exactly:))
         turn.lazily { PeerTable.update(number, row, in: turn.store) }
     }
 }

@@ -87,4 +87,26 @@ import XMPPXML
         let have = harness.takeSent(theirs).last
         #expect(have?.name == "have" && have?["n"] == "1")
     }
+
+    @Test(
+        "XEP-0478: what a peer says in <bidi/> counts only of one that is let in, costs a stranger no row, and ends with a stream that says nothing"
+    )
+    func announcedByStranger() throws {
+        var harness = Harness(known: false)
+        for blocked in [true, false] {
+            harness.policy.federation.blockedPeers = blocked ? [Harness.peer] : []
+            let theirs = harness.newConnection()
+            harness.receive(.peerVerified(Harness.outgoing, .dialback, .relay, announcedBytes: 16_000), on: theirs)
+            #expect(harness.store.count(.peer) == 0)
+        }
+        (harness, _) = try announced(nil)
+        for bytes in [16_000, nil] {
+            let theirs = harness.newConnection()
+            harness.receive(.peerVerified(Harness.outgoing, .certificate, .relay, announcedBytes: bytes), on: theirs)
+            harness.restart()
+            harness.routed = []
+            harness.acceptMessage(Self.long)
+            #expect(harness.routed.count == (bytes == nil ? 0 : 1))
+        }
+    }
 }
