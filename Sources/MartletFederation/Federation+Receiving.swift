@@ -201,7 +201,7 @@ extension Federation {
     mutating func receivedEntry(
         _ mark: RelayMark, _ content: NumberedContent, _ pair: DomainPair, on connection: ConnectionID, _ turn: Turn
     ) {
-        if refuses(connection, turn) { return }
+        if refuses(connection, bytes: content.bytes, turn) { return }
         let lane = IncomingLane(pair: pair, laneClass: mark.lane)
         // Looked up once, since the names of the lane are long, and taken out, so that what grows in it is not copied.
         var have = HaveState()
@@ -247,19 +247,6 @@ extension Federation {
         else { return content }
         stanza.stamp(from: origin, time)
         return .stanza(stanza)
-    }
-
-    /// R4: nothing is counted and nothing is read any more; the peer keeps it and tries again, more and more rarely. A stream
-    /// that we opened goes on, since what it carries away frees the disk: there the peer meets silence and gives up by itself.
-    private mutating func refuses(_ connection: ConnectionID, _ turn: Turn) -> Bool {
-        if let place = inbound.index(forKey: connection), inbound.values[place].isDeaf { return true }
-        if turn.admits(.message) { return false }
-        if inbound[connection]?.isOurs == true {
-            inbound[connection]?.isDeaf = true
-        } else {
-            turn.perform(.close(StreamError(.resourceConstraint, text: "The disk is nearly full, try later")), on: connection)
-        }
-        return true
     }
 
     /// The number and the delivery, by whichever carrier it came.

@@ -190,6 +190,20 @@ import XMPPXML
         #expect(disk.store.count(.untold) == 0)
     }
 
+    @Test("a file that cannot grow takes short values only, and the operator is told")
+    func growth() {
+        let disk = Disk(free: 1 << 40)
+        let alice = disk.site.login("alice")
+        disk.site.handle(.diskSampled(freeBytes: 1 << 40, growth: 4096))
+        let told = disk.site.takeEffects().contains { if case .note(.diskReserveReached(4096)) = $0 { true } else { false } }
+        #expect(told)
+        #expect(disk.site.driver.isShortOfRoom)
+        for (id, size) in [("short", 100), ("long", 5000)] {
+            disk.site.send("<message to='carol@pilsen.example' id='\(id)'><body>\(body(size))</body></message>", on: alice)
+        }
+        #expect(disk.site.take(alice).compactMap { $0["type"] == "error" ? $0["id"] : nil } == ["long"])
+    }
+
     @Test(
         "what was admitted before a look that finds a full disk is committed before its effects leave; the look begins the next batch"
     )
