@@ -112,8 +112,14 @@ public struct StoreRoom: Sendable, Equatable {
         case .none, .exhausted: return admitsCommit
         }
         guard left(open) - Int64(bytes) >= least else { return false }
-        return bytes <= Self.valueInPage || look.growth - written - Int64(open) >= floor / 2
+        return bytes <= Self.valueInPage || look.growth - written - Int64(open) >= leastGrowth
     }
+
+    /// What has to be left at the end of the file for long values.
+    private var leastGrowth: Int64 { floor / 2 }
+
+    /// The look has shown room for long values, too.
+    public var takesLongValues: Bool { look.growth >= leastGrowth }
 
     /// Whether a transaction can be made durable. What is open is not counted: it is far less than it could be.
     public var admitsCommit: Bool { look.freeBytes - written >= bottom }

@@ -83,9 +83,10 @@ public final class Turn {
     }
 
     /// Whether something of that kind may be written now, whose longest value has so many bytes: the one place that decides what a disk
-    /// has room for. Asked before anything of it is written; a refusal is `resource-constraint` for whoever wanted it.
-    public func admits(_ kind: WriteKind, bytes: Int = 0) -> Bool {
-        room.admits(kind, bytes: bytes, open: store.bytesWritten)
+    /// has room for. Asked before anything of it is written; a refusal is `resource-constraint` for whoever wanted it. `beside` is what
+    /// will have been written before it.
+    public func admits(_ kind: WriteKind, bytes: Int = 0, beside: Int = 0) -> Bool {
+        room.admits(kind, bytes: bytes, open: store.bytesWritten + beside)
     }
 
     /// Whether so many rows were written that the batch ends: everybody who says something now waits for its commit, and a row may be a

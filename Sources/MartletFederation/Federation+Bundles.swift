@@ -106,14 +106,29 @@ extension Federation {
     /// Takes records of a bundle over, whose signature has proven `pair.peer`.
     public mutating func importRecords(_ records: [CarriedRecord], _ pair: DomainPair, _ turn: Turn) -> CommandAnswer {
         if let reason = refusal(of: pair, turn) { return .refused(reason) }
-        if !turn.admits(.message) { return .refused("the disk is nearly full: nothing is taken over") }
         var outcome = ImportOutcome()
+        // What was taken over is delivered, and written, behind the last of them.
+        var beside = 0
         for record in records {
+            let entry: (mark: RelayMark, content: NumberedContent)
             switch record {
-            case .stanza(let mark, let stanza): take(mark, .stanza(stanza), pair, &outcome, turn)
-            case .void(let mark): take(mark, .void, pair, &outcome, turn)
-            case .have(let mark): learn(mark, pair, &outcome, turn)
+            case .stanza(let mark, let stanza): entry = (mark, .stanza(stanza))
+            case .void(let mark): entry = (mark, .void)
+            case .have(let mark):
+                learn(mark, pair, &outcome, turn)
+                continue
             }
+            let before = outcome.taken
+            // R4 on a stick: what is counted is kept. What was taken over before is here already when the file comes again.
+            guard turn.admits(.message, bytes: entry.content.bytes, beside: beside + Self.rowsBeside) else {
+                return .refused(
+                    before == 0
+                        ? "the disk is nearly full: nothing is taken over"
+                        : "the disk is nearly full: \(before) entries were taken over; import the file again when there is room"
+                )
+            }
+            take(entry.mark, entry.content, pair, &outcome, turn)
+            if outcome.taken > before { beside += Self.rowsBeside + entry.content.bytes }
         }
         return .imported(outcome)
     }

@@ -13,8 +13,7 @@ extension Federation {
         case .dialbackKeyReceived(let pair, let key, let streamID, let address):
             dialbackKeyReceived(pair, key, streamID, address, on: connection, turn)
         case .peerVerified(let pair, let proof, let bidirection, let announcedBytes):
-            peerVerified(pair, proof, bidirection, on: connection, turn)
-            if let announcedBytes { announced(announcedBytes, pair, turn) }
+            peerVerified(pair, proof, bidirection, announcedBytes, on: connection, turn)
         case .spent:
             turn.bill.payer = party(on: connection)
         case .stanza(let stanza):
@@ -52,7 +51,8 @@ extension Federation {
 
     /// A pair may be used on this stream from now on: the first moment at which anything of the peer is written down.
     private mutating func peerVerified(
-        _ pair: DomainPair, _ proof: PeerProof, _ bidirection: Bidirection, on connection: ConnectionID, _ turn: Turn
+        _ pair: DomainPair, _ proof: PeerProof, _ bidirection: Bidirection, _ announcedBytes: Int?,
+        on connection: ConnectionID, _ turn: Turn
     ) {
         if let reason = refusal(of: pair, turn) {
             turn.note(.peerRefused(pair, reason: reason))
@@ -65,6 +65,7 @@ extension Federation {
         if proof == .certificate { rememberCertificate(pair.peer, turn) }
         if bidirection != .none {
             opened(ReturnWay(connection: connection, proof: proof, bidirection: bidirection), pair)
+            announced(announcedBytes, pair, turn)
         }
         turn.note(.peerAccepted(pair, proof))
         peerShowedItself(pair, turn)
@@ -200,7 +201,7 @@ extension Federation {
     mutating func receivedEntry(
         _ mark: RelayMark, _ content: NumberedContent, _ pair: DomainPair, on connection: ConnectionID, _ turn: Turn
     ) {
-        if refuses(connection, turn) { return }
+        if refuses(connection, bytes: content.bytes, turn) { return }
         let lane = IncomingLane(pair: pair, laneClass: mark.lane)
         // Looked up once, since the names of the lane are long, and taken out, so that what grows in it is not copied.
         var have = HaveState()
@@ -246,19 +247,6 @@ extension Federation {
         else { return content }
         stanza.stamp(from: origin, time)
         return .stanza(stanza)
-    }
-
-    /// R4: nothing is counted and nothing is read any more; the peer keeps it and tries again, more and more rarely. A stream
-    /// that we opened goes on, since what it carries away frees the disk: there the peer meets silence and gives up by itself.
-    private mutating func refuses(_ connection: ConnectionID, _ turn: Turn) -> Bool {
-        if let place = inbound.index(forKey: connection), inbound.values[place].isDeaf { return true }
-        if turn.admits(.message) { return false }
-        if inbound[connection]?.isOurs == true {
-            inbound[connection]?.isDeaf = true
-        } else {
-            turn.perform(.close(StreamError(.resourceConstraint, text: "The disk is nearly full, try later")), on: connection)
-        }
-        return true
     }
 
     /// The number and the delivery, by whichever carrier it came.

@@ -41,14 +41,41 @@ extension Federation {
         return links[slot].requests.isOpen(request) && links[slot].requests.answered(request) == .expected
     }
 
-    /// The peer says how long a stanza may be.
-    mutating func announced(_ bytes: Int, _ pair: DomainPair, _ turn: Turn) {
+    /// The peer says how long a stanza may be, or says nothing any more. It is written down of one of which something is: a stranger
+    /// costs no row.
+    mutating func announced(_ bytes: Int?, _ pair: DomainPair, _ turn: Turn) {
         for slot in links.ids where links[slot].pair.peer == pair.peer { links[slot].announcedBytes = bytes }
-        guard turn.admits(.note) || AddressTable.number(of: pair.peer, in: turn.store) != nil else { return }
-        let number = AddressTable.makeNumber(of: pair.peer, in: turn.store)
+        guard let number = AddressTable.number(of: pair.peer, in: turn.store) else { return }
         var row = PeerTable.row(number, in: turn.store)
-        guard row.announcedBytes.map({ Int($0) }) != bytes else { return }
-        row.announcedBytes = UInt32(exactly: bytes)
+        guard row != PeerRow(), row.announcedBytes.map({ Int($0) }) != bytes else { return }
+        row.announcedBytes = bytes.flatMap(UInt32.init(exactly:))
         turn.lazily { PeerTable.update(number, row, in: turn.store) }
+    }
+
+    /// R4: nothing is counted and nothing is read any more; the peer keeps it and tries again, more and more rarely. A stream
+    /// that we opened goes on, since what it carries away frees the disk: there the peer meets silence and gives up by itself.
+    ///
+    /// Asked with what the delivery asks with, and a little more: what is counted is never bounced for want of room.
+    mutating func refuses(_ connection: ConnectionID, bytes: Int = 0, _ turn: Turn) -> Bool {
+        if let place = inbound.index(forKey: connection), inbound.values[place].isDeaf { return true }
+        if turn.admits(.message, bytes: bytes, beside: Self.rowsBeside) { return false }
+        if inbound[connection]?.isOurs == true {
+            inbound[connection]?.isDeaf = true
+        } else {
+            turn.perform(.close(StreamError(.resourceConstraint, text: "The disk is nearly full, try later")), on: connection)
+        }
+        return true
+    }
+
+    /// What is written beside one stanza that is taken over, at most, in bytes: the numbers of addresses, rows that point at it, and
+    /// what its reader had in memory.
+    static let rowsBeside = 64 << 10
+}
+
+extension NumberedContent {
+    /// The longest value that it becomes in the store: a stanza with a stamp.
+    var bytes: Int {
+        guard case .stanza(let stanza) = self else { return 0 }
+        return stanza.content.count + 128 + (stanza.from?.domainpart.utf8.count ?? 0)
     }
 }

@@ -197,7 +197,7 @@ public struct Federation {
         let remembered = peerRow(pair.peer, turn)
         let isStranger = !turn.policy.federation.knownPeers.contains(pair.peer) && !remembered.wasReached
         let slot = links.added(PeerLink(pair, isStranger: isStranger))
-        links[slot].announcedBytes = remembered.announcedBytes.map { Int($0) }
+        links[slot].announcedBytes = remembered.announcedBytes.map { max(StreamLimits.leastBytes, Int($0)) }
         guard let local = AddressTable.number(of: pair.local, in: turn.store),
             let peer = AddressTable.number(of: pair.peer, in: turn.store)
         else { return slot }

@@ -78,7 +78,7 @@ public final class LMDBEnvironment: Sendable {
             code = mdb_env_set_maxdbs(environment, MDB_dbi(max(tables.count, 1)))
             if code == MDB_SUCCESS { code = mdb_env_open(environment, path, UInt32(MDB_NOTLS | MDB_RDONLY), 0o600) }
             if code != MDB_SUCCESS { throw LMDBFailure.failure(code, "opening", path: path) }
-            try Self.checkLength(environment, path)
+            try Self.checkLength(environment, path, isOurs: false)
             databases = try Self.openDatabases(environment, path, tables, isReadOnly: true)
         } catch {
             mdb_env_close(environment)
@@ -98,22 +98,6 @@ public final class LMDBEnvironment: Sendable {
         mdb_env_close(environment)
     }
 
-    /// A file that is shorter than its pages has lost some: whoever reads them is killed by the system.
-    private static func checkLength(_ environment: OpaquePointer, _ path: String) throws(StoreFailure) {
-        var information = MDB_envinfo()
-        var statistics = MDB_stat()
-        var status = stat()
-        let file = path + "/data.mdb"
-        mdb_env_info(environment, &information)
-        mdb_env_stat(environment, &statistics)
-        guard stat(file, &status) == 0 else { throw LMDBFailure.failure(errno, "looking at", path: file) }
-        let pages = information.me_last_pgno + 1
-        if Int(status.st_size) < pages * Int(statistics.ms_psize), information.me_last_txnid > 0 {
-            throw .damaged(
-                path: file, detail: "it has \(status.st_size) bytes, and \(pages * Int(statistics.ms_psize)) of it are in use")
-        }
-    }
-
     private static func makeDirectory(_ path: String) throws(StoreFailure) {
         if mkdir(path, 0o700) != 0, errno != EEXIST { throw LMDBFailure.failure(errno, "creating", path: path) }
     }
@@ -131,7 +115,7 @@ public final class LMDBEnvironment: Sendable {
             if code == MDB_SUCCESS { code = makeHeadroom(environment) }
             if code == MDB_SUCCESS {
                 mdb_env_set_assert(environment) { _, words in LMDBFailure.endOfDamaged(words) }
-                do throws(StoreFailure) { try checkLength(environment, path) } catch {
+                do throws(StoreFailure) { try checkLength(environment, path, isOurs: true) } catch {
                     mdb_env_close(environment)
                     throw error
                 }

@@ -217,16 +217,18 @@ public struct Site {
     mutating func looked(_ look: StoreRoom.Look, _ turn: Turn) {
         room = StoreRoom(look, policy.limits)
         turn.setRoom(room)
-        let now = DiskRoom(freeBytes: look.freeBytes, policy.limits)
+        var (now, free) = (DiskRoom(freeBytes: look.freeBytes, policy.limits), look.freeBytes)
+        // A file of free pages that cannot grow takes short stanzas and refuses long ones, which the operator has to know.
+        if now == .ample, !room.takesLongValues { (now, free) = (.reserve, look.growth) }
         guard now != level else { return }
         level = now
         // What is only kept in case of need goes first.
         if now != .ample { federation.trimAll(turn) }
         switch now {
-        case .ample: turn.note(.diskReserveLeft(freeBytes: look.freeBytes))
-        case .reserve: turn.note(.diskReserveReached(freeBytes: look.freeBytes))
-        case .none: turn.note(.diskFloorReached(freeBytes: look.freeBytes))
-        case .exhausted: turn.note(.diskExhausted(freeBytes: look.freeBytes))
+        case .ample: turn.note(.diskReserveLeft(freeBytes: free))
+        case .reserve: turn.note(.diskReserveReached(freeBytes: free))
+        case .none: turn.note(.diskFloorReached(freeBytes: free))
+        case .exhausted: turn.note(.diskExhausted(freeBytes: free))
         }
     }
 

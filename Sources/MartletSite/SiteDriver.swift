@@ -62,7 +62,8 @@ public struct SiteDriver {
     }
 
     /// One batch: takes the events out of the list, in their order, until so much was written that others should not wait for more;
-    /// what is left belongs to the next batch. Without events only timers fire. Throws when the commit failed: then this value must
+    /// what is left belongs to the next batch. A look at the disk begins one: what was written before it was admitted by the look before,
+    /// and is committed by that one. Without events only timers fire. Throws when the commit failed: then this value must
     /// not be used any more, the state on disk is the truth.
     public mutating func handle(
         _ events: inout [SiteEvent], monotonic: Int64, wall: WallTime
@@ -71,7 +72,14 @@ public struct SiteDriver {
         let turn = makeTurn(monotonic, wall)
         // Taken out, so that nobody else holds a stanza that is changed on its way: no copy is made of it.
         events.reverse()
-        while !turn.isFull, let event = events.popLast() { site.handle(event, turn) }
+        let count = events.count
+        while !turn.isFull, let event = events.popLast() {
+            if case .diskSampled = event, events.count + 1 < count {
+                events.append(event)
+                break
+            }
+            site.handle(event, turn)
+        }
         events.reverse()
         site.handle(.tick, turn)
         site.endBatch(turn)
@@ -118,7 +126,7 @@ public struct SiteDriver {
         swap(&turn.memory, &memory)
         afterCommit += turn.afterCommit
         guard canCommit else {
-            afterCommit.removeFirst(max(0, afterCommit.count - Self.heldEffects))
+            dropOldest()
             if turn.hasWrites { commitDeadline = commitDeadline ?? monotonic }
             return turn.takeEffects()
         }
@@ -127,6 +135,18 @@ public struct SiteDriver {
         if turn.hasWrites, commitDeadline == nil { commitDeadline = monotonic + Self.lazyCommitDelay }
         guard let deadline = commitDeadline, monotonic < deadline else { return try commit(before: turn.takeEffects()) }
         return turn.takeEffects()
+    }
+
+    /// There is a limit to what waits for a commit that cannot be made: later acknowledgements say more than earlier ones. The end of a
+    /// stream is said once, and there are no more of them than streams.
+    private mutating func dropOldest() {
+        var excess = afterCommit.count - Self.heldEffects
+        if excess <= 0 { return }
+        afterCommit.removeAll { effect in
+            guard excess > 0, case .stream(_, .send) = effect else { return false }
+            excess -= 1
+            return true
+        }
     }
 
     /// Whether what is written can be made durable.

@@ -3,7 +3,10 @@ import XMPPStanzas
 import XMPPXML
 
 /// How long a stanza may be on a stream, as the ends tell each other.
-enum StreamLimits {
+public enum StreamLimits {
+    /// RFC 6120 §13.12: no server takes less than that, whatever it says.
+    public static let leastBytes = 10_000
+
     /// The element that says what we take.
     static func announcement(of limits: XMLLimits) -> String {
         "<limits xmlns='\(Namespaces.streamLimits)'><max-bytes>\(limits.stanzaBytes)</max-bytes></limits>"
@@ -13,6 +16,6 @@ enum StreamLimits {
     static func announced(in parent: Element) -> Int? {
         let text = parent.first("limits", Namespaces.streamLimits)?.first("max-bytes", Namespaces.streamLimits)?.text
         guard let text, let bytes = UInt32(text), bytes > 0 else { return nil }
-        return Int(bytes)
+        return max(leastBytes, Int(bytes))
     }
 }

@@ -68,7 +68,6 @@ struct StoreReadCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "read", abstract: "Reads a part of a store.", shouldDisplay: false)
     @OptionGroup var file: ConfigurationOption
-    @Option(help: "The file in which it is noted where the reading stands.") var mark: String
     @Option(help: "The table to begin with.") var table: UInt8 = 0
     @Option(help: "The row to begin behind, in hexadecimal.") var behind = ""
     @Flag(help: "Compares rows instead of reading them.") var compares = false
@@ -84,7 +83,7 @@ struct StoreReadCommand: ParsableCommand {
         } catch {
             return StoreReading.say("refused", "\(error)", "\(error.exitStatus.rawValue)")
         }
-        let place = try StorePlace(path: mark)
+        let place = try StorePlace(descriptor: StorePlace.inherited)
         environment.read { store in
             var check = StoreCheck()
             if compares {

@@ -33,15 +33,13 @@ struct StoreReading {
     }
 
     mutating func run() throws {
-        let mark = "/tmp/martlet-check-\(getpid())"
-        let place = try StorePlace(path: mark)
-        defer { unlink(mark) }
+        let place = try StorePlace()
         var arguments: [String] = []
         var unreadable = 0
         while true {
             place.note(Table(rawValue: 0), [])
             let (lines, end, isEndless) = try Self.child(
-                ["--config", configurationPath, "--mark", mark] + arguments, watching: place)
+                ["--config", configurationPath] + arguments, noting: place, isWatched: true)
             take(lines)
             if lines.last == ["end"] { break }
             // It could not be opened; the words are those of a start.
@@ -65,7 +63,7 @@ struct StoreReading {
             arguments = ["--table", "\(at.table)", "--behind", at.hex]
         }
         guard unreadable == 0 else { return add(.damaged, 0, "what rows say of each other was not compared") }
-        let (lines, end, _) = try Self.child(["--config", configurationPath, "--mark", mark, "--compares"], watching: nil)
+        let (lines, end, _) = try Self.child(["--config", configurationPath, "--compares"], noting: place)
         take(lines)
         if lines.last != ["end"] { add(.damaged, 0, "what rows say of each other cannot be compared\(end)") }
     }
@@ -105,7 +103,7 @@ struct StoreReading {
     /// Runs one process and returns its lines, and how it ended where that was not good. One that goes on without coming to another
     /// place is ended.
     private static func child(
-        _ arguments: [String], watching place: StorePlace?
+        _ arguments: [String], noting place: StorePlace, isWatched: Bool = false
     ) throws -> (lines: [[String]], end: String, isEndless: Bool) {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { throw CommandFailure("no pipe: \(Files.words(errno))") }
@@ -114,6 +112,7 @@ struct StoreReading {
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO)
         posix_spawn_file_actions_addclose(&actions, ends[0])
+        posix_spawn_file_actions_adddup2(&actions, place.descriptor, StorePlace.inherited)
         // What a process that ends by an error says of itself would be a page for each row.
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0)
         var words: [UnsafeMutablePointer<CChar>?] = (["martlet", "store", "read"] + arguments).map { strdup($0) } + [nil]
@@ -123,7 +122,7 @@ struct StoreReading {
         close(ends[1])
         defer { close(ends[0]) }
         guard code == 0 else { throw CommandFailure("the store cannot be read by another process: \(Files.words(code))") }
-        let (lines, isEndless) = read(ends[0], watching: place)
+        let (lines, isEndless) = read(ends[0], watching: isWatched ? place : nil)
         if isEndless { kill(process, SIGKILL) }
         var status: Int32 = 0
         waitpid(process, &status, 0)
@@ -159,19 +158,37 @@ struct StoreReading {
     }
 }
 
-/// Where a reading stands, in a file that both processes have in their memory: it is there also when one of them is gone.
+/// Where a reading stands, in a file that both processes have in their memory: it is there also when one of them is gone. It has no name,
+/// so that nobody else can put something in its place.
 struct StorePlace {
+    /// What the memory is given to the other process by.
+    let descriptor: Int32
     private let memory: UnsafeMutableRawPointer
     /// A table, the length of a key, and the longest key.
     private static let size = 3 + KeyValueLimits.keyBytes
+    /// The descriptor by which the process that reads finds it: the first one behind input, output and errors.
+    static let inherited: Int32 = 3
 
-    init(path: String) throws {
-        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw CommandFailure("cannot write \(path): \(Files.words(errno))") }
-        defer { close(descriptor) }
-        guard ftruncate(descriptor, off_t(Self.size)) == 0,
+    /// For the process that asks; it keeps it to its end.
+    init() throws {
+        // A new file under a name that cannot be guessed, which it loses at once.
+        var name = Array("/tmp/martlet-check-XXXXXX".utf8CString)
+        let descriptor = mkstemp(&name)
+        guard descriptor >= 0 else { throw CommandFailure("cannot write to /tmp: \(Files.words(errno))") }
+        unlink(&name)
+        guard fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0, ftruncate(descriptor, off_t(Self.size)) == 0 else {
+            throw CommandFailure("cannot write to /tmp: \(Files.words(errno))")
+        }
+        try self.init(descriptor: descriptor)
+    }
+
+    /// For the process that reads.
+    init(descriptor: Int32) throws {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0, Int(status.st_size) == Self.size,
             let memory = mmap(nil, Self.size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0), memory != MAP_FAILED
-        else { throw CommandFailure("cannot use \(path): \(Files.words(errno))") }
+        else { throw CommandFailure("no memory to note in where the reading stands: \(Files.words(errno))") }
+        self.descriptor = descriptor
         self.memory = memory
     }
 

@@ -87,6 +87,61 @@ struct LMDBStoreTests {
         }
     }
 
+    @Test(
+        "pages that a transaction took at the end of the file and freed again are not missed; those that are used are, at every start"
+    )
+    func shortFile() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.path("store")
+        var store: LMDBStore? = try LMDBStore(directory: path, tables: tables)
+        let long = [UInt8](repeating: 7, count: 100_000)
+        // A list of free pages, which are not enough for the next value.
+        for round in 0..<6 {
+            let transaction = store?.begin()
+            transaction?.put(table, [0], [UInt8(round)])
+            for number in 0..<8 as Range<UInt8> {
+                if round == 0 { transaction?.put(table, [1, number], long) }
+                if round == 1, number % 2 == 0 { transaction?.delete(table, [1, number]) }
+            }
+            try store?.commit()
+        }
+        // The transaction has the files, too: it goes before they are opened again.
+        do {
+            let transaction = store?.begin()
+            transaction?.put(table, [0], [99])
+            transaction?.put(table, [2], [UInt8](repeating: 8, count: 3_000_000))
+            transaction?.delete(table, [2])
+            try store?.commit()
+        }
+        let pages = try #require(store?.environment.pages())
+        store = nil
+        let file = path + "/data.mdb"
+        func length() -> Int {
+            var status = stat()
+            return stat(file, &status) == 0 ? Int(status.st_size) : 0
+        }
+        try #require(length() < Int(pages.all) * 4096, "the file is as long as its pages: this shows nothing")
+        #expect(throws: Never.self) { try LMDBEnvironment(reading: path, tables: tables) { fatalError("\($0)") } }
+        store = try LMDBStore(directory: path, tables: tables)
+        #expect(store?.begin().get(table, [1, 7]) == long)
+        store?.abort()
+        store = nil
+        // Now it loses the last page that is in use, among those that are free.
+        for end in [100 * 4096, 8192] {
+            truncate(file, off_t(end))
+            for _ in 0..<2 {
+                do {
+                    _ = try LMDBStore(directory: path, tables: tables)
+                    Issue.record("opened with \(end) bytes")
+                } catch {
+                    guard case .damaged(path: file, detail: let words) = error else { throw error }
+                    #expect(words.contains("are in use"))
+                }
+                #expect(length() == end)
+            }
+        }
+    }
+
     @Test("a map that the system refuses is halved until it fits")
     func halving() throws {
         let directory = try TemporaryDirectory()

@@ -33,6 +33,8 @@ struct FederationHarness {
     var longestBatch = 0
     /// What is held in memory, and by whom.
     var memory = MemoryLedger()
+    /// What the disk has room for, where a step says nothing else.
+    var room = StoreRoom.ample
     /// Batches so far.
     var batches = 0
     private var nextSlot: UInt32 = 0
@@ -49,7 +51,7 @@ struct FederationHarness {
         let rows = CountingTransaction(store.begin())
         let turn = Turn(
             now: Instant(milliseconds: now), wall: WallTime(milliseconds: 1_700_000_000_000 + now), random: random,
-            store: rows, policy: policy, room: belowReserve ? .reserve : .ample)
+            store: rows, policy: policy, room: belowReserve ? .reserve : room)
         turn.memory = memory
         body(&federation, turn)
         federation.endBatch(turn)

@@ -87,4 +87,88 @@ import XMPPXML
         let have = harness.takeSent(theirs).last
         #expect(have?.name == "have" && have?["n"] == "1")
     }
+
+    private static func numbered(_ number: UInt64, _ text: String) -> Stanza {
+        var stanza = Harness.message(text, from: Harness.bob, to: Harness.alice)
+        stanza.relayMark = RelayMark(
+            lane: .chat, epoch: Epoch(high: 1, low: 2), number: number, tag: number, after: number == 1 ? nil : number - 1)
+        return stanza
+    }
+
+    @Test(
+        "R4: a long stanza for which there is no room is neither counted nor taken over, though a short one would be",
+        arguments: [
+            StoreRoom.Look(freeBytes: 1 << 40, growth: 0),
+            StoreRoom.Look(freeBytes: LimitsPolicy().diskReserve + 75_000),
+        ])
+    func longWithoutRoom(look: StoreRoom.Look) throws {
+        var (harness, _) = try announced(nil, relay: true)
+        let theirs = harness.newConnection()
+        harness.receive(.peerVerified(Harness.outgoing, .certificate), on: theirs)
+        harness.room = StoreRoom(look, LimitsPolicy())
+        harness.receive(.stanza(Self.numbered(1, "short")), on: theirs)
+        #expect(harness.routed.map(\.id) == ["short"])
+        #expect(harness.takeSent(theirs).last?["n"] == "1")
+        harness.effects = []
+        harness.receive(.stanza(Self.numbered(2, Self.long)), on: theirs)
+        #expect(harness.routed.map(\.id) == ["short"])
+        #expect(harness.takeSent(theirs).isEmpty)
+        let closes = harness.effects.compactMap { effect in
+            if case .stream(theirs, .close(let error)) = effect { error?.condition } else { nil }
+        }
+        #expect(closes == [.resourceConstraint])
+        harness.room = .ample
+        harness.receive(.stanza(Self.numbered(2, Self.long)), on: theirs)
+        #expect(harness.routed.count == 2)
+    }
+
+    @Test("R4: of a bundle so much is taken over as there is room for, and the rest when there is")
+    func bundleWithoutRoom() throws {
+        var harness = Harness()
+        let records = (1...20).map { number in
+            let stanza = Self.numbered(UInt64(number), Self.long)
+            var delivered = stanza
+            delivered.relayMark = nil
+            return CarriedRecord.stanza(stanza.relayMark!, delivered)
+        }
+        harness.room = StoreRoom(StoreRoom.Look(freeBytes: LimitsPolicy().diskReserve + (1 << 20)), LimitsPolicy())
+        var answer = CommandAnswer.refused("")
+        harness.step { answer = $0.importRecords(records, Harness.outgoing, $1) }
+        guard case .refused(let words) = answer else { throw IssueOf(answer: "\(answer)") }
+        #expect(words.contains("import the file again"))
+        let taken = harness.routed.count
+        #expect(taken > 0 && taken < 20)
+        harness.room = .ample
+        harness.step { answer = $0.importRecords(records, Harness.outgoing, $1) }
+        guard case .imported(let outcome) = answer else { throw IssueOf(answer: "\(answer)") }
+        #expect((outcome.taken, outcome.duplicates) == (20 - taken, taken))
+        #expect(harness.routed.count == 20)
+    }
+
+    private struct IssueOf: Error, CustomStringConvertible {
+        let answer: String
+        var description: String { "another answer: \(answer)" }
+    }
+
+    @Test(
+        "XEP-0478: what a peer says in <bidi/> counts only of one that is let in, costs a stranger no row, and ends with a stream that says nothing"
+    )
+    func announcedByStranger() throws {
+        var harness = Harness(known: false)
+        for blocked in [true, false] {
+            harness.policy.federation.blockedPeers = blocked ? [Harness.peer] : []
+            let theirs = harness.newConnection()
+            harness.receive(.peerVerified(Harness.outgoing, .dialback, .relay, announcedBytes: 16_000), on: theirs)
+            #expect(harness.store.count(.peer) == 0)
+        }
+        (harness, _) = try announced(nil)
+        for bytes in [16_000, nil] {
+            let theirs = harness.newConnection()
+            harness.receive(.peerVerified(Harness.outgoing, .certificate, .relay, announcedBytes: bytes), on: theirs)
+            harness.restart()
+            harness.routed = []
+            harness.acceptMessage(Self.long)
+            #expect(harness.routed.count == (bytes == nil ? 0 : 1))
+        }
+    }
 }

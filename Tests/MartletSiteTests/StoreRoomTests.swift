@@ -177,6 +177,75 @@ import XMPPXML
         #expect(store.count(.untold) == 0)
     }
 
+    @Test("below the floor errors that nobody can be told are counted for those who have a row already: no new rows")
+    func untoldBelowFloor() throws {
+        let disk = Disk(free: Self.limits.diskFloor - 1)
+        disk.look()
+        for number in 0..<50 {
+            disk.site.receive(
+                Stanza(
+                    .message, from: try JID("bob@brno.example"), to: try JID("nobody\(number)@pilsen.example"), id: "\(number)",
+                    type: "chat", payloads: [Element("body", Namespaces.client, text: "x")]))
+        }
+        #expect(disk.store.count(.untold) == 0)
+    }
+
+    @Test("a file that cannot grow takes short values only, and the operator is told")
+    func growth() {
+        let disk = Disk(free: 1 << 40)
+        let alice = disk.site.login("alice")
+        disk.site.handle(.diskSampled(freeBytes: 1 << 40, growth: 4096))
+        let told = disk.site.takeEffects().contains { if case .note(.diskReserveReached(4096)) = $0 { true } else { false } }
+        #expect(told)
+        #expect(disk.site.driver.isShortOfRoom)
+        for (id, size) in [("short", 100), ("long", 5000)] {
+            disk.site.send("<message to='carol@pilsen.example' id='\(id)'><body>\(body(size))</body></message>", on: alice)
+        }
+        #expect(disk.site.take(alice).compactMap { $0["type"] == "error" ? $0["id"] : nil } == ["long"])
+    }
+
+    @Test(
+        "what was admitted before a look that finds a full disk is committed before its effects leave; the look begins the next batch"
+    )
+    func lookInABatch() throws {
+        let disk = Disk(free: 1 << 40)
+        let alice = disk.site.login("alice")
+        disk.site.pass(200)
+        let commits = disk.store.commits
+        let stanza = Stanza(
+            .message, from: SiteHarness.account("alice"), to: SiteHarness.account("carol"), id: "m",
+            payloads: [Element("body", Namespaces.client, text: "x")])
+        var events: [SiteEvent] = [
+            .diskSampled(freeBytes: 1 << 40), .client(alice, .stanza(stanza)), .diskSampled(freeBytes: 0),
+        ]
+        let wall = WallTime(milliseconds: 1_700_000_000_000 + disk.site.now)
+        _ = try disk.site.driver.handle(&events, monotonic: disk.site.now, wall: wall)
+        #expect(events.count == 1)
+        #expect(disk.store.commits == commits + 1)
+        _ = try disk.site.driver.handle(&events, monotonic: disk.site.now, wall: wall)
+        #expect(events.isEmpty)
+        disk.site.restart(disk.store)
+        #expect(disk.site.take(disk.site.login("carol")).contains { $0["id"] == "m" })
+    }
+
+    @Test("of what waits for a commit on a full disk the oldest acknowledgements give way, the ends of streams do not")
+    func heldCloses() {
+        let disk = Disk(free: 1 << 40)
+        let (alice, carol) = (disk.site.login("alice"), disk.site.login("carol"))
+        disk.site.send("<enable xmlns='urn:xmpp:sm:3'/>", on: alice)
+        _ = disk.site.takeEffects()
+        disk.site.handle(.diskSampled(freeBytes: 0, growth: 0))
+        disk.site.handle(.client(carol, .streamEnded))
+        for _ in 0..<5000 { disk.site.send("<r xmlns='urn:xmpp:sm:3'/>", on: alice) }
+        func closes(_ effects: [Effect]) -> Bool {
+            effects.contains { if case .stream(carol, .close(nil)) = $0 { true } else { false } }
+        }
+        #expect(!closes(disk.site.takeEffects()), "it was closed before it was settled: this shows nothing")
+        disk.site.handle(.diskSampled(freeBytes: 1 << 40))
+        disk.site.pass(200)
+        #expect(closes(disk.site.takeEffects()))
+    }
+
     @Test(
         "on a disk that is full to the last page a site starts, serves what needs no room, acknowledges nothing, and goes on when there is room"
     )

@@ -146,18 +146,20 @@ struct StanzaBoundsTests {
         talk.play("! stanza refused policy-violation <message to='b@verona.example' id='k'/>")
     }
 
-    @Test("XEP-0478 §3.1: what a server announces is known when its stream is ready")
-    func announced() {
+    @Test(
+        "XEP-0478 §3.1: what a server announces is known when its stream is ready; RFC 6120 §13.12: it is 10,000 bytes at least",
+        arguments: [(10_000, 10_000), (20_000, 20_000), (9999, 10_000), (1, 10_000)])
+    func announced(says: Int, means: Int) {
         var talk = LinkConversationTests.secured(names: nil)
         talk.play(
             """
             < \(LinkConversationTests.header)
             > \(LinkConversationTests.answer)<stream:features>\(LinkConversationTests.dialback)
-              <limits xmlns='urn:xmpp:stream-limits:0'><idle-seconds>60</idle-seconds><max-bytes>10000</max-bytes></limits>
+              <limits xmlns='urn:xmpp:stream-limits:0'><idle-seconds>60</idle-seconds><max-bytes>\(says)</max-bytes></limits>
               </stream:features>
             < <db:result from='capulet.example' to='montague.example'>\(LinkConversationTests.key)</db:result>
             > <db:result from='montague.example' to='capulet.example' type='valid'/>
-            ! ready dialback 10000 bytes
+            ! ready dialback \(means) bytes
             """)
     }
 }

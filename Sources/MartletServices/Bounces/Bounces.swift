@@ -75,7 +75,10 @@ public struct Bounces {
     private mutating func count(_ stanza: Stanza, _ pair: BouncePair, isForeign: Bool, _ turn: Turn) {
         if untold[pair] == nil {
             let domain = pair.sender.domain
-            guard untold.count < BounceLimits.pairs, !isForeign || owed[domain, default: 0] < BounceLimits.owedToDomain else {
+            // Below the floor those are counted who have a row.
+            guard turn.admits(.bounce), untold.count < BounceLimits.pairs,
+                !isForeign || owed[domain, default: 0] < BounceLimits.owedToDomain
+            else {
                 return
             }
             untold[pair] = Owed(row: UntoldRow(sender: pair.sender, domain: pair.domain, since: turn.wall))
