@@ -96,5 +96,5 @@ extension Sessions {
 
 extension Session {
     /// What it holds in memory.
-    var memory: Int { outbox.memory + (presence?.content.count ?? 0) }
+    var memory: Int { outbox.memory + heldBytes + (presence?.content.count ?? 0) }
 }

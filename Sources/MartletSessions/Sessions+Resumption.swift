@@ -39,7 +39,7 @@ extension Sessions {
         sessions[id].management?.isUncertain = false
         sessions[id].farewell = .none
         sessions[id].wait = .nothing
-        sessions[id].held = nil
+        dropHeld(id, turn)
         let count = sessions[id].management?.handled ?? 0
         if let number = sessions[id].number {
             // Binding, so that neither the count nor what follows leaves before everything it says is on disk.
