@@ -15,6 +15,7 @@ import XMPPXML
     typealias Harness = SessionsHarness
 
     private static func contacts(_ count: Int) -> [String] { (0..<count).map { "contact\($0)@brno.example" } }
+    private static func items(_ element: Element?) -> [Element] { element?.first("query", Namespaces.roster)?.elements ?? [] }
     private static let get = "<iq type='get' id='get'><query xmlns='jabber:iq:roster'/></iq>"
     /// What a connection may have on its way to the site.
     private static let onTheWay = 64
@@ -142,6 +143,18 @@ import XMPPXML
             #expect(harness.take(romeo).contains { $0["id"] == "p" && $0["type"] == "result" })
             #expect(harness.commands[romeo.connection]?.contains(.registrationHandled) == true)
         }
+    }
+
+    @Test("who asks on many sessions before the first answer is written has as many large ones unread as otherwise")
+    func manyAsk() {
+        var harness = Harness()
+        harness.subscribe("romeo", to: Self.contacts(1500))
+        let clients = (0..<8).map { harness.bind("romeo", "r\($0)") }
+        for client in clients { harness.send(client, Self.get) }
+        harness.pass(2000)
+        let answers = clients.map { harness.take($0).first { $0["id"] == "get" } }
+        #expect(answers.count { Self.items($0).count == 1500 } == SessionLimits.largeAnswers)
+        #expect(answers.count { $0?.condition == "resource-constraint" } == 8 - SessionLimits.largeAnswers)
     }
 }
 
