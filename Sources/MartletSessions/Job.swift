@@ -38,6 +38,8 @@ enum Job {
 struct Slice {
     /// Stanzas, and rows that are shown.
     private var stanzas = SessionLimits.presenceSlice
+    /// Rows that were looked at for nothing.
+    private var visits = 0
     /// Their bytes.
     private var bytes = SessionLimits.catchUpBytes
 
@@ -48,6 +50,12 @@ struct Slice {
     mutating func spend(_ count: Int, bytes size: Int) {
         stanzas -= count
         bytes -= count * size
+    }
+
+    /// A row was looked at and caused nothing: a quarter of a stanza, since ``SessionLimits/presenceVisits`` fill a slice too.
+    mutating func visit() {
+        visits += 1
+        if visits.isMultiple(of: SessionLimits.presenceVisits / SessionLimits.presenceSlice) { stanzas -= 1 }
     }
 }
 

@@ -156,6 +156,25 @@ import XMPPXML
         #expect(answers.count { Self.items($0).count == 1500 } == SessionLimits.largeAnswers)
         #expect(answers.count { $0?.condition == "resource-constraint" } == 8 - SessionLimits.largeAnswers)
     }
+
+    @Test("contacts who hear nothing count in a slice too")
+    func visits() {
+        var harness = Harness()
+        harness.step { _, turn in
+            guard let account = AddressTable.number(of: Harness.account("romeo"), in: turn.store) else { return }
+            for contact in Self.contacts(3000).compactMap({ try? JID($0) }) {
+                let number = AddressTable.makeNumber(of: contact, in: turn.store)
+                let domain = AddressTable.makeNumber(of: contact.domain, in: turn.store)
+                RosterTable.put(account, number, domain: domain, RosterRow(), in: turn.store)
+            }
+        }
+        let romeo = harness.bind("romeo", "orchard")
+        harness.send(romeo, "<presence/>")
+        harness.pass(SessionLimits.jobPause - 1)
+        #expect(harness.commands[romeo.connection]?.last == .hold)
+        harness.pass(50)
+        #expect(harness.commands[romeo.connection]?.last == .goOn)
+    }
 }
 
 /// People elsewhere of whom nobody is there any more, a resource at a time.
