@@ -175,6 +175,24 @@ import XMPPXML
         harness.pass(50)
         #expect(harness.commands[romeo.connection]?.last == .goOn)
     }
+
+    @Test("XEP-0198 §3: a mailbox goes on where stream management is enabled while it waits for what is not counted any more")
+    func lateEnable() {
+        var harness = Harness()
+        harness.policy.client.unacknowledgedBytes = 50_000
+        harness.subscribe("juliet", to: Self.contacts(1500))
+        let romeo = harness.login("romeo", "orchard")
+        for number in 0..<3 { harness.send(romeo, chat("juliet@pilsen.example", "\(number)")) }
+        let juliet = harness.bind("juliet", "balcony")
+        harness.send(juliet, Self.get)
+        harness.pass(500)
+        harness.send(juliet, "<presence/>")
+        harness.pass(500)
+        #expect(harness.takeBodies(juliet).isEmpty)
+        harness.send(juliet, "<enable xmlns='urn:xmpp:sm:3'/>")
+        harness.pass(500)
+        #expect(harness.takeBodies(juliet) == ["0", "1", "2"])
+    }
 }
 
 /// People elsewhere of whom nobody is there any more, a resource at a time.
