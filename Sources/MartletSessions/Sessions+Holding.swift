@@ -85,6 +85,8 @@ extension Sessions {
         guard sessions[id].outbox.volatileMemory > 0 else { return }
         for head in sessions[id].outbox.dropVolatile() { bounce(head, StanzaError(.resourceConstraint), turn) }
         sessions[id].hasMissed = true
+        // It went with the rest.
+        sessions[id].largeAnswer = nil
         book(id, turn)
     }
 

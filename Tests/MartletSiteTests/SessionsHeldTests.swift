@@ -193,6 +193,35 @@ import XMPPXML
         harness.pass(500)
         #expect(harness.takeBodies(juliet) == ["0", "1", "2"])
     }
+
+    @Test(
+        "a large answer that was given up for want of memory, or sent again and read, keeps nobody from the next",
+        arguments: [true, false])
+    func largeAnswer(isGivenUp: Bool) {
+        var harness = Harness()
+        harness.subscribe("romeo", to: Self.contacts(1500))
+        var romeo = harness.bind("romeo", "orchard")
+        romeo.token = harness.enable(romeo)
+        harness.send(romeo, Self.get)
+        harness.pass(500)
+        #expect(harness.take(romeo).contains { Self.items($0).count == 1500 })
+        harness.lose(romeo)
+        let ceiling = harness.policy.limits.memoryCeiling
+        if isGivenUp { harness.policy.limits.memoryCeiling = 1 }
+        harness.handle(.tick)
+        harness.policy.limits.memoryCeiling = ceiling
+        romeo = harness.resume(romeo, h: 0)
+        #expect(harness.take(romeo).contains { Self.items($0).count == 1500 } == !isGivenUp)
+        if !isGivenUp {
+            harness.send(romeo, Self.get)
+            harness.pass(500)
+            #expect(harness.take(romeo).compactMap(\.condition) == ["resource-constraint"])
+            harness.acknowledge(romeo, 2)
+        }
+        harness.send(romeo, Self.get)
+        harness.pass(500)
+        #expect(harness.take(romeo).contains { Self.items($0).count == 1500 })
+    }
 }
 
 /// People elsewhere of whom nobody is there any more, a resource at a time.
