@@ -38,6 +38,11 @@ public enum Notice: Sendable, Equatable {
     /// A request that had to wait for keys can be handled now, as if it had just come.
     case requestReady(Stanza, ConnectionID)
 
+    // From sessions
+
+    /// A request on a connection that is bound had to wait for what was said before it; accounts decide now.
+    case registrationRequested(Stanza, domain: JID, RemoteAddress, ConnectionID)
+
     // From sources of roster items
 
     /// A source says anew what stands in rosters beside the accounts' own contacts.

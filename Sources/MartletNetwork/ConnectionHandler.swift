@@ -108,7 +108,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         // NIO reads on although nobody asks when the other side has gone: nobody needs a handshake any more.
         if awaitsHandshake { return abort("ended before its TLS handshake began") }
         // Only behind the other side's end NIO reads on although nobody asks.
-        if engine.isWithholding, engine.unreadByteCount > Self.withheldLimit { return abort("said more than it waited for") }
+        if engine.keepsUnread, engine.unreadByteCount > Self.withheldLimit { return abort("said more than it waited for") }
         if case .attempt(let attempt) = listener { attempt.moved() }
         if let tls {
             buffer.withUnsafeReadableBytes { receive($0, tls) }
@@ -122,8 +122,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         if ending == nil, let tls, tls.receivedEnd() == .handshakeUnfinished { ending = "ended during the TLS handshake" }
-        // Nobody hears an answer any more, but what was said was said.
-        if phase == .open, engine.isWithholding {
+        // Nobody hears an answer any more, but what was said was said, also while the site was at something else.
+        if phase == .open, engine.keepsUnread {
             phase = .draining
         } else {
             ended()
@@ -151,7 +151,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func goOn() {
         // What tells the site nothing takes no room.
         while engine.isWithholding, handover.room > 0 { tell { $0.takeOn(into: &$1) } }
-        if !engine.isWithholding {
+        if !engine.keepsUnread {
             if phase == .draining { return ended() }
             if hasHeardLast { return closeAfterFlush() }
         }
@@ -288,7 +288,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             abort("TLS: \(failure)")
         } else if tls.state == .closed {
             hasHeardLast = true
-            if !engine.isWithholding { closeAfterFlush() }
+            if !engine.keepsUnread { closeAfterFlush() }
         }
     }
 

@@ -57,9 +57,6 @@ struct OnlineAccounts {
         slots[min(slot, slots.count)...].firstIndex { !$0.jid.domainpart.isEmpty }.map(OnlinePlace.init)
     }
 
-    /// Whether an account has that place.
-    func isTaken(_ place: OnlinePlace) -> Bool { !slots[Int(place.slot)].jid.domainpart.isEmpty }
-
     /// Adds an account that has no place yet.
     mutating func insert(_ jid: JID, _ number: AddressNumber) -> OnlinePlace {
         let account = OnlineAccount(jid: jid, number: number)

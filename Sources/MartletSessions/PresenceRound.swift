@@ -71,7 +71,7 @@ extension Sessions {
     ) {
         let isAsked = round.hasArrived && flags.contains(.to)
         let isAwaited = round.hasArrived && flags.contains(.pendingOut)
-        guard flags.contains(.from) || isAsked || isAwaited else { return }
+        guard flags.contains(.from) || isAsked || isAwaited else { return slice.visit() }
         // Whoever is here need not be looked for on the disk.
         let place = online.place(of: contact)
         let to = place.map { online[$0].jid } ?? AddressTable.address(contact, in: turn.store)

@@ -10,6 +10,8 @@ struct RosterAnswer {
     let session: SessionID
     /// The answer, without its content.
     let answer: Stanza
+    /// What is answered if too many such answers are unread by then.
+    fileprivate let refusal: Stanza?
     /// Contacts that changed since this began: pushes that come behind it.
     var changed: [AddressNumber] = []
     /// What is written so far does not hold any more.
@@ -24,7 +26,11 @@ struct RosterAnswer {
     init(to request: Stanza, of session: SessionID) {
         self.session = session
         answer = request.result()
+        refusal = request.errorReply(Self.unread)
     }
+
+    /// There was one, and nobody has read it.
+    static let unread = StanzaError(.resourceConstraint, .wait, text: "The roster that was sent before was not read yet")
 
     /// So many contacts may change before it begins anew: it would be followed by more pushes than it has items.
     fileprivate static let changes = 64
@@ -70,6 +76,11 @@ extension Sessions {
         var stanza = answer.answer
         stanza.content = answer.content
         let isLarge = stanza.content.count > SessionLimits.largeAnswer
+        if isLarge, sessions[id].connection != nil, !mayAskForRoster(id) {
+            // Others asked at the same time.
+            if let refusal = answer.refusal { send(refusal, to: id, turn) }
+            return noteReady(id, turn)
+        }
         if isLarge, let connection = sessions[id].connection, sessions[id].farewell == .none {
             // Numbered and asked for also without stream management: until it was read there is no other.
             let bytes = stanza.serialized()

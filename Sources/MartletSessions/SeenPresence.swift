@@ -16,6 +16,8 @@ struct SeenPresence {
         var confirmedAt: Instant
         /// The only session that was told; nil where all were, or several.
         var session: SessionID?
+        /// The place of that among all that was heard.
+        var heard: UInt64 = 0
 
         /// What it takes in memory.
         var bytes: Int { jid.bytes + 128 }
@@ -41,15 +43,16 @@ struct SeenPresence {
     /// nobody new is remembered, nor where `isWelcome` says no.
     @discardableResult
     mutating func note(
-        _ jid: JID, digest: UInt64, at now: Instant, session: SessionID?, isWelcome: () -> Bool = { true }
+        _ jid: JID, digest: UInt64, at now: Instant, as heard: UInt64 = 0, session: SessionID?, isWelcome: () -> Bool = { true }
     ) -> Entry? {
         let index = firstIndex(atOrAfter: jid)
         if index < entries.count, entries[index].jid == jid {
             entries[index].digest = digest
             entries[index].confirmedAt = now
+            entries[index].heard = heard
             if entries[index].session != session { entries[index].session = nil }
         } else if entries.count < SessionLimits.seenPresence, bytes < SessionLimits.seenPresenceBytes, isWelcome() {
-            let entry = Entry(jid: jid, digest: digest, confirmedAt: now, session: session)
+            let entry = Entry(jid: jid, digest: digest, confirmedAt: now, session: session, heard: heard)
             bytes += entry.bytes
             entries.insert(entry, at: index)
             return entry
@@ -67,18 +70,18 @@ struct SeenPresence {
         return entries.remove(at: index)
     }
 
-    /// Removes up to `limit` resources of a bare address that were not confirmed after `instant`, and gives them.
-    mutating func remove(_ limit: Int, of bare: JID, before instant: Instant) -> [Entry] {
+    /// Removes up to `limit` resources of a bare address that were not heard of after `last`, and gives them.
+    mutating func remove(_ limit: Int, of bare: JID, upTo last: UInt64) -> [Entry] {
         let first = firstIndex(atOrAfter: bare)
-        var last = first
-        while last < entries.count, entries[last].jid.hasSameBare(as: bare) { last += 1 }
+        var end = first
+        while end < entries.count, entries[end].jid.hasSameBare(as: bare) { end += 1 }
         var taken: [Entry] = []
         var kept: [Entry] = []
-        for entry in entries[first..<last] {
-            if taken.count < limit, entry.confirmedAt <= instant { taken.append(entry) } else { kept.append(entry) }
+        for entry in entries[first..<end] {
+            if taken.count < limit, entry.heard <= last { taken.append(entry) } else { kept.append(entry) }
         }
         for entry in taken { bytes -= entry.bytes }
-        entries.replaceSubrange(first..<last, with: kept)
+        entries.replaceSubrange(first..<end, with: kept)
         return taken
     }
 

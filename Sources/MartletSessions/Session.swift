@@ -92,6 +92,10 @@ struct Session {
     var hasOwnMessages = false
     /// What came on the connection while a job of this session was under way; nil where none is.
     var held: Deque<ClientStreamEvent>?
+    /// What that takes in memory.
+    var heldBytes = 0
+    /// Jobs under way that it waits for.
+    var jobCount = 0
     /// Its connection is gone, and what it has said is done before it goes too.
     var isLeaving = false
     /// The place in the outbox of the last large answer that it was sent.

@@ -69,6 +69,8 @@ enum SessionLimits {
     /// Milliseconds between two slices of jobs: a slice takes two or three, so that jobs leave more than half of the processor to
     /// others, whoever has them done.
     static let jobPause: Int64 = 5
+    /// Events that waited for a job and are handled in one batch, of all sessions: as many as one that logs in says in one breath.
+    static let saidAtOnce = 8
     /// Jobs that an account may have waiting before it may bind nothing more: two for each resource.
     static let jobsPerAccount = 64
     /// An answer of so many bytes is a large one: it has to be read before there is another. Rosters of hundreds are smaller.

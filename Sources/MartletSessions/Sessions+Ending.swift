@@ -73,6 +73,7 @@ extension Sessions {
     /// The session has no connection and can be resumed for a while. Contacts see no difference.
     mutating func detach(_ id: SessionID, _ turn: Turn) {
         sessions[id].connection = nil
+        dropHeld(id, turn)
         if sessions[id].farewell == .asked { farewellIsOver(id, turn) }
         sessions[id].management?.requested = nil
         sessions[id].fence = nil
@@ -84,6 +85,8 @@ extension Sessions {
 
     /// Ends a session: contacts see it go, what it did not acknowledge goes elsewhere.
     mutating func end(_ id: SessionID, because reason: End, _ turn: Turn) {
+        sayAll(id, turn)
+        guard sessions.contains(id) else { return }
         if let connection = sessions[id].connection {
             connections[connection] = nil
             if case .closed = reason {

@@ -85,6 +85,8 @@ extension Sessions {
         guard sessions[id].outbox.volatileMemory > 0 else { return }
         for head in sessions[id].outbox.dropVolatile() { bounce(head, StanzaError(.resourceConstraint), turn) }
         sessions[id].hasMissed = true
+        // It went with the rest.
+        sessions[id].largeAnswer = nil
         book(id, turn)
     }
 
@@ -96,5 +98,5 @@ extension Sessions {
 
 extension Session {
     /// What it holds in memory.
-    var memory: Int { outbox.memory + (presence?.content.count ?? 0) }
+    var memory: Int { outbox.memory + heldBytes + (presence?.content.count ?? 0) }
 }

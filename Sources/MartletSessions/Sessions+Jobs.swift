@@ -1,4 +1,3 @@
-import Collections
 import MartletBus
 import MartletStore
 import XMPPStreams
@@ -12,13 +11,16 @@ extension Sessions {
     /// Begins a job; it goes on in later turns if it does not fit in this one. True if it is done.
     @discardableResult
     mutating func begin(_ job: consuming Job, of account: AddressNumber, _ turn: Turn) -> Bool {
-        if jobs.count(of: account) == 0, !slice.isSpent, work(&job, of: account, turn) {
+        if jobs.count(in: Jobs.queue(of: job, of: account)) == 0, !slice.isSpent, work(&job, of: account, turn) {
             finish(job, of: account, turn)
             return true
         }
         let session = job.session
         add(job, of: account, turn)
-        if let id = session { hold(id, turn) }
+        if let id = session, sessions.contains(id) {
+            sessions[id].jobCount += 1
+            hold(id, turn)
+        }
         return false
     }
 
@@ -35,18 +37,31 @@ extension Sessions {
         turn.schedule(.session(.jobs), after: slice.isSpent ? SessionLimits.jobPause : 1)
     }
 
-    /// The next slice. Its account pays for it.
+    /// The next slice. Whoever has caused the job pays for it.
     mutating func jobsDue(_ turn: Turn) {
         jobs.isScheduled = false
-        if let (account, taken) = jobs.take() {
-            turn.bill.payer = .account(account)
+        if let (queue, taken) = jobs.take() {
+            turn.bill.payer = taken.payer(queue.account)
             var job = taken
-            let isDone = work(&job, of: account, turn)
-            jobs.putBack(isDone ? nil : job, of: account)
-            if isDone { finish(job, of: account, turn) }
+            let isDone = work(&job, of: queue.account, turn)
+            jobs.putBack(isDone ? nil : job, in: queue)
+            if isDone {
+                finish(job, of: queue.account, turn)
+                if let id = job.session { goOn(id, turn) }
+            }
+            if case .saying = taken { scheduleSaying(turn) }
         }
         if jobs.isEmpty { jobsEnded(turn) }
         scheduleJobs(turn)
+    }
+
+    /// What one says is mostly small: some of it follows in the same batch, in turns of its own.
+    private mutating func scheduleSaying(_ turn: Turn) {
+        jobs.saidAtOnce += 1
+        if jobs.saidAtOnce >= SessionLimits.saidAtOnce { jobs.saidAtOnce = 0 }
+        guard jobs.saidAtOnce > 0, !jobs.isScheduled, !jobs.isEmpty, !slice.isSpent, !turn.isFull else { return }
+        jobs.isScheduled = true
+        turn.schedule(.session(.jobs), after: 0)
     }
 
     /// One slice. True if nothing is left to be done.
@@ -68,6 +83,7 @@ extension Sessions {
             if sessions.contains(id) { continueCatchUp(id, turn) }
             if sessions.contains(id) { continueShowing(id, turn) }
             return true
+        case .saying(let id): return say(id, turn)
         }
     }
 
@@ -75,56 +91,8 @@ extension Sessions {
         switch job {
         case .presence(let round): told(round, of: account, turn)
         case .roster(let answer): written(answer, of: account, turn)
-        case .showing, .gone: break
+        case .showing, .saying, .gone: break
         case .removal(let removal): removed(removal, turn)
         }
-        if let id = job.session { goOn(id, turn) }
-    }
-
-    // MARK: sessions that are held
-
-    private mutating func hold(_ id: SessionID, _ turn: Turn) {
-        guard sessions[id].held == nil, !sessions[id].isLeaving, let connection = sessions[id].connection else { return }
-        sessions[id].held = []
-        turn.perform(.hold, on: connection)
-    }
-
-    /// True if the session of a connection is held, and what came on it waits now. Its stream reads no more than was read already.
-    mutating func waits(_ event: ClientStreamEvent, on connection: ConnectionID) -> Bool {
-        guard case .bound(let id) = connections[connection], sessions[id].held != nil else { return false }
-        sessions[id].held?.append(event)
-        return true
-    }
-
-    private mutating func goOn(_ id: SessionID, _ turn: Turn) {
-        guard sessions.contains(id), var held = sessions[id].held, let connection = sessions[id].connection else { return }
-        sessions[id].held = nil
-        turn.perform(.goOn, on: connection)
-        while let event = held.popFirst() {
-            received(event, on: connection, turn)
-            // It may be at work again, or gone.
-            guard isBound(id, on: connection) else { return }
-            if sessions[id].held != nil {
-                sessions[id].held?.append(contentsOf: held)
-                return
-            }
-        }
-    }
-
-    /// The connection of a session that is held is gone. What a session that can be resumed has said and was not counted, it says again;
-    /// of the others it is done now.
-    mutating func releaseHeld(on connection: ConnectionID, _ turn: Turn) {
-        guard case .bound(let id) = connections[connection], let held = sessions[id].held else { return }
-        sessions[id].held = nil
-        guard !sessions[id].isResumable else { return }
-        sessions[id].isLeaving = true
-        for event in held {
-            guard isBound(id, on: connection) else { return }
-            received(event, on: connection, turn)
-        }
-    }
-
-    private func isBound(_ id: SessionID, on connection: ConnectionID) -> Bool {
-        if case .bound(let other) = connections[connection] { other == id } else { false }
     }
 }

@@ -76,10 +76,13 @@ extension Sessions {
         // The row above is a binding write, so the identifier does not leave before it is on disk; and no stanza of this
         // batch overtakes the point from which the client counts.
         turn.perform(.send(enabled.serialized(within: Namespaces.client)), on: connection)
-        // The answer proves what was sent before, too.
-        if !sessions[id].unmanaged.isEmpty { requestAcknowledgement(id, turn) }
-        // What it was shown is not counted any more either, so nobody would say that it was read.
+        // What it was shown is not counted any more, so nobody would say that it was read; nor does a ping prove any of the new count.
         sessions[id].largeAnswer = nil
+        sessions[id].fence = nil
+        sessions[id].wait = .nothing
+        // The answer proves what was sent before, too, and then the mailbox goes on.
+        if sessions[id].unmanaged.isEmpty { return askAgain(id, turn) }
+        requestAcknowledgement(id, turn)
         continueShowing(id, turn)
     }
 

@@ -1,5 +1,6 @@
 import MartletBus
 import MartletPrimitives
+import MartletStore
 import XMPPAddress
 import XMPPStanzas
 import XMPPStreams
@@ -15,8 +16,11 @@ extension Sessions {
         guard !listeners.isEmpty else { return }
         if type == .available {
             let digest = SeenPresence.digest(stanza.content)
-            if to.isBare, isRepetition(from, digest, at: place) { return }
-            let new = online[place].seen.note(from, digest: digest, at: turn.now, session: to.isFull ? session : nil) {
+            if to.isBare, isRepetition(from, digest, at: place), !jobs.isGoing(from, of: online[place].number) { return }
+            heardAvailable += 1
+            let new = online[place].seen.note(
+                from, digest: digest, at: turn.now, as: heardAvailable, session: to.isFull ? session : nil
+            ) {
                 Self.remembers(from, turn)
             }
             if let new { turn.memory.changed(by: new.bytes, for: .peer(from.domain)) }
@@ -36,7 +40,8 @@ extension Sessions {
         _ stanza: Stanza, _ from: JID, to: JID, _ listeners: [SessionID], _ place: OnlinePlace, _ turn: Turn
     ) {
         if online[place].seen.contains(from) {
-            begin(.gone(GoneContact(stanza: stanza, account: place, since: turn.now)), of: online[place].number, turn)
+            let gone = GoneContact(stanza: stanza, account: online[place].number, upTo: heardAvailable)
+            if !jobs.update(gone) { begin(.gone(gone), of: gone.account, turn) }
             return
         }
         // It is no news but to sessions that are older than this process, or that asked themselves.
@@ -46,10 +51,9 @@ extension Sessions {
 
     /// One slice: so many resources of the contact. True if none is left.
     mutating func tellGone(_ contact: GoneContact, _ turn: Turn) -> Bool {
-        let place = contact.account
-        guard online.isTaken(place), let from = contact.stanza.from else { return true }
+        guard let place = online.place(of: contact.account), let from = contact.stanza.from else { return true }
         while !slice.isSpent {
-            let some = online[place].seen.remove(SessionLimits.goneAtOnce, of: from, before: contact.since)
+            let some = online[place].seen.remove(SessionLimits.goneAtOnce, of: from, upTo: contact.upTo)
             forgotten(some, turn)
             for entry in some {
                 var gone = contact.stanza
@@ -124,7 +128,7 @@ struct GoneContact {
     /// What was said, by the bare address.
     let stanza: Stanza
     /// Who hears it.
-    let account: OnlinePlace
-    /// Whoever was confirmed later has come back.
-    let since: Instant
+    let account: AddressNumber
+    /// Whoever was heard of later (``Sessions/heardAvailable``) has come back.
+    let upTo: UInt64
 }

@@ -39,7 +39,7 @@ extension Sessions {
         sessions[id].management?.isUncertain = false
         sessions[id].farewell = .none
         sessions[id].wait = .nothing
-        sessions[id].held = nil
+        dropHeld(id, turn)
         let count = sessions[id].management?.handled ?? 0
         if let number = sessions[id].number {
             // Binding, so that neither the count nor what follows leaves before everything it says is on disk.
@@ -85,6 +85,8 @@ extension Sessions {
     /// Sends again, in order, what the client has not handled, under the numbers that follow its count.
     private mutating func resend(_ entries: [Outbox.Entry], to id: SessionID, on connection: ConnectionID, _ turn: Turn) {
         let isCatchingUp = sessions[id].catchUp != nil
+        let largeAnswer = sessions[id].largeAnswer
+        sessions[id].largeAnswer = nil
         for entry in entries {
             let wasSent = entry.number < ClientSlotTable.unsent
             removeSlot(entry, of: id, turn)
@@ -94,6 +96,7 @@ extension Sessions {
                 putSlot(entry.content, number, of: id, turn)
             } else if let bytes = lateBytes(of: entry.content, for: id, turn) {
                 write(entry.content, bytes, to: id, on: connection, turn)
+                if wasSent, entry.number == largeAnswer { sessions[id].largeAnswer = sessions[id].outbox.last }
             }
         }
         book(id, turn)

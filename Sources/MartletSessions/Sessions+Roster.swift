@@ -45,7 +45,7 @@ extension Sessions {
             return .result()
         }
         guard mayAskForRoster(id) else {
-            return .error(StanzaError(.resourceConstraint, .wait, text: "The roster that was sent before was not read yet"))
+            return .error(RosterAnswer.unread)
         }
         if !sessions[id].isLeaving { begin(.roster(RosterAnswer(to: request.stanza, of: id)), of: account, turn) }
         return .later

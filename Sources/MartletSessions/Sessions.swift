@@ -27,6 +27,8 @@ public struct Sessions {
     var connections: [ConnectionID: Connection] = [:]
     /// What is in the mailboxes of accounts that were touched since the start. Look-up only.
     var mailboxes: [AddressNumber: Load<UInt64>] = [:]
+    /// How often somebody elsewhere has said that he is available: the order in which they said so.
+    var heardAvailable: UInt64 = 0
     /// What waits for the answers of accounts that were asked since the start. Look-up only.
     var subscriptionRequests: [AddressNumber: Portions<UInt64>] = [:]
     /// Whose share of such a thing a stanza is.
@@ -67,10 +69,16 @@ public struct Sessions {
     /// A fact about a connection to a client listener.
     public mutating func received(_ event: consuming ClientStreamEvent, on connection: ConnectionID, _ turn: Turn) {
         switch event {
-        case .stanza, .stanzaRefused, .nonza, .arrived, .streamEnded: if waits(event, on: connection) { return }
-        case .closed, .congested: releaseHeld(on: connection, turn)
+        case .stanza, .stanzaRefused, .nonza, .arrived, .streamEnded: if waits(event, on: connection, turn) { return }
+        case .closed, .congested: if leaves(event, on: connection, turn) { return }
         default: break
         }
+        handle(consume event, on: connection, turn)
+        endDoomed(turn)
+    }
+
+    /// The same, now that nothing that was said before is under way.
+    mutating func handle(_ event: consuming ClientStreamEvent, on connection: ConnectionID, _ turn: Turn) {
         switch consume event {
         case .stanza(let stanza):
             received(stanza, on: connection, turn)
@@ -96,9 +104,10 @@ public struct Sessions {
             // What is waiting in the loop is lost with the connection; the session has its own copies.
             turn.perform(.close(StreamError(.resourceConstraint)), on: connection)
             connectionLost(connection, turn)
-        case .credentialsWanted, .authenticated, .authenticationFailed, .registrationRequested: break  // accounts decide
+        case .registrationRequested(let stanza, let domain, let address):
+            turn.notify(.registrationRequested(stanza, domain: domain, address, connection))
+        case .credentialsWanted, .authenticated, .authenticationFailed: break  // accounts decide
         }
-        endDoomed(turn)
     }
 
     /// Who pays for what is said on a connection: the account that has logged in there.

@@ -65,6 +65,8 @@ extension Site {
             sessions.passwordChanged(account, generation: generation, by: connection)
         case .accountRemoved(let account): sessions.accountRemoved(account, turn)
         case .requestReady(let stanza, let connection): sessions.requestReady(stanza, on: connection, turn)
+        case .registrationRequested(let stanza, let domain, let address, let connection):
+            accounts.registrationRequested(stanza, domain, address, isStranger: false, on: connection, turn)
         }
     }
 

@@ -178,6 +178,9 @@ public struct Site {
             accounts.authenticationFailed(localpart, domain, address, turn)
         case .registrationRequested(let stanza, let domain, let address):
             turn.bill.payer = sessions.party(on: connection)
+            // What was said before counts first.
+            let event = ClientStreamEvent.registrationRequested(stanza, domain: domain, address: address)
+            if sessions.waits(event, on: connection, turn) { return }
             let isStranger = !sessions.hasLoggedIn(connection)
             accounts.registrationRequested(stanza, domain, address, isStranger: isStranger, on: connection, turn)
             settle(turn)
@@ -200,6 +203,7 @@ public struct Site {
             case .clockMark: markClock(turn)
             }
             settle(turn)
+            accounts.requestHandled(turn)
             end(turn, since: mark, Self.name(of: timer), WorkPrice.event, on: nil)
         }
     }

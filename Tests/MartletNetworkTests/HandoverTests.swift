@@ -249,4 +249,38 @@ import XMPPStreams
         #expect(ends.suffix(3) == ["else", "stream ended", "closed"])
         try await line.close()
     }
+
+    @Test(
+        "what was sent while the site was still at something else is handed over too, although its sender has closed the socket"
+    )
+    func closedWhileHeld() async throws {
+        let line = try await logIn()
+        line.perform(.hold)
+        try await line.settle()
+        line.client.send(messages(1...100) + "</stream:stream>")
+        line.client.shutDown()
+        // The socket is gone.
+        _ = try await NIOThreadPool.singleton.runIfActive { [client = line.client] in client.receive(count: 1) }
+        #expect(line.ids.isEmpty)
+        line.perform(.goOn)
+        func isOver() -> Bool {
+            line.recorder.all.contains { event in if case .client(_, .closed) = event { true } else { false } }
+        }
+        var answered = 0
+        for round in 0..<6000 where !isOver() {
+            let questions = line.recorder.questions.dropFirst(answered)
+            answered += questions.count
+            line.loop.post(questions.map { .handled(slot: 0, generation: 1, $0.count) })
+            // Once more at work in between.
+            if round == 1 {
+                line.perform(.hold)
+                line.perform(.goOn)
+            }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        #expect(line.ids == (1...100).map(String.init))
+        let hasEnded = line.recorder.all.contains { event in if case .client(_, .streamEnded) = event { true } else { false } }
+        #expect(hasEnded)
+        try await line.close()
+    }
 }

@@ -143,6 +143,9 @@ public struct StreamEngine {
         if negotiation.reportsClosing { stream.reportClosed() }
     }
 
+    /// Whether what was read is not all understood, since it has to wait: it is taken yet, also when nothing more is read.
+    public var keepsUnread: Bool { isWithholding || holdsReads && stream.unreadByteCount > 0 }
+
     /// Whether nothing more should be read for now: an answer is awaited, and an authenticated peer may say as much as it likes; or the
     /// site is still at what came before.
     public var holdsReads: Bool { stream.isHeld || stream.isPaused && stream.isAuthenticated }
@@ -152,7 +155,7 @@ public struct StreamEngine {
     private mutating func pump() {
         isWithholding = false
         while true {
-            if allowance <= 0, stream.isAuthenticated, !stream.isDeaf {
+            if allowance <= 0, stream.isAuthenticated, !stream.isDeaf, !stream.isHeld {
                 isWithholding = stream.unreadByteCount > 0
                 return
             }
