@@ -177,17 +177,19 @@ import XMPPXML
         #expect(store.count(.untold) == 0)
     }
 
-    @Test("below the floor errors that nobody can be told are counted for those who have a row already: no new rows")
-    func untoldBelowFloor() throws {
+    @Test(
+        "below the floor errors are counted for our people and offices, in a thousand rows at most, and for nobody else",
+        arguments: [("brno.example", 1000), ("stranger.example", 0)])
+    func untoldBelowFloor(domain: String, rows: Int) throws {
         let disk = Disk(free: Self.limits.diskFloor - 1)
         disk.look()
-        for number in 0..<50 {
+        for number in 0..<1100 {
             disk.site.receive(
                 Stanza(
-                    .message, from: try JID("bob@brno.example"), to: try JID("nobody\(number)@pilsen.example"), id: "\(number)",
+                    .message, from: try JID("bob\(number)@\(domain)"), to: try JID("nobody@pilsen.example"), id: "\(number)",
                     type: "chat", payloads: [Element("body", Namespaces.client, text: "x")]))
         }
-        #expect(disk.store.count(.untold) == 0)
+        #expect(disk.store.count(.untold) == rows)
     }
 
     @Test("a file that cannot grow takes short values only, and the operator is told")

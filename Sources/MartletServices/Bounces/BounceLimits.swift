@@ -13,6 +13,8 @@ enum BounceLimits {
     static let owedToDomain = 100
     /// Pairs of sender and domain that are remembered, and that may be owed a word: a company's, with room to spare.
     static let pairs = 10_000
+    /// The same below the disk's floor, of our people and offices: at two pages each an eighth of the floor.
+    static let pairsBelowFloor = 1000
     /// Bytes of the names of those that are remembered: of usual length there is room for all.
     static let nameBytes = 1 << 20
     /// How long further ones are waited for before they are told, milliseconds: what expires or is refused together is one message.

@@ -75,8 +75,9 @@ public struct Bounces {
     private mutating func count(_ stanza: Stanza, _ pair: BouncePair, isForeign: Bool, _ turn: Turn) {
         if untold[pair] == nil {
             let domain = pair.sender.domain
-            // Below the floor those are counted who have a row.
-            guard turn.admits(.bounce), untold.count < BounceLimits.pairs,
+            // Below the floor there are new rows for our people only, and few: what comes back to them was taken from them before.
+            let isAdmitted = turn.admits(.bounce) || (!isForeign && untold.count < BounceLimits.pairsBelowFloor)
+            guard isAdmitted, untold.count < BounceLimits.pairs,
                 !isForeign || owed[domain, default: 0] < BounceLimits.owedToDomain
             else {
                 return
