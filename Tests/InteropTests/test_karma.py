@@ -31,9 +31,11 @@ def office(make_world):
     return office
 
 
-def logged_in(office, user, **named):
-    stream = RawStream(office.address, office.client_tls_port, **named)
-    stream.begin_tls(office.domain, office.trust)
+def logged_in(office, user, secure=True, **named):
+    """In clear where one thread writes while another one reads: Python's TLS is not made for that, and now and then sees an end."""
+    stream = RawStream(office.address, office.client_tls_port if secure else office.client_plain_port, **named)
+    if secure:
+        stream.begin_tls(office.domain, office.trust)
     stream.log_in(office.domain, user, office.passwords[user])
     return stream
 
@@ -72,7 +74,7 @@ class Bystander(threading.Thread):
 
 
 def test_expensive_requests_at_full_speed_are_slowed_and_answered(office):
-    with logged_in(office, "mallory") as mallory, logged_in(office, "bob") as bob:
+    with logged_in(office, "mallory", secure=False) as mallory, logged_in(office, "bob") as bob:
         for number in range(CONTACTS):
             mallory.send(
                 f"<iq type='set' id='s'><query xmlns='jabber:iq:roster'>"
