@@ -30,42 +30,39 @@ public struct LinkID: Hashable, Sendable {
 /// One event handled to completion: its time, its randomness, its transaction, and what it wants done.
 ///
 /// A turn lives for one batch on the site's thread and is handed to every part of the site in turn.
-///
-/// SAFETY: its fields are not checked for exclusive access while running, which would cost a tenth of a message. Each access is one
-/// statement that hands no field to code of others: appending, counting, or swapping with a local value.
 public final class Turn {
     /// Site time.
     public let now: Instant
     /// Calendar time, for stamps that people read.
     public let wall: WallTime
     /// The only source of randomness.
-    @exclusivity(unchecked) public var random: RandomStream
+    public var random: RandomStream
     /// The batch's write transaction.
     public let store: any KeyValueTransaction
     /// What may change while running.
-    @exclusivity(unchecked) public private(set) var policy: SitePolicy
+    public private(set) var policy: SitePolicy
     /// Leave after the batch: after its commit where it wrote anything binding, else at once.
-    @exclusivity(unchecked) public private(set) var effects: [Effect] = []
+    public private(set) var effects: [Effect] = []
     /// Leave only after the next commit, also from a batch that has only lazy writes: acknowledgements.
-    @exclusivity(unchecked) public private(set) var afterCommit: [Effect] = []
+    public private(set) var afterCommit: [Effect] = []
     /// Stanzas to be routed, in order.
-    @exclusivity(unchecked) public private(set) var outgoing: [Envelope] = []
+    public private(set) var outgoing: [Envelope] = []
     /// Whether parts of the site have told or asked anything.
-    @exclusivity(unchecked) public private(set) var hasNews = false
+    public private(set) var hasNews = false
     /// What parts of the site have told the others, in order.
-    @exclusivity(unchecked) public private(set) var notices: [Notice] = []
+    public private(set) var notices: [Notice] = []
     /// What parts of the site want of others, in order.
-    @exclusivity(unchecked) public private(set) var questions: [Question] = []
+    public private(set) var questions: [Question] = []
     /// Timers to be set.
-    @exclusivity(unchecked) public private(set) var timers: [(timer: SiteTimer, at: Instant)] = []
+    public private(set) var timers: [(timer: SiteTimer, at: Instant)] = []
     /// Who holds how much of the process's memory.
-    @exclusivity(unchecked) public var memory = MemoryLedger()
+    public var memory = MemoryLedger()
     /// How much room the store had when the batch began, or when it was looked at since.
-    @exclusivity(unchecked) private var room: StoreRoom
+    private var room: StoreRoom
     /// Whom the event in hand costs.
-    @exclusivity(unchecked) public var bill = Bill()
+    public var bill = Bill()
 
-    @exclusivity(unchecked) private var lazyWrites = 0
+    private var lazyWrites = 0
     private let writesBefore: Int
 
     /// A turn inside `store`'s transaction.

@@ -6,23 +6,21 @@ import MartletStore
 ///
 /// An error within it cannot be handled (the map or the disk is full, a page is damaged): ``LMDBEnvironment/failed`` ends the
 /// process with LMDB's words.
-///
-/// SAFETY: its fields are not checked for exclusive access while running: each access is one statement that hands none to code of others.
 final class LMDBTransaction: KeyValueTransaction {
     private let environment: LMDBEnvironment
     private let isReadOnly: Bool
     /// `nil` before the first access of a writing transaction: a batch that neither reads nor writes costs nothing.
-    @exclusivity(unchecked) private var transaction: OpaquePointer?
-    @exclusivity(unchecked) private var isOver = false
+    private var transaction: OpaquePointer?
+    private var isOver = false
     /// Indexed by the table's number, grown on demand. The end of a write transaction frees its cursors, not that of a
     /// reading one.
-    @exclusivity(unchecked) private var cursors: [OpaquePointer?] = []
+    private var cursors: [OpaquePointer?] = []
     /// How many `readEach`, `read` and `readLastKey` are running.
-    @exclusivity(unchecked) private var iterations = 0
-    @exclusivity(unchecked) private(set) var writes = 0
-    @exclusivity(unchecked) private var total = WriteTotal()
+    private var iterations = 0
+    private(set) var writes = 0
+    private var total = WriteTotal()
     /// Rows that were read or looked for.
-    @exclusivity(unchecked) private var reads = 0
+    private var reads = 0
     var touched: Int { reads + writes }
 
     init(_ environment: LMDBEnvironment, isReadOnly: Bool) {
