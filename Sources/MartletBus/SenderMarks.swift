@@ -28,17 +28,17 @@ public struct SenderMarks: Sendable {
     }
 
     private static func hash(_ start: UInt64, _ text: String) -> UInt64 {
-        let bytes = text.utf8.span
-        var (hash, place) = (mixed(start, UInt64(bytes.count)), 0)
-        while place + 8 <= bytes.count {
-            var eight: UInt64 = 0
-            for offset in 0..<8 { eight = eight << 8 | UInt64(bytes[place + offset]) }
-            hash = mixed(hash, eight)
+        let bytes = text.utf8.span.bytes
+        var (hash, place) = (mixed(start, UInt64(bytes.byteCount)), 0)
+        while place + 8 <= bytes.byteCount {
+            // SAFETY: eight bytes from `place` on are within the span, and any bits are a number.
+            hash = mixed(hash, UInt64(bigEndian: unsafe bytes.unsafeLoadUnaligned(fromByteOffset: place, as: UInt64.self)))
             place += 8
         }
         var rest: UInt64 = 0
-        while place < bytes.count {
-            rest = rest << 8 | UInt64(bytes[place])
+        while place < bytes.byteCount {
+            // SAFETY: as above.
+            rest = rest << 8 | UInt64(unsafe bytes.unsafeLoadUnaligned(fromByteOffset: place, as: UInt8.self))
             place += 1
         }
         return mixed(hash, rest)

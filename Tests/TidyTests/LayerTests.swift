@@ -31,7 +31,7 @@ import Testing
         "MartletServices": cores.union(["MartletBus"]).union(collections),
         "MartletSite": site.union(collections),
         "MartletSimulation": site.union(["MartletSite", "MartletConfiguration"]).union(collections),
-        "MartletRuntime": site.union(["MartletSite", "Logging"]).union(system),
+        "MartletRuntime": site.union(["MartletSite", "Logging"]).union(collections).union(system),
         "MartletLMDB": values.union(["CLMDB", "MartletStore"]).union(system),
         "MartletUnbound": values.union(["CUnbound", "XMPPStreams"]).union(system),
         "MartletNetwork": cores.union([
