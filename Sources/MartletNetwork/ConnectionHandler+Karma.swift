@@ -11,11 +11,18 @@ extension ConnectionHandler {
         /// The address that pays as long as nobody has logged in, and what it was charged.
         var address: RemoteAddress?
         var charged: Int64 = 0
+        /// What is written now answers what is being read.
+        var isReading = false
 
         /// Bytes were read. Whether somebody is to hear of it now.
         mutating func read(_ bytes: Int) -> Bool {
             work += WorkPrice.read + Int64(bytes) * WorkPrice.kibibyteRead / 1024
             return work >= Self.piece || address != nil
+        }
+
+        /// The stream answered what was read by itself: the site does not hear of it.
+        mutating func answered(_ bytes: Int) {
+            work += WorkPrice.event + WorkPrice.delivery + Int64(bytes) * WorkPrice.kibibyteSent / 1024
         }
 
         /// The site hears of it in pieces of a fiftieth of a second: an event for each read would cost more than it counts.
@@ -32,6 +39,13 @@ extension ConnectionHandler {
         costs.work = WorkPrice.connection
         costs.charged = costs.work
         wait(loop.logins.begin(address, costs.work), address)
+    }
+
+    /// Tells the engine what the other side has said: what it answers by itself is paid for too.
+    func hear(_ fact: (inout StreamEngine, inout [StreamAction]) -> Void) {
+        costs.isReading = true
+        tell(fact)
+        costs.isReading = false
     }
 
     /// Bytes were read.

@@ -113,7 +113,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if let tls {
             buffer.withUnsafeReadableBytes { receive($0, tls) }
         } else {
-            tell { $0.received(Array(buffer.readableBytesView), into: &$1) }
+            hear { $0.received(Array(buffer.readableBytesView), into: &$1) }
         }
         if engine.isWithholding { goOn() }
         flush()
@@ -150,7 +150,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// Takes what was withheld as far as there is room again, and reads on where nothing is left.
     func goOn() {
         // What tells the site nothing takes no room.
-        while engine.isWithholding, handover.room > 0 { tell { $0.takeOn(into: &$1) } }
+        while engine.isWithholding, handover.room > 0 { hear { $0.takeOn(into: &$1) } }
         if !engine.keepsUnread {
             if phase == .draining { return ended() }
             if hasHeardLast { return closeAfterFlush() }
@@ -281,7 +281,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if !wasEstablished, tls.state != .handshaking {
             tell { $0.tlsEstablished(TLSFacts(tls), into: &$1) }
         }
-        if !plaintext.isEmpty { tell { $0.received(plaintext, into: &$1) } }
+        if !plaintext.isEmpty { hear { $0.received(plaintext, into: &$1) } }
         loop.returnScratch(plaintext)
         if let failure {
             flush()
@@ -293,7 +293,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     /// Tells the engine a fact and performs what it wants.
-    private func tell(_ fact: (inout StreamEngine, inout [StreamAction]) -> Void) {
+    func tell(_ fact: (inout StreamEngine, inout [StreamAction]) -> Void) {
         var actions = loop.takeActions()
         engine.allow(handover.room)
         fact(&engine, &actions)
@@ -305,6 +305,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         switch action {
         case .write(let bytes):
             guard phase == .open else { return }
+            if costs.isReading { costs.answered(bytes.count) }
             write(bytes)
         case .startTLS(let asServer, let serverName):
             guard phase == .open else { return }
