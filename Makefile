@@ -59,9 +59,9 @@ bench: build ## An hour: Prosody, ejabberd and Martlet at the same work: Docs/pe
 	@MARTLET=.build/release/martlet python3 Tests/Bench/bench.py --write --runs $(RUNS) --rows "$(ROWS)" --peers "$(PEERS)" \
 		--idle $(IDLE)
 
-campaign: ## A day: 200 kills of real offices, thread sanitizer, 100,000 simulated outages, FUZZ=3600 seconds of fuzzing for each target
+campaign: ## A day: 200 kills of real offices, every attack, thread sanitizer, 100,000 simulated outages, FUZZ=3600 seconds of fuzzing for each target
 	@Tests/setup/install build test python
-	@Tests/setup/parts kills thread-sanitize seeds fuzz-long
+	@Tests/setup/parts kills attacks thread-sanitize seeds fuzz-long
 
 clean: ## Removes what was built; var stays
 	rm -rf .build .build-cores .build-address .build-thread .venv
@@ -113,6 +113,9 @@ part-thread-sanitize:
 
 part-kills: build
 	MARTLET=.build/release/martlet .venv/bin/python Tests/InteropTests/campaign.py --kills $(KILLS) --seed $(SEED)
+
+part-attacks: build
+	HOSTILE=all MARTLET=$(CURDIR)/.build/release/martlet Tests/InteropTests/run -k test_hostile_
 
 part-seeds: build
 	Tests/setup/seeds .build/release/martlet $(SEEDS)

@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from harness import martlet, peers, world  # noqa: E402
+from harness import hostile, martlet, peers, world  # noqa: E402
 
 KINDS = {"martlet": martlet.Martlet, "prosody": peers.Prosody, "ejabberd": peers.Ejabberd}
 
@@ -69,3 +69,25 @@ def make_world(tmp_path_factory):
     yield make
     for made in worlds:
         made.close()
+
+
+@pytest.fixture(scope="session")
+def _stage(tmp_path_factory):
+    with (
+        hostile.Group("martlet-hostile", hostile.MEMORY) as group,
+        world.World(tmp_path_factory.mktemp("hostile")) as made,
+    ):
+        stage = hostile.Stage(made, hostile.PEOPLE_IN_TESTS, group=group)
+        try:
+            stage.start()
+            yield stage
+        finally:
+            stage.close()
+
+
+@pytest.fixture
+def hostile_stage(_stage):
+    """One office for all attacks, in a control group where this machine has them; started again only after it has died."""
+    if not _stage.lives:
+        _stage.restart()
+    return _stage
