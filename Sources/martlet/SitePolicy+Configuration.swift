@@ -62,6 +62,15 @@ extension SitePolicy {
         self.limits.pendingDialbacksPerStream = limits.pendingDialbacksPerStream
         self.limits.pendingDialbacksPerAddress = limits.pendingDialbacksPerAddress
 
+        archive.isEnabled = configuration.archive.isEnabled
+        archive.rule = ArchivePreferences.Rule(name: configuration.archive.rule.rawValue) ?? archive.rule
+        archive.retention = configuration.archive.retention.milliseconds
+        archive.bytesPerAccount = UInt64(limits.archiveBytesPerAccount)
+        archive.page = limits.archivePage
+        archive.pageBytes = limits.archivePageBytes
+        archive.searchesPerSession = limits.archiveSearchesPerSession
+        archive.searchedMessages = limits.archiveSearchedMessages
+        archive.preferenceAddresses = limits.archivePreferenceAddresses
         karma.office.take(configuration.karma.office)
         karma.person.take(configuration.karma.person)
         karma.knownPeer.take(configuration.karma.knownServer)
