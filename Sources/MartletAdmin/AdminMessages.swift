@@ -219,8 +219,8 @@ extension AdminRequest {
             .exportEntries(try AdminDesk.domain(peer), from: try Self.ours(local), after: try Self.cursor(after))
         case .importRecords(let records, let origin, let destination):
             try AdminDesk.carried(records, origin: origin, destination: destination)
-        case .addUser, .changePassword, .removeUser, .listUsers, .clear, .status, .limits, .drain, .explain, .reload, .listArchives,
-            .setRetention, .exportArchive:
+        case .addUser, .changePassword, .removeUser, .listUsers, .clear, .status, .limits, .drain, .explain, .reload,
+            .listArchives, .setRetention, .exportArchive:
             nil
         }
     }

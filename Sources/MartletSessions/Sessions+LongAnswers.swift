@@ -16,7 +16,7 @@ extension Sessions {
     mutating func tellRoom(_ id: SessionID, _ turn: Turn) {
         guard sessions[id].owesRoom, sessions[id].connection != nil, sessions[id].farewell == .none,
             sessions[id].management == nil
-                || (sessions[id].outbox.count <= SessionLimits.answerRoom
+                || (sessions[id].outbox.sent.count + sessions[id].outbox.waiting.count <= SessionLimits.answerRoom
                     && sessions[id].outbox.memory <= SessionLimits.answerRoomBytes
                     && turn.memory.total < turn.policy.limits.memoryCeiling)
         else { return }

@@ -341,7 +341,7 @@ struct ArchiveTests {
     func crash(slices: Int) {
         var (harness, romeo, _) = talk(0)
         for number in 0..<1200 {
-            harness.send(romeo, chat(number % 3 == 0 ? Self.juliet : "p\(number % 7)@brno.example", "\(number)"))
+            harness.send(romeo, chat(number % 3 == 0 ? Self.juliet : "p\(number % 7)@brno\(number % 2).example", "\(number)"))
         }
         harness.step { site, turn in
             site.archive.beginFlush()

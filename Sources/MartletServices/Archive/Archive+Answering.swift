@@ -136,11 +136,15 @@ extension Archive {
         var set = ResultSet()
         set.first = found.first?.id.text
         set.last = found.last?.id.text
-        if search.onlyCounts {
-            set.count = search.query.isUnfiltered ? count(search.account.number, turn) : search.isComplete ? search.counted : nil
+        if search.query.isUnfiltered {
+            set.count = count(search.account.number, turn)
+        } else if search.onlyCounts {
+            set.count = search.isComplete ? search.counted : nil
         } else {
+            set.count = search.wholeCount
+        }
+        if !search.onlyCounts {
             set.index = search.index
-            set.count = search.query.isUnfiltered ? count(search.account.number, turn) : search.wholeCount
             if set.index == nil, search.isAtEnd, let count = set.count { set.index = count - found.count }
         }
         if found.isEmpty, !search.isComplete, let last = search.lastRead {

@@ -10,7 +10,7 @@ import XMPPXML
 /// The archives of all accounts: what people have written and read, for each of their devices.
 ///
 /// Owned by the site and lives as long as it. A message stands in the log once, and its row says whose archives it belongs to: that is all
-/// that is written when it is taken over. The index trails (`Docs/decisions/0009-the-archives-index-trails.md`): what came last is here, by
+/// that is written when it is taken over. The index trails (`Docs/decisions/0013-the-archives-index-trails.md`): what came last is here, by
 /// account, merged into every answer, and written to the index in key order when there is enough of it. A restart reads the tail from the
 /// log again.
 public struct Archive {
