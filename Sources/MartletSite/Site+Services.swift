@@ -38,6 +38,7 @@ public struct SiteService: Sendable {
         SiteService(AdHocCommands.declaration) { AdHocCommands.answer($0, $2) },
         SiteService(Archive.declaration) { $1.archive.answer($0, $2) },
         SiteService(Archive.preferences) { $1.archive.answerPreferences($0, $2) },
+        SiteService(Archive.retractions),
         SiteService(Accounts.registration) { $1.accounts.answerRegistration($0, $2) },
         SiteService(Sessions.binding) { _, _, _ in .error(StanzaError(.notAllowed)) },
         SiteService(Sessions.roster) { $1.sessions.answerRoster($0, $2) },

@@ -6,6 +6,8 @@ public struct ArchiveAccountRow: Sendable, Equatable {
     public var messages: UInt64 = 0
     /// The bytes of their rows in the log; what two archives have counts in both.
     public var bytes: UInt64 = 0
+    /// Those of them that came from people elsewhere whom the account did not know.
+    public var strangersBytes: UInt64 = 0
     /// The index has all of the account's messages up to here.
     public var indexed: UInt64 = 0
     /// Messages up to here belonged to an account of the same name that was removed: nobody is shown them, and they are being removed.
@@ -31,8 +33,8 @@ public enum ArchiveAccountTable {
 
     /// Stores it. A row that says nothing stays while its index may be written anew after a crash: it is removed with ``remove(_:in:)``.
     public static func put(_ account: AddressNumber, _ row: ArchiveAccountRow, in store: some KeyValueTransaction) {
-        var writer = ByteWriter(capacity: 41)
-        for number in [row.messages, row.bytes, row.indexed, row.removed] { writer.put(number) }
+        var writer = ByteWriter(capacity: 49)
+        for number in [row.messages, row.bytes, row.indexed, row.removed, row.strangersBytes] { writer.put(number) }
         writer.put(UInt8(row.retention == nil ? 0 : 1))
         writer.put(row.retention ?? 0)
         let key = NumberKey.one(account.value)
@@ -62,6 +64,7 @@ public enum ArchiveAccountTable {
         row.bytes = reader.take()
         row.indexed = reader.take()
         row.removed = reader.take()
+        row.strangersBytes = reader.take()
         let hasRetention = reader.take(UInt8.self) != 0
         let retention = reader.take(Int64.self)
         if hasRetention { row.retention = retention }

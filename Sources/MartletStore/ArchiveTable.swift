@@ -12,15 +12,23 @@ public struct ArchiveRow: Sendable, Equatable {
     public var resource: UInt32
     /// The bytes of the row in the log.
     public var size: UInt32
+    /// It came from somebody elsewhere whom the account did not know.
+    public var isFromStranger: Bool
 
     /// That row.
-    public init(sequence: UInt64, time: WallTime, peer: UInt64, resource: UInt32, size: UInt32) {
+    public init(
+        sequence: UInt64, time: WallTime, peer: UInt64, resource: UInt32, size: UInt32, isFromStranger: Bool = false
+    ) {
         self.sequence = sequence
         self.time = time
         self.peer = peer
         self.resource = resource
         self.size = size
+        self.isFromStranger = isFromStranger
     }
+
+    /// A bit of the stored size, which is that of a stanza and never has it.
+    static let strangerBit: UInt32 = 1 << 31
 }
 
 /// The index of all archives, in two orders: (account, place) and (account, peer, place), each row with all that a search needs to pass
@@ -110,7 +118,7 @@ public enum ArchiveTable {
 
     private static func value(of row: ArchiveRow) -> InlineArray<24, UInt8> {
         let first = UInt64(bitPattern: row.time.milliseconds)
-        let last = UInt64(row.resource) << 32 | UInt64(row.size)
+        let last = UInt64(row.resource) << 32 | UInt64(row.isFromStranger ? row.size | ArchiveRow.strangerBit : row.size)
         return NumberKey.three(first, row.peer, last)
     }
 
@@ -125,8 +133,10 @@ public enum ArchiveTable {
         require(value.count >= 24, "an archive row of \(value.count) bytes")
         var parts: InlineArray<3, UInt64> = .init(repeating: 0)
         for index in 0..<24 { parts[index / 8] = parts[index / 8] << 8 | UInt64(value[index]) }
+        let size = UInt32(truncatingIfNeeded: parts[2])
         return ArchiveRow(
             sequence: sequence, time: WallTime(milliseconds: Int64(bitPattern: parts[0])), peer: parts[1],
-            resource: UInt32(truncatingIfNeeded: parts[2] >> 32), size: UInt32(truncatingIfNeeded: parts[2]))
+            resource: UInt32(truncatingIfNeeded: parts[2] >> 32), size: size & ~ArchiveRow.strangerBit,
+            isFromStranger: size & ArchiveRow.strangerBit != 0)
     }
 }

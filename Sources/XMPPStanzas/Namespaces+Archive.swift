@@ -13,6 +13,8 @@ extension Namespaces {
     public static let validation = "http://jabber.org/protocol/xdata-validate"
     /// XEP-0184: Message Delivery Receipts.
     public static let receipts = "urn:xmpp:receipts"
+    /// XEP-0424: Message Retraction.
+    public static let retraction = "urn:xmpp:message-retract:1"
     /// XEP-0333: Displayed Markers.
     public static let chatMarkers = "urn:xmpp:chat-markers:0"
 }

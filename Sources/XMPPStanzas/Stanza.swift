@@ -114,6 +114,8 @@ public struct Stanza: Hashable, Sendable {
         public static let store = Traits(rawValue: 512)
         /// An XEP-0359 `<stanza-id/>`.
         public static let stableID = Traits(rawValue: 1024)
+        /// An XEP-0334 `<no-copy/>` hint: nobody but its addressee gets it.
+        public static let noCopy = Traits(rawValue: 2048)
     }
 
     /// A stanza of our own making.
@@ -154,6 +156,7 @@ extension Stanza.Traits {
         case ("store", Namespaces.hints): self = [.store, .substance]
         // §4.1: it forbids archives, not waiting for the addressee.
         case ("no-permanent-store", Namespaces.hints): self = .noPermanentStore
+        case ("no-copy", Namespaces.hints): self = .noCopy
         case (_, Namespaces.hints): self = []
         case ("amp", Namespaces.advancedMessageProcessing), ("headers", Namespaces.stanzaHeaders): self = .expiry
         case ("delay", Namespaces.delay): self = .delay

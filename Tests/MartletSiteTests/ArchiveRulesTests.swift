@@ -74,6 +74,43 @@ struct ArchiveRulesTests {
         #expect(harness.waiting("juliet") == 1 && harness.rows(.log) == 1)
     }
 
+    @Test(
+        "XEP-0308, XEP-0424 §5, XEP-0444: corrections, reactions and retractions wait for who is away, in their order, and are archived; what they are about stays"
+    )
+    func referring() {
+        var harness = SessionsHarness(archives: true)
+        let romeo = harness.login("romeo", "orchard")
+        let insides = [
+            Self.body, "<body>c</body><replace id='m0' xmlns='urn:xmpp:message-correct:0'/>",
+            "<reactions id='m0' xmlns='urn:xmpp:reactions:0'><reaction>\u{1F44B}</reaction></reactions>",
+            "<retract id='m0' xmlns='\(Namespaces.retraction)'/>",
+            "<reactions id='m0' xmlns='urn:xmpp:reactions:0'/>" + Self.hint("store"),
+        ]
+        for (number, inside) in insides.enumerated() {
+            harness.send(romeo, "<message to='\(Self.juliet)' type='chat' id='m\(number)'>\(inside)</message>")
+        }
+        #expect(harness.waiting("juliet") == insides.count)
+        let ids = (0..<insides.count).map { "m\($0)" }
+        let juliet = harness.bind("juliet", "balcony")
+        harness.send(juliet, "<presence/>")
+        #expect(harness.take(juliet).filter { $0.name == "message" }.map { $0["id"] } == ids)
+        for client in [romeo, juliet] {
+            _ = harness.take(client)
+            harness.sendSearch(client)
+            let found = harness.take(client).compactMap { $0.first("result", Namespaces.archive) }
+            let messages = found.compactMap {
+                $0.first("forwarded", Namespaces.forward)?.first("message", Namespaces.client)
+            }
+            #expect(messages.compactMap { $0["id"] } == ids)
+            #expect(messages.first?.body == "b")
+            #expect(messages.dropFirst(3).first?.first("retract", Namespaces.retraction)?["id"] == "m0")
+        }
+        harness.send(juliet, "<iq type='get' id='d' to='\(Self.juliet)'><query xmlns='\(Namespaces.discoInfo)'/></iq>")
+        let info = harness.take(juliet).last?.first("query", Namespaces.discoInfo)
+        let features = info?.all("feature", Namespaces.discoInfo).compactMap { $0["var"] } ?? []
+        #expect(features.contains(Namespaces.retraction) && !features.contains(Namespaces.retraction + "#tombstone"))
+    }
+
     @Test("what comes back to the account is kept, what a session alone is told is not; who does not exist has no archive")
     func errors() {
         var (harness, romeo, _) = begin()

@@ -72,10 +72,11 @@ extension Archive {
             let isOwn = record.sender == nil && stanza.isToOneself
             let other = record.sender == account ? stanza.to : stanza.from
             let resource = isOwn ? nil : other?.resourcepart
+            let isFromStranger = record.sender != account && other.map { isStranger($0, to: account, turn) } ?? false
             tail.append(
                 ArchiveRow(
                     sequence: sequence, time: lastTime, peer: other.map(peerHash) ?? 0,
-                    resource: resource.map(MailboxRow.mark(ofResource:)) ?? 0, size: size),
+                    resource: resource.map(MailboxRow.mark(ofResource:)) ?? 0, size: size, isFromStranger: isFromStranger),
                 account)
         }
     }
@@ -98,8 +99,8 @@ extension Archive {
 
     /// Sees to it that the next slice of whatever there is to do comes soon.
     mutating func workIfNeeded(_ turn: Turn) {
-        if flush == nil, tail.count >= ArchiveLimits.tail { beginFlush() }
-        guard flush != nil || !removals.isEmpty || sweep != nil, !hasWorkTimer else { return }
+        if flush == nil, tail.count >= ArchiveLimits.tail || tail.bytes >= ArchiveLimits.tailBytes { beginFlush() }
+        guard flush != nil || !removals.isEmpty || !overfull.isEmpty || sweep != nil, !hasWorkTimer else { return }
         hasWorkTimer = true
         turn.schedule(.archive(.work), after: ArchiveLimits.pause)
     }
@@ -111,6 +112,7 @@ extension Archive {
             let slices = max(1, tail.count / ArchiveLimits.tail)
             for _ in 0..<slices where flush != nil { flushSlice(turn) }
             if !removals.isEmpty { removeSlice(turn) }
+            if !overfull.isEmpty { relieveSlice(turn) }
             if sweep != nil { sweepSlice(turn) }
         }
         workIfNeeded(turn)
@@ -150,16 +152,18 @@ extension Archive {
     }
 
     /// What was written before a crash is written again, and counted once.
-    private func write(_ rows: ArraySlice<ArchiveRow>, of account: AddressNumber, _ turn: Turn) {
+    private mutating func write(_ rows: ArraySlice<ArchiveRow>, of account: AddressNumber, _ turn: Turn) {
         guard let last = rows.last else { return }
         var row = ArchiveAccountTable.row(account, in: turn.store)
         for fresh in rows where fresh.sequence > max(row.indexed, row.removed) {
             row.messages += 1
             row.bytes += UInt64(fresh.size)
+            if fresh.isFromStranger { row.strangersBytes += UInt64(fresh.size) }
         }
         row.indexed = max(row.indexed, last.sequence)
         ArchiveTable.put(account, Array(rows), in: turn.store)
         ArchiveAccountTable.put(account, row, in: turn.store)
+        noteFullness(of: account, row, turn)
     }
 
     /// Rows of the log that are in no archive need not be looked at by the next start.

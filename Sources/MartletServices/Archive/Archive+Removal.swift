@@ -1,6 +1,7 @@
 import MartletBus
 import MartletPrimitives
 import MartletStore
+import XMPPAddress
 
 /// Going through all archives, from one account to the next.
 struct ArchiveSweep {
@@ -31,6 +32,7 @@ extension Archive {
         var next = AddressNumber(0)
         while let found = ArchiveAccountTable.first(from: next, in: turn.store) {
             if found.row.removed > 0 { removals.append(found.account) }
+            noteFullness(of: found.account, found.row, turn)
             next = AddressNumber(found.account.value + 1)
         }
     }
@@ -74,7 +76,35 @@ extension Archive {
         }
     }
 
-    private func removeExcess(of account: AddressNumber, _ before: ArchiveAccountRow, _ room: inout Int, _ turn: Turn) {
+    // MARK: what is too much
+
+    /// An archive has grown, or lost something.
+    mutating func noteFullness(of account: AddressNumber, _ row: ArchiveAccountRow, _ turn: Turn) {
+        let most = turn.policy.archive.bytesPerAccount
+        if row.bytes > most, !overfull.contains(account) { overfull.append(account) }
+        if row.strangersBytes > most / 2 { fullOfStrangers.insert(account) } else { fullOfStrangers.remove(account) }
+    }
+
+    /// An archive that has too much loses its oldest messages as fast as others come.
+    mutating func relieveSlice(_ turn: Turn) {
+        guard let account = overfull.first else { return }
+        var room = ArchiveLimits.slice
+        let row = ArchiveAccountTable.row(account, in: turn.store)
+        overfull.removeFirst()
+        removeExcess(of: account, row, &room, turn)
+        // Written before a crash, and not yet once more: only then it can go.
+        if room == ArchiveLimits.slice { beginFlush() }
+    }
+
+    /// Whether somebody elsewhere is in none of our offices and no contact of the account: what such people write takes at most half of an
+    /// archive, so that whoever writes without end does not have it forget what friends have written.
+    func isStranger(_ jid: JID, to account: AddressNumber, _ turn: Turn) -> Bool {
+        !turn.policy.hasPeople(at: jid.domainpart) && !turn.policy.isOffice(jid.domainpart)
+            && !RosterTable.hasContact(jid.bare, of: account, in: turn.store)
+    }
+
+    private mutating func removeExcess(of account: AddressNumber, _ before: ArchiveAccountRow, _ room: inout Int, _ turn: Turn)
+    {
         var row = before
         let retention = row.retention ?? turn.policy.archive.retention
         while room > 0, row.messages > 0,
@@ -84,9 +114,12 @@ extension Archive {
             ArchiveTable.remove(account, first, in: turn.store)
             row.messages -= 1
             row.bytes -= min(row.bytes, UInt64(first.size))
+            if first.isFromStranger { row.strangersBytes -= min(row.strangersBytes, UInt64(first.size)) }
             room -= 1
         }
+        if row.messages == 0 { (row.bytes, row.strangersBytes) = (0, 0) }
         if row != before { put(account, row, turn) }
+        noteFullness(of: account, row, turn)
     }
 
     /// By the calendar and by the site's own time: a clock that is wrong after a start takes nothing away.

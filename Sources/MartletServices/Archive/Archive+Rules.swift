@@ -10,7 +10,7 @@ extension Archive {
     /// change of what was said before) and does not forbid it. Of a chat state nothing is kept.
     public func isWorthKeeping(_ stanza: Stanza, _ owner: Owner, _ turn: Turn) -> Bool {
         // Below the reserve the disk is for what frees itself.
-        guard turn.policy.archive.isEnabled, stanza.isDurableMessage, !stanza.traits.contains(.noPermanentStore),
+        guard turn.policy.archive.isEnabled, stanza.isDurableMessage, !stanza.forbids(.noPermanentStore),
             turn.admits(.note)
         else { return false }
         switch owner {
@@ -31,7 +31,11 @@ extension Archive {
     public mutating func owners(of envelope: borrowing Envelope, to addressee: AddressNumber?, _ turn: Turn) -> ArchiveOwners? {
         guard let from = envelope.stanza.from, let to = envelope.stanza.to else { return nil }
         var owners = ArchiveOwners(sender: nil, addressee: nil, tag: 0, mask: 0)
-        if let addressee, keeps(messagesWith: from, addressee, turn) { owners.addressee = addressee }
+        if let addressee, keeps(messagesWith: from, addressee, turn),
+            !fullOfStrangers.contains(addressee) || !isStranger(from, to: addressee, turn)
+        {
+            owners.addressee = addressee
+        }
         if case .session(let origin) = envelope.origin, origin.account != addressee,
             keeps(messagesWith: to, origin.account, turn)
         {
@@ -74,7 +78,7 @@ extension Archive {
         "eu.siacs.conversations.axolotl", "urn:xmpp:omemo:1", "urn:xmpp:omemo:2", "urn:xmpp:openpgp:0", "jabber:x:encrypted",
         "urn:xmpp:eme:0",
         // Reactions, retractions, what is fastened to another message, corrections.
-        "urn:xmpp:reactions:0", "urn:xmpp:message-retract:0", "urn:xmpp:message-retract:1", "urn:xmpp:fasten:0",
+        "urn:xmpp:reactions:0", "urn:xmpp:message-retract:0", Namespaces.retraction, "urn:xmpp:fasten:0",
         "urn:xmpp:message-correct:0",
         // Calls, invitations to rooms, links to files.
         "urn:xmpp:jingle-message:0", "jabber:x:conference", "jabber:x:oob",

@@ -26,6 +26,10 @@ public struct Archive {
     var removals: [AddressNumber] = []
     /// What has become too old is being looked for.
     var sweep: ArchiveSweep?
+    /// Archives with more than they may have, in the order in which that was seen.
+    var overfull: [AddressNumber] = []
+    /// Archives in which strangers have all that they may have. Look-up only.
+    var fullOfStrangers: Set<AddressNumber> = []
     /// Searches that wait for their turn.
     var searches = ArchiveSearches()
     /// Makes the hashes of addresses, and hides places in ids.
@@ -127,10 +131,12 @@ public struct Archive {
 /// The bounds of archives that no operator needs to change, each with the reason for its number.
 enum ArchiveLimits {
     /// Messages that wait for the index, in all archives, until it is written: so many share its pages, and a start reads them in a
-    /// tenth of a second. 40 bytes each.
-    static let tail = 8192
+    /// tenth of a second. 48 bytes each.
+    static let tail = 32_768
+    /// Bytes of such messages: what an archive may have is known of the index, so that so much more may be on the disk.
+    static let tailBytes = 64 << 20
     /// Rows of the log that are in no archive and would be read by a start, until the index says that it has passed them.
-    static let passed: UInt64 = 8192
+    static let passed: UInt64 = 32_768
     /// Messages that one slice writes to the index or removes: a millisecond or two.
     static let slice = 256
     /// Milliseconds between two such slices.
@@ -151,6 +157,8 @@ enum ArchiveLimits {
     /// Words of a search, and their bytes: more than anybody types.
     static let words = 16
     static let wordBytes = 256
+    /// Bytes of the addresses on an account's lists, which are held in memory: 1,000 of usual length.
+    static let preferenceBytes = 64 << 10
     /// Bytes of a `queryid`, which stands in each answer.
     static let queryIDBytes = 256
     /// Archives in one part of a list, which counts what waits for the index of each.

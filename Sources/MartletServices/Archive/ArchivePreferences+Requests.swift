@@ -27,10 +27,13 @@ extension Archive {
                 return .error(StanzaError(.jidMalformed))
             }
             (wanted.always, wanted.never) = (always, never)
-            guard always.count + never.count <= turn.policy.archive.preferenceAddresses else {
+            guard always.count + never.count <= turn.policy.archive.preferenceAddresses,
+                (always + never).reduce(0, { $0 + $1.description.utf8.count }) <= ArchiveLimits.preferenceBytes
+            else {
                 return .error(
                     StanzaError(
-                        .policyViolation, text: "At most \(turn.policy.archive.preferenceAddresses) addresses can be listed"))
+                        .policyViolation,
+                        text: "At most \(turn.policy.archive.preferenceAddresses) addresses can be listed, of usual length"))
             }
             if !turn.admits(.state) { return .error(.diskNearlyFull) }
             preferences[account] = wanted

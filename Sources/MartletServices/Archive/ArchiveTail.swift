@@ -9,10 +9,13 @@ struct ArchiveTail {
     private(set) var accounts: [AddressNumber] = []
     /// How many there are, in all archives.
     private(set) var count = 0
+    /// The bytes of their rows in the log.
+    private(set) var bytes = 0
 
     /// Adds a message behind all others.
     mutating func append(_ row: ArchiveRow, _ account: AddressNumber) {
         count += 1
+        bytes += Int(row.size)
         if rows[account]?.append(row) == nil {
             rows[account] = [row]
             accounts.append(account)
@@ -41,6 +44,7 @@ struct ArchiveTail {
             guard let all = rows[account] else { continue }
             let place = Self.place(of: sequence + 1, in: all)
             count -= place
+            bytes -= all[..<place].reduce(0) { $0 + Int($1.size) }
             if place == all.count {
                 rows[account] = nil
             } else {
