@@ -25,7 +25,7 @@ extension Sessions {
         if let place, to.isFull { session = self.session(of: to, at: place) }
         switch stanza.kind {
         case .message:
-            deliverMessage(stanza, to: session, number, place, envelope.origin, turn)
+            deliverMessage(envelope, to: session, number, place, turn)
         case .presence:
             deliverPresence(stanza, to: session, number, place, envelope.origin, turn)
         case .iq:
@@ -60,16 +60,17 @@ extension Sessions {
     }
 
     private mutating func deliverMessage(
-        _ stanza: Stanza, to session: SessionID?, _ number: AddressNumber, _ place: OnlinePlace?, _ origin: Origin, _ turn: Turn
+        _ envelope: Envelope, to session: SessionID?, _ number: AddressNumber, _ place: OnlinePlace?, _ turn: Turn
     ) {
+        let stanza = envelope.stanza
         let type = stanza.messageType
         if let session {
             // RFC 6121 §8.5.3.1: a resource that exists gets everything.
             switch type {
             case .normal, .chat:
                 if stanza.isDurableMessage { beginOwnCatchUp(session, turn) }
-                deliver(stanza, to: [session], number, place, origin, turn)
-            case .groupchat, .error: deliverForSession(stanza, to: session, number, origin, turn)
+                deliver(envelope, to: [session], number, place, turn)
+            case .groupchat, .error: deliverForSession(stanza, to: session, number, envelope.origin, turn)
             case .headline: send(stanza, to: session, turn)
             }
             return
@@ -80,7 +81,7 @@ extension Sessions {
             // RFC 6121 §8.5.3.2.1: to a resource that does not exist `chat` goes as if none had been named. A `normal` one should be
             // ignored or refused; here it goes the same way on purpose, since most clients answer a mail-like message to the full JID
             // that it came from, and its reader, who has gone home or has another device, would never see the answer.
-            deliver(stanza, to: recipients(at: place), number, place, origin, turn)
+            deliver(envelope, to: recipients(at: place), number, place, turn)
         case .headline:
             // RFC 6121 §8.5.2.1.1, §8.5.3.2.1: to whoever is there, or to nobody.
             if isBare, let place { for id in recipients(place) { send(stanza, to: id, turn) } }
@@ -89,7 +90,7 @@ extension Sessions {
         case .error:
             // RFC 6121 would drop it. But a bounce after days goes to the bare JID, since the resource is long gone
             // (`Docs/relay-protocol.md` §5), and the sender has to know.
-            if isBare, !origin.isSession { deliver(stanza, to: recipients(at: place), number, place, origin, turn) }
+            if isBare, !envelope.origin.isSession { deliver(envelope, to: recipients(at: place), number, place, turn) }
         }
     }
 
@@ -109,9 +110,9 @@ extension Sessions {
 
     /// A message for the account, to these sessions of it.
     private mutating func deliver(
-        _ stanza: Stanza, to recipients: [SessionID], _ number: AddressNumber, _ place: OnlinePlace?, _ origin: Origin,
-        _ turn: Turn
+        _ envelope: Envelope, to recipients: [SessionID], _ number: AddressNumber, _ place: OnlinePlace?, _ turn: Turn
     ) {
+        let (stanza, origin, archives) = (envelope.stanza, envelope.origin, envelope.archives)
         guard stanza.isDurableMessage else {
             // XEP-0160 §3, XEP-0334 §4.2: never stored; something that was said must not vanish without a word, and who sees
             // the account's presence knows anyway that nobody is there.
@@ -123,7 +124,7 @@ extension Sessions {
             for id in recipients { send(stanza, to: id, turn) }
             return
         }
-        if recipients.count == 1, !isPromised(origin, recipients), sessions[recipients[0]].catchUp == nil,
+        if archives == nil, recipients.count == 1, !isPromised(origin, recipients), sessions[recipients[0]].catchUp == nil,
             !isPaced(recipients[0], turn)
         {
             if sessions[recipients[0]].outbox.keptBytes > SessionLimits.keptBytes, !turn.admits(.talk) {
@@ -148,12 +149,17 @@ extension Sessions {
         }
         var sequence: UInt64 = 0
         if isPromised(origin, recipients) {
-            sequence = store(stanza, weight, for: number, holders: recipients.count { sessions[$0].isResumable }, turn)
+            sequence = store(
+                stanza, weight, for: number, holders: recipients.count { sessions[$0].isResumable }, archives: archives, turn)
         } else {
-            turn.lazily { sequence = store(stanza, weight, for: number, holders: 0, turn) }
+            turn.lazily { sequence = store(stanza, weight, for: number, holders: 0, archives: archives, turn) }
         }
         guard !recipients.isEmpty else { return }
-        let bytes = stanza.serialized()
+        var stableID: (by: JID, id: StableID)?
+        if let archives, archives.addressee == number {
+            stableID = (sessions[recipients[0]].jid.bare, archives.record(at: sequence).id)
+        }
+        let bytes = stanza.serialized(stableID: stableID)
         for id in recipients { transmit(.message(sequence), bytes, to: id, turn) }
     }
 

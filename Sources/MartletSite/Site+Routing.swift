@@ -9,11 +9,15 @@ extension Site {
     /// Brings one stanza to whoever decides about it.
     mutating func route(_ envelope: consuming Envelope, _ turn: Turn) {
         if let entrance = envelope.entrance, !passes(&envelope, at: entrance, turn) { return }
+        if envelope.entrance != nil, envelope.stanza.kind == .message {
+            envelope.stanza.removeStableIDs { policy.hasPeople(at: $0.domainpart) }
+        }
         guard let address = addressee(of: envelope) else { return }
         if offices.takes(envelope, to: address, turn) { return }
         let owner = policy.owner(of: address)
         if !passes(&envelope, at: owner == .peer ? .toPeer : .toAccount, turn) { return }
         if envelope.stanza.isError, envelope.stanza.isDurableMessage, !bounces.passes(envelope, turn) { return }
+        if envelope.stanza.kind == .message { envelope.archives = archives(of: envelope, owner, turn) }
         switch owner {
         case .session: sessions.deliver(envelope, turn)
         case .account:
@@ -49,6 +53,18 @@ extension Site {
         }
         if observed.contains(checkpoint) { observe(envelope, at: checkpoint, turn) }
         return true
+    }
+
+    /// Whose archives a message is to stand in.
+    private mutating func archives(of envelope: borrowing Envelope, _ owner: Owner, _ turn: Turn) -> ArchiveOwners? {
+        guard archive.isWorthKeeping(envelope.stanza, owner, turn) else { return nil }
+        var addressee: AddressNumber?
+        if owner != .peer, let to = envelope.stanza.to {
+            // Nobody keeps what nobody gets.
+            guard let number = sessions.accountNumber(of: to.bare, turn) else { return nil }
+            addressee = number
+        }
+        return archive.owners(of: envelope, to: addressee, turn)
     }
 
     /// A stanza to one of our domains, or to what lives below one that has no accounts.
