@@ -9,8 +9,10 @@ public struct SitePolicy: Sendable, Equatable {
     public var hosts: [Host]
     /// The rules that judge stanzas on their way, in this order.
     public var interceptors = InterceptorKind.allCases
-    /// Where the administrator is reached (XEP-0157), a URI; nil where nothing is published.
-    public var adminContact: String?
+    /// Where those who run the server are reached (XEP-0157).
+    public var contacts: [ContactRole] = []
+    /// What clients are told of services beside XMPP (XEP-0215).
+    public var externalServices: [ExternalService] = []
     /// The XEP-0092 answer.
     public var softwareVersion = "0.1"
     /// Local time minus UTC in seconds, for times of day that people read.

@@ -120,6 +120,38 @@ extension SiteConfiguration {
             # How many clients of one account may be online at a time. Default 16: people have fewer, runaway clients more.
             resources_per_account = 16
 
+            [contact]
+
+            # Who is reached where, as lists of URIs such as ["mailto:abuse@pilsen.example", "xmpp:helpdesk@pilsen.example"]. Published
+            # (XEP-0157), so that the operators of other servers and people with a client can say what is wrong. Default []: nobody.
+            abuse = []
+            admin = []
+            feedback = []
+            sales = []
+            security = []
+            status = []
+            support = []
+
+            # Services beside XMPP that clients of this site's people are told of (XEP-0215), each under its own [[external_services]]:
+            # the STUN and TURN servers through which voice and video calls find their way. Default: none.
+            # [[external_services]]
+            #
+            # What it is, "stun", "turn" or "turns", and where: no default. Port and transport ("udp" or "tcp") where they are needed.
+            # type = "turn"
+            # host = "turn.pilsen.example"
+            # port = 3478
+            # transport = "udp"
+            #
+            # What the service shares with this one (coturn: static-auth-secret): each client gets a password of its own, which holds
+            # for `lifetime`, by default "12h". Or a username and a password that are the same for everybody.
+            # secret = ""
+            # lifetime = "12h"
+            # username = ""
+            # password = ""
+            #
+            # What people read.
+            # name = ""
+
             [archive]
 
             # Whether the messages of people are kept for all their devices (XEP-0313). Default true. false keeps what is there.
@@ -287,8 +319,8 @@ extension SiteConfiguration {
             # branch office.
             map_size = "256GiB"
 
-            # The most contacts of one account, each of 8 KiB at most. Default 1000.
-            roster_items = 1000
+            # The most contacts of one account, each of 8 KiB at most. Default 5000.
+            roster_items = 5000
 
             # The most bytes of all contacts of one account with their names and groups: they are one answer, which waits in memory
             # until the client has read it. Default "2MiB": a thousand contacts with long names in three groups each are a tenth of it.

@@ -32,7 +32,7 @@ extension SiteConfiguration {
         /// The address space of the database, which is the most it can grow to.
         public var mapSize = 256 << 30
         /// The most items of one roster.
-        public var rosterItems = 1000
+        public var rosterItems = 5000
         /// The most bytes of one roster.
         public var rosterBytes = 2 << 20
         /// The most messages kept for one account that is offline.

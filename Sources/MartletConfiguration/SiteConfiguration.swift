@@ -14,6 +14,10 @@ public struct SiteConfiguration: Equatable, Sendable {
     public var dataDirectory: String = "."
     /// Where the site's people and other sites' operators reach its administrator: a URI such as `mailto:…`.
     public var adminContact: String?
+    /// Who else is reached where.
+    public var contacts = Contacts()
+    /// What clients are told of services beside XMPP.
+    public var externalServices: [ExternalService] = []
     /// Event loops for connections; with one the site lives on it too, with more it has a thread of its own.
     public var threads: Int = 1
     /// Whether a dump of the memory may be made.
@@ -97,6 +101,8 @@ public struct SiteConfiguration: Equatable, Sendable {
                 result.refuseDoubleListeners(&listeners)
             }
             result.client = root.section("client") { Client(reading: &$0) }
+            result.contacts = root.section("contact") { Contacts(reading: &$0) }
+            result.externalServices = root.sections("external_services", default: []) { ExternalService(reading: &$0) }
             result.archive = root.section("archive") { Archive(reading: &$0) }
             result.federation = root.section("federation") { Federation(reading: &$0, ownDomains: result.domains) }
             result.limits = root.section("limits") { Limits(reading: &$0) }

@@ -1,25 +1,19 @@
-// XEP-0157: Contact Addresses for XMPP Services, version 1.1.1, administrators only
+// XEP-0157: Contact Addresses for XMPP Services, version 1.1.1, complete
 import MartletBus
 import XMPPStanzas
 import XMPPXML
 
-/// Where the administrator is reached, as a data form in the answer to a disco#info request.
+/// Where those who run the server are reached, as a data form in the answer to a disco#info request.
 public enum ContactAddresses {
     /// For people's domains.
     public static let declaration = ServiceDeclaration(
-        "ContactAddresses", forms: [.init(of: [.host(.people)]) { $0.adminContact.map(form) }])
+        "ContactAddresses", forms: [.init(of: [.host(.people)]) { $0.contacts.isEmpty ? nil : form($0.contacts).element }])
 
     /// XEP-0157 §2.
-    private static func form(_ contact: String) -> Element {
-        var form = Element("x", Namespaces.dataForms, [("type", "result")])
-        form.append(field("FORM_TYPE", "http://jabber.org/network/serverinfo", type: "hidden"))
-        form.append(field("admin-addresses", contact, type: "list-multi"))
+    private static func form(_ contacts: [ContactRole]) -> DataForm {
+        var form = DataForm(.result)
+        form.fields = [.init("FORM_TYPE", type: "hidden", values: ["http://jabber.org/network/serverinfo"])]
+        form.fields += contacts.map { .init("\($0.name)-addresses", type: "list-multi", values: $0.addresses) }
         return form
-    }
-
-    private static func field(_ name: String, _ value: String, type: String) -> Element {
-        Element(
-            "field", Namespaces.dataForms, [("var", name), ("type", type)],
-            elements: [Element("value", Namespaces.dataForms, text: value)])
     }
 }

@@ -34,6 +34,7 @@ public struct SiteService: Sendable {
         SiteService(SoftwareVersion.declaration) { SoftwareVersion.answer($2) },
         SiteService(EntityTime.declaration) { EntityTime.answer($2) },
         SiteService(ContactAddresses.declaration),
+        SiteService(ExternalServices.declaration) { ExternalServices.answer($0, $2) },
         SiteService(SessionEstablishment.declaration) { _, _, _ in SessionEstablishment.answer() },
         SiteService(AdHocCommands.declaration) { AdHocCommands.answer($0, $2) },
         SiteService(Archive.declaration) { $1.archive.answer($0, $2) },

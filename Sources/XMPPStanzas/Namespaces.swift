@@ -54,6 +54,8 @@ public enum Namespaces {
     public static let version = "jabber:iq:version"
     /// XEP-0202: Entity Time.
     public static let time = "urn:xmpp:time"
+    /// XEP-0215: External Service Discovery.
+    public static let externalServices = "urn:xmpp:extdisco:2"
     /// XEP-0203: Delayed Delivery.
     public static let delay = "urn:xmpp:delay"
     /// XEP-0045, what an occupant sends.

@@ -14,7 +14,8 @@ extension SitePolicy {
         let limits = configuration.limits
         interceptors = configuration.interceptors.compactMap(InterceptorKind.init(rawValue:))
         softwareVersion = ProductVersion.number
-        adminContact = configuration.adminContact
+        contacts = configuration.published.map { ContactRole($0.name, $0.addresses) }
+        externalServices = configuration.externalServices.map(ExternalService.init)
 
         self.client.allowsRegistration = client.allowsInBandRegistration
         self.client.resumptionTimeout = client.resumptionTimeout.milliseconds
@@ -118,5 +119,19 @@ extension Duration {
     /// Whole milliseconds.
     var milliseconds: Int64 {
         components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000
+    }
+}
+
+extension ExternalService {
+    fileprivate init(_ service: SiteConfiguration.ExternalService) {
+        let credentials: Credentials
+        switch (service.secret, service.username, service.password) {
+        case (let secret?, _, _): credentials = .derived(secret: secret, lifetime: service.lifetime.components.seconds)
+        case (nil, let username?, let password?): credentials = .fixed(username: username, password: password)
+        default: credentials = .none
+        }
+        self.init(
+            type: service.type, host: service.host, port: service.port, transport: service.transport, name: service.name,
+            credentials: credentials)
     }
 }

@@ -99,6 +99,19 @@ struct SiteConfigurationTests {
             [[federation.sites]]
             domain = "zlin.example"
             addresses = ["127.0.0.3:15269", "[::1]:15269", "brno.example:5269"]
+            [contact]
+            abuse = ["mailto:abuse@pilsen.example"]
+            admin = ["mailto:admin@pilsen.example", "xmpp:anna@pilsen.example"]
+            [[external_services]]
+            type = "turn"
+            host = "turn.pilsen.example"
+            port = 3478
+            transport = "udp"
+            secret = "north"
+            lifetime = "1h"
+            [[external_services]]
+            type = "stun"
+            host = "192.0.2.1"
             [limits]
             map_size = "1GiB"
             [log]
@@ -114,6 +127,11 @@ struct SiteConfigurationTests {
         #expect(configuration.dataDirectory == "/srv/martlet/data")
         #expect(configuration.adminContact == "mailto:admin@pilsen.example")
         #expect(configuration.threads == 3)
+        #expect(configuration.published.map(\.name) == ["admin", "abuse"])
+        #expect(configuration.published.first?.addresses == ["mailto:admin@pilsen.example", "xmpp:anna@pilsen.example"])
+        #expect(configuration.externalServices.map(\.host) == ["turn.pilsen.example", "192.0.2.1"])
+        #expect(configuration.externalServices.map(\.port) == [3478, 0])
+        #expect(configuration.externalServices.first?.lifetime == .seconds(3600))
         #expect(configuration.tls.certificate == "/etc/ssl/site.pem")
         #expect(configuration.tls.key == "/srv/martlet/site.key")
         #expect(configuration.tls.peerCA == "/srv/martlet/company.pem")
