@@ -4,7 +4,8 @@ import xml.etree.ElementTree as xml
 
 import pytest
 
-from harness.clients import LIMIT, Client
+from harness.archives import Reader
+from harness.clients import LIMIT
 from harness.ledger import Ledger
 
 pytestmark = pytest.mark.martlet
@@ -19,25 +20,6 @@ def office(make_world, office_kind):
     office = world.add("archive.example", office_kind, users=("alice", "bob", "carol", "dora", "erik", "frida"))
     world.start()
     return office
-
-
-class Reader(Client):
-    """Asks for its archive as slixmpp does."""
-
-    def _make_stream(self):
-        super()._make_stream()
-        self.stream.register_plugin("xep_0313")
-        self.stream.register_plugin("xep_0441")
-
-    async def history(self, page=10, **query):
-        """Everything, page by page: (id, body, sender)."""
-        found = []
-        pages = self.stream.plugin["xep_0313"].iterate(rsm={"max": page}, **query)
-        async for message in pages:
-            result = message["mam_result"]
-            inner = result["forwarded"]["stanza"]
-            found.append((result["id"], inner["body"], str(inner["from"])))
-        return found
 
 
 def stanza_ids(client):
