@@ -1,5 +1,6 @@
 """XEP-0313 with a real client: history after a new login, the same ids everywhere, nothing missing after SIGKILL."""
 
+import json
 import xml.etree.ElementTree as xml
 
 import pytest
@@ -105,3 +106,8 @@ def test_the_operator_exports_bounds_and_sees_archives(office, tmp_path):
         assert refused.returncode != 0 and refused.stderr.startswith("Error: "), refused.stderr
     assert "default" not in office.command("archive", "retention", "carol", "default").stderr
     assert "(own)" not in office.command("archive", "status", "carol").stdout
+    # What waits for the index and what is there, what is read and what is not: a check finds it sound.
+    office.stop()
+    checked = office.command("store", "check", "--json")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert json.loads(checked.stdout)["findings"] == [], checked.stdout
