@@ -66,6 +66,8 @@ extension Sessions {
         session.number = number
         session.isRestored = true
         session.isInterested = row.isInterested
+        session.hasCarbons = row.hasCarbons
+        if row.hasCarbons { carbonCount += 1 }
         session.presence = ClientSessionTable.presence(account, number, in: turn.store)
         session.priority = session.presence?.priority ?? 0
         session.directed = DirectedPresenceTable.addresses(of: account, session: number, in: turn.store).map {
@@ -76,7 +78,7 @@ extension Sessions {
         management.isUncertain = true
         session.management = management
         for slot in ClientSlotTable.slots(account, number, in: turn.store) {
-            session.outbox.restore(number: slot.number, logSequence: slot.logSequence)
+            session.outbox.restore(slot)
         }
         let id = sessions.insert(session)
         online[place].sessions.append(id)

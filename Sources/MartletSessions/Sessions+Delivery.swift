@@ -63,14 +63,17 @@ extension Sessions {
         _ stanza: Stanza, to session: SessionID?, _ number: AddressNumber, _ place: OnlinePlace?, _ origin: Origin, _ turn: Turn
     ) {
         let type = stanza.messageType
+        let copies = carbonCount == 0 ? [] : sessionsToCopy(received: stanza, to: session, at: place, origin)
         if let session {
             // RFC 6121 §8.5.3.1: a resource that exists gets everything.
             switch type {
             case .normal, .chat:
                 if stanza.isDurableMessage { beginOwnCatchUp(session, turn) }
-                deliver(stanza, to: [session], number, place, origin, turn)
-            case .groupchat, .error: deliverForSession(stanza, to: session, number, origin, turn)
-            case .headline: send(stanza, to: session, turn)
+                deliver(stanza, to: [session], copies, number, place, origin, turn)
+            case .groupchat, .error: deliverForSession(stanza, to: session, copies, number, origin, turn)
+            case .headline:
+                send(stanza, to: session, turn)
+                for id in copies { copy(stanza, .received, to: id, turn) }
             }
             return
         }
@@ -80,16 +83,17 @@ extension Sessions {
             // RFC 6121 §8.5.3.2.1: to a resource that does not exist `chat` goes as if none had been named. A `normal` one should be
             // ignored or refused; here it goes the same way on purpose, since most clients answer a mail-like message to the full JID
             // that it came from, and its reader, who has gone home or has another device, would never see the answer.
-            deliver(stanza, to: recipients(at: place), number, place, origin, turn)
+            deliver(stanza, to: recipients(at: place), copies, number, place, origin, turn)
         case .headline:
             // RFC 6121 §8.5.2.1.1, §8.5.3.2.1: to whoever is there, or to nobody.
             if isBare, let place { for id in recipients(place) { send(stanza, to: id, turn) } }
+            for id in copies { copy(stanza, .received, to: id, turn) }
         case .groupchat:
             turn.bounce(stanza, StanzaError(.serviceUnavailable))
         case .error:
             // RFC 6121 would drop it. But a bounce after days goes to the bare JID, since the resource is long gone
             // (`Docs/relay-protocol.md` §5), and the sender has to know.
-            if isBare, !origin.isSession { deliver(stanza, to: recipients(at: place), number, place, origin, turn) }
+            if isBare, !origin.isSession { deliver(stanza, to: recipients(at: place), copies, number, place, origin, turn) }
         }
     }
 
@@ -102,15 +106,15 @@ extension Sessions {
         return all.filter { sessions[$0].takesMessages }
     }
 
-    private func recipients(at place: OnlinePlace?) -> [SessionID] {
+    func recipients(at place: OnlinePlace?) -> [SessionID] {
         guard let place else { return [] }
         return recipients(place)
     }
 
-    /// A message for the account, to these sessions of it.
+    /// A message for the account, to these sessions of it, and as a copy to those.
     private mutating func deliver(
-        _ stanza: Stanza, to recipients: [SessionID], _ number: AddressNumber, _ place: OnlinePlace?, _ origin: Origin,
-        _ turn: Turn
+        _ stanza: Stanza, to recipients: [SessionID], _ copies: [SessionID], _ number: AddressNumber, _ place: OnlinePlace?,
+        _ origin: Origin, _ turn: Turn
     ) {
         guard stanza.isDurableMessage else {
             // XEP-0160 §3, XEP-0334 §4.2: never stored; something that was said must not vanish without a word, and who sees
@@ -118,12 +122,13 @@ extension Sessions {
             if recipients.isEmpty, stanza.traits.contains(.substance),
                 Self.isOwedAWord(stanza) || stanza.from.map({ isSubscribed($0, to: number, turn) }) == true
             {
-                turn.bounce(stanza, StanzaError(.serviceUnavailable))
+                return turn.bounce(stanza, StanzaError(.serviceUnavailable))
             }
             for id in recipients { send(stanza, to: id, turn) }
+            for id in copies { copy(stanza, .received, to: id, turn) }
             return
         }
-        if recipients.count == 1, !isPromised(origin, recipients), sessions[recipients[0]].catchUp == nil,
+        if copies.isEmpty, recipients.count == 1, !isPromised(origin, recipients), sessions[recipients[0]].catchUp == nil,
             !isPaced(recipients[0], turn)
         {
             if sessions[recipients[0]].outbox.keptBytes > SessionLimits.keptBytes, !turn.admits(.talk) {
@@ -147,14 +152,17 @@ extension Sessions {
             return turn.bounce(stanza, StanzaError(.serviceUnavailable))  // RFC 6121 §8.5.2.2.1, XEP-0160 §4
         }
         var sequence: UInt64 = 0
-        if isPromised(origin, recipients) {
-            sequence = store(stanza, weight, for: number, holders: recipients.count { sessions[$0].isResumable }, turn)
+        if isPromised(origin, copies.isEmpty ? recipients : recipients + copies) {
+            let holders = recipients.count { sessions[$0].isResumable } + copies.count { sessions[$0].isResumable }
+            sequence = store(stanza, weight, for: number, holders: holders, turn)
         } else {
             turn.lazily { sequence = store(stanza, weight, for: number, holders: 0, turn) }
         }
-        guard !recipients.isEmpty else { return }
-        let bytes = stanza.serialized()
-        for id in recipients { transmit(.message(sequence), bytes, to: id, turn) }
+        if !recipients.isEmpty {
+            let bytes = stanza.serialized()
+            for id in recipients { transmit(.message(sequence), bytes, to: id, turn) }
+        }
+        for id in copies { copy(stanza, .received, at: sequence, to: id, turn) }
     }
 
     /// Whether somebody relies on a message's being on disk before it goes on. A client without stream management gets no
@@ -172,19 +180,23 @@ extension Sessions {
     /// A message that concerns one session only: what a room says to its occupant, an error for what the session sent. It
     /// is never offered to another session, but a resumable one does not lose it.
     private mutating func deliverForSession(
-        _ stanza: Stanza, to session: SessionID, _ number: AddressNumber, _ origin: Origin, _ turn: Turn
+        _ stanza: Stanza, to session: SessionID, _ copies: [SessionID], _ number: AddressNumber, _ origin: Origin, _ turn: Turn
     ) {
         // Below the reserve an error is still stored: what it answers has been counted for its sender.
         guard sessions[session].isResumable, stanza.isDurableMessage,
             turn.admits(stanza.isError ? .bounce : .message, bytes: stanza.content.count)
         else {
-            return send(stanza, to: session, turn)
+            send(stanza, to: session, turn)
+            for id in copies { copy(stanza, .received, to: id, turn) }
+            return
         }
         guard let weight = takeRoom(for: stanza, origin, in: number, turn) else {
             return turn.bounce(stanza, StanzaError(.serviceUnavailable))
         }
-        let sequence = store(stanza, weight, for: number, holders: 1, isForSession: true, turn)
+        let holders = 1 + copies.count { sessions[$0].isResumable }
+        let sequence = store(stanza, weight, for: number, holders: holders, isForSession: true, turn)
         transmit(.message(sequence), stanza.serialized(), to: session, turn)
+        for id in copies { copy(stanza, .received, at: sequence, to: id, turn) }
     }
 
     /// Sends a stanza of which the store has no copy.

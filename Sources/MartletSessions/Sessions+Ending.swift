@@ -102,6 +102,7 @@ extension Sessions {
         logKept(id, turn)
         turn.memory.changed(by: -sessions[id].booked, for: .account(sessions[id].accountNumber))
         let session = sessions.remove(id)
+        if session.hasCarbons { carbonCount -= 1 }
         for logged in session.outbox.kept {
             // Below the floor nothing is written down: who wrote it hears that nobody knows whether it was read.
             turn.bounce(logged.stanza, StanzaError(.recipientUnavailable, text: "May have arrived; the server's disk is full"))
@@ -154,7 +155,9 @@ extension Sessions {
             ClientSlotTable.remove(account, slots, entry.number, in: turn.store)
             guard var row = MailboxTable.row(account, sequence, in: turn.store) else { continue }
             row.release()
-            if row.isForSession, !row.isAcknowledged, let logged = StanzaLog.stanza(sequence, in: turn.store) {
+            if row.isForSession, !row.isAcknowledged, entry.content.copy == nil,
+                let logged = StanzaLog.stanza(sequence, in: turn.store)
+            {
                 // XEP-0198 §8: as if the resource had not been there. A room learns from it that its occupant is gone.
                 turn.bounce(logged.stanza, StanzaError(.recipientUnavailable))
             }

@@ -116,6 +116,7 @@ extension Sessions {
             state: sessions[id].isResumable ? .resumable : .fleeting, resource: sessions[id].jid.resourcepart ?? "",
             token: sessions[id].management?.token ?? "")
         row.isInterested = sessions[id].isInterested
+        row.hasCarbons = sessions[id].hasCarbons
         ClientSessionTable.put(sessions[id].accountNumber, number, row, in: turn.store)
     }
 

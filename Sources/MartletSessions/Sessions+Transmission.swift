@@ -44,7 +44,8 @@ extension Sessions {
 
     func putSlot(_ content: Outbox.Content, _ number: UInt64, of id: SessionID, _ turn: Turn) {
         guard let sequence = content.logSequence, sessions[id].isResumable, let session = sessions[id].number else { return }
-        ClientSlotTable.put(sessions[id].accountNumber, session, number, logSequence: sequence, in: turn.store)
+        ClientSlotTable.put(
+            sessions[id].accountNumber, session, number, logSequence: sequence, copy: content.copy, in: turn.store)
     }
 
     /// A stanza gives up its number; it gets another, or goes.
@@ -69,6 +70,7 @@ extension Sessions {
         switch content {
         case .volatile(let stanza), .request(_, let stanza), .availability(_, let stanza): stanza
         case .message(let sequence): lateMessage(sequence, for: id, turn)
+        case .copy(let sequence, let kind): StanzaLog.stanza(sequence, in: turn.store).map { copy(of: $0, kind, for: id) }
         case .kept(let logged): late(logged, for: id)
         }
     }

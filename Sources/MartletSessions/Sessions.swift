@@ -37,6 +37,8 @@ public struct Sessions {
     var departures: [AddressNumber: Instant] = [:]
     /// Peer domains whose links were up or tried since the start.
     var peers = Peers()
+    /// Sessions that get copies of the messages of others: where there are none, nobody looks for them.
+    var carbonCount = 0
     /// Roster items that no account owns.
     var shared = SharedRoster()
     /// Roster pushes under way because they changed.

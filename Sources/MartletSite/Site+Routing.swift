@@ -10,10 +10,21 @@ extension Site {
     mutating func route(_ envelope: consuming Envelope, _ turn: Turn) {
         if let entrance = envelope.entrance, !passes(&envelope, at: entrance, turn) { return }
         guard let address = addressee(of: envelope) else { return }
-        if offices.takes(envelope, to: address, turn) { return }
+        // XEP-0280 §11: a copy is made by the server of its reader, and by nobody else.
+        if envelope.entrance != nil, envelope.stanza.traits.contains(.claimedCopy) {
+            return refuse(envelope, StanzaError(.notAcceptable, text: "Copies of messages come from one's own server"), turn)
+        }
+        let sent = sessions.isCopied(envelope) ? envelope : nil
+        guard bring(envelope, to: address, turn), let sent else { return }
+        sessions.copySent(sent.stanza, sent.origin, turn)
+    }
+
+    /// Brings it to whoever owns the address; false where a rule has stopped it.
+    private mutating func bring(_ envelope: consuming Envelope, to address: JID, _ turn: Turn) -> Bool {
+        if offices.takes(envelope, to: address, turn) { return true }
         let owner = policy.owner(of: address)
-        if !passes(&envelope, at: owner == .peer ? .toPeer : .toAccount, turn) { return }
-        if envelope.stanza.isError, envelope.stanza.isDurableMessage, !bounces.passes(envelope, turn) { return }
+        if !passes(&envelope, at: owner == .peer ? .toPeer : .toAccount, turn) { return false }
+        if envelope.stanza.isError, envelope.stanza.isDurableMessage, !bounces.passes(envelope, turn) { return false }
         switch owner {
         case .session: sessions.deliver(envelope, turn)
         case .account:
@@ -25,6 +36,7 @@ extension Site {
         case .host(let host): deliver(envelope, to: host, turn)
         case .peer: federation.accept(envelope, turn)
         }
+        return true
     }
 
     /// Whom a stanza is for: without `to` the sender's own account (RFC 6120 §10.3).

@@ -40,6 +40,7 @@ public struct SiteService: Sendable {
         SiteService(Sessions.binding) { _, _, _ in .error(StanzaError(.notAllowed)) },
         SiteService(Sessions.roster) { $1.sessions.answerRoster($0, $2) },
         SiteService(Sessions.mailbox),
+        SiteService(Sessions.carbons) { $1.sessions.answerCarbons($0, $2) },
     ]
 }
 

@@ -58,12 +58,20 @@ public enum Namespaces {
     public static let delay = "urn:xmpp:delay"
     /// XEP-0045, what an occupant sends.
     public static let rooms = "http://jabber.org/protocol/muc"
+    /// XEP-0045: what a room says to a user.
+    public static let roomUser = "http://jabber.org/protocol/muc#user"
+    /// XEP-0249: Direct MUC Invitations.
+    public static let conference = "jabber:x:conference"
     /// XEP-0478: Stream Limits Advertisement.
     public static let streamLimits = "urn:xmpp:stream-limits:0"
     /// XEP-0085: Chat State Notifications.
     public static let chatStates = "http://jabber.org/protocol/chatstates"
     /// XEP-0334: Message Processing Hints.
     public static let hints = "urn:xmpp:hints"
+    /// XEP-0280: Message Carbons.
+    public static let carbons = "urn:xmpp:carbons:2"
+    /// XEP-0280 §6.2: all of its rules hold.
+    public static let carbonRules = "urn:xmpp:carbons:rules:0"
     /// XEP-0359: Unique and Stable Stanza IDs.
     public static let stanzaID = "urn:xmpp:sid:0"
     /// XEP-0079: Advanced Message Processing.

@@ -1,4 +1,4 @@
-// XEP-0334: Message Processing Hints, version 1.0.0, no-store and store; there are neither archives nor carbons for the others
+// XEP-0334: Message Processing Hints, version 1.0.0, no-copy, no-store and store; there are no archives for no-permanent-store
 import XMPPAddress
 import XMPPXML
 

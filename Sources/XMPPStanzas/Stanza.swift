@@ -108,6 +108,10 @@ public struct Stanza: Hashable, Sendable {
         public static let expiry = Traits(rawValue: 64)
         /// An XEP-0045 `<x/>`: presence with it asks to enter a room.
         public static let roomEntry = Traits(rawValue: 128)
+        /// An XEP-0280 `<private/>` or an XEP-0334 `<no-copy/>` hint: it is for those only to whom it goes.
+        public static let uncopied = Traits(rawValue: 2048)
+        /// An XEP-0280 `<received/>` or `<sent/>`: it says that it is a copy of another message.
+        public static let claimedCopy = Traits(rawValue: 4096)
     }
 
     /// A stanza of our own making.
@@ -146,6 +150,8 @@ extension Stanza.Traits {
         case ("no-store", Namespaces.hints): self = .noStore
         // XEP-0334 §4.4: worth storing although it might not look like it.
         case ("store", Namespaces.hints): self = .substance
+        case ("no-copy", Namespaces.hints), ("private", Namespaces.carbons): self = .uncopied
+        case ("received", Namespaces.carbons), ("sent", Namespaces.carbons): self = [.claimedCopy, .substance]
         // Among them no-permanent-store (§4.1): it forbids archives, not waiting for the addressee.
         case (_, Namespaces.hints): self = []
         case ("amp", Namespaces.advancedMessageProcessing), ("headers", Namespaces.stanzaHeaders): self = .expiry

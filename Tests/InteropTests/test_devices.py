@@ -1,0 +1,87 @@
+"""Several devices of one account, with a real client: both see the whole conversation, also across SIGKILL."""
+
+import pytest
+
+from harness.clients import LIMIT, Client
+from harness.ledger import Ledger
+
+pytestmark = pytest.mark.martlet
+
+FORWARDED = "{urn:xmpp:forward:0}forwarded"
+CARBONS = "{urn:xmpp:carbons:2}"
+
+
+@pytest.fixture(scope="module")
+def office(make_world, office_kind):
+    world = make_world()
+    office = world.add("devices.example", office_kind, users=("alice", "bob", "carol", "dora"))
+    world.start()
+    return office
+
+
+class Device(Client):
+    """Wants copies as slixmpp asks for them."""
+
+    def _make_stream(self):
+        super()._make_stream()
+        for plugin in ("xep_0280",):
+            self.stream.register_plugin(plugin)
+
+    async def enable(self):
+        await self.stream.plugin["xep_0280"].enable(timeout=LIMIT)
+
+    def conversation(self):
+        """What this device shows: (direction, body), in the order in which it came."""
+        found = []
+        for message in self.messages:
+            for kind in ("sent", "received"):
+                copy = message.xml.find(f"{CARBONS}{kind}/{FORWARDED}/{{jabber:client}}message")
+                if copy is not None:
+                    assert message.sender == self.bare
+                    found.append((kind, copy.findtext("{jabber:client}body")))
+            if message.body:
+                found.append(("direct", message.body))
+        return found
+
+
+async def test_both_devices_see_the_whole_conversation_also_across_sigkill(office):
+    ledger = Ledger()
+    async with (
+        Device(office, "alice", ledger, resource="desk") as desk,
+        Device(office, "alice", ledger, resource="phone") as phone,
+        Device(office, "bob", ledger, resource="b") as bob,
+    ):
+        await desk.enable()
+        await phone.enable()
+        for number in range(30):
+            desk.send(bob.bare, f"out {number}")
+            bob.send(desk.full, f"in {number}")
+            if number == 15:
+                await desk.until(lambda: len(desk.unacknowledged) <= 10, "some are acknowledged")
+                office.kill()
+                office.start()
+        everything = {("sent", f"out {n}") for n in range(30)} | {("received", f"in {n}") for n in range(30)}
+        await phone.until(lambda: everything <= set(phone.conversation()), lambda: f"sees all, has {phone.conversation()}")
+        seen = phone.conversation()
+        assert [body for kind, body in seen if kind == "sent"] == [f"out {n}" for n in range(30)]
+        assert [body for kind, body in seen if kind == "received"] == [f"in {n}" for n in range(30)]
+        assert phone.resumptions == 1
+        # Its own it does not get, and what it got is no copy.
+        assert {kind for kind, _ in desk.conversation()} == {"direct"}
+
+
+async def test_a_private_message_is_not_copied(office):
+    async with (
+        Device(office, "alice", resource="desk") as desk,
+        Device(office, "alice", resource="phone") as phone,
+        Device(office, "bob", resource="b") as bob,
+    ):
+        await phone.enable()
+        message = desk.stream.make_message(mto=bob.full, mbody="secret", mtype="chat")
+        message["carbon_private"]
+        message.enable("carbon_private")
+        desk.stream.send(message)
+        desk.send(bob.full, "open")
+        await phone.until(lambda: ("sent", "open") in phone.conversation(), "sees the open one")
+        assert ("sent", "secret") not in phone.conversation()
+        await bob.until(lambda: len(bob.texts()) == 2, "got both")
