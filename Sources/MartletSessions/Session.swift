@@ -68,6 +68,8 @@ struct Session {
     var isInterested = false
     /// Whether it gets copies of what the account's other sessions get and send (XEP-0280).
     var hasCarbons = false
+    /// Whether it asked what the account has blocked, and is told of changes (XEP-0191).
+    var knowsBlocked = false
     /// Who was sent directed presence, in order (RFC 6121 §4.6).
     var directed: [JID] = []
     /// It comes from the store and has not sent presence since: it may believe what this process never knew.

@@ -52,6 +52,11 @@ extension Sessions {
             PendingSubscriptionTable.remove(number, contact, in: turn.store)
             slice.spend(1, bytes: 0)
         }
+        while let blocked = BlockTable.first(of: number, in: turn.store) {
+            guard !slice.isSpent else { return false }
+            BlockTable.remove(number, blocked, in: turn.store)
+            slice.spend(1, bytes: 0)
+        }
         while let (sequence, row) = MailboxTable.first(of: number, in: turn.store) {
             guard !slice.isSpent else { return false }
             if row.isWaiting, let logged = StanzaLog.stanza(sequence, in: turn.store) {

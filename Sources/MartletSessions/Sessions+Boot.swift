@@ -67,6 +67,7 @@ extension Sessions {
         session.isRestored = true
         session.isInterested = row.isInterested
         session.hasCarbons = row.hasCarbons
+        session.knowsBlocked = row.knowsBlocked
         if row.hasCarbons { carbonCount += 1 }
         session.presence = ClientSessionTable.presence(account, number, in: turn.store)
         session.priority = session.presence?.priority ?? 0

@@ -117,6 +117,7 @@ extension Sessions {
             token: sessions[id].management?.token ?? "")
         row.isInterested = sessions[id].isInterested
         row.hasCarbons = sessions[id].hasCarbons
+        row.knowsBlocked = sessions[id].knowsBlocked
         ClientSessionTable.put(sessions[id].accountNumber, number, row, in: turn.store)
     }
 

@@ -51,6 +51,16 @@ extension Site {
 
     /// What the interceptors at a place say of it; the observers see what goes on.
     private mutating func passes(_ envelope: inout Envelope, at checkpoint: Checkpoint, _ turn: Turn) -> Bool {
+        // Before the operator's rules: these are people's own. Where nobody blocks anybody it is a look at a count.
+        if blocking.isUsed {
+            switch blocking.outcome(of: envelope, at: checkpoint, turn) {
+            case .passes: break
+            case .ends: return false
+            case .comesBack(let reply):
+                send(reply, backTo: envelope.origin, from: .site, turn)
+                return false
+            }
+        }
         switch interceptors.judge(envelope, at: checkpoint, turn) {
         case .pass: break
         case .replace(let stanza): envelope.stanza = stanza

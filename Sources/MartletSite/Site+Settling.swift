@@ -63,7 +63,11 @@ extension Site {
             sessions.clientAdmitted(connection, account, generation: generation)
         case .passwordChanged(let account, let generation, let connection):
             sessions.passwordChanged(account, generation: generation, by: connection)
-        case .accountRemoved(let account): sessions.accountRemoved(account, turn)
+        case .accountRemoved(let account):
+            sessions.accountRemoved(account, turn)
+            blocking.accountRemoved(account, turn)
+        case .blocksAsked(let session): sessions.blocksAsked(by: session, turn)
+        case .blocksChanged(let account, let change): sessions.blocksChanged(account, change, turn)
         case .requestReady(let stanza, let connection): sessions.requestReady(stanza, on: connection, turn)
         case .registrationRequested(let stanza, let domain, let address, let connection):
             accounts.registrationRequested(stanza, domain, address, isStranger: false, on: connection, turn)

@@ -21,6 +21,7 @@ public struct Site {
     var offices = Offices()
     var interceptors = Interceptors()
     var bounces = Bounces()
+    var blocking = Blocking()
     /// In the order of their list, which is that of the catalogue.
     let services: [SiteService]
     /// What they declare.
@@ -92,6 +93,7 @@ public struct Site {
         accounts.boot(turn)
         interceptors.boot(turn)
         bounces.boot(turn)
+        blocking.boot(turn)
         offices.policyChanged(turn)
         sessions.boot(turn)
         federation.boot(turn)

@@ -23,6 +23,8 @@ public struct ClientSessionRow: Sendable, Equatable {
     public var isInterested = false
     /// Whether it gets copies of the account's other messages (XEP-0280).
     public var hasCarbons = false
+    /// Whether it asked what the account has blocked, and is told of changes (XEP-0191).
+    public var knowsBlocked = false
     /// When it ended, in site time.
     public var endedAt = Instant(milliseconds: 0)
 
@@ -58,7 +60,7 @@ public enum ClientSessionTable {
     ) {
         var writer = ByteWriter(capacity: 64)
         writer.put(row.state.rawValue)
-        writer.put(UInt8((row.isInterested ? 1 : 0) | (row.hasCarbons ? 2 : 0)))
+        writer.put(UInt8((row.isInterested ? 1 : 0) | (row.hasCarbons ? 2 : 0) | (row.knowsBlocked ? 4 : 0)))
         writer.put(row.endedAt.milliseconds)
         writer.put(row.resource)
         writer.put(row.token)
@@ -138,6 +140,7 @@ public enum ClientSessionTable {
         var row = ClientSessionRow(state: state, resource: reader.takeString(), token: reader.takeString())
         row.isInterested = flags & 1 != 0
         row.hasCarbons = flags & 2 != 0
+        row.knowsBlocked = flags & 4 != 0
         row.endedAt = endedAt
         return row
     }

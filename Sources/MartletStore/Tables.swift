@@ -17,7 +17,8 @@
 /// | 112–143 | rooms |
 /// | 144–159 | uploads |
 /// | 160–175 | administration: journal, groups |
-/// | 176–255 | nobody yet |
+/// | 176–183 | devices of an account: blocking, push |
+/// | 184–255 | nobody yet |
 ///
 /// A table that holds stanzas is known to ``StoreMigration``.
 extension Table {
@@ -81,6 +82,11 @@ extension Table {
     /// peer, local, class, row → tags of what came on an incoming lane. See ``HaveTable``.
     public static let haveTags = Table(rawValue: 64)
 
+    // MARK: devices, 176–183
+
+    /// account, address → what the account has blocked. See ``BlockTable``.
+    public static let blocked = Table(rawValue: 176)
+
     /// Every table, for the store to open.
-    public static let all: [Table] = (0...23).map { Table(rawValue: $0) } + [haveTags]
+    public static let all: [Table] = (0...23).map { Table(rawValue: $0) } + [haveTags, blocked]
 }

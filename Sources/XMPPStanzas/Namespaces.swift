@@ -68,6 +68,12 @@ public enum Namespaces {
     public static let chatStates = "http://jabber.org/protocol/chatstates"
     /// XEP-0334: Message Processing Hints.
     public static let hints = "urn:xmpp:hints"
+    /// XEP-0191: Blocking Command.
+    public static let blocking = "urn:xmpp:blocking"
+    /// XEP-0191 §3.3: why something was not sent.
+    public static let blockingErrors = "urn:xmpp:blocking:errors"
+    /// XEP-0377: Spam Reporting.
+    public static let reporting = "urn:xmpp:reporting:1"
     /// XEP-0280: Message Carbons.
     public static let carbons = "urn:xmpp:carbons:2"
     /// XEP-0280 §6.2: all of its rules hold.

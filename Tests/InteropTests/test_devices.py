@@ -24,7 +24,7 @@ class Device(Client):
 
     def _make_stream(self):
         super()._make_stream()
-        for plugin in ("xep_0280",):
+        for plugin in ("xep_0280", "xep_0191"):
             self.stream.register_plugin(plugin)
 
     async def enable(self):
@@ -85,3 +85,31 @@ async def test_a_private_message_is_not_copied(office):
         await phone.until(lambda: ("sent", "open") in phone.conversation(), "sees the open one")
         assert ("sent", "secret") not in phone.conversation()
         await bob.until(lambda: len(bob.texts()) == 2, "got both")
+
+
+async def test_all_devices_share_a_block_list_that_outlives_the_server(office):
+    async with (
+        Device(office, "carol", resource="desk") as desk,
+        Device(office, "carol", resource="phone") as phone,
+        Device(office, "dora", resource="d") as dora,
+    ):
+        pushed = []
+        phone.stream.add_event_handler("blocked", lambda iq: pushed.append("blocked"))
+        phone.stream.add_event_handler("unblocked", lambda iq: pushed.append("unblocked"))
+        lists = [device.stream.plugin["xep_0191"] for device in (desk, phone)]
+        for known in lists:
+            assert not (await known.get_blocked(timeout=LIMIT))["blocklist"]["items"]
+        await lists[0].block(dora.bare, timeout=LIMIT)
+        await phone.until(lambda: pushed == ["blocked"], "is told")
+        office.kill()
+        office.start()
+        await dora.until(lambda: dora.is_open and dora.logins + dora.resumptions > 1, "is back")
+        await phone.until(lambda: phone.is_open and phone.resumptions == 1, "is back")
+        blocked = {str(jid) for jid in (await lists[1].get_blocked(timeout=LIMIT))["blocklist"]["items"]}
+        assert blocked == {dora.bare}
+        id = dora.send(phone.bare, "are you there?")
+        await dora.until(lambda: (id, "service-unavailable") in dora.bounces, "hears that nobody is there")
+        await lists[1].unblock(dora.bare, timeout=LIMIT)
+        dora.send(phone.bare, "and now?")
+        await phone.until(lambda: "and now?" in phone.texts(), "gets it")
+        assert "are you there?" not in phone.texts() + desk.texts()
