@@ -7,6 +7,10 @@ public enum AdminRequest: Codable, Sendable, Equatable {
     case changePassword(account: String, keys: AdminKeys)
     case removeUser(account: String)
     case listUsers
+    case listArchives(account: String?, after: UInt64?)
+    /// Milliseconds, 0 for ever; nil for the site's rule.
+    case setRetention(account: String, milliseconds: Int64?)
+    case exportArchive(account: String, after: UInt64?)
     case listLinks
     case showLink(peer: String, from: String? = nil)
     case retryLinks(peer: String?)
@@ -48,6 +52,8 @@ public enum AdminAnswer: Codable, Sendable, Equatable {
     case imported(Imported)
     case cleared(Cleared)
     case status(Status)
+    case archives(rows: [Archive], next: UInt64?)
+    case archivePart(results: [String], next: UInt64?)
     case limits(Limits)
     case explanation(lines: [String])
 
@@ -183,6 +189,7 @@ extension AdminRequest {
         case .drain(let host): .drain(otherHost: host)
         case .explain(let from, let to): .explain(from: try Self.address(from), to: try Self.address(to))
         case .reload: nil
+        case .listArchives, .setRetention, .exportArchive: try archiveCommand().map { .archive($0) }
         case .listLinks, .showLink, .retryLinks, .forgetCertificate, .listQueue, .listAges, .holdEntries, .releaseEntries,
             .purgeEntries,
             .planResync,
@@ -212,7 +219,9 @@ extension AdminRequest {
             .exportEntries(try AdminDesk.domain(peer), from: try Self.ours(local), after: try Self.cursor(after))
         case .importRecords(let records, let origin, let destination):
             try AdminDesk.carried(records, origin: origin, destination: destination)
-        case .addUser, .changePassword, .removeUser, .listUsers, .clear, .status, .limits, .drain, .explain, .reload: nil
+        case .addUser, .changePassword, .removeUser, .listUsers, .clear, .status, .limits, .drain, .explain, .reload,
+            .listArchives, .setRetention, .exportArchive:
+            nil
         }
     }
 
@@ -234,7 +243,7 @@ extension AdminRequest {
         }
     }
 
-    private static func account(_ text: String) throws(AdminFailure) -> JID {
+    static func account(_ text: String) throws(AdminFailure) -> JID {
         do {
             let account = try JID(text)
             guard account.localpart != nil, account.isBare else { throw AdminFailure("\(text) is not of the form name@domain") }
@@ -274,6 +283,9 @@ extension AdminAnswer {
         case .resync(let rows): self = .resync(rows: rows.map(Stopped.init))
         case .bundle(let part): self = .bundle(Part(part))
         case .imported(let outcome): self = .imported(Imported(outcome))
+        case .archives(let list): self = .archives(rows: list.rows.map(Archive.init), next: list.next?.value)
+        case .archivePart(let part):
+            self = .archivePart(results: part.results.map { String(decoding: $0, as: UTF8.self) }, next: part.next)
         case .karma(let report): self = .limits(Limits(report))
         case .explanation(let lines): self = .explanation(lines: lines)
         case .cleared(let outcome):

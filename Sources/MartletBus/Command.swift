@@ -40,6 +40,8 @@ public enum Command: Sendable, Equatable {
     case accounts(AccountCommand)
     /// About links and what waits on them.
     case links(LinkCommand)
+    /// About archives.
+    case archive(ArchiveCommand)
     /// Every account with its sessions.
     case listUsers
     /// Takes away a part of what waits for an account, behind `after`; a rehearsal only counts.
@@ -115,6 +117,10 @@ public enum CommandAnswer: Sendable, Equatable {
     case imported(ImportOutcome)
     case cleared(ClearingOutcome)
     case status(StatusRow)
+    /// A part of the list of archives.
+    case archives(ArchiveList)
+    /// A part of an archive.
+    case archivePart(ArchivePart)
     case karma(KarmaReport)
     /// A stanza's way, one step a line.
     case explanation([String])

@@ -77,6 +77,8 @@ public struct Envelope: Sendable, Equatable {
     public let origin: Origin
     /// Where it entered the site; nil for what the site says itself.
     public let entrance: Checkpoint?
+    /// Whose archives it is to stand in: whoever writes it to the log says so there. Decided when the interceptors have spoken.
+    public var archives: ArchiveOwners?
 
     /// `stanza` as it came from `origin`; with `entrance` it came from outside.
     public init(_ stanza: Stanza, from origin: Origin, entrance: Checkpoint? = nil) {

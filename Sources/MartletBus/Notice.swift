@@ -25,6 +25,9 @@ public enum Notice: Sendable, Equatable {
     /// An account has given up a contact of its own.
     case contactRemoved(AccountName, contact: JID)
 
+    /// Whether a session has room for a long answer: told once for each ``Question/roomForAnswer(_:)``, when it has, or is gone.
+    case roomForAnswer(SessionID, isThere: Bool)
+
     /// The server stops: all clients have been sent away.
     case sessionsDismissed
 
@@ -97,6 +100,10 @@ public enum Question: Sendable, Equatable {
     case officeAnswer(to: Stanza, SessionID, on: DomainPair)
     /// Messages of the requester that wait for other offices: these are cancelled, or all are listed.
     case ownEntries(QueueQuestion)
+    /// Somebody has a long answer for a session, which may have more on its way than it should; see ``Notice/roomForAnswer(_:isThere:)``.
+    case roomForAnswer(SessionID)
+    /// These stanzas go to a session, in this order, if it is still there. Nothing of it is kept on disk.
+    case longAnswer(SessionID, [Stanza])
 }
 
 /// A request of the queue command that only federation can answer.

@@ -21,6 +21,8 @@ public struct SitePolicy: Sendable, Equatable {
     public var client = ClientPolicy()
     /// Other servers.
     public var federation = FederationPolicy()
+    /// What is kept of people's messages.
+    public var archive = ArchivePolicy()
     /// How much of everything.
     public var limits = LimitsPolicy()
     /// How much work everybody may cause.

@@ -7,6 +7,8 @@ public enum SiteTimer: Sendable, Equatable {
     case link(LinkTimer)
     /// Of the offices as contacts.
     case offices(OfficesTimer)
+    /// Of the archives.
+    case archive(ArchiveTimer)
     /// Senders are to be told of messages that came back.
     case bounces
     /// Site time is to be noted in the store.
@@ -69,6 +71,16 @@ public enum OfficesTimer: Sendable, Equatable {
     case due
     /// A session may be shown the offices again.
     case dueAgain(SessionID)
+}
+
+/// What the archives wait for.
+public enum ArchiveTimer: Sendable, Equatable {
+    /// The next slice of an answer.
+    case answer
+    /// The next slice of the index, or of what is removed.
+    case work
+    /// It is time to look for what has become too old.
+    case sweep
 }
 
 /// Where sessions keep what they know of the people of one peer domain.

@@ -56,6 +56,8 @@ public final class Turn {
     @exclusivity(unchecked) public private(set) var notices: [Notice] = []
     /// What parts of the site want of others, in order.
     @exclusivity(unchecked) public private(set) var questions: [Question] = []
+    /// Messages that were written to the log for archives, in the order of the log.
+    @exclusivity(unchecked) public private(set) var archived: [ArchivedMessage] = []
     /// Timers to be set.
     @exclusivity(unchecked) public private(set) var timers: [(timer: SiteTimer, at: Instant)] = []
     /// Who holds how much of the process's memory.
@@ -158,6 +160,11 @@ public final class Turn {
         questions.append(question)
     }
 
+    /// Tells the archives of a message that was just written to the log.
+    public func noteArchived(_ stanza: Stanza, _ owners: ArchiveOwners, at sequence: UInt64) {
+        archived.append(ArchivedMessage(sequence: sequence, stanza: stanza, owners: owners, time: wall))
+    }
+
     /// Tells a connection to do something.
     public func perform(_ command: StreamCommand, on connection: ConnectionID) {
         effects.append(.stream(connection, command))
@@ -218,6 +225,13 @@ extension Turn {
     public func takeQuestions() -> [Question] {
         var taken: [Question] = []
         swap(&taken, &questions)
+        return taken
+    }
+
+    /// For the site: the messages that were written for archives.
+    public func takeArchived() -> [ArchivedMessage] {
+        var taken: [ArchivedMessage] = []
+        swap(&taken, &archived)
         return taken
     }
 

@@ -1,11 +1,11 @@
 /// Durations as files write them: a whole number and a unit, such as `250ms`, `30s`, `10m`, `12h`, `5d`.
-enum DurationText {
+public enum DurationText {
     private static let units: [(name: String, milliseconds: Int64)] = [
         ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1),
     ]
 
     /// The duration, `nil` if the text is none. Nothing beyond 9 digits is one.
-    static func read(_ text: String) -> Duration? {
+    public static func read(_ text: String) -> Duration? {
         guard let (count, unit) = NumberWithUnit.split(text), let factor = units.first(where: { $0.name == unit }) else {
             return nil
         }
@@ -13,7 +13,7 @@ enum DurationText {
     }
 
     /// The duration in the largest unit that divides it.
-    static func write(_ duration: Duration) -> String {
+    public static func write(_ duration: Duration) -> String {
         let milliseconds = duration.milliseconds
         let unit =
             units.first { milliseconds != 0 && milliseconds.isMultiple(of: $0.milliseconds) } ?? (name: "s", milliseconds: 1000)

@@ -120,6 +120,19 @@ extension SiteConfiguration {
             # How many clients of one account may be online at a time. Default 16: people have fewer, runaway clients more.
             resources_per_account = 16
 
+            [archive]
+
+            # Whether the messages of people are kept for all their devices (XEP-0313). Default true. false keeps what is there.
+            enabled = true
+
+            # What is kept for accounts that have not said themselves what they want: "always" everything, "never" nothing, "roster"
+            # what is exchanged with contacts. Default "always": a second device shows what the first one does only then.
+            default = "always"
+
+            # How long messages are kept; `martlet archive retention` sets it for one account. "0s": for ever. Default "365d": as long
+            # as people look for what was agreed on.
+            retention = "365d"
+
             [federation]
 
             # Whether this site exchanges anything with other domains. Default true.
@@ -305,6 +318,25 @@ extension SiteConfiguration {
             # four in a second, and no more for one domain, and none for a domain that has not answered five seconds before.
             pending_dialbacks_per_stream = 16
             pending_dialbacks_per_address = 64
+
+            # The most bytes of one account's archive; beyond it the oldest messages go. Default "256MiB": ten years of somebody who
+            # writes a hundred messages a day, and what strangers write without end takes no more.
+            archive_bytes_per_account = "256MiB"
+
+            # The most messages and the most bytes on one page of an archive, which a client asks for one after the other. Defaults
+            # 100, more than a window shows, and "512KiB", so that little has to be kept for a client that asks and does not read.
+            archive_page = 100
+            archive_page_bytes = "512KiB"
+
+            # The most searches of one session that wait for their turn. Default 16: a client needs one for each conversation it shows.
+            archive_searches_per_session = 16
+
+            # The most messages that one search for words looks at; the client asks on from there. Default 20000: the work of half a
+            # second.
+            archive_searched_messages = 20000
+
+            # The most addresses with which an account says what is kept. Default 1000: a whole contact list.
+            archive_preference_addresses = 1000
 
             [karma]
 

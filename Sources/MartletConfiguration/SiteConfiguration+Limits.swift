@@ -53,6 +53,18 @@ extension SiteConfiguration {
         public var pendingDialbacksPerStream = 16
         /// The most dialback requests one address may have unanswered.
         public var pendingDialbacksPerAddress = 64
+        /// The most bytes of one account's archive; beyond it the oldest messages go.
+        public var archiveBytesPerAccount = 256 << 20
+        /// The most messages on one page of an archive.
+        public var archivePage = 100
+        /// The most bytes on one page of an archive.
+        public var archivePageBytes = 512 << 10
+        /// The most searches of one session that wait for their turn.
+        public var archiveSearchesPerSession = 16
+        /// The most messages that a search for words looks at.
+        public var archiveSearchedMessages = 20_000
+        /// The most addresses in an account's preferences of what is kept.
+        public var archivePreferenceAddresses = 1000
 
         /// The defaults.
         public init() {}
@@ -97,6 +109,20 @@ extension SiteConfiguration {
                 "pending_dialbacks_per_stream", .integer(1...10_000), default: pendingDialbacksPerStream)
             pendingDialbacksPerAddress = section.value(
                 "pending_dialbacks_per_address", .integer(1...10_000), default: pendingDialbacksPerAddress)
+            readArchive(&section)
+        }
+
+        private mutating func readArchive(_ section: inout Section) {
+            archiveBytesPerAccount = section.value(
+                "archive_bytes_per_account", .size((1 << 20)...(1 << 44)), default: archiveBytesPerAccount)
+            archivePage = section.value("archive_page", .integer(10...250), default: archivePage)
+            archivePageBytes = section.value("archive_page_bytes", .size((16 << 10)...(8 << 20)), default: archivePageBytes)
+            archiveSearchesPerSession = section.value(
+                "archive_searches_per_session", .integer(1...1000), default: archiveSearchesPerSession)
+            archiveSearchedMessages = section.value(
+                "archive_searched_messages", .integer(100...10_000_000), default: archiveSearchedMessages)
+            archivePreferenceAddresses = section.value(
+                "archive_preference_addresses", .integer(0...10_000), default: archivePreferenceAddresses)
         }
     }
 }

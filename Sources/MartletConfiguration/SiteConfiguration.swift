@@ -30,6 +30,8 @@ public struct SiteConfiguration: Equatable, Sendable {
     ]
     /// What clients may do.
     public var client = Client()
+    /// What is kept of people's messages.
+    public var archive = Archive()
     /// How the site talks to other domains.
     public var federation = Federation()
     /// Every bound of the server.
@@ -95,6 +97,7 @@ public struct SiteConfiguration: Equatable, Sendable {
                 result.refuseDoubleListeners(&listeners)
             }
             result.client = root.section("client") { Client(reading: &$0) }
+            result.archive = root.section("archive") { Archive(reading: &$0) }
             result.federation = root.section("federation") { Federation(reading: &$0, ownDomains: result.domains) }
             result.limits = root.section("limits") { Limits(reading: &$0) }
             result.karma = root.section("karma") { Karma(reading: &$0) }

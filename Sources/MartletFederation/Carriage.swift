@@ -13,8 +13,8 @@ enum Carriage: Equatable {
     init(of stanza: Stanza) {
         switch stanza.kind {
         case .message:
-            if stanza.traits.contains(.noStore) {
-                self = .beside(fails: stanza.messageType != .error)
+            if stanza.forbids(.noStore) {
+                self = .beside(fails: true)
             } else if stanza.traits.contains(.chatState) && !stanza.traits.contains(.substance) {
                 self = .fleeting
             } else {

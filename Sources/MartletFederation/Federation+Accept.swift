@@ -41,7 +41,7 @@ extension Federation {
         if !links[slot].isUp { links[slot].wanted(by: from) }
         switch carriage {
         case .entry:
-            append(stanza, from: envelope.origin, slot, turn)
+            append(envelope, slot, turn)
         case .beside(let fails):
             if stanza.kind == .iq, stanza.iqType?.isRequest == true, stanza.id?.utf8.count ?? 0 > PeerRequests.idLimit {
                 return turn.bounce(
@@ -60,7 +60,8 @@ extension Federation {
     }
 
     /// S1: log, number, entry and lane in one transaction with the client's counter.
-    private mutating func append(_ stanza: Stanza, from origin: Origin, _ slot: LinkID, _ turn: Turn) {
+    private mutating func append(_ envelope: Envelope, _ slot: LinkID, _ turn: Turn) {
+        let (stanza, origin, archives) = (envelope.stanza, envelope.origin, envelope.archives)
         guard turn.admits(writeKind(of: stanza, origin), bytes: stanza.content.count) else {
             return turn.bounce(stanza, .diskNearlyFull)
         }
@@ -74,7 +75,8 @@ extension Federation {
         let index = Int(laneClass(of: stanza, slot, turn).rawValue)
         if links[slot].isUp, links[slot].lanes[index].waiting >= WorkPrice.crowd { turn.bill.extra += WorkPrice.crowdedEntry }
         let logged = LoggedStanza(stanza: stanza, acceptedAt: turn.wall, acceptedInstant: turn.now)
-        let sequence = StanzaLog.append(logged, in: turn.store)
+        let sequence = StanzaLog.append(logged, holders: archives == nil ? 1 : 2, archives: archives, in: turn.store)
+        if let archives { turn.noteArchived(stanza, archives, at: sequence) }
         let deadline = deadline(of: logged, slot, turn)
         let entry = EntryRow(logSequence: sequence, tag: turn.random.next(), deadline: deadline.at)
         let goesNow =

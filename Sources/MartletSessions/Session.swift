@@ -94,6 +94,8 @@ struct Session {
     var showing: [Showing] = []
     /// Whatever the mailbox had for its full JID was sent, or is on the way: nothing to it has to be looked for.
     var hasOwnMessages = false
+    /// Somebody waits until it has room for a long answer.
+    var owesRoom = false
     /// What came on the connection while a job of this session was under way; nil where none is.
     var held: Deque<ClientStreamEvent>?
     /// What that takes in memory.

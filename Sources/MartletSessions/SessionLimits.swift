@@ -29,6 +29,11 @@ enum SessionLimits {
     /// Messages sent from a mailbox before the client has to acknowledge some: far below `unacknowledgedStanzas`, so
     /// that somebody who was away for a month does not lose the session over it.
     static let catchUpMessages = 200
+    /// Stanzas that a session may leave unacknowledged when it is sent the next part of a long answer: with the largest page there are
+    /// far fewer than `unacknowledgedStanzas`.
+    static let answerRoom = 100
+    /// The same in bytes of what is held for it: with a whole page it stays far below `connectedBytes`.
+    static let answerRoomBytes = 256 << 10
     /// Bytes sent from a mailbox in one turn: a turn is short.
     static let catchUpBytes = 512 << 10
     /// How far back roster changes may not have reached a client when the server died, milliseconds.

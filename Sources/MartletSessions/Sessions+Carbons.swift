@@ -59,28 +59,40 @@ extension Sessions {
 
     /// XEP-0280 §8: copies of what a client has sent go to the account's other sessions. What it has sent to its own account is copied as
     /// what that got.
-    public mutating func copySent(_ stanza: Stanza, _ origin: Origin, _ turn: Turn) {
+    ///
+    /// `archived` is what was just written to the log for the sender's archive: then the copies point to the same row.
+    public mutating func copySent(_ stanza: Stanza, _ origin: Origin, _ archived: ArchivedMessage?, _ turn: Turn) {
         guard case .session(let sender) = origin, let place = online.place(of: sender.account),
             stanza.to?.hasSameBare(as: online[place].jid) == false
         else { return }
         let others = online[place].sessions.filter { sessions[$0].hasCarbons && $0 != sender.session }
         guard !others.isEmpty, isEligible(stanza, isSent: true, with: stanza.to, at: place) else { return }
         if let id = stanza.id, let to = stanza.to { online[place].copied.note(id, with: to) }
-        let sequence = storeCopy(of: stanza, sender, holders: others.count { sessions[$0].isResumable }, turn)
-        for id in others { copy(stanza, .sent, at: sequence, to: id, turn) }
+        let kept = archived.flatMap { $0.owners.sender == sender.account ? $0 : nil }
+        let sequence = storeCopy(of: stanza, sender, at: kept?.sequence, holders: others.count { sessions[$0].isResumable }, turn)
+        let stableID = kept.map { $0.owners.record(at: $0.sequence).id }
+        for id in others { copy(stanza, .sent, at: sequence, stableID: stableID, to: id, turn) }
     }
 
-    /// Writes what was sent once more into the mailbox of its sender, for sessions that can be resumed; nil where there is no need, or no
-    /// room: then the copies are as fleeting as presence.
+    /// Puts what was sent into the mailbox of its sender too, for sessions that can be resumed: the row that is there already at `place`, or
+    /// one more. Nil where there is no need, or no room: then the copies are as fleeting as presence.
     private mutating func storeCopy(
-        of stanza: Stanza, _ sender: SessionOrigin, holders: Int, _ turn: Turn
+        of stanza: Stanza, _ sender: SessionOrigin, at place: UInt64?, holders: Int, _ turn: Turn
     ) -> UInt64? {
         guard holders > 0, stanza.isDurableMessage, turn.admits(.talk, bytes: stanza.content.count),
             let weight = takeRoom(for: stanza, .session(sender), in: sender.account, turn)
         else { return nil }
-        if sender.isManaged { return store(stanza, weight, for: sender.account, holders: holders, isForSession: true, turn) }
-        var sequence: UInt64 = 0
-        turn.lazily { sequence = store(stanza, weight, for: sender.account, holders: holders, isForSession: true, turn) }
+        var sequence = place ?? 0
+        func write() {
+            if let place {
+                StanzaLog.hold(place, in: turn.store)
+                let row = MailboxRow(holders: UInt16(holders), isForSession: true, weight: weight)
+                MailboxTable.put(sender.account, place, row, in: turn.store)
+            } else {
+                sequence = store(stanza, weight, for: sender.account, holders: holders, isForSession: true, turn)
+            }
+        }
+        if sender.isManaged { write() } else { turn.lazily(write) }
         return sequence
     }
 
@@ -88,7 +100,7 @@ extension Sessions {
 
     /// XEP-0280 §6.1: whether copies are made of a message to or from `other`.
     private func isEligible(_ stanza: Stanza, isSent: Bool, with other: JID?, at place: OnlinePlace) -> Bool {
-        if stanza.traits.contains(.uncopied) { return false }
+        if stanza.forbids(.noCopy) { return false }
         switch stanza.messageType {
         case .groupchat: return false
         case .error:
@@ -122,8 +134,10 @@ extension Sessions {
     // MARK: the way
 
     /// Sends a copy, or keeps it until it can be sent: at `sequence` stands the message in the log.
-    mutating func copy(_ stanza: Stanza, _ kind: MessageCopy, at sequence: UInt64? = nil, to id: SessionID, _ turn: Turn) {
-        let message = Self.copy(of: stanza, kind, stamp: turn.wall, for: sessions[id].jid)
+    mutating func copy(
+        _ stanza: Stanza, _ kind: MessageCopy, at sequence: UInt64? = nil, stableID: StableID? = nil, to id: SessionID, _ turn: Turn
+    ) {
+        let message = Self.copy(of: stanza, kind, stableID, stamp: turn.wall, for: sessions[id].jid)
         if let sequence, sessions[id].isResumable {
             return transmit(.copy(sequence, kind), message.serialized(), to: id, turn)
         }
@@ -136,21 +150,22 @@ extension Sessions {
 
     /// The bytes of a copy that is sent later, or once more.
     func copy(of logged: LoggedStanza, _ kind: MessageCopy, for id: SessionID) -> [UInt8] {
-        Self.copy(of: logged.stanza, kind, stamp: logged.acceptedAt, for: sessions[id].jid).serialized()
+        var stableID: StableID?
+        if let archive = logged.archive, archive.belongs(to: sessions[id].accountNumber) { stableID = archive.id }
+        return Self.copy(of: logged.stanza, kind, stableID, stamp: logged.acceptedAt, for: sessions[id].jid).serialized()
     }
 
     /// XEP-0280 §7, §8: the message that carries a copy. The time is that at which the site took it over (XEP-0297 §3.1).
-    private static func copy(of stanza: Stanza, _ kind: MessageCopy, stamp: WallTime, for reader: JID) -> Stanza {
+    /// The id is that which it has in the account's archive (XEP-0359), as in the message itself.
+    private static func copy(
+        of stanza: Stanza, _ kind: MessageCopy, _ stableID: StableID?, stamp: WallTime, for reader: JID
+    ) -> Stanza {
         let name = kind == .received ? "received" : "sent"
         let delay = Element(
             "delay", Namespaces.delay, [("from", reader.domainpart), ("stamp", stamp.description)])
         var content = Array("<\(name) xmlns='\(Namespaces.carbons)'><forwarded xmlns='\(Namespaces.forward)'>".utf8)
         delay.write(to: &content, within: Namespaces.forward)
-        let inner = stanza.serialized()
-        let tag = Array("<message".utf8)
-        content += tag
-        content += " xmlns='\(Namespaces.client)'".utf8
-        content += inner[tag.count...]
+        content += stanza.forwarded(stableID: stableID.map { (reader.bare, $0) })
         content += "</forwarded></\(name)>".utf8
         var message = Stanza(.message, from: reader.bare, to: reader, type: stanza.type)
         message.content = content

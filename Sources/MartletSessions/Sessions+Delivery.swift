@@ -25,7 +25,7 @@ extension Sessions {
         if let place, to.isFull { session = self.session(of: to, at: place) }
         switch stanza.kind {
         case .message:
-            deliverMessage(stanza, to: session, number, place, envelope.origin, turn)
+            deliverMessage(envelope, to: session, number, place, turn)
         case .presence:
             deliverPresence(stanza, to: session, number, place, envelope.origin, turn)
         case .iq:
@@ -60,17 +60,18 @@ extension Sessions {
     }
 
     private mutating func deliverMessage(
-        _ stanza: Stanza, to session: SessionID?, _ number: AddressNumber, _ place: OnlinePlace?, _ origin: Origin, _ turn: Turn
+        _ envelope: Envelope, to session: SessionID?, _ number: AddressNumber, _ place: OnlinePlace?, _ turn: Turn
     ) {
+        let stanza = envelope.stanza
         let type = stanza.messageType
-        let copies = carbonCount == 0 ? [] : sessionsToCopy(received: stanza, to: session, at: place, origin)
+        let copies = carbonCount == 0 ? [] : sessionsToCopy(received: stanza, to: session, at: place, envelope.origin)
         if let session {
             // RFC 6121 §8.5.3.1: a resource that exists gets everything.
             switch type {
             case .normal, .chat:
                 if stanza.isDurableMessage { beginOwnCatchUp(session, turn) }
-                deliver(stanza, to: [session], copies, number, place, origin, turn)
-            case .groupchat, .error: deliverForSession(stanza, to: session, copies, number, origin, turn)
+                deliver(envelope, to: [session], copies, number, place, turn)
+            case .groupchat, .error: deliverForSession(stanza, to: session, copies, number, envelope.origin, turn)
             case .headline:
                 send(stanza, to: session, turn)
                 for id in copies { copy(stanza, .received, to: id, turn) }
@@ -83,7 +84,7 @@ extension Sessions {
             // RFC 6121 §8.5.3.2.1: to a resource that does not exist `chat` goes as if none had been named. A `normal` one should be
             // ignored or refused; here it goes the same way on purpose, since most clients answer a mail-like message to the full JID
             // that it came from, and its reader, who has gone home or has another device, would never see the answer.
-            deliver(stanza, to: recipients(at: place), copies, number, place, origin, turn)
+            deliver(envelope, to: recipients(at: place), copies, number, place, turn)
         case .headline:
             // RFC 6121 §8.5.2.1.1, §8.5.3.2.1: to whoever is there, or to nobody.
             if isBare, let place { for id in recipients(place) { send(stanza, to: id, turn) } }
@@ -93,7 +94,7 @@ extension Sessions {
         case .error:
             // RFC 6121 would drop it. But a bounce after days goes to the bare JID, since the resource is long gone
             // (`Docs/relay-protocol.md` §5), and the sender has to know.
-            if isBare, !origin.isSession { deliver(stanza, to: recipients(at: place), copies, number, place, origin, turn) }
+            if isBare, !envelope.origin.isSession { deliver(envelope, to: recipients(at: place), copies, number, place, turn) }
         }
     }
 
@@ -113,9 +114,10 @@ extension Sessions {
 
     /// A message for the account, to these sessions of it, and as a copy to those.
     private mutating func deliver(
-        _ stanza: Stanza, to recipients: [SessionID], _ copies: [SessionID], _ number: AddressNumber, _ place: OnlinePlace?,
-        _ origin: Origin, _ turn: Turn
+        _ envelope: Envelope, to recipients: [SessionID], _ copies: [SessionID], _ number: AddressNumber, _ place: OnlinePlace?,
+        _ turn: Turn
     ) {
+        let (stanza, origin, archives) = (envelope.stanza, envelope.origin, envelope.archives)
         guard stanza.isDurableMessage else {
             // XEP-0160 §3, XEP-0334 §4.2: never stored; something that was said must not vanish without a word, and who sees
             // the account's presence knows anyway that nobody is there.
@@ -128,7 +130,8 @@ extension Sessions {
             for id in copies { copy(stanza, .received, to: id, turn) }
             return
         }
-        if copies.isEmpty, recipients.count == 1, !isPromised(origin, recipients), sessions[recipients[0]].catchUp == nil,
+        if archives == nil, copies.isEmpty, recipients.count == 1, !isPromised(origin, recipients),
+            sessions[recipients[0]].catchUp == nil,
             !isPaced(recipients[0], turn)
         {
             if sessions[recipients[0]].outbox.keptBytes > SessionLimits.keptBytes, !turn.admits(.talk) {
@@ -154,15 +157,17 @@ extension Sessions {
         var sequence: UInt64 = 0
         if isPromised(origin, copies.isEmpty ? recipients : recipients + copies) {
             let holders = recipients.count { sessions[$0].isResumable } + copies.count { sessions[$0].isResumable }
-            sequence = store(stanza, weight, for: number, holders: holders, turn)
+            sequence = store(stanza, weight, for: number, holders: holders, archives: archives, turn)
         } else {
-            turn.lazily { sequence = store(stanza, weight, for: number, holders: 0, turn) }
+            turn.lazily { sequence = store(stanza, weight, for: number, holders: 0, archives: archives, turn) }
         }
-        if !recipients.isEmpty {
-            let bytes = stanza.serialized()
+        var id: StableID?
+        if let archives, archives.addressee == number { id = archives.record(at: sequence).id }
+        if let reader = recipients.first {
+            let bytes = stanza.serialized(stableID: id.map { (sessions[reader].jid.bare, $0) })
             for id in recipients { transmit(.message(sequence), bytes, to: id, turn) }
         }
-        for id in copies { copy(stanza, .received, at: sequence, to: id, turn) }
+        for reader in copies { copy(stanza, .received, at: sequence, stableID: id, to: reader, turn) }
     }
 
     /// Whether somebody relies on a message's being on disk before it goes on. A client without stream management gets no

@@ -103,6 +103,7 @@ extension Sessions {
         turn.memory.changed(by: -sessions[id].booked, for: .account(sessions[id].accountNumber))
         let session = sessions.remove(id)
         if session.hasCarbons { carbonCount -= 1 }
+        if session.owesRoom { turn.notify(.roomForAnswer(id, isThere: false)) }
         for logged in session.outbox.kept {
             // Below the floor nothing is written down: who wrote it hears that nobody knows whether it was read.
             turn.bounce(logged.stanza, StanzaError(.recipientUnavailable, text: "May have arrived; the server's disk is full"))

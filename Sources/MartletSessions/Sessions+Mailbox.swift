@@ -14,20 +14,21 @@ extension Sessions {
     /// resumable sessions to which it is transmitted in this turn.
     func store(
         _ stanza: Stanza, _ weight: MailboxRow.Weight, for account: AddressNumber, holders: Int, isForSession: Bool = false,
-        _ turn: Turn
+        archives: ArchiveOwners? = nil, _ turn: Turn
     ) -> UInt64 {
         var stanza = stanza
         // Even writing what is there already would copy the stanza, which others hold too.
         if stanza.relayMark != nil { stanza.relayMark = nil }
         let logged = LoggedStanza(stanza: stanza, acceptedAt: turn.wall, acceptedInstant: turn.now)
-        return store(logged, weight, for: account, holders: holders, isForSession: isForSession, turn)
+        return store(logged, weight, for: account, holders: holders, isForSession: isForSession, archives: archives, turn)
     }
 
     private func store(
         _ logged: LoggedStanza, _ weight: MailboxRow.Weight, for account: AddressNumber, holders: Int,
-        isForSession: Bool = false, _ turn: Turn
+        isForSession: Bool = false, archives: ArchiveOwners? = nil, _ turn: Turn
     ) -> UInt64 {
-        let sequence = StanzaLog.append(logged, in: turn.store)
+        let sequence = StanzaLog.append(logged, holders: archives == nil ? 1 : 2, archives: archives, in: turn.store)
+        if let archives { turn.noteArchived(logged.stanza, archives, at: sequence) }
         let mark = logged.stanza.to?.resourcepart.map(MailboxRow.mark(ofResource:))
         let row = MailboxRow(holders: UInt16(holders), isForSession: isForSession, resourceMark: mark, weight: weight)
         MailboxTable.put(account, sequence, row, in: turn.store)

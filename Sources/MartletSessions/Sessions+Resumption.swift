@@ -51,6 +51,7 @@ extension Sessions {
         turn.note(.sessionResumed(sessions[id].jid))
         resend(resent, to: id, on: connection, turn)
         if wasUncertain { tellWhatWasMissed(id, turn) } else { tellIfMissed(id, turn) }
+        tellRoom(id, turn)
         if sessions[id].catchUp != nil {
             continueCatchUp(id, turn)
         } else if wasUncertain, sessions[id].takesMessages {

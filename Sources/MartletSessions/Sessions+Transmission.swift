@@ -82,7 +82,12 @@ extension Sessions {
 
     /// The bytes of such a message.
     private func late(_ logged: LoggedStanza, for id: SessionID) -> [UInt8] {
-        logged.stanza.serialized(delay: (from: sessions[id].jid.domain, stamp: logged.acceptedAt))
+        var stableID: (by: JID, id: StableID)?
+        if let archive = logged.archive, archive.addressee == sessions[id].accountNumber {
+            stableID = (sessions[id].jid.bare, archive.id)
+        }
+        return logged.stanza.serialized(
+            delay: (from: sessions[id].jid.domain, stamp: logged.acceptedAt), stableID: stableID)
     }
 
     /// Sees to it that the client is asked for an acknowledgement: at once, in the same write, by what comes after a pause, so that
@@ -176,6 +181,7 @@ extension Sessions {
     /// After an acknowledgement: the mailbox goes on, and what is still open is asked for.
     mutating func askAgain(_ id: SessionID, _ turn: Turn) {
         if sessions[id].farewell == .asked { return continueFarewell(id, turn) }
+        if sessions[id].owesRoom { tellRoom(id, turn) }
         continueCatchUp(id, turn)
         if sessions[id].catchUp == nil { sendWaiting(id, turn) }
         continueShowing(id, turn)

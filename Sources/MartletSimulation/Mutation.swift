@@ -17,6 +17,8 @@ public enum Mutation: String, CaseIterable, Sendable {
     case bounceToDevice
     /// What a dead socket still brings is taken for the next number.
     case oldSocketBelieved
+    /// What is written to the archives' index does not arrive there.
+    case archiveRowLost
     /// A question that a dead stream carried is sent again.
     case queryReplayed
 }

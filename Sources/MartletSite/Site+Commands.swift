@@ -11,6 +11,7 @@ extension Site {
         case .links(let command) where command.isChange && !turn.admits(.upkeep):
             return .refused("the disk is full: nothing can be changed. Make room on the disk of the store, then try again")
         case .links(let command): return federation.handle(command, turn)
+        case .archive(let command): return archive.handle(command, turn)
         case .listUsers: return .users(userRows(turn))
         case .status:
             return .status(status(turn))

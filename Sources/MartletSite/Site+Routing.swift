@@ -9,14 +9,18 @@ extension Site {
     /// Brings one stanza to whoever decides about it.
     mutating func route(_ envelope: consuming Envelope, _ turn: Turn) {
         if let entrance = envelope.entrance, !passes(&envelope, at: entrance, turn) { return }
+        if envelope.entrance != nil, envelope.stanza.kind == .message {
+            envelope.stanza.removeStableIDs { policy.hasPeople(at: $0.domainpart) }
+        }
         guard let address = addressee(of: envelope) else { return }
         // XEP-0280 §11: a copy is made by the server of its reader, and by nobody else.
         if envelope.entrance != nil, envelope.stanza.traits.contains(.claimedCopy) {
             return refuse(envelope, StanzaError(.notAcceptable, text: "Copies of messages come from one's own server"), turn)
         }
         let sent = sessions.isCopied(envelope) ? envelope : nil
+        let archived = turn.archived.count
         guard bring(envelope, to: address, turn), let sent else { return }
-        sessions.copySent(sent.stanza, sent.origin, turn)
+        sessions.copySent(sent.stanza, sent.origin, turn.archived.count > archived ? turn.archived[archived] : nil, turn)
     }
 
     /// Brings it to whoever owns the address; false where a rule has stopped it.
@@ -25,6 +29,7 @@ extension Site {
         let owner = policy.owner(of: address)
         if !passes(&envelope, at: owner == .peer ? .toPeer : .toAccount, turn) { return false }
         if envelope.stanza.isError, envelope.stanza.isDurableMessage, !bounces.passes(envelope, turn) { return false }
+        if envelope.stanza.kind == .message { envelope.archives = archives(of: envelope, owner, turn) }
         switch owner {
         case .session: sessions.deliver(envelope, turn)
         case .account:
@@ -71,6 +76,18 @@ extension Site {
         }
         if observed.contains(checkpoint) { observe(envelope, at: checkpoint, turn) }
         return true
+    }
+
+    /// Whose archives a message is to stand in.
+    private mutating func archives(of envelope: borrowing Envelope, _ owner: Owner, _ turn: Turn) -> ArchiveOwners? {
+        guard archive.isWorthKeeping(envelope.stanza, owner, turn) else { return nil }
+        var addressee: AddressNumber?
+        if owner != .peer, let to = envelope.stanza.to {
+            // Nobody keeps what nobody gets.
+            guard let number = sessions.accountNumber(of: to.bare, turn) else { return nil }
+            addressee = number
+        }
+        return archive.owners(of: envelope, to: addressee, turn)
     }
 
     /// A stanza to one of our domains, or to what lives below one that has no accounts.

@@ -65,9 +65,11 @@ extension Site {
             sessions.passwordChanged(account, generation: generation, by: connection)
         case .accountRemoved(let account):
             sessions.accountRemoved(account, turn)
+            archive.accountRemoved(account, turn)
             blocking.accountRemoved(account, turn)
         case .blocksAsked(let session): sessions.blocksAsked(by: session, turn)
         case .blocksChanged(let account, let change): sessions.blocksChanged(account, change, turn)
+        case .roomForAnswer(let session, let isThere): archive.roomTold(session, isThere, turn)
         case .requestReady(let stanza, let connection): sessions.requestReady(stanza, on: connection, turn)
         case .registrationRequested(let stanza, let domain, let address, let connection):
             accounts.registrationRequested(stanza, domain, address, isStranger: false, on: connection, turn)
@@ -84,6 +86,8 @@ extension Site {
         case .officeAnswer(let message, let session, let pair):
             let waiting = message.from.flatMap { federation.ownWaiting(of: $0.bare, on: pair, turn) }
             offices.answer(message, session, pair, waiting: waiting, turn)
+        case .roomForAnswer(let session): sessions.roomWanted(session, turn)
+        case .longAnswer(let session, let stanzas): sessions.sendLong(stanzas, to: session, turn)
         case .ownEntries(let question):
             let cancelled = federation.cancel(question.cancelled, of: question.account, turn)
             let entries = federation.ownEntries(of: question.account, turn)

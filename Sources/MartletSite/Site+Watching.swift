@@ -60,6 +60,8 @@ extension Site {
         case .link(.census), .link(.delayWarning): "a look at a queue"
         case .link: "a link's timer"
         case .offices: "the offices"
+        case .archive(.answer): "a search of an archive"
+        case .archive: "work on the archives"
         case .bounces: "words about messages that came back"
         case .clockMark: "the clock"
         }

@@ -19,6 +19,7 @@ public struct Site {
     var sessions = Sessions()
     var federation = Federation()
     var offices = Offices()
+    var archive = Archive()
     var interceptors = Interceptors()
     var bounces = Bounces()
     var blocking = Blocking()
@@ -97,6 +98,7 @@ public struct Site {
         offices.policyChanged(turn)
         sessions.boot(turn)
         federation.boot(turn)
+        archive.boot(turn)
         settle(turn)
     }
 
@@ -135,6 +137,7 @@ public struct Site {
             interceptors.policyChanged(turn)
             offices.policyChanged(turn)
             federation.policyChanged(turn)
+            archive.policyChanged(turn)
         case .diskSampled(let freeBytes, let growth):
             looked(StoreRoom.Look(freeBytes: freeBytes, growth: growth), turn)
         case .restedAtLogin(let address, let milliseconds):
@@ -153,6 +156,8 @@ public struct Site {
     public mutating func endBatch(_ turn: Turn) {
         federation.endBatch(turn)
         sessions.relieve(turn)
+        settle(turn)
+        archive.takeNew(turn)
         settle(turn)
         interceptors.writeBatch(turn)
         bounces.writeBatch(turn)
@@ -201,6 +206,7 @@ public struct Site {
             case .session(let timer): sessions.timerFired(timer, turn)
             case .link(let timer): federation.timerFired(timer, turn)
             case .offices(let timer): offices.timerFired(timer, turn)
+            case .archive(let timer): archive.timerFired(timer, turn)
             case .bounces: bounces.timerFired(turn)
             case .clockMark: markClock(turn)
             }

@@ -18,6 +18,8 @@ public enum MetaTable {
         case offices
         /// Accounts that are gone and whose rosters and messages are being removed, as numbers.
         case removals
+        /// How far the archives' index has come in the log, and the time of what stands there.
+        case archiveIndex
     }
 
     /// Bytes of ``Name/secret``.
@@ -62,6 +64,11 @@ public enum MetaTable {
     /// Forgets the value of that name.
     public static func remove(_ name: Name, in store: some KeyValueTransaction) {
         store.delete(.meta, Array(name.rawValue.utf8))
+    }
+
+    /// How far the archives' index has come in the log.
+    public static func archivesIndexed(in store: some KeyValueTransaction) -> UInt64 {
+        bytes(.archiveIndex, in: store).map { ByteReader.first($0) } ?? 0
     }
 
     /// The bytes of that name.

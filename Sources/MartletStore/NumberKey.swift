@@ -14,6 +14,12 @@ enum NumberKey {
         InlineArray { UInt8(truncatingIfNeeded: number >> UInt64(56 - 8 * $0)) }
     }
 
+    static func three(_ first: UInt64, _ second: UInt64, _ third: UInt64) -> InlineArray<24, UInt8> {
+        InlineArray {
+            UInt8(truncatingIfNeeded: ($0 < 8 ? first : $0 < 16 ? second : third) >> UInt64(56 - 8 * ($0 & 7)))
+        }
+    }
+
     static func two(_ first: UInt64, _ second: UInt64) -> InlineArray<16, UInt8> {
         InlineArray { UInt8(truncatingIfNeeded: ($0 < 8 ? first : second) >> UInt64(56 - 8 * ($0 & 7))) }
     }

@@ -10,6 +10,8 @@ public struct LoggedStanza: Sendable, Equatable {
     public var acceptedAt: WallTime
     /// The same moment in site time, for lifetimes.
     public var acceptedInstant: Instant
+    /// Whose archives it stands in; known of what was read.
+    public internal(set) var archive: ArchiveRecord?
 
     /// A stanza taken over at that moment.
     public init(stanza: Stanza, acceptedAt: WallTime, acceptedInstant: Instant) {
@@ -28,12 +30,16 @@ public struct LoggedStanza: Sendable, Equatable {
 public enum StanzaLog {
     /// Appends a stanza with that many holders; the number is greater than every number before.
     ///
-    /// Whoever knows of several holders says so here: a ``hold(_:in:)`` behind it writes the row a second time.
-    public static func append(_ logged: LoggedStanza, holders: Int = 1, in store: some KeyValueTransaction) -> UInt64 {
+    /// Whoever knows of several holders says so here: a ``hold(_:in:)`` behind it writes the row a second time. The archives of `owners`
+    /// are one of the holders, all together.
+    public static func append(
+        _ logged: LoggedStanza, holders: Int = 1, archives owners: ArchiveOwners? = nil, in store: some KeyValueTransaction
+    ) -> UInt64 {
         require(holders > 0, "a log entry that nobody holds")
         let sequence = (store.lastNumber(.log) ?? 0) + 1
         let key = NumberKey.one(sequence)
-        store.append(.log, key.span, encode(logged, holders == 1 ? alone : shared).span)
+        let first = (holders == 1 ? alone : shared) | (owners == nil ? 0 : archived)
+        store.append(.log, key.span, encode(logged, first, owners?.record(at: sequence)).span)
         if holders > 1 {
             let count = bytes(UInt32(clamping: holders - 1))
             store.append(.logHolders, key.span, count.span)
@@ -47,6 +53,33 @@ public enum StanzaLog {
         var value: [UInt8] = []
         return store.read(.log, key.span) { value = Array($0) } ? decode(value) : nil
     }
+
+    /// Whose archives the row of that number stands in; nil where it is in none, or was removed.
+    public static func archive(of sequence: UInt64, in store: some KeyValueTransaction) -> ArchiveRecord? {
+        let key = NumberKey.one(sequence)
+        var record: ArchiveRecord?
+        return store.read(.log, key.span) { if $0[0] & archived != 0 { record = ArchiveRecord(endOf: $0) } } ? record : nil
+    }
+
+    /// When the stanza of that number was taken over, in site time; nil once it was removed.
+    public static func acceptedInstant(of sequence: UInt64, in store: some KeyValueTransaction) -> Instant? {
+        let key = NumberKey.one(sequence)
+        var instant: UInt64 = 0
+        let isThere = store.read(.log, key.span) { row in for index in 9..<17 { instant = instant << 8 | UInt64(row[index]) } }
+        return isThere ? Instant(milliseconds: Int64(bitPattern: instant)) : nil
+    }
+
+    /// The first number from `sequence` on, and its stanza.
+    public static func first(from sequence: UInt64, in store: some KeyValueTransaction) -> (UInt64, LoggedStanza)? {
+        let key = NumberKey.one(sequence)
+        return store.firstEntry(.log, atOrAfter: Array(key.span)).map { (ByteReader.first($0.key), decode($0.value)) }
+    }
+
+    /// The number of the last row; 0 where there is none.
+    public static func last(in store: some KeyValueTransaction) -> UInt64 { store.lastNumber(.log) ?? 0 }
+
+    /// The bytes of the row of a stanza that stands in archives.
+    public static func size(ofArchived stanza: Stanza) -> Int { 17 + StanzaCoding.size(of: stanza) + ArchiveRecord.size }
 
     /// How many bytes the row of a stanza has; 0 once it was removed.
     public static func size(_ sequence: UInt64, in store: some KeyValueTransaction) -> Int {
@@ -81,8 +114,8 @@ public enum StanzaLog {
             var row: [UInt8] = []
             let exists = store.read(.log, key.span) { row = Array($0) }
             require(exists, "log entry \(sequence) is held after it was removed")
-            if row[0] != shared {
-                row[0] = shared
+            if row[0] & shared == 0 {
+                row[0] |= shared
                 store.put(.log, key.span, row.span)
             }
         }
@@ -94,7 +127,7 @@ public enum StanzaLog {
     /// A record that pointed at the stanza is gone: the last one takes the row with it. It must be there (a precondition).
     public static func release(_ sequence: UInt64, in store: some KeyValueTransaction) {
         let key = NumberKey.one(sequence)
-        guard let wasAlone = store.delete(.log, key.span, where: { $0[0] == alone }) else {
+        guard let wasAlone = store.delete(.log, key.span, where: { $0[0] & shared == 0 }) else {
             ourFault("log entry \(sequence) was removed twice")
         }
         if wasAlone { return }
@@ -124,8 +157,10 @@ public enum StanzaLog {
 
     /// The first byte of a row: it has one holder, and no row in the second table.
     static let alone: UInt8 = 0
-    /// The first byte of a row that has, or had, several holders.
+    /// A bit of the first byte of a row that has, or had, several holders.
     static let shared: UInt8 = 1
+    /// A bit of the first byte of a row at whose end stands an ``ArchiveRecord``.
+    static let archived: UInt8 = 2
 
     private static func furtherHolders(_ sequence: UInt64, in store: some KeyValueTransaction) -> UInt32 {
         let key = NumberKey.one(sequence)
@@ -145,12 +180,14 @@ public enum StanzaLog {
         InlineArray { UInt8(truncatingIfNeeded: count >> UInt32(24 - 8 * $0)) }
     }
 
-    private static func encode(_ logged: LoggedStanza, _ holders: UInt8) -> [UInt8] {
-        var writer = ByteWriter(capacity: 17 + StanzaCoding.size(of: logged.stanza))
-        writer.put(holders)
+    private static func encode(_ logged: LoggedStanza, _ first: UInt8, _ archive: ArchiveRecord?) -> [UInt8] {
+        let more = archive == nil ? 0 : ArchiveRecord.size
+        var writer = ByteWriter(capacity: 17 + more + StanzaCoding.size(of: logged.stanza))
+        writer.put(first)
         writer.put(logged.acceptedAt.milliseconds)
         writer.put(logged.acceptedInstant.milliseconds)
         StanzaCoding.write(logged.stanza, to: &writer)
+        archive?.write(to: &writer)
         return writer.bytes
     }
 
@@ -158,7 +195,9 @@ public enum StanzaLog {
         var reader = ByteReader(bytes, from: 1)
         let acceptedAt = WallTime(milliseconds: reader.take())
         let acceptedInstant = Instant(milliseconds: reader.take())
-        return LoggedStanza(
+        var logged = LoggedStanza(
             stanza: StanzaCoding.read(&reader), acceptedAt: acceptedAt, acceptedInstant: acceptedInstant)
+        if bytes[0] & archived != 0 { logged.archive = ArchiveRecord(endOf: bytes.span) }
+        return logged
     }
 }

@@ -82,11 +82,23 @@ extension Table {
     /// peer, local, class, row → tags of what came on an incoming lane. See ``HaveTable``.
     public static let haveTags = Table(rawValue: 64)
 
+    // MARK: archive, 80–95
+
+    /// account, logSeq → a message of its archive. See ``ArchiveTable``.
+    public static let archive = Table(rawValue: 80)
+    /// account, hash of the other's bare JID, logSeq → the same once more. See ``ArchiveTable``.
+    public static let archiveByPeer = Table(rawValue: 81)
+    /// account → how much its archive has. See ``ArchiveAccountTable``.
+    public static let archiveAccount = Table(rawValue: 82)
+    /// account → what it wants to be kept. See ``ArchivePreferencesTable``.
+    public static let archivePreferences = Table(rawValue: 83)
+
     // MARK: devices, 176–183
 
     /// account, address → what the account has blocked. See ``BlockTable``.
     public static let blocked = Table(rawValue: 176)
 
     /// Every table, for the store to open.
-    public static let all: [Table] = (0...23).map { Table(rawValue: $0) } + [haveTags, blocked]
+    public static let all: [Table] =
+        (0...23).map { Table(rawValue: $0) } + [haveTags, archive, archiveByPeer, archiveAccount, archivePreferences, blocked]
 }

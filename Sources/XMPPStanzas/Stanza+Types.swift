@@ -1,4 +1,4 @@
-// XEP-0334: Message Processing Hints, version 1.0.0, no-copy, no-store and store; there are no archives for no-permanent-store
+// XEP-0334: Message Processing Hints, version 1.0.0, complete
 import XMPPAddress
 import XMPPXML
 
@@ -51,9 +51,10 @@ extension Stanza {
 
     /// Whether a site takes the message over for good: it has something to say (not only a chat state), and its sender did not
     /// forbid to store it (XEP-0334).
-    public var isDurableMessage: Bool {
-        kind == .message && traits.contains(.substance) && !traits.contains(.noStore)
-    }
+    public var isDurableMessage: Bool { kind == .message && traits.contains(.substance) && !forbids(.noStore) }
+
+    /// Whether the message has that hint. XEP-0334 §5: those in an error are of the message that did not arrive.
+    public func forbids(_ hint: Traits) -> Bool { traits.contains(hint) && !isError }
 
     /// Whether it is a message as people understand it: somebody has written something.
     public var isSpoken: Bool { kind == .message && traits.contains(.body) && !isError }

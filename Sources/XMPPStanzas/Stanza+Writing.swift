@@ -16,19 +16,39 @@ extension Stanza {
 
     /// Appends the stanza with another addressee: what is sent to many differs in nothing else.
     public func write(to bytes: inout [UInt8], replacingTo addressee: JID?) {
-        bytes += serialized(addressee, nil, nil)
+        bytes += serialized(addressee, Additions())
     }
 
-    /// The bytes that ``write(to:relayMark:delay:)`` appends.
-    public func serialized(relayMark: RelayMark? = nil, delay: (from: JID, stamp: WallTime)? = nil) -> [UInt8] {
-        serialized(to, relayMark, delay)
+    /// The bytes that ``write(to:relayMark:delay:)`` appends; `stableID` is the one that the archive `by` has given (XEP-0359).
+    public func serialized(
+        relayMark: RelayMark? = nil, delay: (from: JID, stamp: WallTime)? = nil, stableID: (by: JID, id: StableID)? = nil
+    ) -> [UInt8] {
+        serialized(to, Additions(delay: delay, stableID: stableID, relayMark: relayMark))
     }
 
-    private func serialized(_ addressee: JID?, _ relayMark: RelayMark?, _ delay: (from: JID, stamp: WallTime)?) -> [UInt8] {
+    /// The bytes as they stand inside something of another namespace (XEP-0297 §3.1): the tag says its own.
+    public var forwarded: [UInt8] { forwarded(stableID: nil) }
+
+    /// The same with the id that an archive has given.
+    public func forwarded(stableID: (by: JID, id: StableID)?) -> [UInt8] {
+        serialized(to, Additions(saysNamespace: true, stableID: stableID))
+    }
+
+    /// What is not part of the stanza and stands in its bytes, in this order.
+    private struct Additions {
+        var saysNamespace = false
+        var delay: (from: JID, stamp: WallTime)?
+        var stableID: (by: JID, id: StableID)?
+        var relayMark: RelayMark?
+
+        var hasChildren: Bool { delay != nil || stableID != nil || relayMark != nil }
+    }
+
+    private func serialized(_ addressee: JID?, _ additions: Additions) -> [UInt8] {
         // A message is small: on the stack, where room costs nothing. Beyond 1 KiB it is memory for a moment.
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: largestSize(addressee, relayMark, delay?.from)) { room in
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: largestSize(addressee, additions)) { room in
             var fill = ByteFill(room)
-            write(to: &fill, addressee, relayMark, delay)
+            write(to: &fill, addressee, additions)
             return Array(UnsafeBufferPointer(rebasing: room[..<fill.count]))
         }
     }
@@ -46,10 +66,11 @@ extension Stanza {
     }
 
     /// More bytes than the stanza has: all its values, all literals, and as if every character of a value were escaped.
-    private func largestSize(_ addressee: JID?, _ relayMark: RelayMark?, _ delayedBy: JID?) -> Int {
-        var values = Self.size(of: from) + Self.size(of: addressee) + Self.size(of: delayedBy)
+    private func largestSize(_ addressee: JID?, _ additions: Additions) -> Int {
+        var values = Self.size(of: from) + Self.size(of: addressee)
+        values += Self.size(of: additions.delay?.from) + Self.size(of: additions.stableID?.by)
         values += Self.size(of: id) + Self.size(of: type) + Self.size(of: lang)
-        return content.count + values + (relayMark == nil && delayedBy == nil ? 128 : 512)
+        return content.count + values + (additions.hasChildren ? 640 : 128)
     }
 
     static func size(of address: JID?) -> Int {
@@ -59,23 +80,23 @@ extension Stanza {
 
     static func size(of value: String?) -> Int { XMLWriter.largestEscape * (value?.utf8.count ?? 0) }
 
-    private func write(
-        to fill: inout ByteFill, _ addressee: JID?, _ relayMark: RelayMark?, _ delay: (from: JID, stamp: WallTime)?
-    ) {
+    private func write(to fill: inout ByteFill, _ addressee: JID?, _ additions: Additions) {
         fill.put(kind.startOfTag)
+        if additions.saysNamespace { fill.put(" xmlns='jabber:client'") }
         if let from { Self.writeAddress(" from='", from, to: &fill) }
         if let addressee { Self.writeAddress(" to='", addressee, to: &fill) }
         if let id { Self.writeAttribute(" id='", id, to: &fill) }
         if let type { Self.writeAttribute(" type='", type, to: &fill) }
         if let lang { Self.writeAttribute(" xml:lang='", lang, to: &fill) }
-        if content.isEmpty, relayMark == nil, delay == nil {
+        if content.isEmpty, !additions.hasChildren {
             fill.put("/>")
             return
         }
         fill.put(">")
         fill.put(content)
-        if let delay { Self.writeDelay(delay.from, delay.stamp, to: &fill) }
-        relayMark?.write(to: &fill)
+        if let delay = additions.delay { Self.writeDelay(delay.from, delay.stamp, to: &fill) }
+        if let stableID = additions.stableID { Self.writeStableID(stableID.by, stableID.id, to: &fill) }
+        additions.relayMark?.write(to: &fill)
         fill.put(kind.endTag)
     }
 
@@ -98,6 +119,14 @@ extension Stanza {
             fill.put(attribute: resourcepart)
         }
         fill.put("'")
+    }
+
+    private static func writeStableID(_ by: JID, _ id: StableID, to fill: inout ByteFill) {
+        fill.put("<stanza-id xmlns='urn:xmpp:sid:0")
+        writeAddress("' by='", by, to: &fill)
+        fill.put(" id='")
+        id.write(to: fill.take(StableID.length))
+        fill.put("'/>")
     }
 
     private static func writeDelay(_ from: JID, _ stamp: WallTime, to fill: inout ByteFill) {

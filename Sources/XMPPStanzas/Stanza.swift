@@ -108,8 +108,14 @@ public struct Stanza: Hashable, Sendable {
         public static let expiry = Traits(rawValue: 64)
         /// An XEP-0045 `<x/>`: presence with it asks to enter a room.
         public static let roomEntry = Traits(rawValue: 128)
-        /// An XEP-0280 `<private/>` or an XEP-0334 `<no-copy/>` hint: it is for those only to whom it goes.
-        public static let uncopied = Traits(rawValue: 2048)
+        /// An XEP-0334 `<no-permanent-store/>` hint: it may wait for its addressee and is in no archive.
+        public static let noPermanentStore = Traits(rawValue: 256)
+        /// An XEP-0334 `<store/>` hint.
+        public static let store = Traits(rawValue: 512)
+        /// An XEP-0359 `<stanza-id/>`.
+        public static let stableID = Traits(rawValue: 1024)
+        /// An XEP-0334 `<no-copy/>` hint, or an XEP-0280 `<private/>`: nobody but its addressee gets it.
+        public static let noCopy = Traits(rawValue: 2048)
         /// An XEP-0280 `<received/>` or `<sent/>`: it says that it is a copy of another message.
         public static let claimedCopy = Traits(rawValue: 4096)
     }
@@ -149,15 +155,17 @@ extension Stanza.Traits {
         case (_, Namespaces.chatStates): self = .chatState
         case ("no-store", Namespaces.hints): self = .noStore
         // XEP-0334 §4.4: worth storing although it might not look like it.
-        case ("store", Namespaces.hints): self = .substance
-        case ("no-copy", Namespaces.hints), ("private", Namespaces.carbons): self = .uncopied
+        case ("store", Namespaces.hints): self = [.store, .substance]
+        // §4.1: it forbids archives, not waiting for the addressee.
+        case ("no-permanent-store", Namespaces.hints): self = .noPermanentStore
+        case ("no-copy", Namespaces.hints), ("private", Namespaces.carbons): self = .noCopy
         case ("received", Namespaces.carbons), ("sent", Namespaces.carbons): self = [.claimedCopy, .substance]
-        // Among them no-permanent-store (§4.1): it forbids archives, not waiting for the addressee.
         case (_, Namespaces.hints): self = []
         case ("amp", Namespaces.advancedMessageProcessing), ("headers", Namespaces.stanzaHeaders): self = .expiry
         case ("delay", Namespaces.delay): self = .delay
         case ("x", Namespaces.rooms): self = [.roomEntry, .substance]
         case ("origin-id", Namespaces.stanzaID): self = .originID
+        case ("stanza-id", Namespaces.stanzaID): self = .stableID
         default: self = .substance
         }
     }

@@ -10,5 +10,8 @@ struct BenchCommand: ParsableCommand {
             Figures of different machines cannot be compared; the ratios among them can. Docs/performance.md says what they
             mean and what was measured where.
             """,
-        subcommands: [PathBench.self, QueueBench.self, GrowthBench.self, HoldersBench.self, MigrationBench.self])
+        subcommands: [
+            PathBench.self, QueueBench.self, GrowthBench.self, HoldersBench.self, MigrationBench.self,
+            ArchiveBench.self,
+        ])
 }

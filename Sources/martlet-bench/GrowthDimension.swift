@@ -63,5 +63,15 @@ struct GrowthDimension: Sendable {
                 Series(label: "for each KiB of it", unit: "KiB"),
             ],
             begin: { try SizeGrowth(directory: $0, values: $1) }),
+        GrowthDimension(
+            name: "archive", title: "Archive", axis: "messages in a person's archive",
+            values: [10_000, 100_000, 1_000_000],
+            series: [
+                Series(label: "the first page of 50", unit: "page"),
+                Series(label: "a page behind any message", unit: "page"),
+                Series(label: "a page from any time on", unit: "page"),
+                Series(label: "the last page with one person", unit: "page"),
+            ],
+            begin: { try ArchiveGrowth(directory: $0, values: $1) }),
     ]
 }

@@ -88,6 +88,7 @@ extension LoadedSite {
         {
             clients[place].handled &+= 1
             received += 1
+            lookedUp?.append(bytes)
             if acknowledgesEach { acknowledge(place) }
         }
     }

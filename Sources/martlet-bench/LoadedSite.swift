@@ -26,6 +26,8 @@ struct LoadedSite {
     private(set) var answers: [CommandAnswer] = []
     /// Stanzas that clients got.
     var received = 0
+    /// What came to clients that look something up; nil while nobody does.
+    var lookedUp: [[UInt8]]?
     /// Messages written so far, which gives each its id.
     var written = 0
     /// Clients acknowledge each message at once instead of when they are asked.
@@ -66,8 +68,11 @@ struct LoadedSite {
     }
 
     /// Opens the store in `directory` and boots; `peers` are known offices, all cut off at first.
-    init(directory: String, peers: [String]) throws {
+    init(directory: String, peers: [String], archives: Bool = false) throws {
         var policy = SitePolicy(domains: [Self.domain])
+        policy.archive.isEnabled = archives
+        // What is measured is larger than any office lets it become.
+        policy.archive.bytesPerAccount = .max
         policy.federation.knownPeers = peers.map {
             JID(preparedLocalpart: nil, preparedDomainpart: $0, preparedResourcepart: nil)
         }

@@ -22,6 +22,7 @@ struct PathSteps {
         case logging = "Log: a stanza appended and removed"
         case committing = "Commit of 200 log rows, for each"
         case routing = "Routing: a turn of the site from client to client, stream management, 200 in a batch"
+        case archiving = "Archiving: the same with the archives of both"
         case dispatching = "Effects: from the site to a connection's socket in clear, 200 connections in a batch"
         case encrypting = "TLS 1.3: a record of one message, encrypted and decrypted"
     }
@@ -50,6 +51,7 @@ struct PathSteps {
     private let block = [UInt8](repeating: 0x61, count: 1024)
     private let store: LMDBStore
     private var site: LoadedSite
+    private var archivingSite: LoadedSite
     private var number = 0
     private let ends: (client: TLSEngine, server: TLSEngine)
     private let directory: String
@@ -71,6 +73,8 @@ struct PathSteps {
         store = try LMDBStore(directory: directory + "/log", tables: Table.all)
         site = try LoadedSite(directory: directory + "/site", peers: [])
         try site.logIn(200)
+        archivingSite = try LoadedSite(directory: directory + "/archives", peers: [], archives: true)
+        try archivingSite.logIn(200)
         ends = try Self.handshake()
         self.directory = directory
     }
@@ -109,7 +113,8 @@ struct PathSteps {
         case .writing: repeated { _ in _ = stanza.serialized() }
         case .logging: try logging(isCommitted: false)
         case .committing: try logging(isCommitted: true)
-        case .routing: try routing()
+        case .routing: try Self.routing(&site, stanza, &number)
+        case .archiving: try Self.routing(&archivingSite, stanza, &number)
         case .dispatching: try dispatching()
         case .encrypting:
             try repeated { _ in
@@ -161,9 +166,9 @@ struct PathSteps {
         return Spent(spent, in: Self.repetitions)
     }
 
-    private mutating func routing() throws -> Spent {
+    private static func routing(_ site: inout LoadedSite, _ stanza: Stanza, _ number: inout Int) throws -> Spent {
         site.beginPart()
-        for _ in 0..<Self.repetitions / 200 {
+        for _ in 0..<repetitions / 200 {
             var events: [SiteEvent] = []
             for sender in 0..<200 {
                 number += 1
@@ -173,8 +178,10 @@ struct PathSteps {
                 events.append(.client(site.clients[sender].connection, .stanza(stanza)))
             }
             try site.handle(events)
+            // What is done behind it is part of it.
+            try site.pass(100)
         }
-        return Spent(site.cost, in: Self.repetitions)
+        return Spent(site.cost, in: repetitions)
     }
 
     private mutating func dispatching() throws -> Spent {

@@ -64,6 +64,7 @@ extension SitePolicy {
         self.limits.pendingDialbacksPerStream = limits.pendingDialbacksPerStream
         self.limits.pendingDialbacksPerAddress = limits.pendingDialbacksPerAddress
 
+        archive.take(configuration)
         karma.office.take(configuration.karma.office)
         karma.person.take(configuration.karma.person)
         karma.knownPeer.take(configuration.karma.knownServer)
@@ -85,6 +86,22 @@ extension SitePolicy {
     /// The configuration has prepared its domains.
     private static func domain(_ prepared: String) -> JID {
         JID(preparedLocalpart: nil, preparedDomainpart: prepared, preparedResourcepart: nil)
+    }
+}
+
+extension ArchivePolicy {
+    /// What the file says of archives.
+    fileprivate mutating func take(_ configuration: SiteConfiguration) {
+        let limits = configuration.limits
+        isEnabled = configuration.archive.isEnabled
+        rule = ArchivePreferences.Rule(name: configuration.archive.rule.rawValue) ?? rule
+        retention = configuration.archive.retention.milliseconds
+        bytesPerAccount = UInt64(limits.archiveBytesPerAccount)
+        page = limits.archivePage
+        pageBytes = limits.archivePageBytes
+        searchesPerSession = limits.archiveSearchesPerSession
+        searchedMessages = limits.archiveSearchedMessages
+        preferenceAddresses = limits.archivePreferenceAddresses
     }
 }
 

@@ -395,6 +395,37 @@ struct CarbonsResumptionTests {
         #expect(garden2.jid.resourcepart == "garden" && harness.waiting("romeo") == 0)
     }
 
+    @Test("XEP-0359: a copy has the id that the message has in the archive, at once and when it is sent again, and no row of its own")
+    func archived() {
+        var harness = SessionsHarness(archives: true)
+        let garden = harness.loginResumable("romeo", "garden")
+        let home = harness.loginResumable("romeo", "home")
+        let balcony = harness.login("juliet", "balcony")
+        harness.enable(carbons: home)
+        let read = harness.sent(home)
+        converse(&harness, garden)
+        harness.send(garden, chat("juliet@pilsen.example/balcony", "four"))
+        func ids(_ copies: [Copy]) -> [String] {
+            copies.compactMap { $0.message.first("stanza-id", Namespaces.stanzaID) }.map { "\($0["by"] ?? "") \($0["id"] ?? "")" }
+        }
+        let live = ids(harness.copies(home))
+        #expect(live.count == 4)
+        let atJuliet = harness.take(balcony).last?.first("stanza-id", Namespaces.stanzaID)?["id"] ?? "none"
+        #expect(live.last == "\(Self.romeo) \(atJuliet)")
+        #expect(harness.rowCount(.log) == 4)
+        harness.lose(home)
+        let back = harness.resume(home, h: read)
+        #expect(ids(harness.copies(back)) == live)
+        harness.crash()
+        let again = harness.resume(back, h: read)
+        #expect(ids(harness.copies(again)) == live)
+        harness.acknowledge(again, read + 4)
+        harness.flush()
+        #expect(harness.search(again).ids.map { "\(Self.romeo) \($0)" } == live)
+        // What the garden has not acknowledged.
+        #expect(harness.rowCount(.clientSlot) == 1)
+    }
+
     @Test("a mailbox that is full bounds what waits as copies; what was said is sent and copied all the same")
     func fullMailbox() {
         var (harness, garden, home) = begin()

@@ -40,7 +40,7 @@ final class Elsewhere: @unchecked Sendable {
             site.answerWaiting(session, pairs.map { ($0, waiting[account]) }, turn)
         case .officeAnswer(let message, let session, let pair):
             site.offices.answer(message, session, pair, waiting: message.from.flatMap { waiting[$0.bare] }, turn)
-        case .ownEntries: return false
+        case .ownEntries, .roomForAnswer, .longAnswer: return false
         }
         return true
     }
@@ -108,15 +108,19 @@ struct SessionsHarness {
     var isShutDown = false
     /// Batches that were committed before their effects left.
     var bindingSteps = 0
-    /// Timers that are set, but for the one that notes the time.
-    var timerCount: Int { site.timers.count - 1 }
+    /// Timers that are set, but for the one that notes the time and the one that looks for what is too old.
+    var timerCount: Int { site.timers.count - 2 }
     private var transaction: (any KeyValueTransaction)?
     private var afterCommit: [Effect] = []
     private var nextSlot: UInt32 = 0
     private let more: [SiteService]
 
-    init(users: [String] = ["romeo", "juliet"], hosts: [Host]? = nil, services: [SiteService] = []) {
+    /// Without archives, unless they are what it is about: then every message is written down.
+    init(
+        users: [String] = ["romeo", "juliet"], hosts: [Host]? = nil, services: [SiteService] = [], archives: Bool = false
+    ) {
         if let hosts { policy = SitePolicy(hosts: hosts) }
+        policy.archive.isEnabled = archives
         more = services
         // Nobody answers there, and nothing there comes to an end meanwhile.
         policy.federation.strangers.newDomainsPerHour = .max

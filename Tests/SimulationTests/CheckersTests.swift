@@ -50,6 +50,11 @@ import Testing
         check(.ackBeforeCommit, [.ackBeforeCommit], try Companies.pair(), crashes)
     }
 
+    @Test("a row of an archive's index that is lost is seen")
+    func archiveRowLost() throws {
+        check(.archiveRowLost, [.archive], try Companies.pair(messages: 240), [])
+    }
+
     @Test("a count in another transaction than the delivery is seen")
     func haveInAnotherTransaction() throws {
         check(.haveInAnotherTransaction, [.ackBeforeCommit], try Companies.pair(), [])

@@ -37,7 +37,7 @@ import Testing
         "MartletNetwork": cores.union([
             "MartletTLS", "MartletBus", "MartletRuntime", "MartletUnbound", "MartletConfiguration", "Logging",
         ]).union(nio).union(system),
-        "MartletAdmin": values.union(["MartletBus", "MartletRuntime", "MartletConfiguration", "Logging"])
+        "MartletAdmin": values.union(["MartletStore", "MartletBus", "MartletRuntime", "MartletConfiguration", "Logging"])
             .union(nio).union(system),
     ]
 

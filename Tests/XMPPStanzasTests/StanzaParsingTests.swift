@@ -39,10 +39,21 @@ struct StanzaParsingTests {
             try parse("<message><no-store xmlns='urn:xmpp:hints'/><delay xmlns='urn:xmpp:delay' stamp=''/></message>").traits
                 == [.noStore, .delay])
         #expect(
-            try parse("<message><no-permanent-store xmlns='urn:xmpp:hints'/><body/></message>").traits == [.body, .substance])
-        #expect(try parse("<message><store xmlns='urn:xmpp:hints'/></message>").traits == .substance)
+            try parse("<message><no-permanent-store xmlns='urn:xmpp:hints'/><body/></message>").traits
+                == [.body, .substance, .noPermanentStore])
+        #expect(try parse("<message><store xmlns='urn:xmpp:hints'/></message>").traits == [.store, .substance])
+        #expect(try parse("<message><no-copy xmlns='urn:xmpp:hints'/></message>").traits == .noCopy)
+        #expect(try parse("<message><stanza-id xmlns='urn:xmpp:sid:0' by='a' id='b'/></message>").traits == .stableID)
         #expect(try parse("<message><body xmlns='jabber:server'/></message>", Namespaces.server).traits.contains(.body))
         #expect(try parse("<message><body xmlns='jabber:server'/></message>").traits == .substance)
+    }
+
+    @Test("XEP-0334 §5: the hints in an error are those of what did not arrive")
+    func hintsInErrors() throws {
+        let inside = "<body>x</body><no-store xmlns='urn:xmpp:hints'/>"
+        #expect(try !parse("<message>\(inside)</message>").isDurableMessage)
+        #expect(try parse("<message type='error'>\(inside)</message>").isDurableMessage)
+        #expect(try parse("<message type='error'>\(inside)</message>").forbids(.noStore) == false)
     }
 
     @Test("a reference in an address is resolved before it is prepared")

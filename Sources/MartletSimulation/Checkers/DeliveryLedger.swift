@@ -84,6 +84,15 @@ public struct DeliveryLedger: Sendable {
     /// Whether its sender's client has handed it over more than once: a store that knows one copy may have forgotten another.
     func hasCopies(_ number: Int) -> Bool { messages[number].copies > 1 }
 
+    /// Whether it has arrived.
+    func hasArrived(_ number: Int) -> Bool { messages[number].arrivals > 0 }
+
+    /// How often it may stand in an archive.
+    func mostCopies(_ number: Int) -> Int {
+        let message = messages[number]
+        return message.isForeign ? .max : max(message.copies, message.allowed)
+    }
+
     /// Its addressee's store went back: a session that nobody resumes may be there again.
     mutating func allowLate(_ number: Int) { messages[number].mayBeLate = messages[number].isToDevice }
 

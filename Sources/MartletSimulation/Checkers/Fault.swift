@@ -22,6 +22,8 @@ public struct Fault: Equatable, Sendable, CustomStringConvertible {
         case notDrained = "not drained"
         /// The log's references are not those of the queues.
         case references
+        /// What arrived is not in an archive, or is there twice.
+        case archive
         /// A contact list shows something else than the truth.
         case presence
         /// A question was asked or answered twice.

@@ -154,6 +154,7 @@ private final class RecordingTransaction: KeyValueTransaction {
         if table == .have, store.mutation == .haveInAnotherTransaction {
             return store.deferred.append((Array(key), Array(value)))
         }
+        if table == .archive, store.mutation == .archiveRowLost { return }
         putNow(table, Array(key), Array(value))
     }
 

@@ -120,6 +120,7 @@ extension World {
         for site in sites.indices { _ = try? sites[site].driver?.close() }
         faults = []
         for site in sites.indices { auditReferences(site) }
+        auditArchives()
         all += faults
         return RunReport(
             ledger: ledger, digest: digest, faults: all, counts: counts, stanzas: stanzas,
