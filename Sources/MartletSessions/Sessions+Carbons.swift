@@ -69,7 +69,8 @@ extension Sessions {
         guard !others.isEmpty, isEligible(stanza, isSent: true, with: stanza.to, at: place) else { return }
         if let id = stanza.id, let to = stanza.to { online[place].copied.note(id, with: to) }
         let kept = archived.flatMap { $0.owners.sender == sender.account ? $0 : nil }
-        let sequence = storeCopy(of: stanza, sender, at: kept?.sequence, holders: others.count { sessions[$0].isResumable }, turn)
+        let sequence = storeCopy(
+            of: stanza, sender, at: kept?.sequence, holders: others.count { sessions[$0].isResumable }, turn)
         let stableID = kept.map { $0.owners.record(at: $0.sequence).id }
         for id in others { copy(stanza, .sent, at: sequence, stableID: stableID, to: id, turn) }
     }
@@ -135,17 +136,18 @@ extension Sessions {
 
     /// Sends a copy, or keeps it until it can be sent: at `sequence` stands the message in the log.
     mutating func copy(
-        _ stanza: Stanza, _ kind: MessageCopy, at sequence: UInt64? = nil, stableID: StableID? = nil, to id: SessionID, _ turn: Turn
+        _ stanza: Stanza, _ kind: MessageCopy, at sequence: UInt64? = nil, stableID: StableID? = nil, to id: SessionID,
+        _ turn: Turn
     ) {
         let message = Self.copy(of: stanza, kind, stableID, stamp: turn.wall, for: sessions[id].jid)
         if let sequence, sessions[id].isResumable {
-            return transmit(.copy(sequence, kind), message.serialized(), to: id, turn)
+            return transmit(.copy(sequence, kind), message.serialized(), canWait: canWait(stanza, id), to: id, turn)
         }
         // Nobody wants to know after five minutes that somebody was typing, and who has no room has an archive.
         if sessions[id].connection == nil, !stanza.traits.contains(.substance) { return }
         guard hasRoom(id, for: message, turn) else { return }
         let bytes = message.serialized()
-        transmit(.volatile(bytes), bytes, to: id, turn)
+        transmit(.volatile(bytes), bytes, canWait: canWait(stanza, id), to: id, turn)
     }
 
     /// The bytes of a copy that is sent later, or once more.

@@ -49,6 +49,7 @@ extension Sessions {
     /// offline first, in order, then live.
     mutating func continueCatchUp(_ id: SessionID, _ turn: Turn) {
         guard var catchUp = sessions[id].catchUp, sessions[id].connection != nil, sessions[id].farewell == .none else { return }
+        sendHeld(id, turn)
         var room = SessionLimits.catchUpMessages - sessions[id].outbox.sent.count
         var bytes = SessionLimits.catchUpBytes
         var visits = SessionLimits.presenceVisits

@@ -165,7 +165,7 @@ extension Sessions {
         if let archives, archives.addressee == number { id = archives.record(at: sequence).id }
         if let reader = recipients.first {
             let bytes = stanza.serialized(stableID: id.map { (sessions[reader].jid.bare, $0) })
-            for id in recipients { transmit(.message(sequence), bytes, to: id, turn) }
+            for id in recipients { transmit(.message(sequence), bytes, canWait: canWait(stanza, id), to: id, turn) }
         }
         for reader in copies { copy(stanza, .received, at: sequence, stableID: id, to: reader, turn) }
     }
@@ -213,11 +213,11 @@ extension Sessions {
         let bytes = stanza.serialized()
         let type = stanza.kind == .presence ? stanza.presenceType : nil
         if let from = stanza.from, type == .available || type == .unavailable {
-            transmit(.availability(of: from, bytes), bytes, to: id, turn)
+            transmit(.availability(of: from, bytes), bytes, canWait: true, to: id, turn)
         } else if stanza.kind == .iq, stanza.iqType?.isRequest == true, let from = stanza.from {
             transmit(.request(Outbox.RequestHead(from: from, to: stanza.to, id: stanza.id), bytes), bytes, to: id, turn)
         } else {
-            transmit(.volatile(bytes), bytes, to: id, turn)
+            transmit(.volatile(bytes), bytes, canWait: canWait(stanza, id), to: id, turn)
         }
     }
 }

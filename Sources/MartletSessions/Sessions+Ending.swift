@@ -74,6 +74,7 @@ extension Sessions {
     mutating func detach(_ id: SessionID, _ turn: Turn) {
         sessions[id].connection = nil
         dropHeld(id, turn)
+        becomeActive(id)
         if sessions[id].farewell == .asked { farewellIsOver(id, turn) }
         sessions[id].management?.requested = nil
         sessions[id].fence = nil

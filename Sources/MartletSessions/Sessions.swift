@@ -130,6 +130,9 @@ public struct Sessions {
         return AccountTable.number(of: bare, in: turn.store)
     }
 
+    /// The full JID of a session, if it is still there.
+    public func jid(of id: SessionID) -> JID? { sessions.contains(id) ? sessions[id].jid : nil }
+
     /// A session as the origin of what it sends.
     func origin(of id: SessionID) -> Origin {
         .session(SessionOrigin(id, account: sessions[id].accountNumber, isManaged: sessions[id].management != nil))

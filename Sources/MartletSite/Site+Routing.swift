@@ -61,7 +61,11 @@ extension Site {
             switch blocking.outcome(of: envelope, at: checkpoint, turn) {
             case .passes: break
             case .ends: return false
-            case .comesBack(let reply):
+            case .comesBack(var reply):
+                // What a client says of a subscription goes out in the name of its account (RFC 6121 §3.1.2).
+                if reply.kind == .presence, case .session(let origin) = envelope.origin {
+                    reply.to = sessions.jid(of: origin.session)
+                }
                 send(reply, backTo: envelope.origin, from: .site, turn)
                 return false
             }

@@ -78,6 +78,10 @@ public enum Namespaces {
     public static let carbons = "urn:xmpp:carbons:2"
     /// XEP-0280 §6.2: all of its rules hold.
     public static let carbonRules = "urn:xmpp:carbons:rules:0"
+    /// XEP-0352: Client State Indication.
+    public static let clientState = "urn:xmpp:csi:0"
+    /// XEP-0060: what a node tells its subscribers.
+    public static let nodeEvents = "http://jabber.org/protocol/pubsub#event"
     /// XEP-0359: Unique and Stable Stanza IDs.
     public static let stanzaID = "urn:xmpp:sid:0"
     /// XEP-0079: Advanced Message Processing.

@@ -395,7 +395,9 @@ struct CarbonsResumptionTests {
         #expect(garden2.jid.resourcepart == "garden" && harness.waiting("romeo") == 0)
     }
 
-    @Test("XEP-0359: a copy has the id that the message has in the archive, at once and when it is sent again, and no row of its own")
+    @Test(
+        "XEP-0359: a copy has the id that the message has in the archive, at once and when it is sent again, and no row of its own"
+    )
     func archived() {
         var harness = SessionsHarness(archives: true)
         let garden = harness.loginResumable("romeo", "garden")
@@ -406,7 +408,9 @@ struct CarbonsResumptionTests {
         converse(&harness, garden)
         harness.send(garden, chat("juliet@pilsen.example/balcony", "four"))
         func ids(_ copies: [Copy]) -> [String] {
-            copies.compactMap { $0.message.first("stanza-id", Namespaces.stanzaID) }.map { "\($0["by"] ?? "") \($0["id"] ?? "")" }
+            copies.compactMap { $0.message.first("stanza-id", Namespaces.stanzaID) }.map {
+                "\($0["by"] ?? "") \($0["id"] ?? "")"
+            }
         }
         let live = ids(harness.copies(home))
         #expect(live.count == 4)
