@@ -47,6 +47,9 @@ public enum Notice: Sendable, Equatable {
     /// A request on a connection that is bound had to wait for what was said before it; accounts decide now.
     case registrationRequested(Stanza, domain: JID, RemoteAddress, ConnectionID)
 
+    /// A session has lost its connection, and has not acknowledged so many messages.
+    case sessionDetached(JID, unread: Int)
+
     // From blocking
 
     /// A session asked what its account has blocked: it is told of changes from now on.

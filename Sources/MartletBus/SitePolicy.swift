@@ -164,6 +164,8 @@ public struct LimitsPolicy: Sendable, Equatable {
     public var blockedAddresses = 1000
     /// The bytes of all of them, which stay in memory: as many of the usual length twice over.
     public var blockedBytes = 64 << 10
+    /// Devices of an account whose messages are announced (XEP-0357): those of a person, with some that he has lost.
+    public var pushRegistrations = 16
     /// Bytes that may wait in memory for others: stanzas for readers who do not read and for servers that are being called. From there
     /// on whoever holds most is refused first. Less than half of what a machine of 512 MiB has, since the store and the sockets need the
     /// rest, and a hundred times what 200 people hold on a usual day.

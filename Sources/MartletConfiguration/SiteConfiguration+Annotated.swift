@@ -304,6 +304,10 @@ extension SiteConfiguration {
             blocked_addresses = 1000
             blocked_bytes = "64KiB"
 
+            # The most devices of one account whose messages are announced to a push service (XEP-0357). Default 16: those of a person,
+            # with some that he has lost.
+            push_registrations = 16
+
             # The most bytes that wait for one of our offices and for any other server; one sender gets half of it at most. Defaults "1GiB", a
             # million messages, and "64MiB".
             office_queue_bytes = "1GiB"

@@ -11,6 +11,7 @@ extension Sessions {
     /// that they are gone.
     public mutating func boot(_ turn: Turn) {
         senders = SenderMarks(in: turn.store)
+        startedAt = turn.now
         let stored = ClientSessionTable.sessions(in: turn.store)
         for (account, number, row) in stored where row.state == .resumable {
             restore(account, number, row, turn)

@@ -51,21 +51,6 @@ extension Sessions {
         sendWaiting(id, turn)
     }
 
-    /// Whether nobody misses a stanza who does not look at the client.
-    func canWait(_ stanza: Stanza, _ id: SessionID) -> Bool {
-        guard sessions[id].isInactive, stanza.kind == .message, !stanza.isError, !stanza.traits.contains(.body) else {
-            return false
-        }
-        return !stanza.traits.contains(.substance) || stanza.payloads.allSatisfy(Self.canWait)
-    }
-
-    private static func canWait(_ payload: Element) -> Bool {
-        switch payload.namespace {
-        case Namespaces.chatStates, Namespaces.receipts, Namespaces.chatMarkers, Namespaces.nodeEvents, Namespaces.hints,
-            Namespaces.stanzaID, Namespaces.delay:
-            true
-        case Namespaces.client: payload.name == "thread"
-        default: false
-        }
-    }
+    /// Whether a stanza is held for a session.
+    func canWait(_ stanza: Stanza, _ id: SessionID) -> Bool { sessions[id].isInactive && stanza.canWait }
 }

@@ -35,6 +35,12 @@ extension Sessions {
         endDoomed(turn)
     }
 
+    /// The resources of an account that have a connection.
+    public func connectedResources(of bare: JID) -> [String] {
+        guard let place = online.place(of: bare) else { return [] }
+        return online[place].sessions.filter { sessions[$0].connection != nil }.compactMap { sessions[$0].jid.resourcepart }
+    }
+
     /// RFC 6121 §8.5.1: there is no such account.
     private func deliverToNobody(_ stanza: Stanza, _ turn: Turn) {
         switch stanza.kind {

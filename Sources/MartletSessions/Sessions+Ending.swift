@@ -75,6 +75,8 @@ extension Sessions {
         sessions[id].connection = nil
         dropHeld(id, turn)
         becomeActive(id)
+        let unread = sessions[id].outbox.sent.count { $0.content.isMessage }
+        if unread > 0 { turn.notify(.sessionDetached(sessions[id].jid, unread: unread)) }
         if sessions[id].farewell == .asked { farewellIsOver(id, turn) }
         sessions[id].management?.requested = nil
         sessions[id].fence = nil

@@ -39,6 +39,8 @@ public struct Sessions {
     var peers = Peers()
     /// Sessions that get copies of the messages of others: where there are none, nobody looks for them.
     var carbonCount = 0
+    /// When the server was started.
+    var startedAt = Instant(milliseconds: 0)
     /// Roster items that no account owns.
     var shared = SharedRoster()
     /// Roster pushes under way because they changed.

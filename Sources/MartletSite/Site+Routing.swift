@@ -30,6 +30,15 @@ extension Site {
         if !passes(&envelope, at: owner == .peer ? .toPeer : .toAccount, turn) { return false }
         if envelope.stanza.isError, envelope.stanza.isDurableMessage, !bounces.passes(envelope, turn) { return false }
         if envelope.stanza.kind == .message { envelope.archives = archives(of: envelope, owner, turn) }
+        // XEP-0012 §4
+        if owner == .session, envelope.stanza.traits.contains(.lastActivity), !sessions.mayAskLastActivity(envelope, turn) {
+            refuse(envelope, StanzaError(.forbidden), turn)
+            return false
+        }
+        if push.isUsed, owner == .session || owner == .account, envelope.stanza.kind == .message {
+            let connected = sessions.connectedResources(of: address.bare)
+            push.arrived(envelope.stanza, at: address.bare, connected: connected, turn)
+        }
         switch owner {
         case .session: sessions.deliver(envelope, turn)
         case .account:
@@ -124,7 +133,10 @@ extension Site {
     /// presence learns that it exists (XEP-0030 §8); for everybody else it is as if there were none.
     private mutating func deliverIQ(_ envelope: borrowing Envelope, toAccount jid: JID, _ turn: Turn) {
         let stanza = envelope.stanza
-        guard stanza.iqType?.isRequest == true else { return }
+        guard stanza.iqType?.isRequest == true else {
+            if push.isUsed { push.answered(stanza, at: jid, connected: sessions.connectedResources(of: jid), turn) }
+            return
+        }
         // Where there is no account, whoever asks is a stranger to it.
         let number = sessions.accountNumber(of: jid, turn)
         let scope = number.map { self.scope(of: envelope, to: jid, $0, turn) } ?? .stranger

@@ -23,6 +23,7 @@ public struct Site {
     var interceptors = Interceptors()
     var bounces = Bounces()
     var blocking = Blocking()
+    var push = Push()
     /// In the order of their list, which is that of the catalogue.
     let services: [SiteService]
     /// What they declare.
@@ -95,6 +96,7 @@ public struct Site {
         interceptors.boot(turn)
         bounces.boot(turn)
         blocking.boot(turn)
+        push.boot(turn)
         offices.policyChanged(turn)
         sessions.boot(turn)
         federation.boot(turn)

@@ -140,7 +140,8 @@ extension StoreCheck {
         // Where each key begins with one or two numbers of addresses.
         let tables: [(Table, Int)] = [
             (.account, 1), (.rosterVersion, 1), (.pendingSubscription, 2), (.mailbox, 1), (.clientSession, 1), (.clientSlot, 1),
-            (.directed, 1), (.blocked, 2), (.peer, 1), (.laneByDomains, 2), (.laneRules, 2), (.have, 2),
+            (.directed, 1), (.blocked, 2), (.lastActivity, 1), (.push, 1), (.peer, 1), (.laneByDomains, 2), (.laneRules, 2),
+            (.have, 2),
         ]
         var known: Set<UInt64> = []
         store.forEach(.addressByNumber, prefix: []) { key, _ in

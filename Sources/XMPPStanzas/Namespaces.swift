@@ -68,6 +68,12 @@ public enum Namespaces {
     public static let chatStates = "http://jabber.org/protocol/chatstates"
     /// XEP-0334: Message Processing Hints.
     public static let hints = "urn:xmpp:hints"
+    /// XEP-0012: Last Activity.
+    public static let lastActivity = "jabber:iq:last"
+    /// XEP-0357: Push Notifications.
+    public static let push = "urn:xmpp:push:0"
+    /// XEP-0060: requests to nodes.
+    public static let nodes = "http://jabber.org/protocol/pubsub"
     /// XEP-0191: Blocking Command.
     public static let blocking = "urn:xmpp:blocking"
     /// XEP-0191 §3.3: why something was not sent.

@@ -118,6 +118,8 @@ public struct Stanza: Hashable, Sendable {
         public static let noCopy = Traits(rawValue: 2048)
         /// An XEP-0280 `<received/>` or `<sent/>`: it says that it is a copy of another message.
         public static let claimedCopy = Traits(rawValue: 4096)
+        /// An XEP-0012 query: when somebody was there.
+        public static let lastActivity = Traits(rawValue: 8192)
     }
 
     /// A stanza of our own making.
@@ -166,6 +168,7 @@ extension Stanza.Traits {
         case ("x", Namespaces.rooms): self = [.roomEntry, .substance]
         case ("origin-id", Namespaces.stanzaID): self = .originID
         case ("stanza-id", Namespaces.stanzaID): self = .stableID
+        case ("query", Namespaces.lastActivity): self = [.lastActivity, .substance]
         default: self = .substance
         }
     }

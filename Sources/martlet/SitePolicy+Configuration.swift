@@ -61,6 +61,7 @@ extension SitePolicy {
         self.federation.strangers.newDomainsPerHour = federation.strangers.newDomainsPerAccountPerHour
         self.limits.blockedAddresses = limits.blockedAddresses
         self.limits.blockedBytes = limits.blockedBytes
+        self.limits.pushRegistrations = limits.pushRegistrations
         self.limits.pendingDialbacksPerStream = limits.pendingDialbacksPerStream
         self.limits.pendingDialbacksPerAddress = limits.pendingDialbacksPerAddress
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.clients import LIMIT, Client
+from harness.clients import LIMIT, Client, befriend
 from harness.ledger import Ledger
 
 pytestmark = pytest.mark.martlet
@@ -24,7 +24,7 @@ class Device(Client):
 
     def _make_stream(self):
         super()._make_stream()
-        for plugin in ("xep_0280", "xep_0191"):
+        for plugin in ("xep_0280", "xep_0191", "xep_0352"):
             self.stream.register_plugin(plugin)
 
     async def enable(self):
@@ -105,7 +105,7 @@ async def test_all_devices_share_a_block_list_that_outlives_the_server(office):
         office.start()
         await dora.until(lambda: dora.is_open and dora.logins + dora.resumptions > 1, "is back")
         await phone.until(lambda: phone.is_open and phone.resumptions == 1, "is back")
-        blocked = {str(jid) for jid in (await lists[1].get_blocked(timeout=LIMIT))["blocklist"]["items"]}
+        blocked = {item.get("jid") for item in (await lists[1].get_blocked(timeout=LIMIT)).xml.iter("{urn:xmpp:blocking}item")}
         assert blocked == {dora.bare}
         id = dora.send(phone.bare, "are you there?")
         await dora.until(lambda: (id, "service-unavailable") in dora.bounces, "hears that nobody is there")
@@ -113,3 +113,24 @@ async def test_all_devices_share_a_block_list_that_outlives_the_server(office):
         dora.send(phone.bare, "and now?")
         await phone.until(lambda: "and now?" in phone.texts(), "gets it")
         assert "are you there?" not in phone.texts() + desk.texts()
+
+
+async def test_a_telephone_at_which_nobody_looks_gets_the_last_presence_before_the_next_words(office):
+    async with Device(office, "alice", resource="phone") as phone, Device(office, "bob", resource="b") as bob:
+        await befriend(phone, bob)
+        csi = phone.stream.plugin["xep_0352"]
+        csi.send_inactive()
+        await phone.ping()
+        seen = len(phone.presence_log)
+        for status in ("one", "two", "three"):
+            bob.available(status=status)
+        await bob.ping()
+        assert len(phone.presence_log) == seen
+        bob.send(phone.full, "look")
+        await phone.until(lambda: "look" in phone.texts(), "gets the words")
+        assert [status for _, _, status in phone.presence_log[seen:]] == ["three"]
+        bob.available(status="four")
+        await bob.ping()
+        assert len(phone.presence_log) == seen + 1
+        csi.send_active()
+        await phone.until(lambda: len(phone.presence_log) == seen + 2, "gets the rest")
