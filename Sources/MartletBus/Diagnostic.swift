@@ -60,6 +60,8 @@ public enum Diagnostic: Sendable, Equatable {
     case longTurn(event: String, WorkCount)
     case accountChanged(JID, what: String)
     case repeatedMessageIgnored(JID)
+    /// Somebody has blocked an address and says why (XEP-0377), in words for whoever runs the server.
+    case abuseReported(by: JID, of: JID, reason: String, text: String)
     /// A party has caused more work than its budget: it is read more slowly.
     indirect case partyRests(KarmaPartyRow)
     /// Too much was begun from an address without a login: connections from there wait.
@@ -73,7 +75,7 @@ public enum Diagnostic: Sendable, Equatable {
             .repeatedMessageIgnored:
             .info
         case .linkDown, .segmentsLimited, .loginRefused, .peerRefused, .numberOutOfOrder, .diskReserveLeft, .queueChanged,
-            .storeMigrated, .partyRests, .addressRests:
+            .storeMigrated, .partyRests, .addressRests, .abuseReported:
             .notice
         case .newEpoch, .clockBehind, .entryExpired, .laneResynced, .sentAgain, .historiesParted, .senderRefused,
             .entryRefused:

@@ -3,6 +3,7 @@ import MartletStore
 import XMPPAddress
 import XMPPStanzas
 import XMPPStreams
+import XMPPXML
 
 /// A fact that one part of the site tells the others: parts never call one another. Worked off by the site in the order in which they
 /// were told, when no stanza is left to be routed.
@@ -46,10 +47,40 @@ public enum Notice: Sendable, Equatable {
     /// A request on a connection that is bound had to wait for what was said before it; accounts decide now.
     case registrationRequested(Stanza, domain: JID, RemoteAddress, ConnectionID)
 
+    /// A session has lost its connection, and has not acknowledged so many messages.
+    case sessionDetached(JID, unread: Int)
+
+    // From blocking
+
+    /// A session asked what its account has blocked: it is told of changes from now on.
+    case blocksAsked(SessionID)
+    /// An account has blocked addresses, or does so no longer.
+    case blocksChanged(AccountName, BlockChange)
+
     // From sources of roster items
 
     /// A source says anew what stands in rosters beside the accounts' own contacts.
     case sharedItemsChanged(RosterSource, [SharedRosterItem])
+}
+
+/// A change of what an account has blocked.
+public struct BlockChange: Sendable, Equatable {
+    /// They are blocked now; else they are not any more.
+    public var isBlocked: Bool
+    /// These addresses, as far as that is new.
+    public var addresses: [JID]
+    /// What sessions are told that have asked.
+    public var push: Element
+    /// The session that has done it, and does nothing else until everybody knows.
+    public var session: SessionID
+
+    /// That change.
+    public init(isBlocked: Bool, addresses: [JID], push: Element, session: SessionID) {
+        self.isBlocked = isBlocked
+        self.addresses = addresses
+        self.push = push
+        self.session = session
+    }
 }
 
 /// The line to a peer, as people are told of it.

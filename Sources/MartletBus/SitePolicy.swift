@@ -162,6 +162,12 @@ public struct LimitsPolicy: Sendable, Equatable {
     public var pendingSubscriptions = 1000
     /// The bytes of all of them: as many with a name and a few words each.
     public var pendingSubscriptionBytes = 1 << 20
+    /// Addresses that an account may block (XEP-0191): somebody who is molested blocks dozens, or the domain.
+    public var blockedAddresses = 1000
+    /// The bytes of all of them, which stay in memory: as many of the usual length twice over.
+    public var blockedBytes = 64 << 10
+    /// Devices of an account whose messages are announced (XEP-0357): those of a person, with some that he has lost.
+    public var pushRegistrations = 16
     /// Bytes that may wait in memory for others: stanzas for readers who do not read and for servers that are being called. From there
     /// on whoever holds most is refused first. Less than half of what a machine of 512 MiB has, since the store and the sockets need the
     /// rest, and a hundred times what 200 people hold on a usual day.

@@ -331,6 +331,15 @@ extension SiteConfiguration {
             offline_messages_per_account = 2000
             offline_bytes_per_account = "64MiB"
 
+            # The most addresses that one account may block (XEP-0191), and their bytes, which stay in memory. Defaults 1000 and "64KiB":
+            # somebody who is molested blocks dozens, or a whole domain.
+            blocked_addresses = 1000
+            blocked_bytes = "64KiB"
+
+            # The most devices of one account whose messages are announced to a push service (XEP-0357). Default 16: those of a person,
+            # with some that he has lost.
+            push_registrations = 16
+
             # The most bytes that wait for one of our offices and for any other server; one sender gets half of it at most. Defaults "1GiB", a
             # million messages, and "64MiB".
             office_queue_bytes = "1GiB"

@@ -43,6 +43,12 @@ extension SiteConfiguration {
         public var officeQueueBytes = 1 << 30
         /// The most bytes that wait for any other server.
         public var queueBytes = 64 << 20
+        /// The most addresses that one account may block.
+        public var blockedAddresses = 1000
+        /// The most bytes of those addresses.
+        public var blockedBytes = 64 << 10
+        /// The most devices of one account whose messages are announced.
+        public var pushRegistrations = 16
         /// The bytes that may wait in memory for others before whoever holds most is refused.
         public var memoryCeiling = 192 << 20
         /// The most dialback requests a stream may have unanswered.
@@ -96,6 +102,9 @@ extension SiteConfiguration {
                 "offline_messages_per_account", .integer(0...1_000_000), default: offlineMessagesPerAccount)
             offlineBytesPerAccount = section.value(
                 "offline_bytes_per_account", .size((1 << 20)...(1 << 40)), default: offlineBytesPerAccount)
+            blockedAddresses = section.value("blocked_addresses", .integer(0...5000), default: blockedAddresses)
+            blockedBytes = section.value("blocked_bytes", .size((4 << 10)...(1 << 20)), default: blockedBytes)
+            pushRegistrations = section.value("push_registrations", .integer(0...100), default: pushRegistrations)
             officeQueueBytes = section.value("office_queue_bytes", .size((1 << 20)...(1 << 44)), default: officeQueueBytes)
             queueBytes = section.value("queue_bytes", .size((1 << 20)...(1 << 44)), default: queueBytes)
             memoryCeiling = section.value("memory_ceiling", .size((16 << 20)...(1 << 40)), default: memoryCeiling)

@@ -60,6 +60,8 @@ enum DiagnosticRendering {
         case .numberOutOfOrder(let pair, let lane, let expected, let received):
             ("number out of order", link(pair, ["lane": "\(lane)", "expected": "\(expected)", "received": "\(received)"]))
         case .repeatedMessageIgnored(let jid): ("message sent again was taken over before", ["session": "\(jid)"])
+        case .abuseReported(let account, let jid, let reason, let text):
+            ("abuse reported", ["account": "\(account)", "of": "\(jid)", "reason": "\(reason)", "text": "\(text)"])
         case .entryHeld(let pair, let entry, let reason): held(pair, entry, reason)
         case .entryRefused(let pair, let entry, let reason): notSentAgain(pair, entry, reason)
         case .senderRefused(let pair, let sender, let reason):

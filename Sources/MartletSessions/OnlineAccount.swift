@@ -24,6 +24,8 @@ struct OnlineAccount {
     var sessions: [SessionID] = []
     /// Who at other domains is available, as far as it was told.
     var seen = SeenPresence()
+    /// Messages of which copies were made.
+    var copied = CopiedMessages()
     /// When one of its sessions became available last.
     var lastArrival = Instant(milliseconds: .min)
 }

@@ -12,6 +12,8 @@ struct Outbox {
     enum Content {
         /// A message in the log.
         case message(UInt64)
+        /// A copy of a message in the log, which was for another session or came from one.
+        case copy(UInt64, MessageCopy)
         /// A message that nobody was promised (``Sessions/isPromised(_:_:)``): it is written down only if the client goes
         /// without having proven that it has it.
         case kept(LoggedStanza)
@@ -24,13 +26,19 @@ struct Outbox {
 
         /// The message's place in the log.
         var logSequence: UInt64? {
-            if case .message(let sequence) = self { sequence } else { nil }
+            switch self {
+            case .message(let sequence), .copy(let sequence, _): sequence
+            case .kept, .volatile, .request, .availability: nil
+            }
         }
+
+        /// Whether it is the copy of another session's message, and of which kind.
+        var copy: MessageCopy? { if case .copy(_, let kind) = self { kind } else { nil } }
 
         /// Bytes that it takes in memory, where it has `size` on the wire: for a message in the log only the reference.
         func memory(size: Int) -> Int {
             switch self {
-            case .message: Outbox.entryBytes
+            case .message, .copy: Outbox.entryBytes
             case .kept, .volatile, .request, .availability: size + 2 * Outbox.entryBytes
             }
         }
@@ -38,7 +46,7 @@ struct Outbox {
         /// Whether it must not be lost.
         var isMessage: Bool {
             switch self {
-            case .message, .kept: true
+            case .message, .copy, .kept: true
             case .volatile, .request, .availability: false
             }
         }
@@ -129,8 +137,9 @@ struct Outbox {
     }
 
     /// Takes over a slot from the store after a restart.
-    mutating func restore(number: UInt64, logSequence: UInt64) {
-        let entry = Entry(number: number, content: .message(logSequence))
+    mutating func restore(_ slot: ClientSlotTable.Slot) {
+        let (number, sequence) = (slot.number, slot.logSequence)
+        let entry = Entry(number: number, content: slot.copy.map { .copy(sequence, $0) } ?? .message(sequence))
         count(entry.content, 0)
         if number >= ClientSlotTable.unsent {
             waiting.append(entry)
@@ -158,7 +167,7 @@ struct Outbox {
         var removed: [Entry] = []
         while let first = sent.first, first.number <= number {
             switch first.content {
-            case .message: removed.append(first)
+            case .message, .copy: removed.append(first)
             case .kept(let logged):
                 keptCount -= 1
                 keptBytes -= logged.stanza.content.count

@@ -23,6 +23,13 @@ struct PresenceRound {
     /// The process has just begun: it need not be said again by another one.
     var isOfStart = false
 
+    /// Only contacts at these domains are told; nil for all.
+    var domains: [JID]?
+    /// Why it goes to some only: they were blocked, or are not any more (``Sessions/blocksChanged(_:_:_:)``).
+    var isOfBlocking: Bool?
+    /// Contacts are shown to the account as gone, or asked for their presence.
+    var asks = false
+
     /// The last contact who was told.
     fileprivate(set) var after = AddressNumber(0)
     /// No contact is left.
@@ -69,6 +76,7 @@ extension Sessions {
     private mutating func tell(
         _ contact: AddressNumber, _ flags: RosterRow.Flags, _ round: PresenceRound, of account: AddressNumber, _ turn: Turn
     ) {
+        if round.isOfBlocking != nil { return tellOfBlocking(contact, flags, round, turn) }
         let isAsked = round.hasArrived && flags.contains(.to)
         let isAwaited = round.hasArrived && flags.contains(.pendingOut)
         guard flags.contains(.from) || isAsked || isAwaited else { return slice.visit() }
@@ -95,6 +103,7 @@ extension Sessions {
     /// RFC 6121 §4.6.3: whoever was sent directed presence is told, unless the broadcast reached them.
     private mutating func tellDirected(_ address: JID, _ round: PresenceRound, _ account: AddressNumber, _ turn: Turn) {
         slice.spend(1, bytes: round.stanza.content.count)
+        if round.isOfBlocking != nil { return tellOfBlocking(address, round, account, turn) }
         if let session = round.number, let number = AddressTable.number(of: address, in: turn.store) {
             turn.lazily { DirectedPresenceTable.remove(account, session: session, number, in: turn.store) }
         }

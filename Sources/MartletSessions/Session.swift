@@ -66,6 +66,14 @@ struct Session {
     var priority: Int8 = 0
     /// Whether it asked for the roster and gets pushes (RFC 6121 §2.1.6).
     var isInterested = false
+    /// Nobody looks at the client (XEP-0352): what does not matter now is held.
+    var isInactive = false
+    /// What waits in the outbox is that.
+    var isHolding = false
+    /// Whether it gets copies of what the account's other sessions get and send (XEP-0280).
+    var hasCarbons = false
+    /// Whether it asked what the account has blocked, and is told of changes (XEP-0191).
+    var knowsBlocked = false
     /// Who was sent directed presence, in order (RFC 6121 §4.6).
     var directed: [JID] = []
     /// It comes from the store and has not sent presence since: it may believe what this process never knew.

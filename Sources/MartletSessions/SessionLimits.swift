@@ -34,6 +34,10 @@ enum SessionLimits {
     static let answerRoom = 100
     /// The same in bytes of what is held for it: with a whole page it stays far below `connectedBytes`.
     static let answerRoomBytes = 256 << 10
+    /// Stanzas that are held for a client at which nobody looks, and then sent together: an hour of two hundred contacts who come and go.
+    static let heldStanzas = 256
+    /// What of it has no other copy takes so much memory at most: as much as that many presence stanzas with the usual caps and pictures.
+    static let heldBytes = 128 << 10
     /// Bytes sent from a mailbox in one turn: a turn is short.
     static let catchUpBytes = 512 << 10
     /// How far back roster changes may not have reached a client when the server died, milliseconds.

@@ -52,6 +52,16 @@ extension Sessions {
             PendingSubscriptionTable.remove(number, contact, in: turn.store)
             slice.spend(1, bytes: 0)
         }
+        while let blocked = BlockTable.first(of: number, in: turn.store) {
+            guard !slice.isSpent else { return false }
+            BlockTable.remove(number, blocked, in: turn.store)
+            slice.spend(1, bytes: 0)
+        }
+        while let registration = PushTable.first(of: number, in: turn.store) {
+            guard !slice.isSpent else { return false }
+            PushTable.remove(number, registration, in: turn.store)
+            slice.spend(1, bytes: 0)
+        }
         while let (sequence, row) = MailboxTable.first(of: number, in: turn.store) {
             guard !slice.isSpent else { return false }
             if row.isWaiting, let logged = StanzaLog.stanza(sequence, in: turn.store) {
@@ -86,6 +96,7 @@ extension Sessions {
         for ended in ClientSessionTable.sessions(of: number, in: turn.store) {
             ClientSessionTable.remove(number, ended.session, in: turn.store)
         }
+        LastActivityTable.remove(number, in: turn.store)
         RosterTable.removeVersion(of: number, in: turn.store)
         AccountTable.forgetRemoval(number, in: turn.store)
         mailboxes[number] = nil

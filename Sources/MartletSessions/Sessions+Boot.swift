@@ -11,6 +11,7 @@ extension Sessions {
     /// that they are gone.
     public mutating func boot(_ turn: Turn) {
         senders = SenderMarks(in: turn.store)
+        startedAt = turn.now
         let stored = ClientSessionTable.sessions(in: turn.store)
         for (account, number, row) in stored where row.state == .resumable {
             restore(account, number, row, turn)
@@ -66,6 +67,9 @@ extension Sessions {
         session.number = number
         session.isRestored = true
         session.isInterested = row.isInterested
+        session.hasCarbons = row.hasCarbons
+        session.knowsBlocked = row.knowsBlocked
+        if row.hasCarbons { carbonCount += 1 }
         session.presence = ClientSessionTable.presence(account, number, in: turn.store)
         session.priority = session.presence?.priority ?? 0
         session.directed = DirectedPresenceTable.addresses(of: account, session: number, in: turn.store).map {
@@ -76,7 +80,7 @@ extension Sessions {
         management.isUncertain = true
         session.management = management
         for slot in ClientSlotTable.slots(account, number, in: turn.store) {
-            session.outbox.restore(number: slot.number, logSequence: slot.logSequence)
+            session.outbox.restore(slot)
         }
         let id = sessions.insert(session)
         online[place].sessions.append(id)

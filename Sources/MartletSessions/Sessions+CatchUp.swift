@@ -49,6 +49,7 @@ extension Sessions {
     /// offline first, in order, then live.
     mutating func continueCatchUp(_ id: SessionID, _ turn: Turn) {
         guard var catchUp = sessions[id].catchUp, sessions[id].connection != nil, sessions[id].farewell == .none else { return }
+        sendHeld(id, turn)
         var room = SessionLimits.catchUpMessages - sessions[id].outbox.sent.count
         var bytes = SessionLimits.catchUpBytes
         var visits = SessionLimits.presenceVisits
@@ -114,10 +115,13 @@ extension Sessions {
         var held: Set<UInt64> = []
         for other in online[sessions[id].account].sessions {
             guard other == id || includingDetached || sessions[other].connection != nil else { continue }
-            for entry in sessions[other].outbox.sent { if let sequence = entry.content.logSequence { held.insert(sequence) } }
-            for entry in sessions[other].outbox.waiting {
-                if let sequence = entry.content.logSequence { held.insert(sequence) }
+            // A copy stands for the message where its reader would get that.
+            let counts = other == id || sessions[other].takesMessages
+            func hold(_ entry: Outbox.Entry) {
+                if let sequence = entry.content.logSequence, counts || entry.content.copy == nil { held.insert(sequence) }
             }
+            for entry in sessions[other].outbox.sent { hold(entry) }
+            for entry in sessions[other].outbox.waiting { hold(entry) }
             held.formUnion(sessions[other].unmanaged)
         }
         return held

@@ -35,6 +35,12 @@ extension Sessions {
         endDoomed(turn)
     }
 
+    /// The resources of an account that have a connection.
+    public func connectedResources(of bare: JID) -> [String] {
+        guard let place = online.place(of: bare) else { return [] }
+        return online[place].sessions.filter { sessions[$0].connection != nil }.compactMap { sessions[$0].jid.resourcepart }
+    }
+
     /// RFC 6121 §8.5.1: there is no such account.
     private func deliverToNobody(_ stanza: Stanza, _ turn: Turn) {
         switch stanza.kind {
@@ -64,14 +70,17 @@ extension Sessions {
     ) {
         let stanza = envelope.stanza
         let type = stanza.messageType
+        let copies = carbonCount == 0 ? [] : sessionsToCopy(received: stanza, to: session, at: place, envelope.origin)
         if let session {
             // RFC 6121 §8.5.3.1: a resource that exists gets everything.
             switch type {
             case .normal, .chat:
                 if stanza.isDurableMessage { beginOwnCatchUp(session, turn) }
-                deliver(envelope, to: [session], number, place, turn)
-            case .groupchat, .error: deliverForSession(stanza, to: session, number, envelope.origin, turn)
-            case .headline: send(stanza, to: session, turn)
+                deliver(envelope, to: [session], copies, number, place, turn)
+            case .groupchat, .error: deliverForSession(stanza, to: session, copies, number, envelope.origin, turn)
+            case .headline:
+                send(stanza, to: session, turn)
+                for id in copies { copy(stanza, .received, to: id, turn) }
             }
             return
         }
@@ -81,16 +90,17 @@ extension Sessions {
             // RFC 6121 §8.5.3.2.1: to a resource that does not exist `chat` goes as if none had been named. A `normal` one should be
             // ignored or refused; here it goes the same way on purpose, since most clients answer a mail-like message to the full JID
             // that it came from, and its reader, who has gone home or has another device, would never see the answer.
-            deliver(envelope, to: recipients(at: place), number, place, turn)
+            deliver(envelope, to: recipients(at: place), copies, number, place, turn)
         case .headline:
             // RFC 6121 §8.5.2.1.1, §8.5.3.2.1: to whoever is there, or to nobody.
             if isBare, let place { for id in recipients(place) { send(stanza, to: id, turn) } }
+            for id in copies { copy(stanza, .received, to: id, turn) }
         case .groupchat:
             turn.bounce(stanza, StanzaError(.serviceUnavailable))
         case .error:
             // RFC 6121 would drop it. But a bounce after days goes to the bare JID, since the resource is long gone
             // (`Docs/relay-protocol.md` §5), and the sender has to know.
-            if isBare, !envelope.origin.isSession { deliver(envelope, to: recipients(at: place), number, place, turn) }
+            if isBare, !envelope.origin.isSession { deliver(envelope, to: recipients(at: place), copies, number, place, turn) }
         }
     }
 
@@ -103,14 +113,15 @@ extension Sessions {
         return all.filter { sessions[$0].takesMessages }
     }
 
-    private func recipients(at place: OnlinePlace?) -> [SessionID] {
+    func recipients(at place: OnlinePlace?) -> [SessionID] {
         guard let place else { return [] }
         return recipients(place)
     }
 
-    /// A message for the account, to these sessions of it.
+    /// A message for the account, to these sessions of it, and as a copy to those.
     private mutating func deliver(
-        _ envelope: Envelope, to recipients: [SessionID], _ number: AddressNumber, _ place: OnlinePlace?, _ turn: Turn
+        _ envelope: Envelope, to recipients: [SessionID], _ copies: [SessionID], _ number: AddressNumber, _ place: OnlinePlace?,
+        _ turn: Turn
     ) {
         let (stanza, origin, archives) = (envelope.stanza, envelope.origin, envelope.archives)
         guard stanza.isDurableMessage else {
@@ -119,12 +130,14 @@ extension Sessions {
             if recipients.isEmpty, stanza.traits.contains(.substance),
                 Self.isOwedAWord(stanza) || stanza.from.map({ isSubscribed($0, to: number, turn) }) == true
             {
-                turn.bounce(stanza, StanzaError(.serviceUnavailable))
+                return turn.bounce(stanza, StanzaError(.serviceUnavailable))
             }
             for id in recipients { send(stanza, to: id, turn) }
+            for id in copies { copy(stanza, .received, to: id, turn) }
             return
         }
-        if archives == nil, recipients.count == 1, !isPromised(origin, recipients), sessions[recipients[0]].catchUp == nil,
+        if archives == nil, copies.isEmpty, recipients.count == 1, !isPromised(origin, recipients),
+            sessions[recipients[0]].catchUp == nil,
             !isPaced(recipients[0], turn)
         {
             if sessions[recipients[0]].outbox.keptBytes > SessionLimits.keptBytes, !turn.admits(.talk) {
@@ -148,19 +161,19 @@ extension Sessions {
             return turn.bounce(stanza, StanzaError(.serviceUnavailable))  // RFC 6121 §8.5.2.2.1, XEP-0160 §4
         }
         var sequence: UInt64 = 0
-        if isPromised(origin, recipients) {
-            sequence = store(
-                stanza, weight, for: number, holders: recipients.count { sessions[$0].isResumable }, archives: archives, turn)
+        if isPromised(origin, copies.isEmpty ? recipients : recipients + copies) {
+            let holders = recipients.count { sessions[$0].isResumable } + copies.count { sessions[$0].isResumable }
+            sequence = store(stanza, weight, for: number, holders: holders, archives: archives, turn)
         } else {
             turn.lazily { sequence = store(stanza, weight, for: number, holders: 0, archives: archives, turn) }
         }
-        guard !recipients.isEmpty else { return }
-        var stableID: (by: JID, id: StableID)?
-        if let archives, archives.addressee == number {
-            stableID = (sessions[recipients[0]].jid.bare, archives.record(at: sequence).id)
+        var id: StableID?
+        if let archives, archives.addressee == number { id = archives.record(at: sequence).id }
+        if let reader = recipients.first {
+            let bytes = stanza.serialized(stableID: id.map { (sessions[reader].jid.bare, $0) })
+            for id in recipients { transmit(.message(sequence), bytes, canWait: canWait(stanza, id), to: id, turn) }
         }
-        let bytes = stanza.serialized(stableID: stableID)
-        for id in recipients { transmit(.message(sequence), bytes, to: id, turn) }
+        for reader in copies { copy(stanza, .received, at: sequence, stableID: id, to: reader, turn) }
     }
 
     /// Whether somebody relies on a message's being on disk before it goes on. A client without stream management gets no
@@ -178,19 +191,23 @@ extension Sessions {
     /// A message that concerns one session only: what a room says to its occupant, an error for what the session sent. It
     /// is never offered to another session, but a resumable one does not lose it.
     private mutating func deliverForSession(
-        _ stanza: Stanza, to session: SessionID, _ number: AddressNumber, _ origin: Origin, _ turn: Turn
+        _ stanza: Stanza, to session: SessionID, _ copies: [SessionID], _ number: AddressNumber, _ origin: Origin, _ turn: Turn
     ) {
         // Below the reserve an error is still stored: what it answers has been counted for its sender.
         guard sessions[session].isResumable, stanza.isDurableMessage,
             turn.admits(stanza.isError ? .bounce : .message, bytes: stanza.content.count)
         else {
-            return send(stanza, to: session, turn)
+            send(stanza, to: session, turn)
+            for id in copies { copy(stanza, .received, to: id, turn) }
+            return
         }
         guard let weight = takeRoom(for: stanza, origin, in: number, turn) else {
             return turn.bounce(stanza, StanzaError(.serviceUnavailable))
         }
-        let sequence = store(stanza, weight, for: number, holders: 1, isForSession: true, turn)
+        let holders = 1 + copies.count { sessions[$0].isResumable }
+        let sequence = store(stanza, weight, for: number, holders: holders, isForSession: true, turn)
         transmit(.message(sequence), stanza.serialized(), to: session, turn)
+        for id in copies { copy(stanza, .received, at: sequence, to: id, turn) }
     }
 
     /// Sends a stanza of which the store has no copy.
@@ -202,11 +219,11 @@ extension Sessions {
         let bytes = stanza.serialized()
         let type = stanza.kind == .presence ? stanza.presenceType : nil
         if let from = stanza.from, type == .available || type == .unavailable {
-            transmit(.availability(of: from, bytes), bytes, to: id, turn)
+            transmit(.availability(of: from, bytes), bytes, canWait: true, to: id, turn)
         } else if stanza.kind == .iq, stanza.iqType?.isRequest == true, let from = stanza.from {
             transmit(.request(Outbox.RequestHead(from: from, to: stanza.to, id: stanza.id), bytes), bytes, to: id, turn)
         } else {
-            transmit(.volatile(bytes), bytes, to: id, turn)
+            transmit(.volatile(bytes), bytes, canWait: canWait(stanza, id), to: id, turn)
         }
     }
 }

@@ -74,6 +74,9 @@ extension Sessions {
     mutating func detach(_ id: SessionID, _ turn: Turn) {
         sessions[id].connection = nil
         dropHeld(id, turn)
+        becomeActive(id)
+        let unread = sessions[id].outbox.sent.count { $0.content.isMessage }
+        if unread > 0 { turn.notify(.sessionDetached(sessions[id].jid, unread: unread)) }
         if sessions[id].farewell == .asked { farewellIsOver(id, turn) }
         sessions[id].management?.requested = nil
         sessions[id].fence = nil
@@ -102,6 +105,7 @@ extension Sessions {
         logKept(id, turn)
         turn.memory.changed(by: -sessions[id].booked, for: .account(sessions[id].accountNumber))
         let session = sessions.remove(id)
+        if session.hasCarbons { carbonCount -= 1 }
         if session.owesRoom { turn.notify(.roomForAnswer(id, isThere: false)) }
         for logged in session.outbox.kept {
             // Below the floor nothing is written down: who wrote it hears that nobody knows whether it was read.
@@ -155,7 +159,9 @@ extension Sessions {
             ClientSlotTable.remove(account, slots, entry.number, in: turn.store)
             guard var row = MailboxTable.row(account, sequence, in: turn.store) else { continue }
             row.release()
-            if row.isForSession, !row.isAcknowledged, let logged = StanzaLog.stanza(sequence, in: turn.store) {
+            if row.isForSession, !row.isAcknowledged, entry.content.copy == nil,
+                let logged = StanzaLog.stanza(sequence, in: turn.store)
+            {
                 // XEP-0198 §8: as if the resource had not been there. A room learns from it that its occupant is gone.
                 turn.bounce(logged.stanza, StanzaError(.recipientUnavailable))
             }

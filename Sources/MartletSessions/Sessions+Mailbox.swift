@@ -65,16 +65,20 @@ extension Sessions {
             guard let sequence = entry.content.logSequence else { continue }
             turn.lazily {
                 if let slots { ClientSlotTable.remove(account, slots, entry.number, in: turn.store) }
-                acknowledged(sequence, of: account, isHolder: slots != nil, turn)
+                // Who is not asked to read the account's messages has not read one for it.
+                let isRead = entry.content.copy == nil || sessions[id].takesMessages
+                acknowledged(sequence, of: account, isHolder: slots != nil, isRead: isRead, turn)
             }
         }
     }
 
-    /// A session has acknowledged a message.
-    mutating func acknowledged(_ sequence: UInt64, of account: AddressNumber, isHolder: Bool, _ turn: Turn) {
+    /// A session has acknowledged a message; with `isRead` nobody else needs to have it.
+    mutating func acknowledged(
+        _ sequence: UInt64, of account: AddressNumber, isHolder: Bool, isRead: Bool = true, _ turn: Turn
+    ) {
         guard var row = MailboxTable.row(account, sequence, in: turn.store) else { return }
         let wasAcknowledged = row.isAcknowledged
-        row.isAcknowledged = true
+        if isRead { row.isAcknowledged = true }
         if isHolder { row.release() }
         if row.isSpent {
             removeMessage(sequence, row, of: account, turn)

@@ -13,6 +13,7 @@ extension Sessions {
     mutating func received(_ element: Element, on connection: ConnectionID, _ turn: Turn) {
         guard let state = connections[connection] else { return }
         guard element.namespace == Namespaces.streamManagement else {
+            if element.namespace == Namespaces.clientState { return indicated(element, state, turn) }
             return refuseNonza(connection, turn)
         }
         switch (element.name, state) {
@@ -49,7 +50,8 @@ extension Sessions {
         let isResumable = ["true", "1"].contains(element["resume"] ?? "")
         if !turn.admits(.talk) { return fail(.resourceConstraint, handled: nil, on: connection, turn) }
         var enabled = Element("enabled", Namespaces.streamManagement)
-        // What was sent before is not counted.
+        // What was sent before is not counted, and what was held counts as that.
+        sendHeld(id, turn)
         logKept(id, turn)
         sessions[id].markBase += sessions[id].outbox.last
         var waiting: [Outbox.Entry] = []
@@ -116,6 +118,8 @@ extension Sessions {
             state: sessions[id].isResumable ? .resumable : .fleeting, resource: sessions[id].jid.resourcepart ?? "",
             token: sessions[id].management?.token ?? "")
         row.isInterested = sessions[id].isInterested
+        row.hasCarbons = sessions[id].hasCarbons
+        row.knowsBlocked = sessions[id].knowsBlocked
         ClientSessionTable.put(sessions[id].accountNumber, number, row, in: turn.store)
     }
 

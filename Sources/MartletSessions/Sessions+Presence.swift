@@ -94,7 +94,10 @@ extension Sessions {
             sessions[id].presence = nil
             sessions[id].priority = 0
             sessions[id].showing = []
-            if !online[place].sessions.contains(where: { sessions[$0].isAvailable }) { departures[account] = turn.now }
+            if !online[place].sessions.contains(where: { sessions[$0].isAvailable }) {
+                departures[account] = turn.now
+                noteLastActivity(account, stanza, turn)
+            }
             if sessions[id].isResumable, let number = sessions[id].number {
                 turn.lazily { ClientSessionTable.setPresence(account, number, nil, in: turn.store) }
             }
@@ -160,6 +163,7 @@ extension Sessions {
     /// A restart found a session that could not survive it: whoever saw it is told that it is gone, and then it is forgotten.
     mutating func tellGone(_ jid: JID, _ account: AddressNumber, session: UInt64, _ turn: Turn) {
         departures[account] = turn.now
+        noteLastActivity(account, Stanza(.presence), turn)
         var round = PresenceRound(Stanza(.presence, from: jid, type: "unavailable"), from: .account)
         round.directed = DirectedPresenceTable.addresses(of: account, session: session, in: turn.store).map {
             AddressTable.address($0, in: turn.store)

@@ -40,6 +40,7 @@ extension Sessions {
         sessions[id].farewell = .none
         sessions[id].wait = .nothing
         dropHeld(id, turn)
+        becomeActive(id)
         let count = sessions[id].management?.handled ?? 0
         if let number = sessions[id].number {
             // Binding, so that neither the count nor what follows leaves before everything it says is on disk.

@@ -35,6 +35,7 @@ extension Sessions {
     /// Shows the next of it.
     mutating func continueShowing(_ id: SessionID, _ turn: Turn) {
         guard !sessions[id].showing.isEmpty, sessions[id].connection != nil, sessions[id].farewell == .none else { return }
+        sendHeld(id, turn)
         var window = Window(stanzas: SessionLimits.catchUpMessages - sessions[id].outbox.sent.count)
         while window.isOpen, let showing = sessions[id].showing.first {
             let rest =

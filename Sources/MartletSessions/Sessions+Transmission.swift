@@ -8,8 +8,14 @@ import XMPPXML
 
 /// The way from a session to its client, and the question whether things arrived.
 extension Sessions {
-    /// Sends a stanza now, or keeps it until it can be sent.
-    mutating func transmit(_ content: Outbox.Content, _ bytes: [UInt8], to id: SessionID, _ turn: Turn) {
+    /// Sends a stanza now, or keeps it until it can be sent; with `canWait` also until somebody looks at the client.
+    mutating func transmit(
+        _ content: Outbox.Content, _ bytes: [UInt8], canWait: Bool = false, to id: SessionID, _ turn: Turn
+    ) {
+        if sessions[id].isInactive {
+            if canWait, mayHold(id, turn) { return hold(content, bytes, for: id, turn) }
+            sendHeld(id, turn)
+        }
         if sessions[id].connection == nil || sessions[id].farewell != .none
             || (content.isMessage && sessions[id].catchUp != nil)
             || ((content.isMessage || sessions[id].management != nil) && isPaced(id, turn))
@@ -44,7 +50,8 @@ extension Sessions {
 
     func putSlot(_ content: Outbox.Content, _ number: UInt64, of id: SessionID, _ turn: Turn) {
         guard let sequence = content.logSequence, sessions[id].isResumable, let session = sessions[id].number else { return }
-        ClientSlotTable.put(sessions[id].accountNumber, session, number, logSequence: sequence, in: turn.store)
+        ClientSlotTable.put(
+            sessions[id].accountNumber, session, number, logSequence: sequence, copy: content.copy, in: turn.store)
     }
 
     /// A stanza gives up its number; it gets another, or goes.
@@ -69,6 +76,7 @@ extension Sessions {
         switch content {
         case .volatile(let stanza), .request(_, let stanza), .availability(_, let stanza): stanza
         case .message(let sequence): lateMessage(sequence, for: id, turn)
+        case .copy(let sequence, let kind): StanzaLog.stanza(sequence, in: turn.store).map { copy(of: $0, kind, for: id) }
         case .kept(let logged): late(logged, for: id)
         }
     }
@@ -181,7 +189,7 @@ extension Sessions {
         if sessions[id].farewell == .asked { return continueFarewell(id, turn) }
         if sessions[id].owesRoom { tellRoom(id, turn) }
         continueCatchUp(id, turn)
-        if sessions[id].catchUp == nil { sendWaiting(id, turn) }
+        if sessions[id].catchUp == nil, !sessions[id].isHolding { sendWaiting(id, turn) }
         continueShowing(id, turn)
         tellIfMissed(id, turn)
         guard sessions.contains(id), !sessions[id].outbox.sent.isEmpty else { return }

@@ -37,6 +37,10 @@ public struct Sessions {
     var departures: [AddressNumber: Instant] = [:]
     /// Peer domains whose links were up or tried since the start.
     var peers = Peers()
+    /// Sessions that get copies of the messages of others: where there are none, nobody looks for them.
+    var carbonCount = 0
+    /// When the server was started.
+    var startedAt = Instant(milliseconds: 0)
     /// Roster items that no account owns.
     var shared = SharedRoster()
     /// Roster pushes under way because they changed.
@@ -127,6 +131,9 @@ public struct Sessions {
         if let place = online.place(of: bare) { return online[place].number }
         return AccountTable.number(of: bare, in: turn.store)
     }
+
+    /// The full JID of a session, if it is still there.
+    public func jid(of id: SessionID) -> JID? { sessions.contains(id) ? sessions[id].jid : nil }
 
     /// A session as the origin of what it sends.
     func origin(of id: SessionID) -> Origin {

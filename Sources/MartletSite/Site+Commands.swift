@@ -67,6 +67,9 @@ extension Site {
         var lines = ["\(from) \(isOurs ? "is at this site" : "is at another server")"]
         if !isOurs, let objection = objection(to: from) { return lines + ["\(objection): nothing of it is let in"] }
         lines += explanation(at: isOurs ? .fromClient : .fromPeer)
+        for (who, whom) in [(from, to), (to, from)] where blocking.blocks(whom, for: who.bare) {
+            return lines + ["\(who.bare) has blocked \(whom): nothing passes between them"]
+        }
         let owner = policy.owner(of: to)
         lines += explanation(at: owner == .peer ? .toPeer : .toAccount)
         switch owner {

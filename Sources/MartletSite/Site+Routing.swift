@@ -14,11 +14,32 @@ extension Site {
             envelope.stanza.removeStableIDs { policy.hasPeople(at: $0.domainpart) }
         }
         guard let address = addressee(of: envelope) else { return }
-        if offices.takes(envelope, to: address, turn) { return }
+        // XEP-0280 §11: a copy is made by the server of its reader, and by nobody else.
+        if envelope.entrance != nil, envelope.stanza.traits.contains(.claimedCopy) {
+            return refuse(envelope, StanzaError(.notAcceptable, text: "Copies of messages come from one's own server"), turn)
+        }
+        let sent = sessions.isCopied(envelope) ? envelope : nil
+        let archived = turn.archived.count
+        guard bring(envelope, to: address, turn), let sent else { return }
+        sessions.copySent(sent.stanza, sent.origin, turn.archived.count > archived ? turn.archived[archived] : nil, turn)
+    }
+
+    /// Brings it to whoever owns the address; false where a rule has stopped it.
+    private mutating func bring(_ envelope: consuming Envelope, to address: JID, _ turn: Turn) -> Bool {
+        if offices.takes(envelope, to: address, turn) { return true }
         let owner = policy.owner(of: address)
-        if !passes(&envelope, at: owner == .peer ? .toPeer : .toAccount, turn) { return }
-        if envelope.stanza.isError, envelope.stanza.isDurableMessage, !bounces.passes(envelope, turn) { return }
+        if !passes(&envelope, at: owner == .peer ? .toPeer : .toAccount, turn) { return false }
+        if envelope.stanza.isError, envelope.stanza.isDurableMessage, !bounces.passes(envelope, turn) { return false }
         if envelope.stanza.kind == .message { envelope.archives = archives(of: envelope, owner, turn) }
+        // XEP-0012 §4
+        if owner == .session, envelope.stanza.traits.contains(.lastActivity), !sessions.mayAskLastActivity(envelope, turn) {
+            refuse(envelope, StanzaError(.forbidden), turn)
+            return false
+        }
+        if push.isUsed, owner == .session || owner == .account, envelope.stanza.kind == .message {
+            let connected = sessions.connectedResources(of: address.bare)
+            push.arrived(envelope.stanza, at: address.bare, connected: connected, turn)
+        }
         switch owner {
         case .session: sessions.deliver(envelope, turn)
         case .account:
@@ -30,6 +51,7 @@ extension Site {
         case .host(let host): deliver(envelope, to: host, turn)
         case .peer: federation.accept(envelope, turn)
         }
+        return true
     }
 
     /// Whom a stanza is for: without `to` the sender's own account (RFC 6120 §10.3).
@@ -44,6 +66,20 @@ extension Site {
 
     /// What the interceptors at a place say of it; the observers see what goes on.
     private mutating func passes(_ envelope: inout Envelope, at checkpoint: Checkpoint, _ turn: Turn) -> Bool {
+        // Before the operator's rules: these are people's own. Where nobody blocks anybody it is a look at a count.
+        if blocking.isUsed {
+            switch blocking.outcome(of: envelope, at: checkpoint, turn) {
+            case .passes: break
+            case .ends: return false
+            case .comesBack(var reply):
+                // What a client says of a subscription goes out in the name of its account (RFC 6121 §3.1.2).
+                if reply.kind == .presence, case .session(let origin) = envelope.origin {
+                    reply.to = sessions.jid(of: origin.session)
+                }
+                send(reply, backTo: envelope.origin, from: .site, turn)
+                return false
+            }
+        }
         switch interceptors.judge(envelope, at: checkpoint, turn) {
         case .pass: break
         case .replace(let stanza): envelope.stanza = stanza
@@ -98,7 +134,10 @@ extension Site {
     /// presence learns that it exists (XEP-0030 §8); for everybody else it is as if there were none.
     private mutating func deliverIQ(_ envelope: borrowing Envelope, toAccount jid: JID, _ turn: Turn) {
         let stanza = envelope.stanza
-        guard stanza.iqType?.isRequest == true else { return }
+        guard stanza.iqType?.isRequest == true else {
+            if push.isUsed { push.answered(stanza, at: jid, connected: sessions.connectedResources(of: jid), turn) }
+            return
+        }
         // Where there is no account, whoever asks is a stranger to it.
         let number = sessions.accountNumber(of: jid, turn)
         let scope = number.map { self.scope(of: envelope, to: jid, $0, turn) } ?? .stranger

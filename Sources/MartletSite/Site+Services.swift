@@ -44,6 +44,11 @@ public struct SiteService: Sendable {
         SiteService(Sessions.binding) { _, _, _ in .error(StanzaError(.notAllowed)) },
         SiteService(Sessions.roster) { $1.sessions.answerRoster($0, $2) },
         SiteService(Sessions.mailbox),
+        SiteService(Sessions.lastActivity) { $1.sessions.answerLastActivity($0, $2) },
+        SiteService(Push.declaration) { $1.push.answer($0, $2) },
+        SiteService(Blocking.declaration) { $1.blocking.answer($0, $2) },
+        SiteService(AbuseReport.declaration),
+        SiteService(Sessions.carbons) { $1.sessions.answerCarbons($0, $2) },
     ]
 }
 

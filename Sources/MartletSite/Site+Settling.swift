@@ -66,6 +66,11 @@ extension Site {
         case .accountRemoved(let account):
             sessions.accountRemoved(account, turn)
             archive.accountRemoved(account, turn)
+            blocking.accountRemoved(account, turn)
+            push.accountRemoved(account)
+        case .sessionDetached(let session, let unread): push.detached(session, unread: unread, turn)
+        case .blocksAsked(let session): sessions.blocksAsked(by: session, turn)
+        case .blocksChanged(let account, let change): sessions.blocksChanged(account, change, turn)
         case .roomForAnswer(let session, let isThere): archive.roomTold(session, isThere, turn)
         case .requestReady(let stanza, let connection): sessions.requestReady(stanza, on: connection, turn)
         case .registrationRequested(let stanza, let domain, let address, let connection):

@@ -22,6 +22,8 @@ public struct Site {
     var archive = Archive()
     var interceptors = Interceptors()
     var bounces = Bounces()
+    var blocking = Blocking()
+    var push = Push()
     /// In the order of their list, which is that of the catalogue.
     let services: [SiteService]
     /// What they declare.
@@ -93,6 +95,8 @@ public struct Site {
         accounts.boot(turn)
         interceptors.boot(turn)
         bounces.boot(turn)
+        blocking.boot(turn)
+        push.boot(turn)
         offices.policyChanged(turn)
         sessions.boot(turn)
         federation.boot(turn)

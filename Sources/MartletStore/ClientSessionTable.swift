@@ -21,6 +21,10 @@ public struct ClientSessionRow: Sendable, Equatable {
     public var token: String
     /// Whether it asked for the roster (RFC 6121 §2.2: an interested resource).
     public var isInterested = false
+    /// Whether it gets copies of the account's other messages (XEP-0280).
+    public var hasCarbons = false
+    /// Whether it asked what the account has blocked, and is told of changes (XEP-0191).
+    public var knowsBlocked = false
     /// When it ended, in site time.
     public var endedAt = Instant(milliseconds: 0)
 
@@ -56,7 +60,7 @@ public enum ClientSessionTable {
     ) {
         var writer = ByteWriter(capacity: 64)
         writer.put(row.state.rawValue)
-        writer.put(UInt8(row.isInterested ? 1 : 0))
+        writer.put(UInt8((row.isInterested ? 1 : 0) | (row.hasCarbons ? 2 : 0) | (row.knowsBlocked ? 4 : 0)))
         writer.put(row.endedAt.milliseconds)
         writer.put(row.resource)
         writer.put(row.token)
@@ -131,13 +135,23 @@ public enum ClientSessionTable {
         guard let state = ClientSessionRow.State(rawValue: reader.take()) else {
             ourFault("a session in unknown state")
         }
-        let isInterested = reader.take(UInt8.self) != 0
+        let flags: UInt8 = reader.take()
         let endedAt = Instant(milliseconds: reader.take())
         var row = ClientSessionRow(state: state, resource: reader.takeString(), token: reader.takeString())
-        row.isInterested = isInterested
+        row.isInterested = flags & 1 != 0
+        row.hasCarbons = flags & 2 != 0
+        row.knowsBlocked = flags & 4 != 0
         row.endedAt = endedAt
         return row
     }
+}
+
+/// What a session has of a message that was not for it but for another of its account (XEP-0280). The numbers stand in the store.
+public enum MessageCopy: UInt8, Sendable {
+    /// A copy of one that another session got.
+    case received = 1
+    /// A copy of one that another session has sent.
+    case sent = 2
 }
 
 /// The messages that a resumable session has in hand, by the XEP-0198 number under which each was sent.
@@ -148,13 +162,24 @@ public enum ClientSlotTable {
     /// Where the numbers of messages begin that were never sent.
     public static let unsent: UInt64 = 1 << 63
 
-    /// Stores that a message has that number.
+    /// A message with its number.
+    public struct Slot: Sendable, Equatable {
+        /// The number.
+        public var number: UInt64
+        /// The message's place in the log.
+        public var logSequence: UInt64
+        /// It is sent as a copy; nil for the message itself.
+        public var copy: MessageCopy?
+    }
+
+    /// Stores that a message has that number, or a copy of it.
     public static func put(
-        _ account: AddressNumber, _ session: UInt64, _ number: UInt64, logSequence: UInt64,
+        _ account: AddressNumber, _ session: UInt64, _ number: UInt64, logSequence: UInt64, copy: MessageCopy? = nil,
         in store: some KeyValueTransaction
     ) {
-        var writer = ByteWriter(capacity: 8)
+        var writer = ByteWriter(capacity: 9)
         writer.put(logSequence)
+        if let copy { writer.put(copy.rawValue) }
         store.put(.clientSlot, key(account, session, number), writer.bytes)
     }
 
@@ -168,11 +193,12 @@ public enum ClientSlotTable {
     /// The slots of a session in the order of their numbers.
     public static func slots(
         _ account: AddressNumber, _ session: UInt64, in store: some KeyValueTransaction
-    ) -> [(number: UInt64, logSequence: UInt64)] {
-        var slots: [(UInt64, UInt64)] = []
+    ) -> [Slot] {
+        var slots: [Slot] = []
         store.forEach(.clientSlot, prefix: Array(key(account, session, 0)[..<16])) { key, value in
             var reader = ByteReader(key, from: 16)
-            slots.append((reader.take(), ByteReader.first(value)))
+            let copy = value.count > 8 ? MessageCopy(rawValue: value[8]) : nil
+            slots.append(Slot(number: reader.take(), logSequence: ByteReader.first(value), copy: copy))
             return true
         }
         return slots

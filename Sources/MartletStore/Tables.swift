@@ -17,7 +17,8 @@
 /// | 112–143 | rooms |
 /// | 144–159 | uploads |
 /// | 160–175 | administration: journal, groups |
-/// | 176–255 | nobody yet |
+/// | 176–183 | devices of an account: blocking, last activity, push |
+/// | 184–255 | nobody yet |
 ///
 /// A table that holds stanzas is known to ``StoreMigration``.
 extension Table {
@@ -92,7 +93,18 @@ extension Table {
     /// account → what it wants to be kept. See ``ArchivePreferencesTable``.
     public static let archivePreferences = Table(rawValue: 83)
 
+    // MARK: devices, 176–183
+
+    /// account, address → what the account has blocked. See ``BlockTable``.
+    public static let blocked = Table(rawValue: 176)
+    /// account → when it was there last. See ``LastActivityTable``.
+    public static let lastActivity = Table(rawValue: 177)
+    /// account, number → where it wants its messages to be announced. See ``PushTable``.
+    public static let push = Table(rawValue: 178)
+
     /// Every table, for the store to open.
     public static let all: [Table] =
-        (0...23).map { Table(rawValue: $0) } + [haveTags, archive, archiveByPeer, archiveAccount, archivePreferences]
+        (0...23).map { Table(rawValue: $0) } + [
+            haveTags, archive, archiveByPeer, archiveAccount, archivePreferences, blocked, lastActivity, push,
+        ]
 }

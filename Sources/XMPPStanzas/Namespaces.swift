@@ -60,12 +60,36 @@ public enum Namespaces {
     public static let delay = "urn:xmpp:delay"
     /// XEP-0045, what an occupant sends.
     public static let rooms = "http://jabber.org/protocol/muc"
+    /// XEP-0045: what a room says to a user.
+    public static let roomUser = "http://jabber.org/protocol/muc#user"
+    /// XEP-0249: Direct MUC Invitations.
+    public static let conference = "jabber:x:conference"
     /// XEP-0478: Stream Limits Advertisement.
     public static let streamLimits = "urn:xmpp:stream-limits:0"
     /// XEP-0085: Chat State Notifications.
     public static let chatStates = "http://jabber.org/protocol/chatstates"
     /// XEP-0334: Message Processing Hints.
     public static let hints = "urn:xmpp:hints"
+    /// XEP-0012: Last Activity.
+    public static let lastActivity = "jabber:iq:last"
+    /// XEP-0357: Push Notifications.
+    public static let push = "urn:xmpp:push:0"
+    /// XEP-0060: requests to nodes.
+    public static let nodes = "http://jabber.org/protocol/pubsub"
+    /// XEP-0191: Blocking Command.
+    public static let blocking = "urn:xmpp:blocking"
+    /// XEP-0191 §3.3: why something was not sent.
+    public static let blockingErrors = "urn:xmpp:blocking:errors"
+    /// XEP-0377: Spam Reporting.
+    public static let reporting = "urn:xmpp:reporting:1"
+    /// XEP-0280: Message Carbons.
+    public static let carbons = "urn:xmpp:carbons:2"
+    /// XEP-0280 §6.2: all of its rules hold.
+    public static let carbonRules = "urn:xmpp:carbons:rules:0"
+    /// XEP-0352: Client State Indication.
+    public static let clientState = "urn:xmpp:csi:0"
+    /// XEP-0060: what a node tells its subscribers.
+    public static let nodeEvents = "http://jabber.org/protocol/pubsub#event"
     /// XEP-0359: Unique and Stable Stanza IDs.
     public static let stanzaID = "urn:xmpp:sid:0"
     /// XEP-0079: Advanced Message Processing.

@@ -1,4 +1,4 @@
-// XEP-0334: Message Processing Hints, version 1.0.0, complete; there are no carbons yet for no-copy
+// XEP-0334: Message Processing Hints, version 1.0.0, complete
 import XMPPAddress
 import XMPPXML
 

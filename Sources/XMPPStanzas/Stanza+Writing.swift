@@ -27,7 +27,12 @@ extension Stanza {
     }
 
     /// The bytes as they stand inside something of another namespace (XEP-0297 §3.1): the tag says its own.
-    public var forwarded: [UInt8] { serialized(to, Additions(saysNamespace: true)) }
+    public var forwarded: [UInt8] { forwarded(stableID: nil) }
+
+    /// The same with the id that an archive has given.
+    public func forwarded(stableID: (by: JID, id: StableID)?) -> [UInt8] {
+        serialized(to, Additions(saysNamespace: true, stableID: stableID))
+    }
 
     /// What is not part of the stanza and stands in its bytes, in this order.
     private struct Additions {

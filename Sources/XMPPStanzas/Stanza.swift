@@ -114,8 +114,12 @@ public struct Stanza: Hashable, Sendable {
         public static let store = Traits(rawValue: 512)
         /// An XEP-0359 `<stanza-id/>`.
         public static let stableID = Traits(rawValue: 1024)
-        /// An XEP-0334 `<no-copy/>` hint: nobody but its addressee gets it.
+        /// An XEP-0334 `<no-copy/>` hint, or an XEP-0280 `<private/>`: nobody but its addressee gets it.
         public static let noCopy = Traits(rawValue: 2048)
+        /// An XEP-0280 `<received/>` or `<sent/>`: it says that it is a copy of another message.
+        public static let claimedCopy = Traits(rawValue: 4096)
+        /// An XEP-0012 query: when somebody was there.
+        public static let lastActivity = Traits(rawValue: 8192)
     }
 
     /// A stanza of our own making.
@@ -156,13 +160,15 @@ extension Stanza.Traits {
         case ("store", Namespaces.hints): self = [.store, .substance]
         // §4.1: it forbids archives, not waiting for the addressee.
         case ("no-permanent-store", Namespaces.hints): self = .noPermanentStore
-        case ("no-copy", Namespaces.hints): self = .noCopy
+        case ("no-copy", Namespaces.hints), ("private", Namespaces.carbons): self = .noCopy
+        case ("received", Namespaces.carbons), ("sent", Namespaces.carbons): self = [.claimedCopy, .substance]
         case (_, Namespaces.hints): self = []
         case ("amp", Namespaces.advancedMessageProcessing), ("headers", Namespaces.stanzaHeaders): self = .expiry
         case ("delay", Namespaces.delay): self = .delay
         case ("x", Namespaces.rooms): self = [.roomEntry, .substance]
         case ("origin-id", Namespaces.stanzaID): self = .originID
         case ("stanza-id", Namespaces.stanzaID): self = .stableID
+        case ("query", Namespaces.lastActivity): self = [.lastActivity, .substance]
         default: self = .substance
         }
     }

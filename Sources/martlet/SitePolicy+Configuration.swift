@@ -60,6 +60,9 @@ extension SitePolicy {
         self.federation.continuesAfterRollback = federation.rollback == .continue
         self.federation.strangers.timeout = federation.strangers.timeout.milliseconds
         self.federation.strangers.newDomainsPerHour = federation.strangers.newDomainsPerAccountPerHour
+        self.limits.blockedAddresses = limits.blockedAddresses
+        self.limits.blockedBytes = limits.blockedBytes
+        self.limits.pushRegistrations = limits.pushRegistrations
         self.limits.pendingDialbacksPerStream = limits.pendingDialbacksPerStream
         self.limits.pendingDialbacksPerAddress = limits.pendingDialbacksPerAddress
 

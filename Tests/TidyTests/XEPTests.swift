@@ -14,8 +14,9 @@ import Testing
         // What clients say to each other and a server only looks at.
         "0085": "read: a message with nothing but a chat state is not kept",
         "0122": "written: that any id may be searched for, in the form of a search",
-        "0184": "read: a receipt is kept in archives",
-        "0333": "read: a marker is kept in archives",
+        "0184": "read: a receipt is kept in archives and copied to other devices",
+        "0333": "read: a marker is kept in archives and copied to other devices",
+        "0249": "read: an invitation is copied to other devices",
     ]
 
     /// Services of the RFCs.

@@ -65,6 +65,7 @@ struct ClientNegotiation: Negotiation {
         features.offer("bind", Namespaces.bind)
         features.offerSession()
         features.offer("sm", Namespaces.streamManagement)
+        features.offer("csi", Namespaces.clientState)
         features.offer("ver", Namespaces.rosterVersioning)
         features.offer("sub", Namespaces.preApproval)
         features.offerLimits(limits)
@@ -98,7 +99,7 @@ struct ClientNegotiation: Negotiation {
             STARTTLS.received(tape, &stream)
         case Namespaces.sasl where account == nil:
             saslReceived(tape, &stream)
-        case Namespaces.streamManagement where account != nil:
+        case Namespaces.streamManagement where account != nil, Namespaces.clientState where account != nil:
             stream.act(.client(.nonza(tape.element())))
         case Namespaces.streamManagement where ["enable", "resume"].contains(tape.name()):
             // XEP-0198 §3, §5: refused, and the client may go on to log in.
