@@ -140,17 +140,22 @@ public struct AdminKeys: Codable, Sendable, Equatable {
     public var sha1: Keys
     /// For SCRAM-SHA-256 and PLAIN.
     public var sha256: Keys
+    /// For SCRAM-SHA-512; absent where the command is of an earlier version.
+    public var sha512: Keys?
 
     /// The keys of `keys`.
     public init(_ keys: PasswordKeys) {
         sha1 = Keys(keys.sha1)
         sha256 = Keys(keys.sha256)
+        sha512 = keys.sha512.map(Keys.init)
     }
 
     /// As the site takes them; `nil` where lengths or counts are not those of SCRAM.
     var passwordKeys: PasswordKeys? {
         guard let sha1 = sha1.checked(length: 20), let sha256 = sha256.checked(length: 32) else { return nil }
-        return PasswordKeys(sha1: sha1, sha256: sha256)
+        let strong = sha512?.checked(length: 64)
+        guard (strong == nil) == (sha512 == nil) else { return nil }
+        return PasswordKeys(sha1: sha1, sha256: sha256, sha512: strong)
     }
 }
 

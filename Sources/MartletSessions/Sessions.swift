@@ -106,7 +106,7 @@ public struct Sessions {
             connectionLost(connection, turn)
         case .registrationRequested(let stanza, let domain, let address):
             turn.notify(.registrationRequested(stanza, domain: domain, address, connection))
-        case .credentialsWanted, .authenticated, .authenticationFailed: break  // accounts decide
+        case .credentialsWanted, .authenticated, .tokenShown, .authenticationFailed: break  // accounts decide
         }
     }
 

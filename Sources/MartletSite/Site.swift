@@ -174,6 +174,10 @@ public struct Site {
             turn.perform(.refuse(.notAuthorized), on: connection)
         case .authenticated(let client):
             accounts.clientAuthenticated(client, on: connection, turn)
+        case .tokenShown where sessions.hasLoggedIn(connection):
+            turn.perform(.refuse(.notAuthorized), on: connection)
+        case .tokenShown(let proof):
+            accounts.tokenShown(proof, on: connection, turn)
         case .authenticationFailed(let localpart, let domain, let address):
             accounts.authenticationFailed(localpart, domain, address, turn)
         case .registrationRequested(let stanza, let domain, let address):

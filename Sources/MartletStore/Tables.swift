@@ -17,7 +17,9 @@
 /// | 112–143 | rooms |
 /// | 144–159 | uploads |
 /// | 160–175 | administration: journal, groups |
-/// | 176–255 | nobody yet |
+/// | 176–183 | copies, blocking, activity of clients, push |
+/// | 184–191 | login: clients and their tokens, invitations |
+/// | 192–255 | nobody yet |
 ///
 /// A table that holds stanzas is known to ``StoreMigration``.
 extension Table {
@@ -81,6 +83,11 @@ extension Table {
     /// peer, local, class, row → tags of what came on an incoming lane. See ``HaveTable``.
     public static let haveTags = Table(rawValue: 64)
 
+    // MARK: login, 184–191
+
+    /// account, client → what is remembered of it, and its tokens. See ``ClientTable``.
+    public static let client = Table(rawValue: 184)
+
     /// Every table, for the store to open.
-    public static let all: [Table] = (0...23).map { Table(rawValue: $0) } + [haveTags]
+    public static let all: [Table] = (0...23).map { Table(rawValue: $0) } + [haveTags, client]
 }

@@ -18,6 +18,7 @@ extension SitePolicy {
 
         self.client.allowsRegistration = client.allowsInBandRegistration
         self.client.resumptionTimeout = client.resumptionTimeout.milliseconds
+        self.client.tokenLifetime = client.tokenLifetime.milliseconds
         self.client.resourcesPerAccount = client.resourcesPerAccount
         self.limits.mailboxMessages = limits.offlineMessagesPerAccount
         self.limits.mailboxBytes = limits.offlineBytesPerAccount

@@ -10,4 +10,12 @@ enum AccountLimits {
     static let knownAddresses = 16
     /// Accounts of which that is remembered.
     static let knownAccounts = 20_000
+    /// Clients that are remembered of an account, each with its tokens, some 400 bytes: twice as many as may be online. Beyond it the
+    /// one that was not here for the longest time is forgotten, and logs in with the password the next time.
+    static let clientsPerAccount = 32
+    /// Random bytes of a token. As 72 characters it is longer than a block of SHA-256, so that HMAC uses its digest (RFC 2104 §2), and
+    /// that is all there is to be kept.
+    static let tokenBytes = 54
+    /// A token that is older is followed by a fresh one, milliseconds: once a day that is of no weight.
+    static let tokenRotation: Int64 = 86_400_000
 }

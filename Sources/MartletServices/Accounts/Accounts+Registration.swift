@@ -39,23 +39,24 @@ extension Accounts {
         keysRequests += 1
         let id = WorkID(keysRequests)
         let salted = ChosenPassword(
-            password: password, sha1Salt: turn.random.bytes(16), sha256Salt: turn.random.bytes(16))
+            password: password, sha1Salt: turn.random.bytes(16), sha256Salt: turn.random.bytes(16),
+            sha512Salt: turn.random.bytes(16))
         turn.perform(.work(id, .deriveKeys(salted, for: cause)))
         return id
     }
 
-    /// The keys of an account are of a form in which clients that use SCRAM do not prepare its password. Whoever has shown it with
-    /// PLAIN gets such ones, for the next time.
+    /// The keys of an account are of a form in which clients that use SCRAM do not prepare its password, or of fewer digests than there
+    /// are. Whoever has shown it with PLAIN gets such ones, for the next time.
     mutating func renewKeys(_ account: AccountName, _ password: [UInt8], generation: UInt64, _ turn: Turn) {
         let cause = Cause(.person, .account(account.number))
         renewals[deriveKeys(of: password, for: cause, turn)] = KeyRenewal(account: account, generation: generation)
     }
 
     /// It is the same password: sessions stay, and exchanges under way are not disturbed.
-    private func renew(_ renewal: KeyRenewal, _ keys: PasswordKeys?, _ turn: Turn) {
+    private mutating func renew(_ renewal: KeyRenewal, _ keys: PasswordKeys?, _ turn: Turn) {
         let row = AccountTable.row(renewal.account.number, in: turn.store)
         guard let keys, row?.generation == renewal.generation, turn.admits(.state) else { return }
-        AccountTable.put(renewal.account.number, AccountRow(keys, generation: renewal.generation), in: turn.store)
+        put(AccountRow(keys, generation: renewal.generation), of: renewal.account.number, turn)
         turn.note(.accountChanged(renewal.account.jid, what: "keys renewed"))
     }
 

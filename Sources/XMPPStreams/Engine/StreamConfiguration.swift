@@ -23,6 +23,10 @@ public struct StreamConfiguration: Sendable {
 
     /// SASL mechanisms, best first.
     public var mechanisms = OfferedMechanism.all
+    /// Those of them for which some account has no keys: they are not offered to anybody, so that nobody learns to whom they could be.
+    public var withheldMechanisms: [SASLMechanism] = [.scramSHA512]
+    /// XEP-0484: clients may ask for tokens, and log in with them.
+    public var offersTokens = true
     /// PLAIN may be used without TLS. Only for closed networks and tests.
     public var allowsPlainWithoutTLS = false
     /// XEP-0077 before authentication.

@@ -15,6 +15,8 @@ struct ClientNegotiation: Negotiation {
         case challenged(SCRAMServerExchange)
         case derivingKeys(PlainExchange, StoredCredentials, KeyDerivation.ID)
         case awaitingAdmission(AuthenticatedClient, additionalData: [UInt8]?)
+        /// A token was shown, of which the site has to say whether it is good.
+        case awaitingVerdict(String)
     }
 
     /// An exchange that knows who wants in and does not know the keys.
@@ -30,13 +32,28 @@ struct ClientNegotiation: Negotiation {
         }
     }
 
+    /// In which words a login is spoken of.
+    enum Profile {
+        /// RFC 6120 §6.
+        case plain
+        /// XEP-0388.
+        case extensible
+    }
+
     /// The domain that the client asked for.
     var domain: JID?
+    /// Who the client says that it is, with its stream header: nothing is proven by it.
+    var claimed: JID?
     /// The language that the client named for its stream.
     var language: String?
     /// Whose stream it is, once proven.
     var account: JID?
+    /// The SASL mechanisms that this stream was offered.
+    var advertised: [String] = []
     var exchange = Exchange.none
+    var profile = Profile.plain
+    /// What is wanted together with the login under way; nil in the profile of RFC 6120.
+    var request: LoginRequest?
     var failedAttempts = 0
     var derivations: UInt32 = 0
     var isAwaitingRegistration = false
@@ -54,16 +71,19 @@ struct ClientNegotiation: Negotiation {
             return stream.fail(StreamError(.notAuthorized), "the client changed the domain after authentication")
         }
         self.domain = domain
+        claimed = header.from.flatMap { try? JID($0) }
         language = header.language
-        if account != nil { stream.authenticated() }
+        if account != nil { stream.authenticated() } else { advertised = mechanisms(stream) }
         stream.write((account == nil ? features(stream) : Self.featuresOfAccounts(stream.configuration.limits)).serialized)
     }
 
     /// What every client is offered once it is let in.
-    private static func featuresOfAccounts(_ limits: XMLLimits) -> OfferedFeatures {
+    static func featuresOfAccounts(_ limits: XMLLimits, isBound: Bool = false) -> OfferedFeatures {
         var features = OfferedFeatures()
-        features.offer("bind", Namespaces.bind)
-        features.offerSession()
+        if !isBound {
+            features.offer("bind", Namespaces.bind)
+            features.offerSession()
+        }
         features.offer("sm", Namespaces.streamManagement)
         features.offer("ver", Namespaces.rosterVersioning)
         features.offer("sub", Namespaces.preApproval)
@@ -79,8 +99,11 @@ struct ClientNegotiation: Negotiation {
             // RFC 6120 §5.3.1: what must come first is offered alone.
             if configuration.tls == .required { return features }
         }
-        features.offerMechanisms(mechanisms(stream))
+        features.offerMechanisms(advertised)
         features.offerChannelBindings(bindings(stream).names)
+        if let tls = stream.tls {
+            features.offerExtensibleSASL(advertised, tokens: configuration.offersTokens ? TokenMechanism.all(tls) : [])
+        }
         if configuration.allowsRegistration { features.offer("register", Namespaces.registerFeature) }
         return features
     }
@@ -92,6 +115,10 @@ struct ClientNegotiation: Negotiation {
 
     mutating func elementReceived(_ tape: ElementTape, _ stream: inout XMLStream) {
         switch tape.namespace() {
+        case Namespaces.extensibleSASL where account == nil:
+            extensibleReceived(tape, &stream)
+        case _ where isExchangingAlone:
+            Self.outOfOrder(&stream)
         case stream.contentNamespace:
             stanzaReceived(tape, &stream)
         case Namespaces.tls where account == nil:
