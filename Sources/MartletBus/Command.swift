@@ -62,6 +62,8 @@ public enum AccountCommand: Sendable, Equatable {
     case add(JID, PasswordKeys)
     case changePassword(JID, PasswordKeys)
     case remove(JID)
+    /// Makes an invitation to a domain or to one name there, good for so many milliseconds.
+    case invite(JID, lifetime: Int64)
 }
 
 /// What an administrator asks of links and their queues.

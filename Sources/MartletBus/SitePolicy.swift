@@ -46,6 +46,8 @@ public struct SitePolicy: Sendable, Equatable {
 public struct ClientPolicy: Sendable, Equatable {
     /// XEP-0077 before authentication.
     public var allowsRegistration = false
+    /// Whoever brings an invitation may make an account (XEP-0445).
+    public var allowsInvitations = true
     /// Accounts made by XEP-0077 in a minute, on the whole site.
     public var registrationsPerMinute = 20
     /// How long a detached session can be resumed, milliseconds. Five minutes cover a change of network.

@@ -102,6 +102,10 @@ extension SiteConfiguration {
             # within days.
             in_band_registration = false
 
+            # Whether somebody who was invited may create an account with their client (XEP-0445): "martlet invite" makes the link. Default true:
+            # an invitation is good once, and cannot be guessed.
+            invitations = true
+
             # How many accounts may be created that way in a minute, on the whole site, and beside them how many passwords changed. Default 20: a
             # class on its first day.
             registrations_per_minute = 20

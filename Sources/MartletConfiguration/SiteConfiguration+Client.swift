@@ -3,6 +3,8 @@ extension SiteConfiguration {
     public struct Client: Equatable, Sendable {
         /// Whether strangers may create accounts over their stream (XEP-0077).
         public var allowsInBandRegistration = false
+        /// Whether whoever has an invitation may create an account (XEP-0445).
+        public var allowsInvitations = true
         /// How many accounts may be created that way in a minute, on the whole site.
         public var registrationsPerMinute = 20
         /// The SASL mechanisms offered and accepted, each by itself, the preferred first.
@@ -25,6 +27,7 @@ extension SiteConfiguration {
 
         init(reading section: inout Section) {
             allowsInBandRegistration = section.value("in_band_registration", .boolean, default: allowsInBandRegistration)
+            allowsInvitations = section.value("invitations", .boolean, default: allowsInvitations)
             registrationsPerMinute = section.value(
                 "registrations_per_minute", .integer(1...100_000), default: registrationsPerMinute)
             saslMechanisms = section.list("sasl_mechanisms", of: .oneOf(Self.knownMechanisms), default: saslMechanisms)

@@ -23,6 +23,9 @@ extension Sessions {
             guard let failed else { return }
             told.insert(failed, at: 0)
         }
+        if let wanted = admission.request.resource {
+            return welcomeOld(wanted, account, on: connection, turn)
+        }
         guard let binding = admission.request.binding else {
             let welcome = Welcome(account.jid, told, additionalData: admission.additionalData)
             return turn.perform(.welcome(welcome), on: connection)
@@ -41,6 +44,18 @@ extension Sessions {
         turn.perform(.welcome(Welcome(jid, told, additionalData: admission.additionalData)), on: connection)
         turn.note(.sessionBound(jid))
         if sessions[id].management != nil { managementBegan(id, on: connection, turn) }
+    }
+
+    /// A client from before XMPP 1.0 (XEP-0078), which has named its resource with its login.
+    private mutating func welcomeOld(
+        _ resource: String, _ account: AccountName, on connection: ConnectionID, _ turn: Turn
+    ) {
+        guard case .success(let id) = bind(resource, account.jid, account.number, on: connection, turn) else {
+            connections[connection] = nil
+            return turn.perform(.refuse(.temporaryAuthFailure), on: connection)
+        }
+        turn.perform(.welcome(Welcome(sessions[id].jid)), on: connection)
+        turn.note(.sessionBound(sessions[id].jid))
     }
 
     /// Turns on what a client wants for its session; nil where that needs no answer, and for what is not known.

@@ -87,7 +87,9 @@ extension Table {
 
     /// account, client → what is remembered of it, and its tokens. See ``ClientTable``.
     public static let client = Table(rawValue: 184)
+    /// digest of a token → an invitation to make an account. See ``InvitationTable``.
+    public static let invitation = Table(rawValue: 185)
 
     /// Every table, for the store to open.
-    public static let all: [Table] = (0...23).map { Table(rawValue: $0) } + [haveTags, client]
+    public static let all: [Table] = (0...23).map { Table(rawValue: $0) } + [haveTags, client, invitation]
 }

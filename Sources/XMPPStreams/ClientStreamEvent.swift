@@ -19,7 +19,8 @@ public enum ClientStreamEvent: Sendable {
     indirect case authenticationFailed(localpart: String?, domain: JID, address: RemoteAddress)
     /// XEP-0077: before authentication any IQ in `jabber:iq:register`, afterwards one that chooses another password. Nothing that
     /// follows is read before ``StreamCommand/registrationHandled``.
-    indirect case registrationRequested(Stanza, domain: JID, address: RemoteAddress)
+    /// With the token of an invitation that was shown before (XEP-0445).
+    indirect case registrationRequested(Stanza, domain: JID, address: RemoteAddress, invitation: String? = nil)
 
     // Afterwards.
 

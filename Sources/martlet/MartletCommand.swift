@@ -24,8 +24,9 @@ struct MartletCommand: ParsableCommand {
             """,
         version: ProductVersion.line,
         subcommands: [
-            RunCommand.self, InitCommand.self, ServeCommand.self, UserCommand.self, LinkCommand.self, QueueCommand.self,
-            StatusCommand.self, ExplainCommand.self, ReloadCommand.self, CheckCommand.self, StoreCommand.self,
+            RunCommand.self, InitCommand.self, ServeCommand.self, UserCommand.self, InviteCommand.self, LinkCommand.self,
+            QueueCommand.self, StatusCommand.self, ExplainCommand.self, ReloadCommand.self, CheckCommand.self,
+            StoreCommand.self,
             SimulateCommand.self,
         ])
 

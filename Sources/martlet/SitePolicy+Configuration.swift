@@ -17,6 +17,7 @@ extension SitePolicy {
         adminContact = configuration.adminContact
 
         self.client.allowsRegistration = client.allowsInBandRegistration
+        self.client.allowsInvitations = client.allowsInvitations
         self.client.resumptionTimeout = client.resumptionTimeout.milliseconds
         self.client.tokenLifetime = client.tokenLifetime.milliseconds
         self.client.resourcesPerAccount = client.resourcesPerAccount

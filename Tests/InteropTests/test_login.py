@@ -98,7 +98,7 @@ def test_one_step_from_password_to_session(office, digest):
         offered = [element.text for element in stream.features.find(f"{{{SASL2}}}authentication").findall(f"{{{SASL2}}}mechanism")]
         assert offered[0] == "SCRAM-SHA-512-PLUS"
         more = f"<bind xmlns='{BIND2}'><tag>Hand</tag><enable xmlns='{SM}' resume='true'/></bind>"
-        success, parts = stream.scram(digest, office.password("alice"), more, stream.end_point())
+        success, parts = stream.scram(digest, office.passwords["alice"], more, stream.end_point())
         assert identity(success).startswith("alice@login.example/Hand/")
         assert success.find(f"{{{BIND2}}}bound/{{{SM}}}enabled").get("resume") == "true"
         # XEP-0474: what both have seen is what was offered.
@@ -115,7 +115,7 @@ def test_a_wrong_password_is_a_failure_and_the_stream_goes_on(office):
     with Login(office) as stream:
         failure, _ = stream.scram("sha256", "wrong")
         assert failure.tag == f"{{{SASL2}}}failure" and failure.find(f"{{{SASL}}}not-authorized") is not None
-        success, _ = stream.scram("sha256", office.password("alice"))
+        success, _ = stream.scram("sha256", office.passwords["alice"])
         assert identity(success) == "alice@login.example"
 
 
@@ -123,11 +123,12 @@ def test_a_token_logs_in_bound_to_its_channel_and_resumes(office):
     want = f"<request-token xmlns='{FAST}' mechanism='HT-SHA-256-ENDP'/>"
     bind = f"<bind xmlns='{BIND2}'><tag>Hand</tag><enable xmlns='{SM}' resume='true'/></bind>"
     with Login(office) as stream:
-        success, _ = stream.scram("sha256", office.password("alice"), want + bind)
+        success, _ = stream.scram("sha256", office.passwords["alice"], want + bind)
         jid = identity(success)
         token = success.find(f"{{{FAST}}}token").get("token")
         session = success.find(f"{{{BIND2}}}bound/{{{SM}}}enabled").get("id")
-    office.restart()
+    office.stop()
+    office.start()
     with Login(office) as stream:
         resume = f"<resume xmlns='{SM}' previd='{session}' h='0'/>"
         success = stream.token(token, "HT-SHA-256-ENDP", stream.end_point(), resume + bind, "count='1'")
@@ -149,7 +150,7 @@ def test_a_token_logs_in_bound_to_its_channel_and_resumes(office):
 def test_a_client_is_shut_out_with_another_password(office):
     want = f"<request-token xmlns='{FAST}' mechanism='HT-SHA-256-NONE'/>"
     with Login(office, "bob") as stream:
-        success, _ = stream.scram("sha512", office.password("bob"), want + f"<bind xmlns='{BIND2}'/>")
+        success, _ = stream.scram("sha512", office.passwords["bob"], want + f"<bind xmlns='{BIND2}'/>")
         token = success.find(f"{{{FAST}}}token").get("token")
         stream.read()
         stream.send("<iq type='get' id='l'><list xmlns='urn:xmpp:cam:0'/></iq>")
@@ -158,10 +159,55 @@ def test_a_client_is_shut_out_with_another_password(office):
         assert PHONE not in client.get("id")
     with Login(office, "bob") as stream:
         assert identity(stream.token(token)) == "bob@login.example"
-    assert office.user_password("bob", "another one").returncode == 0
+    assert office.command("user", "passwd", office.jid("bob"), input="another one\n").returncode == 0
     with Login(office, "bob") as stream:
         failure = stream.token(token)
         assert failure.find(f"{{{SASL}}}not-authorized") is not None
+
+
+async def test_an_invitation_makes_an_account_once(office):
+    done = office.command("invite", "carol@login.example", "--days", "2")
+    assert done.returncode == 0, done.stderr
+    link = done.stdout.split()[0]
+    assert link.startswith("xmpp:carol@login.example?register;preauth=")
+    token = link.rpartition("=")[2]
+
+    def register(token):
+        with Login(office, "carol") as stream:
+            assert stream.features.find("{urn:xmpp:ibr-token:0}register") is not None
+            stream.send(f"<iq type='set' id='p'><preauth xmlns='urn:xmpp:pars:0' token='{token}'/></iq>")
+            if stream.read().get("type") != "result":
+                return False
+            stream.send(
+                "<iq type='set' id='r'><query xmlns='jabber:iq:register'><username>carol</username>"
+                "<password>a new secret</password></query></iq>"
+            )
+            return stream.read().get("type") == "result"
+
+    assert not register("0" * 32)
+    assert register(token)
+    assert not register(token)
+    async with Client(office, "carol", password="a new secret", mechanism="SCRAM-SHA-512") as carol:
+        await carol.ping()
+
+
+def test_a_client_from_before_xmpp_1(office):
+    with RawStream(office.address, office.client_tls_port) as stream:
+        stream.begin_tls(office.domain, office.trust)
+        stream.send(stream.header(office.domain, version=None))
+        stream.send("<iq type='get' id='f'><query xmlns='jabber:iq:auth'/></iq>")
+        fields = [field.tag for field in stream.read().find("{jabber:iq:auth}query")]
+        assert fields == [f"{{jabber:iq:auth}}{name}" for name in ("username", "password", "resource")]
+        login = (
+            "<iq type='set' id='l'><query xmlns='jabber:iq:auth'><username>alice</username><password>{}</password>"
+            "<resource>old</resource></query></iq>"
+        )
+        stream.send(login.format("wrong"))
+        assert stream.read().find("{jabber:client}error").get("code") == "401"
+        stream.send(login.format(office.passwords["alice"]))
+        assert stream.read().get("type") == "result"
+        stream.send("<message to='alice@login.example/old' type='chat'><body>1999</body></message>")
+        assert stream.read().findtext("{jabber:client}body") == "1999"
 
 
 def test_whoever_says_more_than_the_login_is_disconnected(office):

@@ -251,7 +251,8 @@ func describe(_ event: ClientStreamEvent) -> String {
     case .authenticated(let client): "client authenticated \(client.account)\(client.isSecure ? " secure" : "")"
     case .tokenShown(let proof): "token shown \(proof.localpart)@\(proof.domain) \(proof.mechanism.rawValue)"
     case .authenticationFailed(let localpart, let domain, _): "authentication failed \(localpart ?? "?")@\(domain)"
-    case .registrationRequested(let stanza, let domain, _): "registration \(domain) \(text(stanza))"
+    case .registrationRequested(let stanza, let domain, _, let invitation):
+        "registration \(domain) \(text(stanza))" + (invitation.map { " invited \($0)" } ?? "")
     case .stanza(let stanza): "stanza \(text(stanza))"
     case .stanzaRefused(let stanza, let error): "stanza refused \(error.condition.rawValue) \(text(stanza))"
     case .nonza(let element): "nonza \(String(decoding: element.serialized(within: ""), as: UTF8.self))"

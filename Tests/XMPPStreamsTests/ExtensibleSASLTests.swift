@@ -378,3 +378,154 @@ struct DowngradeProtectionTests {
         }
     }
 }
+
+@Suite("XEP-0078: clients from before XMPP 1.0")
+struct OldLoginTests {
+    private static let header =
+        "<stream:stream to='im.example.com' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>"
+    private static let answer =
+        "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'"
+        + " from='im.example.com' id='{id}'>"
+    private static let errors = "xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'"
+
+    private func opened() -> Conversation {
+        var talk = Conversation(.clientReceiving)
+        talk.connect(directTLS: true)
+        talk.play("! start TLS as server")
+        talk.secure(TLSFacts(exporter: { [9] }, serverEndPoint: [8]))
+        talk.play(
+            """
+            > \(Self.header)
+            < \(Self.answer)
+            """)
+        return talk
+    }
+
+    private func login(_ fields: String) -> String {
+        "<iq type='set' id='auth2'><query xmlns='jabber:iq:auth'>\(fields)</query></iq>"
+    }
+
+    private static let right = "<username>Juliet</username><password>r0m30myr0m30</password><resource>globe</resource>"
+
+    @Test("§3.1: a stream without version and features; the fields, a password and a resource, and stanzas flow")
+    func login() {
+        var talk = opened()
+        talk.play(
+            """
+            > <iq type='get' to='im.example.com' id='auth1'><query xmlns='jabber:iq:auth'><username>nobody</username></query></iq>
+            < <iq from='im.example.com' id='auth1' type='result'><query xmlns='jabber:iq:auth'><username/><password/><resource/></query></iq>
+            > \(login(Self.right))
+            ! credentials wanted juliet@im.example.com PLAIN 192.0.2.7
+            """)
+        talk.perform(.credentials(ClientConversationTests.credentials(.plain)))
+        talk.play("! derive keys")
+        talk.derive()
+        talk.play("! client authenticated juliet@im.example.com secure")
+        #expect(talk.authenticated?.request?.resource == "globe")
+        talk.perform(.welcome(Welcome(jid("juliet@im.example.com/globe"))))
+        talk.play(
+            """
+            < <iq from='im.example.com' id='auth2' type='result'/>
+            > <presence/>
+            ! stanza <presence/>
+            """)
+    }
+
+    @Test("§3.1: a wrong password is 401, what is missing is 406, too many tries are 500, and none of it tells what was sent")
+    func failures() {
+        var talk = opened()
+        talk.receive(login(Self.right.replacing("r0m30myr0m30", with: "wrong")))
+        talk.perform(.credentials(ClientConversationTests.credentials(.plain)))
+        talk.derive()
+        let deeds = talk.takeDeeds()
+        #expect(deeds.contains(.done("authentication failed juliet@im.example.com")))
+        #expect(
+            deeds.last
+                == .written(
+                    "<iq from='im.example.com' id='auth2' type='error'><error code='401' type='auth'><not-authorized \(Self.errors)/></error></iq>"
+                ))
+        for fields in ["", "<username>a</username>", "<username>a</username><digest>48fc</digest><resource>x</resource>"] {
+            talk.receive(login(fields))
+            #expect(talk.takeWritten().contains("<error code='406' type='modify'><not-acceptable \(Self.errors)/></error>"))
+        }
+        talk.receive(login(Self.right))
+        _ = talk.takeDeeds()
+        talk.perform(.refuseCredentials)
+        #expect(talk.takeWritten().contains("<error code='500' type='wait'>"))
+    }
+
+    @Test("it needs TLS and PLAIN: else a stream without version is refused as before; with a version there is SASL")
+    func conditions() {
+        var plain = Conversation(.clientReceiving) { $0.tls = .optional }
+        plain.connect()
+        plain.receive(Self.header)
+        #expect(plain.takeWritten().contains("<unsupported-version"))
+        var scram = Conversation(.clientReceiving) { $0.mechanisms = ["SCRAM-SHA-256"].compactMap(OfferedMechanism.init) }
+        scram.connect(directTLS: true)
+        scram.secure()
+        _ = scram.takeDeeds()
+        scram.receive(Self.header)
+        #expect(scram.takeWritten().contains("<unsupported-version"))
+        var talk = ClientConversationTests.secured()
+        talk.receive(login(Self.right))
+        #expect(talk.takeWritten().contains("<not-authorized"))
+    }
+
+    @Test("§5: not after SASL has failed; nor twice at once, nor before the login anything else")
+    func policy() {
+        var talk = opened()
+        talk.receive("<auth \(ClientConversationTests.sasl) mechanism='X'/>")
+        _ = talk.takeDeeds()
+        talk.receive(login(Self.right))
+        #expect(talk.takeWritten().contains("<policy-violation"))
+        var other = opened()
+        other.receive("<presence/>")
+        #expect(other.takeWritten().contains("<not-authorized"))
+        var late = opened()
+        late.receive("<iq type='set'><query xmlns='jabber:iq:auth'>\(Self.right)</query></iq>")
+        #expect(late.takeWritten().contains("<not-authorized"))
+    }
+}
+
+@Suite("XEP-0445: invitations on streams")
+struct InvitationStreamTests {
+    @Test("§3, §4: offered under TLS; the token that was shown goes with what is asked afterwards, and only before a login")
+    func invitation() {
+        var talk = Conversation(.clientReceiving) { $0.allowsInvitations = true }
+        talk.connect(directTLS: true)
+        talk.secure()
+        _ = talk.takeDeeds()
+        talk.receive(ClientConversationTests.header)
+        let features = talk.takeWritten()
+        #expect(
+            features.contains(
+                "<register xmlns='urn:xmpp:ibr-token:0'/><register xmlns='http://jabber.org/features/iq-register'/>"))
+        let get = "<iq type='get' id='g'><query xmlns='jabber:iq:register'/></iq>"
+        talk.receive(get)
+        #expect(talk.takeDeeds().description.contains("registration") && !talk.takeDeeds().description.contains("invited"))
+        talk.perform(.registrationHandled)
+        talk.receive(
+            "<iq type='set' id='p'><preauth xmlns='urn:xmpp:pars:0' token='\(String(repeating: "x", count: 500))'/></iq>")
+        #expect(talk.takeDeeds().description.contains("registration"))
+        talk.perform(.registrationHandled)
+        talk.receive(get)
+        #expect(talk.takeDeeds().description.contains("invited " + String(repeating: "x", count: 128) + "\")"))
+    }
+
+    @Test("without TLS, or where invitations are off, nobody is invited")
+    func off() {
+        for isOn in [true, false] {
+            var talk = Conversation(.clientReceiving) {
+                $0.tls = isOn ? .unavailable : .optional
+                $0.allowsInvitations = isOn
+            }
+            talk.connect(directTLS: !isOn)
+            if !isOn { talk.secure() }
+            _ = talk.takeDeeds()
+            talk.receive(ClientConversationTests.header)
+            #expect(!talk.takeWritten().contains("<register"))
+            talk.receive("<iq type='set' id='p'><preauth xmlns='urn:xmpp:pars:0' token='x'/></iq>")
+            #expect(talk.takeWritten().contains("<not-authorized"))
+        }
+    }
+}

@@ -18,4 +18,10 @@ enum AccountLimits {
     static let tokenBytes = 54
     /// A token that is older is followed by a fresh one, milliseconds: once a day that is of no weight.
     static let tokenRotation: Int64 = 86_400_000
+    /// Invitations that nobody has used: a company that begins invites everybody at once. Each registration of a name looks at all.
+    static let invitations = 1_000
+    /// Random bytes of an invitation, in twice as many digits: it cannot be guessed, and fits a line of a letter.
+    static let invitationBytes = 16
+    /// How long an invitation is good that was shown before its end, milliseconds: longer than a stream may be without a login.
+    static let invitationGrace: Int64 = 600_000
 }

@@ -29,6 +29,8 @@ public struct StreamConfiguration: Sendable {
     public var offersTokens = true
     /// PLAIN may be used without TLS. Only for closed networks and tests.
     public var allowsPlainWithoutTLS = false
+    /// XEP-0445: XEP-0077 before authentication, for whoever has an invitation.
+    public var allowsInvitations = false
     /// XEP-0077 before authentication.
     public var allowsRegistration = false
     /// Failed SASL exchanges before the stream is closed: RFC 6120 §6.4.5 recommends at least 2 retries.

@@ -119,6 +119,8 @@ extension ClientNegotiation {
             stream.tls?.exporter = nil
             stream.write(SASLElement.success(additionalData))
             stream.restart()
+        case (.welcome(let welcome), .awaitingAdmission) where profile == .old:
+            oldLoginSucceeded(welcome.identity, &stream)
         case (.welcome(let welcome), .awaitingAdmission(_, let additionalData)):
             welcomed(welcome, additionalData, &stream)
         case (.welcome(let welcome), .awaitingVerdict):
@@ -191,7 +193,11 @@ extension ClientNegotiation {
         }
         exchange = .none
         failedAttempts += 1
-        stream.write(profile == .extensible ? ExtensibleSASL.failure(failure) : SASLElement.failure(failure))
+        switch profile {
+        case .plain: stream.write(SASLElement.failure(failure))
+        case .extensible: stream.write(ExtensibleSASL.failure(failure))
+        case .old: oldLoginFailed(failure, &stream)
+        }
         if failedAttempts >= stream.configuration.authenticationAttempts {
             stream.fail(StreamError(.policyViolation), "too many failed SASL exchanges")
         }

@@ -38,6 +38,8 @@ struct ClientNegotiation: Negotiation {
         case plain
         /// XEP-0388.
         case extensible
+        /// XEP-0078, on a stream from before XMPP 1.0.
+        case old
     }
 
     /// The domain that the client asked for.
@@ -54,6 +56,12 @@ struct ClientNegotiation: Negotiation {
     var profile = Profile.plain
     /// What is wanted together with the login under way; nil in the profile of RFC 6120.
     var request: LoginRequest?
+    /// The IQ of XEP-0078 that is being answered.
+    var oldLogin: Stanza?
+    /// The stream has no version: XMPP 1.0 came later than the client.
+    var isOld = false
+    /// The token of an invitation that the client has shown (XEP-0445).
+    var invitation: String?
     var failedAttempts = 0
     var derivations: UInt32 = 0
     var isAwaitingRegistration = false
@@ -63,10 +71,12 @@ struct ClientNegotiation: Negotiation {
         let asked = StreamHeader.domain(header.to)
         let domain = asked.flatMap { stream.configuration.serves($0) ? $0 : nil }
         // RFC 6120 §4.9.1.2: our header first, whatever is wrong.
-        stream.writeHeader(from: domain ?? stream.configuration.domains[0], to: header.from.flatMap { try? JID($0) })
+        isOld = header.majorVersion == 0 && takesOldStreams(stream)
+        stream.writeHeader(
+            from: domain ?? stream.configuration.domains[0], to: header.from.flatMap { try? JID($0) }, isOld: isOld)
         if let objection { return stream.fail(objection) }
         guard let domain else { return stream.fail(StreamError(.hostUnknown)) }
-        guard let major = header.majorVersion, major >= 1 else { return stream.fail(StreamError(.unsupportedVersion)) }
+        guard let major = header.majorVersion, major >= 1 || isOld else { return stream.fail(StreamError(.unsupportedVersion)) }
         if let account, account.domainpart != domain.domainpart {
             return stream.fail(StreamError(.notAuthorized), "the client changed the domain after authentication")
         }
@@ -74,6 +84,8 @@ struct ClientNegotiation: Negotiation {
         claimed = header.from.flatMap { try? JID($0) }
         language = header.language
         if account != nil { stream.authenticated() } else { advertised = mechanisms(stream) }
+        // RFC 6120 §4.7.5: who has no version knows no features.
+        if isOld { return }
         stream.write((account == nil ? features(stream) : Self.featuresOfAccounts(stream.configuration.limits)).serialized)
     }
 
@@ -104,7 +116,10 @@ struct ClientNegotiation: Negotiation {
         if let tls = stream.tls {
             features.offerExtensibleSASL(advertised, tokens: configuration.offersTokens ? TokenMechanism.all(tls) : [])
         }
-        if configuration.allowsRegistration { features.offer("register", Namespaces.registerFeature) }
+        if configuration.takesInvitations(stream) { features.offer("register", Namespaces.invitations) }
+        if configuration.allowsRegistration || configuration.takesInvitations(stream) {
+            features.offer("register", Namespaces.registerFeature)
+        }
         return features
     }
 
@@ -144,7 +159,12 @@ struct ClientNegotiation: Negotiation {
         } catch {
             return stanzaFailed(error, &stream)
         }
-        guard let account else { return registrationReceived(stanza, &stream) }
+        guard let account else {
+            if isOld, let query = stanza.payload("query", Namespaces.oldLogin), stanza.iqType?.isRequest == true {
+                return oldLoginReceived(stanza, query, &stream)
+            }
+            return registrationReceived(stanza, &stream)
+        }
         // RFC 6120 §8.1.2.1: a client speaks for itself; which of its resources it is, the site knows.
         if let from = stanza.from, !from.hasSameBare(as: account) { return stream.fail(StreamError(.invalidFrom)) }
         // RFC 6120 §8.1.5: whoever reads it does not know our stream's header. It is for the client's own server to add; what other
@@ -187,9 +207,15 @@ struct ClientNegotiation: Negotiation {
 
     /// XEP-0077 §3.1: before authentication an IQ may ask for an account, and nothing else may be asked.
     private mutating func registrationReceived(_ stanza: Stanza, _ stream: inout XMLStream) {
-        guard stream.configuration.allowsRegistration, !needsTLS(stream), stanza.kind == .iq,
-            stanza.iqType?.isRequest == true, stanza.payload("query", Namespaces.register) != nil, let domain
+        let takesInvitations = stream.configuration.takesInvitations(stream)
+        let preauthorization = takesInvitations ? stanza.payload("preauth", Namespaces.preauthorization) : nil
+        let isRegistration =
+            (stream.configuration.allowsRegistration || takesInvitations)
+            && stanza.payload("query", Namespaces.register) != nil
+        guard !needsTLS(stream), stanza.kind == .iq, stanza.iqType?.isRequest == true,
+            isRegistration || preauthorization != nil, let domain
         else { return stream.fail(StreamError(.notAuthorized)) }
+        if let token = preauthorization?["token"] { invitation = String(token.prefix(Self.invitationLength)) }
         var stanza = stanza
         if stanza.to == nil { stanza.to = domain }
         awaitRegistration(stanza, domain: domain, &stream)
@@ -199,6 +225,15 @@ struct ClientNegotiation: Negotiation {
         isAwaitingRegistration = true
         stream.pause()
         let address = stream.address
-        stream.act(.client(.registrationRequested(stanza, domain: domain, address: address)))
+        let token = account == nil ? invitation : nil
+        stream.act(.client(.registrationRequested(stanza, domain: domain, address: address, invitation: token)))
     }
+
+    /// The longest token of an invitation that is remembered for its stream, in characters: four times one of ours.
+    private static let invitationLength = 128
+}
+
+extension StreamConfiguration {
+    /// Invitations are for streams that nobody reads.
+    fileprivate func takesInvitations(_ stream: XMLStream) -> Bool { allowsInvitations && stream.tls != nil }
 }

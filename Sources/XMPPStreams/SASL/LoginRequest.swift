@@ -50,6 +50,8 @@ public struct LoginRequest: Sendable, Equatable {
     public var resumption: Element?
     /// XEP-0386.
     public var binding: BindingRequest?
+    /// XEP-0078: the resource to be bound, exactly that.
+    public var resource: String?
     /// XEP-0484: a token is wanted, for that mechanism.
     public var tokenMechanism: TokenMechanism?
 
