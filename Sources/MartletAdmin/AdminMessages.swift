@@ -6,6 +6,7 @@ public enum AdminRequest: Codable, Sendable, Equatable {
     case addUser(account: String, keys: AdminKeys)
     case changePassword(account: String, keys: AdminKeys)
     case removeUser(account: String)
+    case invite(address: String, days: Int)
     case listUsers
     case listArchives(account: String?, after: UInt64?)
     /// Milliseconds, 0 for ever; nil for the site's rule.
@@ -128,51 +129,6 @@ public enum AdminAnswer: Codable, Sendable, Equatable {
     }
 }
 
-/// SCRAM keys on the control socket, as arrays of numbers. The password itself never leaves the command that read it.
-public struct AdminKeys: Codable, Sendable, Equatable {
-    /// The keys for one digest.
-    public struct Keys: Codable, Sendable, Equatable {
-        /// The salt given to clients.
-        public var salt: [UInt8]
-        /// The iteration count given to clients.
-        public var iterations: Int
-        /// `StoredKey` of RFC 5802 §3.
-        public var storedKey: [UInt8]
-        /// `ServerKey` of RFC 5802 §3.
-        public var serverKey: [UInt8]
-    }
-
-    /// For SCRAM-SHA-1.
-    public var sha1: Keys
-    /// For SCRAM-SHA-256 and PLAIN.
-    public var sha256: Keys
-
-    /// The keys of `keys`.
-    public init(_ keys: PasswordKeys) {
-        sha1 = Keys(keys.sha1)
-        sha256 = Keys(keys.sha256)
-    }
-
-    /// As the site takes them; `nil` where lengths or counts are not those of SCRAM.
-    var passwordKeys: PasswordKeys? {
-        guard let sha1 = sha1.checked(length: 20), let sha256 = sha256.checked(length: 32) else { return nil }
-        return PasswordKeys(sha1: sha1, sha256: sha256)
-    }
-}
-
-extension AdminKeys.Keys {
-    fileprivate init(_ keys: PasswordKeys.Keys) {
-        self.init(salt: keys.salt, iterations: keys.iterations, storedKey: keys.storedKey, serverKey: keys.serverKey)
-    }
-
-    fileprivate func checked(length: Int) -> PasswordKeys.Keys? {
-        guard storedKey.count == length, serverKey.count == length, (8...64).contains(salt.count),
-            (4096...10_000_000).contains(iterations)
-        else { return nil }
-        return PasswordKeys.Keys(salt: salt, iterations: iterations, storedKey: storedKey, serverKey: serverKey)
-    }
-}
-
 extension AdminRequest {
     /// The site's command, `nil` for what the process itself answers.
     public func command() throws(AdminFailure) -> Command? {
@@ -181,6 +137,8 @@ extension AdminRequest {
         case .changePassword(let account, let keys):
             .accounts(.changePassword(try Self.account(account), try Self.keys(keys)))
         case .removeUser(let account): .accounts(.remove(try Self.account(account)))
+        case .invite(let address, let days):
+            .accounts(.invite(try Self.address(address), lifetime: Int64(min(max(days, 1), 366)) * 86_400_000))
         case .listUsers: .listUsers
         case .clear(let account, let what, let after, let isRehearsal):
             .clear(try Self.account(account), try Self.clearance(what), after: after, isRehearsal: isRehearsal)
@@ -219,7 +177,7 @@ extension AdminRequest {
             .exportEntries(try AdminDesk.domain(peer), from: try Self.ours(local), after: try Self.cursor(after))
         case .importRecords(let records, let origin, let destination):
             try AdminDesk.carried(records, origin: origin, destination: destination)
-        case .addUser, .changePassword, .removeUser, .listUsers, .clear, .status, .limits, .drain, .explain, .reload,
+        case .addUser, .changePassword, .removeUser, .invite, .listUsers, .clear, .status, .limits, .drain, .explain, .reload,
             .listArchives, .setRetention, .exportArchive:
             nil
         }

@@ -9,19 +9,23 @@ public struct ChosenPassword: Sendable, Equatable {
     public var sha1Salt: [UInt8]
     /// The salt of the keys for SCRAM-SHA-256.
     public var sha256Salt: [UInt8]
+    /// The salt of the keys for SCRAM-SHA-512.
+    public var sha512Salt: [UInt8]
 
     /// That password, with these salts.
-    public init(password: [UInt8], sha1Salt: [UInt8], sha256Salt: [UInt8]) {
+    public init(password: [UInt8], sha1Salt: [UInt8], sha256Salt: [UInt8], sha512Salt: [UInt8]) {
         self.password = password
         self.sha1Salt = sha1Salt
         self.sha256Salt = sha256Salt
+        self.sha512Salt = sha512Salt
     }
 
-    /// Derives the keys. Never on an event loop: PBKDF2 takes some 10 ms, in which nobody's messages would move.
+    /// Derives the keys. Never on an event loop: PBKDF2 takes some 15 ms, in which nobody's messages would move.
     public func keys() -> PasswordKeys {
         PasswordKeys(
             sha1: PasswordKeys.Keys(SCRAMKeys(algorithm: .sha1, password: password, salt: sha1Salt)),
-            sha256: PasswordKeys.Keys(SCRAMKeys(algorithm: .sha256, password: password, salt: sha256Salt)))
+            sha256: PasswordKeys.Keys(SCRAMKeys(algorithm: .sha256, password: password, salt: sha256Salt)),
+            sha512: PasswordKeys.Keys(SCRAMKeys(algorithm: .sha512, password: password, salt: sha512Salt)))
     }
 }
 

@@ -26,11 +26,14 @@ public struct PasswordKeys: Sendable, Equatable {
     public var sha1: Keys
     /// For SCRAM-SHA-256 and PLAIN.
     public var sha256: Keys
+    /// For SCRAM-SHA-512; nil where they come from a command of an earlier version.
+    public var sha512: Keys?
 
-    /// Both sets of keys.
-    public init(sha1: Keys, sha256: Keys) {
+    /// All sets of keys.
+    public init(sha1: Keys, sha256: Keys, sha512: Keys? = nil) {
         self.sha1 = sha1
         self.sha256 = sha256
+        self.sha512 = sha512
     }
 }
 
@@ -61,6 +64,8 @@ public enum AccountCommand: Sendable, Equatable {
     case add(JID, PasswordKeys)
     case changePassword(JID, PasswordKeys)
     case remove(JID)
+    /// Makes an invitation to a domain or to one name there, good for so many milliseconds.
+    case invite(JID, lifetime: Int64)
 }
 
 /// What an administrator asks of links and their queues.

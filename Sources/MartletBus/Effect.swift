@@ -17,6 +17,8 @@ public enum Effect: Sendable, Equatable {
     indirect case answer(CommandID, CommandAnswer)
     /// Tell the operator.
     indirect case note(Diagnostic)
+    /// Which mechanisms no client may be offered now, since some account has no keys for them. The last one counts.
+    case withhold([SASLMechanism])
     /// Every stream was told to close.
     case shutdownComplete
 

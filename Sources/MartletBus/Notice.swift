@@ -33,8 +33,10 @@ public enum Notice: Sendable, Equatable {
 
     // From accounts
 
-    /// A client proved itself to be that account, as it is in this generation.
-    case clientAdmitted(ConnectionID, AccountName, generation: UInt64)
+    /// A client proved itself to be that account, as it is in this generation; with what it wants besides, and is to be told.
+    case clientAdmitted(ConnectionID, AccountName, generation: UInt64, Admission?)
+    /// The owner of an account has taken away the access of one of its clients.
+    case clientRevoked(AccountName, ClientKey)
     /// An account has another password; `by` is the connection without session that has chosen it, which goes on.
     case passwordChanged(AccountName, generation: UInt64, by: ConnectionID?)
     /// An account is gone, with everything that it had.

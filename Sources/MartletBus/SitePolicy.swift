@@ -50,10 +50,14 @@ public struct SitePolicy: Sendable, Equatable {
 public struct ClientPolicy: Sendable, Equatable {
     /// XEP-0077 before authentication.
     public var allowsRegistration = false
+    /// Whoever brings an invitation may make an account (XEP-0445).
+    public var allowsInvitations = true
     /// Accounts made by XEP-0077 in a minute, on the whole site.
     public var registrationsPerMinute = 20
     /// How long a detached session can be resumed, milliseconds. Five minutes cover a change of network.
     public var resumptionTimeout: Int64 = 300_000
+    /// How long a token is good for logging in (XEP-0484), milliseconds; 0: nobody gets one. Three weeks: a holiday.
+    public var tokenLifetime: Int64 = 21 * 86_400_000
     /// Bound resources per account: a person has a handful of devices, a runaway script does not get thousands.
     public var resourcesPerAccount = 32
     /// Stanzas that a client may have without having acknowledged them; what comes beyond is sent when it has acknowledged some. A

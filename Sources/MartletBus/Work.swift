@@ -37,8 +37,8 @@ public enum WorkKind: Sendable, CaseIterable {
     /// How much of it may be going on.
     public var bound: WorkBound {
         switch self {
-        // Two leave cores for everything else on the smallest machine. At 5 ms each the last of 64 waits 160 ms; twice that
-        // where all of them are chosen with XEP-0077, which asks for the keys of two digests. People and strangers have 64 each.
+        // Two leave cores for everything else on the smallest machine. At 5 ms each the last of 64 waits 160 ms; three times
+        // that where all of them are chosen with XEP-0077, which asks for the keys of three digests. People and strangers have 64 each.
         case .passwords: WorkBound(atOnce: 2, waiting: 64)
         }
     }

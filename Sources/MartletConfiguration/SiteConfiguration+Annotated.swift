@@ -102,20 +102,30 @@ extension SiteConfiguration {
             # within days.
             in_band_registration = false
 
+            # Whether somebody who was invited may create an account with their client (XEP-0445): "martlet invite" makes the link. Default true:
+            # an invitation is good once, and cannot be guessed.
+            invitations = true
+
             # How many accounts may be created that way in a minute, on the whole site, and beside them how many passwords changed. Default 20: a
             # class on its first day.
             registrations_per_minute = 20
 
             # How clients may authenticate (SASL mechanisms), the preferred first; what is not named is neither offered nor accepted.
             # Those ending in -PLUS also prove that nobody stands in the middle; each is named by itself. Default: all that work with
-            # a password. PLAIN is offered under TLS only, unless a listener says otherwise.
+            # a password. PLAIN is offered under TLS only, unless a listener says otherwise. SCRAM-SHA-512 is offered once every account
+            # has keys for it: accounts of earlier versions get them when their password is changed or used with PLAIN.
             sasl_mechanisms = [
-                "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN",
+                "SCRAM-SHA-512-PLUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1",
+                "PLAIN",
             ]
 
             # How long a session whose connection was lost waits to be resumed (XEP-0198); until then its owner does not seem to
             # have left. 0s to 1d. Default "5m": a lift, a tunnel, a reboot.
             resumption_timeout = "5m"
+
+            # How long a client may log in with a token that it was given instead of the password (XEP-0484). Each day that it comes, it gets a
+            # fresh one, so this is how long it may stay away; another password makes all of them void. 0s to 366d; 0s: no tokens. Default "21d": a holiday.
+            token_lifetime = "21d"
 
             # How many clients of one account may be online at a time. Default 16: people have fewer, runaway clients more.
             resources_per_account = 16

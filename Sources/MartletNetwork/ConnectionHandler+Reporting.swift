@@ -15,7 +15,8 @@ extension ConnectionHandler {
         case .authenticated(let client):
             claimed = client.account
             loop.site.post(.client(id, event))
-        case .credentialsWanted, .authenticationFailed, .registrationRequested, .arrived, .closed, .congested, .spent:
+        case .credentialsWanted, .tokenShown, .authenticationFailed, .registrationRequested, .arrived, .closed, .congested,
+            .spent:
             loop.site.post(.client(id, event))
         }
     }

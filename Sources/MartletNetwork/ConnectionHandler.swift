@@ -165,6 +165,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// The site wants something.
     func perform(_ command: StreamCommand) {
         if case .admit = command, let claimed { prove(.person, claimed) }
+        if case .welcome(let welcome) = command { prove(.person, welcome.identity.bare) }
         if let action = StreamEngine.onlyAction(of: command, whileWriting: engine.writesAtOnce) { return perform(action) }
         if case .rest(let milliseconds) = command { return rest(milliseconds) }
         tell { $0.perform(command, into: &$1) }

@@ -17,6 +17,8 @@ final class ConnectionLoop {
         case handled(slot: UInt32, generation: UInt32, Int)
         case dial(DialRequest)
         case cancelDial(DialID)
+        /// These mechanisms are offered to nobody from now on.
+        case withhold([SASLMechanism])
     }
 
     let index: UInt16
@@ -70,6 +72,9 @@ final class ConnectionLoop {
         self.contexts = contexts
         environments.reload(settings)
     }
+
+    /// These mechanisms are offered to nobody from now on.
+    func withhold(_ mechanisms: [SASLMechanism]) { environments.withheld = mechanisms }
 
     // MARK: connections
 
@@ -176,6 +181,8 @@ final class ConnectionLoop {
                 dialer?.dial(request)
             case .cancelDial(let id):
                 dialer?.cancel(id)
+            case .withhold(let mechanisms):
+                withhold(mechanisms)
             }
         }
         flush()

@@ -42,6 +42,8 @@ final class NetworkDispatcher: EffectDispatcher {
                 perLoop[loop(of: id)].append(.cancelDial(id))
             case .work(let id, let work):
                 self.work.begin(id, work)
+            case .withhold(let mechanisms):
+                for loop in perLoop.indices { perLoop[loop].append(.withhold(mechanisms)) }
             case .answer, .note, .shutdownComplete:
                 elsewhere(effect)
             }
@@ -56,6 +58,7 @@ final class NetworkDispatcher: EffectDispatcher {
             case .dial(let request): loop.dialer?.dial(request)
             case .cancelDial(let id): loop.dialer?.cancel(id)
             case .work(let id, let work): self.work.begin(id, work)
+            case .withhold(let mechanisms): loop.withhold(mechanisms)
             case .answer, .note, .shutdownComplete: elsewhere(effect)
             }
         }

@@ -75,6 +75,8 @@ struct NetworkSettings: Sendable {
         case .client:
             result.tls = listener.plain ? .unavailable : listener.allowsPlainAuthentication ? .optional : .required
             result.mechanisms = mechanisms
+            result.allowsInvitations = configuration.client.allowsInvitations
+            result.offersTokens = configuration.client.tokenLifetime > .zero
             result.allowsPlainWithoutTLS = listener.allowsPlainAuthentication
             result.allowsRegistration = configuration.client.allowsInBandRegistration
             result.limits.stanzaBytes = configuration.limits.clientStanzaBytes

@@ -9,6 +9,10 @@ final class StreamEnvironments {
     /// For streams that we open.
     let opening: StreamEnvironment
     private var settings: NetworkSettings
+    /// What clients are not offered, as the site says. Before it has said anything, what needs keys that not every account has.
+    var withheld: [SASLMechanism] = [.scramSHA512] {
+        didSet { for (_, environment) in listeners { environment.configuration.withheldMechanisms = withheld } }
+    }
     private var listeners: [(listener: NetworkSettings.Listener, environment: StreamEnvironment)] = []
     /// One libxml2 context for all streams of the loop.
     private let validator = XMLValidator()
@@ -21,7 +25,7 @@ final class StreamEnvironments {
     /// For streams that `listener` accepts.
     func accepting(_ listener: NetworkSettings.Listener) -> StreamEnvironment {
         if let known = listeners.first(where: { $0.listener == listener }) { return known.environment }
-        let environment = StreamEnvironment(settings.accepting(listener), random: Self.random(), validator: validator)
+        let environment = StreamEnvironment(configuration(listener), random: Self.random(), validator: validator)
         listeners.append((listener, environment))
         return environment
     }
@@ -30,7 +34,13 @@ final class StreamEnvironments {
     func reload(_ settings: NetworkSettings) {
         self.settings = settings
         opening.configuration = settings.opening
-        for (listener, environment) in listeners { environment.configuration = settings.accepting(listener) }
+        for (listener, environment) in listeners { environment.configuration = configuration(listener) }
+    }
+
+    private func configuration(_ listener: NetworkSettings.Listener) -> StreamConfiguration {
+        var configuration = settings.accepting(listener)
+        configuration.withheldMechanisms = withheld
+        return configuration
     }
 
     private static func random() -> RandomStream { RandomStream(key: KernelRandom.bytes(32)) }

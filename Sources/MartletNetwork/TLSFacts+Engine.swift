@@ -6,6 +6,7 @@ extension TLSFacts {
     init(_ tls: TLSEngine) {
         self.init(
             exporter: tls.protocolVersion == .tls13 ? { tls.tlsExporter() } : nil, serverEndPoint: tls.serverEndPoint(),
+            version: tls.protocolVersion.map { $0 == .tls13 ? 0x0304 : 0x0303 },
             peer: tls.peerCertificate.map(CertificateIdentity.init))
     }
 }

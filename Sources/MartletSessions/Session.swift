@@ -59,6 +59,8 @@ struct Session {
     let accountNumber: AddressNumber
     /// The connection; nil while the session is detached.
     var connection: ConnectionID?
+    /// Which of the account's clients it is (XEP-0388); nil where it has not said so since the server was started.
+    var client: ClientKey?
     /// The session's number in the store; nil as long as nothing about it is stored.
     var number: UInt64?
     /// The last presence that was broadcast (RFC 6121 §4.2, §4.4), from the full JID; nil while unavailable.

@@ -64,6 +64,21 @@ extension Sessions {
             if let reply = stanza.errorReply(error) { turn.perform(.send(reply.serialized()), on: connection) }
         }
         let wanted = bind.first("resource", Namespaces.bind)?.text ?? ""
+        switch self.bind(wanted, account, number, on: connection, turn) {
+        case .failure(let error): refuse(error)
+        case .success(let id):
+            let jid = sessions[id].jid
+            let text = Element("jid", Namespaces.bind, text: jid.description)
+            turn.perform(
+                .send(stanza.result(Element("bind", Namespaces.bind, elements: [text])).serialized()), on: connection)
+            turn.note(.sessionBound(jid))
+        }
+    }
+
+    /// Binds a resource to a connection: the one that is wanted, or any where that is empty.
+    mutating func bind(
+        _ wanted: String, _ account: JID, _ number: AddressNumber, on connection: ConnectionID, _ turn: Turn
+    ) -> Result<SessionID, StanzaError> {
         // RFC 6120 §7.7.2.1: what is no resourcepart is made one, rather than that somebody cannot log in for an emoji in the name of
         // his telephone; §7.6: the server generates what the client leaves open.
         let resource =
@@ -77,17 +92,14 @@ extension Sessions {
         } else if let place = online.place(of: account),
             online[place].sessions.count >= turn.policy.client.resourcesPerAccount
         {
-            return refuse(StanzaError(.resourceConstraint, .wait))  // RFC 6120 §7.6.2.1
+            return .failure(StanzaError(.resourceConstraint, .wait))  // RFC 6120 §7.6.2.1
         }
         // Who comes and goes faster than the contacts can be told waits for that.
-        if jobs.count(of: number) >= SessionLimits.jobsPerAccount { return refuse(StanzaError(.resourceConstraint, .wait)) }
+        if jobs.count(of: number) >= SessionLimits.jobsPerAccount { return .failure(StanzaError(.resourceConstraint, .wait)) }
         let place = online.place(of: account) ?? online.insert(account, number)
         let id = sessions.insert(Session(jid: jid, account: place, accountNumber: number, connection: connection))
         online[place].sessions.append(id)
         connections[connection] = .bound(id)
-        let text = Element("jid", Namespaces.bind, text: jid.description)
-        turn.perform(
-            .send(stanza.result(Element("bind", Namespaces.bind, elements: [text])).serialized()), on: connection)
-        turn.note(.sessionBound(jid))
+        return .success(id)
     }
 }

@@ -97,7 +97,7 @@ extension ClientStreamEvent {
     /// What it takes in memory while it waits.
     fileprivate var memory: Int {
         switch self {
-        case .stanza(let stanza), .stanzaRefused(let stanza, _), .registrationRequested(let stanza, _, _): stanza.memory
+        case .stanza(let stanza), .stanzaRefused(let stanza, _), .registrationRequested(let stanza, _, _, _): stanza.memory
         case .nonza(let element): 512 + element.serialized(within: Namespaces.client).count
         default: 64
         }

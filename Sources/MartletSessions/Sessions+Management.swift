@@ -24,7 +24,9 @@ extension Sessions {
             receivedAcknowledgement(element, by: id, turn)
         case ("resume", .authenticated(let account, let generation)):
             guard isCurrent(account.number, generation, on: connection, turn) else { return }
-            resume(element, account: account.jid, account.number, on: connection, turn)
+            if let failed = resume(element, account: account.jid, account.number, on: connection, turn) {
+                turn.perform(.send(failed.serialized(within: Namespaces.client)), on: connection)
+            }
         case ("enable", _), ("resume", _), ("r", _), ("a", _):
             // XEP-0198 §3: enabled twice, before binding, resumed after binding.
             fail(StanzaError.Condition.unexpectedRequest, handled: nil, on: connection, turn)
@@ -47,8 +49,17 @@ extension Sessions {
         guard sessions[id].management == nil else {
             return fail(.unexpectedRequest, handled: nil, on: connection, turn)
         }
+        let answer = beginManagement(element, id, turn)
+        // The row is a binding write, so the identifier does not leave before it is on disk; and no stanza of this
+        // batch overtakes the point from which the client counts.
+        turn.perform(.send(answer.serialized(within: Namespaces.client)), on: connection)
+        if sessions[id].management != nil { managementBegan(id, on: connection, turn) }
+    }
+
+    /// Begins to count on a session; returns what the client is told, `<enabled/>` or `<failed/>`. ``managementBegan(_:on:_:)`` follows.
+    mutating func beginManagement(_ element: Element, _ id: SessionID, _ turn: Turn) -> Element {
         let isResumable = ["true", "1"].contains(element["resume"] ?? "")
-        if !turn.admits(.talk) { return fail(.resourceConstraint, handled: nil, on: connection, turn) }
+        if !turn.admits(.talk) { return StreamManagement.failure(.resourceConstraint) }
         var enabled = Element("enabled", Namespaces.streamManagement)
         // What was sent before is not counted, and what was held counts as that.
         sendHeld(id, turn)
@@ -75,9 +86,11 @@ extension Sessions {
         }
         for entry in waiting { keepWaiting(entry, of: id, turn) }
         book(id, turn)
-        // The row above is a binding write, so the identifier does not leave before it is on disk; and no stanza of this
-        // batch overtakes the point from which the client counts.
-        turn.perform(.send(enabled.serialized(within: Namespaces.client)), on: connection)
+        return enabled
+    }
+
+    /// The client knows that it counts now.
+    mutating func managementBegan(_ id: SessionID, on connection: ConnectionID, _ turn: Turn) {
         // What it was shown is not counted any more, so nobody would say that it was read; nor does a ping prove any of the new count.
         sessions[id].largeAnswer = nil
         sessions[id].fence = nil

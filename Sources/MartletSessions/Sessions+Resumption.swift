@@ -8,24 +8,26 @@ import XMPPXML
 
 /// Resumption (XEP-0198 §5), also of sessions that were bound before the server was started.
 extension Sessions {
-    /// A client that has logged in wants its session back.
+    /// A client that has logged in wants its session back; within an `admission` it hears of it together with that. Returns what it is
+    /// to be told where nothing is resumed; nil where it was told everything.
     mutating func resume(
-        _ element: Element, account: JID, _ accountNumber: AddressNumber, on connection: ConnectionID, _ turn: Turn
-    ) {
+        _ element: Element, account: JID, _ accountNumber: AddressNumber, within admission: Admission? = nil,
+        on connection: ConnectionID, _ turn: Turn
+    ) -> Element? {
         guard let token = element["previd"], let handled = element["h"].flatMap({ UInt32($0) }) else {
-            return fail(.badRequest, handled: nil, on: connection, turn)
+            return StreamManagement.failure(.badRequest)
         }
         let place = online.place(of: account)
         let known = place.flatMap { place in
             online[place].sessions.first { sessions[$0].isResumable && sessions[$0].management?.token == token }
         }
         guard let id = known else {
-            return failResumption(token, accountNumber, on: connection, turn)
+            return failedResumption(token, accountNumber, turn)
         }
         guard let resent = takeUnacknowledged(id, handled: handled, turn) else {
             connections[connection] = nil
             turn.perform(.close(Self.handledTooHigh), on: connection)
-            return
+            return nil
         }
         if let older = sessions[id].connection {
             // XEP-0198 §5: the old stream only looks alive.
@@ -48,7 +50,13 @@ extension Sessions {
             sessions[id].management?.isCountStale = false
         }
         let resumed = Element("resumed", Namespaces.streamManagement, [("previd", token), ("h", String(count))])
-        turn.perform(.send(resumed.serialized(within: Namespaces.client)), on: connection)
+        if let admission {
+            sessions[id].client = admission.client
+            let welcome = Welcome(sessions[id].jid, [resumed] + admission.told, additionalData: admission.additionalData)
+            turn.perform(.welcome(welcome), on: connection)
+        } else {
+            turn.perform(.send(resumed.serialized(within: Namespaces.client)), on: connection)
+        }
         turn.note(.sessionResumed(sessions[id].jid))
         resend(resent, to: id, on: connection, turn)
         if wasUncertain { tellWhatWasMissed(id, turn) } else { tellIfMissed(id, turn) }
@@ -60,6 +68,7 @@ extension Sessions {
             beginCatchUp(id, includesDetached: false, turn)
         }
         continueShowing(id, turn)
+        return nil
     }
 
     /// Applies the client's count, and takes everything out of the outbox that has to be sent now; nil if the count
@@ -106,17 +115,15 @@ extension Sessions {
     }
 
     /// There is no such session, or not any more: then the client learns how much of what it sent was handled.
-    private func failResumption(
-        _ token: String, _ account: AddressNumber, on connection: ConnectionID, _ turn: Turn
-    ) {
+    private func failedResumption(_ token: String, _ account: AddressNumber, _ turn: Turn) -> Element {
         guard let number = token.split(separator: "-").first.flatMap({ UInt64($0) }), number < .max,
             let row = ClientSessionTable.row(account, number, in: turn.store), row.state == .ended, row.token == token,
             turn.now - row.endedAt <= SessionLimits.endedSessionLifetime
         else {
-            return fail(.itemNotFound, handled: nil, on: connection, turn)
+            return StreamManagement.failure(.itemNotFound)
         }
         // Written when the session ended, with everything it covers.
         let handled = ClientSessionTable.handled(account, number, in: turn.store)
-        fail(.itemNotFound, handled: handled, on: connection, turn)
+        return StreamManagement.failure(.itemNotFound, handled: handled)
     }
 }

@@ -108,9 +108,9 @@ public struct Sessions {
             // What is waiting in the loop is lost with the connection; the session has its own copies.
             turn.perform(.close(StreamError(.resourceConstraint)), on: connection)
             connectionLost(connection, turn)
-        case .registrationRequested(let stanza, let domain, let address):
+        case .registrationRequested(let stanza, let domain, let address, _):
             turn.notify(.registrationRequested(stanza, domain: domain, address, connection))
-        case .credentialsWanted, .authenticated, .authenticationFailed: break  // accounts decide
+        case .credentialsWanted, .authenticated, .tokenShown, .authenticationFailed: break  // accounts decide
         }
     }
 

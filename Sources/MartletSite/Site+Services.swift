@@ -41,6 +41,10 @@ public struct SiteService: Sendable {
         SiteService(Archive.preferences) { $1.archive.answerPreferences($0, $2) },
         SiteService(Archive.retractions),
         SiteService(Accounts.registration) { $1.accounts.answerRegistration($0, $2) },
+        SiteService(Accounts.clientAccess) { request, site, turn in
+            let connected = request.account.map { site.sessions.connectedClients(of: $0.jid) } ?? []
+            return site.accounts.answerClientAccess(request, connected: connected, turn)
+        },
         SiteService(Sessions.binding) { _, _, _ in .error(StanzaError(.notAllowed)) },
         SiteService(Sessions.roster) { $1.sessions.answerRoster($0, $2) },
         SiteService(Sessions.mailbox),

@@ -59,8 +59,11 @@ extension Site {
             federation.shutdown(turn)
             turn.perform(.shutdownComplete)
         case .sharedItemsChanged(let source, let items): sessions.sharedItemsChanged(source, items, turn)
-        case .clientAdmitted(let connection, let account, let generation):
+        case .clientAdmitted(let connection, let account, let generation, nil):
             sessions.clientAdmitted(connection, account, generation: generation)
+        case .clientAdmitted(let connection, let account, let generation, let admission?):
+            sessions.welcome(admission, account, generation: generation, on: connection, turn)
+        case .clientRevoked(let account, let client): sessions.clientRevoked(account.jid, client, turn)
         case .passwordChanged(let account, let generation, let connection):
             sessions.passwordChanged(account, generation: generation, by: connection)
         case .accountRemoved(let account):

@@ -183,15 +183,20 @@ public struct Site {
             turn.perform(.refuse(.notAuthorized), on: connection)
         case .authenticated(let client):
             accounts.clientAuthenticated(client, on: connection, turn)
+        case .tokenShown where sessions.hasLoggedIn(connection):
+            turn.perform(.refuse(.notAuthorized), on: connection)
+        case .tokenShown(let proof):
+            accounts.tokenShown(proof, on: connection, turn)
         case .authenticationFailed(let localpart, let domain, let address):
             accounts.authenticationFailed(localpart, domain, address, turn)
-        case .registrationRequested(let stanza, let domain, let address):
+        case .registrationRequested(let stanza, let domain, let address, let token):
             turn.bill.payer = sessions.party(on: connection)
             // What was said before counts first.
             let event = ClientStreamEvent.registrationRequested(stanza, domain: domain, address: address)
             if sessions.waits(event, on: connection, turn) { return }
             let isStranger = !sessions.hasLoggedIn(connection)
-            accounts.registrationRequested(stanza, domain, address, isStranger: isStranger, on: connection, turn)
+            accounts.registrationRequested(
+                stanza, domain, address, isStranger: isStranger, invitation: token, on: connection, turn)
             settle(turn)
             accounts.requestHandled(turn)
         case let other:

@@ -30,12 +30,15 @@ public struct AccountRow: Sendable, Equatable {
     public var sha1: Keys
     /// For SCRAM-SHA-256 and PLAIN.
     public var sha256: Keys
+    /// For SCRAM-SHA-512; accounts of earlier versions have none before their password is seen again.
+    public var sha512: Keys?
 
     /// An account with those keys.
-    public init(generation: UInt64, sha1: Keys, sha256: Keys) {
+    public init(generation: UInt64, sha1: Keys, sha256: Keys, sha512: Keys? = nil) {
         self.generation = generation
         self.sha1 = sha1
         self.sha256 = sha256
+        self.sha512 = sha512
     }
 }
 
@@ -65,6 +68,7 @@ public enum AccountTable {
         writer.put(row.generation)
         put(row.sha1, to: &writer)
         put(row.sha256, to: &writer)
+        if let sha512 = row.sha512 { put(sha512, to: &writer) }
         let key = NumberKey.one(account.value)
         store.put(.account, key.span, writer.bytes.span)
     }
@@ -119,6 +123,17 @@ public enum AccountTable {
         return accounts
     }
 
+    /// How many accounts there are, and how many of them have no keys for SCRAM-SHA-512.
+    public static func count(in store: some KeyValueTransaction) -> (all: Int, withoutSHA512: Int) {
+        var (all, without) = (0, 0)
+        store.forEach(.account, prefix: []) { _, value in
+            all += 1
+            if decode(Array(value)).sha512 == nil { without += 1 }
+            return true
+        }
+        return (all, without)
+    }
+
     private static func put(_ keys: AccountRow.Keys, to writer: inout ByteWriter) {
         writer.put(keys.salt)
         writer.put(UInt32(clamping: keys.iterations))
@@ -137,6 +152,8 @@ public enum AccountTable {
         var reader = ByteReader(bytes)
         let generation: UInt64 = reader.take()
         let sha1 = takeKeys(&reader)
-        return AccountRow(generation: generation, sha1: sha1, sha256: takeKeys(&reader))
+        let sha256 = takeKeys(&reader)
+        return AccountRow(
+            generation: generation, sha1: sha1, sha256: sha256, sha512: reader.isAtEnd ? nil : takeKeys(&reader))
     }
 }

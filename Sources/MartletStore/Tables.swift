@@ -18,7 +18,8 @@
 /// | 144–159 | uploads |
 /// | 160–175 | administration: journal, groups |
 /// | 176–183 | devices of an account: blocking, last activity, push |
-/// | 184–255 | nobody yet |
+/// | 184–191 | login: clients and their tokens, invitations |
+/// | 192–255 | nobody yet |
 ///
 /// A table that holds stanzas is known to ``StoreMigration``.
 extension Table {
@@ -102,9 +103,16 @@ extension Table {
     /// account, number → where it wants its messages to be announced. See ``PushTable``.
     public static let push = Table(rawValue: 178)
 
+    // MARK: login, 184–191
+
+    /// account, client → what is remembered of it, and its tokens. See ``ClientTable``.
+    public static let client = Table(rawValue: 184)
+    /// digest of a token → an invitation to make an account. See ``InvitationTable``.
+    public static let invitation = Table(rawValue: 185)
+
     /// Every table, for the store to open.
     public static let all: [Table] =
         (0...23).map { Table(rawValue: $0) } + [
-            haveTags, archive, archiveByPeer, archiveAccount, archivePreferences, blocked, lastActivity, push,
+            haveTags, archive, archiveByPeer, archiveAccount, archivePreferences, blocked, lastActivity, push, client, invitation,
         ]
 }

@@ -14,6 +14,20 @@ public enum Namespaces {
     public static let tls = "urn:ietf:params:xml:ns:xmpp-tls"
     /// RFC 6120 §6: SASL.
     public static let sasl = "urn:ietf:params:xml:ns:xmpp-sasl"
+    /// XEP-0388: Extensible SASL Profile.
+    public static let extensibleSASL = "urn:xmpp:sasl:2"
+    /// XEP-0078: Non-SASL Authentication.
+    public static let oldLogin = "jabber:iq:auth"
+    /// XEP-0445: an invitation that is shown.
+    public static let preauthorization = "urn:xmpp:pars:0"
+    /// XEP-0445 §3: the stream feature.
+    public static let invitations = "urn:xmpp:ibr-token:0"
+    /// XEP-0386: Bind 2.
+    public static let bind2 = "urn:xmpp:bind:0"
+    /// XEP-0484: Fast Authentication Streamlining Tokens.
+    public static let fast = "urn:xmpp:fast:0"
+    /// XEP-0494: Client Access Management.
+    public static let clientAccess = "urn:xmpp:cam:0"
     /// XEP-0440: SASL Channel-Binding Type Capability.
     public static let saslChannelBinding = "urn:xmpp:sasl-cb:0"
     /// RFC 6120 §7: resource binding.

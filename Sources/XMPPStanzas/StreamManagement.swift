@@ -17,9 +17,14 @@ public enum StreamManagement {
 
     /// `<failed/>` (§3, §5): neither enabled nor resumed. `handled` stanzas of the session that was asked for were.
     public static func failed(_ condition: StanzaError.Condition, handled: UInt32? = nil) -> [UInt8] {
+        failure(condition, handled: handled).serialized(within: Namespaces.client)
+    }
+
+    /// The same, to be part of another element.
+    public static func failure(_ condition: StanzaError.Condition, handled: UInt32? = nil) -> Element {
         var failed = Element("failed", Namespaces.streamManagement)
         if let handled { failed["h"] = String(handled) }
         failed.append(Element(condition.rawValue, Namespaces.stanzaErrors))
-        return failed.serialized(within: Namespaces.client)
+        return failed
     }
 }

@@ -10,13 +10,17 @@ public enum ClientStreamEvent: Sendable {
 
     /// A client named itself; answered by ``StreamCommand/credentials(_:)``.
     indirect case credentialsWanted(localpart: String, domain: JID, mechanism: SASLMechanism, address: RemoteAddress)
-    /// A client proved itself; answered by ``StreamCommand/admit`` or ``StreamCommand/refuse(_:)``.
+    /// A client proved itself; answered by ``StreamCommand/admit``, ``StreamCommand/welcome(_:)`` or
+    /// ``StreamCommand/refuse(_:)``.
     indirect case authenticated(AuthenticatedClient)
+    /// A client has shown a token (XEP-0484); answered by ``StreamCommand/welcome(_:)`` or ``StreamCommand/refuse(_:)``.
+    indirect case tokenShown(TokenProof)
     /// A SASL exchange failed; counted per account and address.
     indirect case authenticationFailed(localpart: String?, domain: JID, address: RemoteAddress)
     /// XEP-0077: before authentication any IQ in `jabber:iq:register`, afterwards one that chooses another password. Nothing that
     /// follows is read before ``StreamCommand/registrationHandled``.
-    indirect case registrationRequested(Stanza, domain: JID, address: RemoteAddress)
+    /// With the token of an invitation that was shown before (XEP-0445).
+    indirect case registrationRequested(Stanza, domain: JID, address: RemoteAddress, invitation: String? = nil)
 
     // Afterwards.
 

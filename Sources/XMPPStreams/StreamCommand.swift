@@ -20,7 +20,9 @@ public enum StreamCommand: Sendable, Equatable {
     case refuseCredentials
     /// The answer to `authenticated`: success is sent now.
     case admit
-    /// The answer to `authenticated`: a SASL failure is sent.
+    /// The answer to `authenticated` where more was wanted than to be let in, and to `tokenShown`: success is sent now, with that.
+    indirect case welcome(Welcome)
+    /// The answer to `authenticated` or `tokenShown`: a SASL failure is sent.
     case refuse(SASLFailure)
     /// The answer to `registrationRequested` was sent before: the stream goes on.
     case registrationHandled

@@ -7,6 +7,7 @@ import XMPPXML
 public enum SASLMechanism: String, Sendable, CaseIterable {
     case scramSHA1 = "SCRAM-SHA-1"
     case scramSHA256 = "SCRAM-SHA-256"
+    case scramSHA512 = "SCRAM-SHA-512"
     case plain = "PLAIN"
 
     /// The digest of the keys that the mechanism needs; PLAIN is checked against the SHA-256 keys.
@@ -14,6 +15,7 @@ public enum SASLMechanism: String, Sendable, CaseIterable {
         switch self {
         case .scramSHA1: .sha1
         case .scramSHA256, .plain: .sha256
+        case .scramSHA512: .sha512
         }
     }
 
@@ -22,6 +24,7 @@ public enum SASLMechanism: String, Sendable, CaseIterable {
         switch self {
         case .scramSHA1: "SCRAM-SHA-1-PLUS"
         case .scramSHA256: "SCRAM-SHA-256-PLUS"
+        case .scramSHA512: "SCRAM-SHA-512-PLUS"
         case .plain: nil
         }
     }
@@ -46,8 +49,10 @@ public struct OfferedMechanism: Sendable, Equatable {
     }
 
     /// Everything that works with a password. Binding is better than a better digest.
-    public static let all = ["SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN"].compactMap(
-        Self.init)
+    public static let all = [
+        "SCRAM-SHA-512-PLUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1",
+        "PLAIN",
+    ].compactMap(Self.init)
 }
 
 /// What the site answers to ``ClientStreamEvent/credentialsWanted(localpart:domain:mechanism:address:)``: the stored SCRAM keys
@@ -67,11 +72,13 @@ public struct StoredCredentials: Sendable, Equatable {
     public var generation: UInt64
     /// There is no such account: the exchange goes on and fails at its end.
     public var isDecoy: Bool
+    /// The account lacks keys that others have: whoever shows its password with PLAIN is asked to leave it for them.
+    public var wantsPassword = false
 
     /// Keys of an account, or a decoy.
     public init(
         account: JID, salt: [UInt8], iterations: Int, storedKey: [UInt8], serverKey: [UInt8], generation: UInt64,
-        isDecoy: Bool
+        isDecoy: Bool, wantsPassword: Bool = false
     ) {
         self.account = account
         self.salt = salt
@@ -80,6 +87,7 @@ public struct StoredCredentials: Sendable, Equatable {
         self.serverKey = serverKey
         self.generation = generation
         self.isDecoy = isDecoy
+        self.wantsPassword = wantsPassword
     }
 }
 
@@ -95,16 +103,20 @@ public struct AuthenticatedClient: Sendable, Equatable {
     public let address: RemoteAddress
     /// The UTF-8 of the password, prepared with SASLprep, where the keys that fitted are of another form and are to be replaced.
     public let newPassword: [UInt8]?
+    /// What it wants together with its login; nil in the profile of RFC 6120.
+    public let request: LoginRequest?
 
     /// Called by the SASL exchange at its successful end, and by simulations.
     public init(
-        account: JID, generation: UInt64, isSecure: Bool, address: RemoteAddress, newPassword: [UInt8]? = nil
+        account: JID, generation: UInt64, isSecure: Bool, address: RemoteAddress, newPassword: [UInt8]? = nil,
+        request: LoginRequest? = nil
     ) {
         self.account = account
         self.generation = generation
         self.isSecure = isSecure
         self.address = address
         self.newPassword = newPassword
+        self.request = request
     }
 }
 

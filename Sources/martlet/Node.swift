@@ -39,7 +39,7 @@ final class Node {
             case .shutdownComplete:
                 box.isShutDown.store(true, ordering: .relaxed)
                 Signals.wakeMain()
-            case .stream, .dial, .cancelDial, .work, .note: break
+            case .stream, .dial, .cancelDial, .work, .withhold, .note: break
             }
         }
         self.box = box

@@ -14,7 +14,8 @@ enum Passwords {
         } catch {
             throw CommandFailure("this password cannot be used: \(SASLprep.words(error))")
         }
-        return PasswordKeys(sha1: keys(.sha1, Array(prepared.utf8)), sha256: keys(.sha256, Array(prepared.utf8)))
+        let bytes = Array(prepared.utf8)
+        return PasswordKeys(sha1: keys(.sha1, bytes), sha256: keys(.sha256, bytes), sha512: keys(.sha512, bytes))
     }
 
     /// A password for somebody who will change it or let a client remember it: 100 random bits in letters that are

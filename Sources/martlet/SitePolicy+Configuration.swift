@@ -18,7 +18,9 @@ extension SitePolicy {
         externalServices = configuration.externalServices.map(ExternalService.init)
 
         self.client.allowsRegistration = client.allowsInBandRegistration
+        self.client.allowsInvitations = client.allowsInvitations
         self.client.resumptionTimeout = client.resumptionTimeout.milliseconds
+        self.client.tokenLifetime = client.tokenLifetime.milliseconds
         self.client.resourcesPerAccount = client.resourcesPerAccount
         self.limits.mailboxMessages = limits.offlineMessagesPerAccount
         self.limits.mailboxBytes = limits.offlineBytesPerAccount

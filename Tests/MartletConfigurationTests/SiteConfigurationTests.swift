@@ -206,7 +206,8 @@ struct SiteConfigurationTests {
             "martlet.toml:12: client.resumption_timeout: expected a duration such as \"30s\" (units ms, s, m, h, d), from \"0s\" to "
                 + "\"1d\"; found \"5 minutes\"",
             "martlet.toml:15: client.sasl_mechanisms[1]: expected one of "
-                + "\"SCRAM-SHA-256-PLUS\", \"SCRAM-SHA-1-PLUS\", \"SCRAM-SHA-256\", \"SCRAM-SHA-1\", \"PLAIN\"; "
+                + "\"SCRAM-SHA-512-PLUS\", \"SCRAM-SHA-256-PLUS\", \"SCRAM-SHA-1-PLUS\", \"SCRAM-SHA-512\", "
+                + "\"SCRAM-SHA-256\", \"SCRAM-SHA-1\", \"PLAIN\"; "
                 + "found \"CRAM-MD5\"",
             "martlet.toml:18: federation.enabled: expected true or false; found \"yes\"",
             "martlet.toml:17: federation.retry_maximum: expected no less than retry_minimum",

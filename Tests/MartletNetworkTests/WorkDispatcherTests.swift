@@ -9,7 +9,7 @@ import XMPPStreams
 
 @Suite struct WorkDispatcherTests {
     private let bound = WorkKind.passwords.bound
-    private let password = ChosenPassword(password: [1], sha1Salt: [2], sha256Salt: [3])
+    private let password = ChosenPassword(password: [1], sha1Salt: [2], sha256Salt: [3], sha512Salt: [4])
 
     private func stranger(_ number: Int) -> Cause { Cause(.stranger, .address(RemoteAddress("192.0.2.\(number)"))) }
     private let person = Cause(.person, .account(AddressNumber(1)))

@@ -99,6 +99,8 @@ struct SessionsHarness {
     var diagnostics: [Diagnostic] = []
     /// Keys of passwords come at once; else when ``deriveKeys()`` is called.
     var derivesKeysAtOnce = true
+    /// Mechanisms that clients are not offered.
+    var withheld: [SASLMechanism]?
     /// Passwords whose keys are not there yet.
     var keysRequests: [(id: WorkID, password: ChosenPassword)] = []
     private var answers: [CommandAnswer] = []
@@ -112,7 +114,7 @@ struct SessionsHarness {
     var timerCount: Int { site.timers.count - 2 }
     private var transaction: (any KeyValueTransaction)?
     private var afterCommit: [Effect] = []
-    private var nextSlot: UInt32 = 0
+    var nextSlot: UInt32 = 0
     private let more: [SiteService]
 
     /// Without archives, unless they are what it is about: then every message is written down.
@@ -231,6 +233,7 @@ struct SessionsHarness {
             case .work(let id, .deriveKeys(let password, _)): keysRequests.append((id, password))
             case .answer(_, let answer): answers.append(answer)
             case .dial, .cancelDial: break  // nobody answers there
+            case .withhold(let mechanisms): withheld = mechanisms
             case .shutdownComplete: isShutDown = true
             }
         }

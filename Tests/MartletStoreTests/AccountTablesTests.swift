@@ -20,12 +20,40 @@ struct AccountTablesTests {
         let transaction = store.begin()
         let row = AccountRow(generation: .max, sha1: keys(1), sha256: keys(2))
         AccountTable.put(two, row, in: transaction)
+        #expect(AccountTable.count(in: transaction) == (1, 1))
+        let strong = AccountRow(generation: 1, sha1: keys(1), sha256: keys(2), sha512: keys(3))
+        AccountTable.put(AddressNumber(9), strong, in: transaction)
+        #expect(AccountTable.row(AddressNumber(9), in: transaction) == strong)
+        #expect(AccountTable.count(in: transaction) == (2, 1))
+        AccountTable.remove(AddressNumber(9), in: transaction)
         AccountTable.put(one, row, in: transaction)
         #expect(AccountTable.row(two, in: transaction) == row)
         #expect(AccountTable.all(in: transaction) == [one, two])
         AccountTable.remove(two, in: transaction)
         #expect(AccountTable.exists(two, in: transaction) == false)
         #expect(AccountTable.row(two, in: transaction) == nil)
+    }
+
+    @Test("a client of an account is what was stored, and is found with the others of that account")
+    func clients() {
+        let transaction = store.begin()
+        var row = ClientRow(firstSeen: 5)
+        row.software = "Gajim"
+        row.passwordGeneration = .max
+        row.current = ClientToken(key: [1, 2], mechanism: "HT-SHA-256-NONE", issued: 1, expiry: 2, generation: 3)
+        row.current?.count = .max
+        row.fresh = ClientToken(key: [4], mechanism: "HT-SHA-256-EXPR", issued: -1, expiry: .max, generation: 3)
+        let (phone, desk) = (ClientKey(agentID: "phone"), ClientKey(agentID: "desk"))
+        ClientTable.put(one, phone, row, in: transaction)
+        ClientTable.put(one, desk, ClientRow(firstSeen: 1), in: transaction)
+        ClientTable.put(two, desk, ClientRow(firstSeen: 2), in: transaction)
+        #expect(ClientTable.row(one, phone, in: transaction) == row)
+        #expect(ClientTable.row(two, phone, in: transaction) == nil)
+        #expect(Set(ClientTable.clients(of: one, in: transaction).map(\.key)) == [phone, desk])
+        #expect(ClientKey(phone.text) == phone)
+        #expect(ClientKey("00") == nil && ClientKey("x") == nil)
+        ClientTable.remove(one, phone, in: transaction)
+        #expect(ClientTable.clients(of: one, in: transaction).map(\.key) == [desk])
     }
 
     @Test("rosters are kept apart, and found by the contact's domain as long as there is a subscription or a request for one")

@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct SimulatedWorkTests {
     private let work = Work.deriveKeys(
-        ChosenPassword(password: [1], sha1Salt: [2], sha256Salt: [3]), for: Cause(.person, .site))
+        ChosenPassword(password: [1], sha1Salt: [2], sha256Salt: [3], sha512Salt: [4]), for: Cause(.person, .site))
 
     @Test("a simulated machine derives two passwords at once, lets 64 wait, and refuses the others")
     func bound() {

@@ -27,6 +27,8 @@ struct Conversation {
     private(set) var derivations: [KeyDerivation] = []
     /// The client that was believed last.
     private(set) var authenticated: AuthenticatedClient?
+    /// The token that was shown last.
+    private(set) var token: TokenProof?
 
     enum Deed: Equatable {
         case written(String)
@@ -121,6 +123,7 @@ struct Conversation {
                 deeds.append(.done("start TLS" + (asServer ? " as server" : " with \(serverName ?? "nobody")")))
             case .client(let event):
                 if case .authenticated(let client) = event { authenticated = client }
+                if case .tokenShown(let proof) = event { token = proof }
                 deeds.append(.done(describe(event)))
             case .peer(let event):
                 deeds.append(.done(describe(event)))
@@ -246,8 +249,10 @@ func describe(_ event: ClientStreamEvent) -> String {
     case .credentialsWanted(let localpart, let domain, let mechanism, let address):
         "credentials wanted \(localpart)@\(domain) \(mechanism.rawValue) \(address.text)"
     case .authenticated(let client): "client authenticated \(client.account)\(client.isSecure ? " secure" : "")"
+    case .tokenShown(let proof): "token shown \(proof.localpart)@\(proof.domain) \(proof.mechanism.rawValue)"
     case .authenticationFailed(let localpart, let domain, _): "authentication failed \(localpart ?? "?")@\(domain)"
-    case .registrationRequested(let stanza, let domain, _): "registration \(domain) \(text(stanza))"
+    case .registrationRequested(let stanza, let domain, _, let invitation):
+        "registration \(domain) \(text(stanza))" + (invitation.map { " invited \($0)" } ?? "")
     case .stanza(let stanza): "stanza \(text(stanza))"
     case .stanzaRefused(let stanza, let error): "stanza refused \(error.condition.rawValue) \(text(stanza))"
     case .nonza(let element): "nonza \(String(decoding: element.serialized(within: ""), as: UTF8.self))"

@@ -10,4 +10,18 @@ enum AccountLimits {
     static let knownAddresses = 16
     /// Accounts of which that is remembered.
     static let knownAccounts = 20_000
+    /// Clients that are remembered of an account, each with its tokens, some 400 bytes: twice as many as may be online. Beyond it the
+    /// one that was not here for the longest time is forgotten, and logs in with the password the next time.
+    static let clientsPerAccount = 32
+    /// Random bytes of a token. As 72 characters it is longer than a block of SHA-256, so that HMAC uses its digest (RFC 2104 §2), and
+    /// that is all there is to be kept.
+    static let tokenBytes = 54
+    /// A token that is older is followed by a fresh one, milliseconds: once a day that is of no weight.
+    static let tokenRotation: Int64 = 86_400_000
+    /// Invitations that nobody has used: a company that begins invites everybody at once. Each registration of a name looks at all.
+    static let invitations = 1_000
+    /// Random bytes of an invitation, in twice as many digits: it cannot be guessed, and fits a line of a letter.
+    static let invitationBytes = 16
+    /// How long an invitation is good that was shown before its end, milliseconds: longer than a stream may be without a login.
+    static let invitationGrace: Int64 = 600_000
 }

@@ -21,6 +21,8 @@ extension Accounts {
             guard turn.admits(.state) else { return Self.noRoom }
             add(jid, keys, turn)
             return .done("\(jid) was added")
+        case .invite(let address, let lifetime):
+            return invite(address, lifetime: lifetime, turn)
         case .changePassword(let jid, let keys):
             guard let number = AccountTable.number(of: jid, in: turn.store) else { return .refused("\(jid) does not exist") }
             guard turn.admits(.state) else { return Self.noRoom }

@@ -20,16 +20,17 @@ extension Accounts {
             return
         }
         if let account, let number = AccountTable.number(of: account, in: turn.store),
-            let row = AccountTable.row(number, in: turn.store)
+            let row = AccountTable.row(number, in: turn.store), let keys = row.keys(for: mechanism.digest)
         {
-            let keys = mechanism.digest == .sha1 ? row.sha1 : row.sha256
             turn.perform(
                 .credentials(
                     StoredCredentials(
                         account: account, salt: keys.salt, iterations: keys.iterations, storedKey: keys.storedKey,
-                        serverKey: keys.serverKey, generation: row.generation, isDecoy: false)),
+                        serverKey: keys.serverKey, generation: row.generation, isDecoy: false,
+                        wantsPassword: mechanism == .plain && row.sha512 == nil)),
                 on: connection)
         } else {
+            // Also for an account without keys of that digest, for which it was not offered.
             let decoy = decoy(localpart, account ?? domain, mechanism, turn)
             turn.perform(.credentials(decoy), on: connection)
         }
@@ -39,7 +40,12 @@ extension Accounts {
     /// usual iteration count.
     private func decoy(_ localpart: String, _ account: JID, _ mechanism: SASLMechanism, _ turn: Turn) -> StoredCredentials {
         let secret = MetaTable.bytes(.secret, in: turn.store) ?? []
-        let named = mechanism.digest == .sha1 ? "sha1:" : "sha256:"
+        let named =
+            switch mechanism.digest {
+            case .sha1: "sha1:"
+            case .sha256: "sha256:"
+            case .sha512: "sha512:"
+            }
         let name = account.localpart ?? localpart
         // In the first domain as it was when sites had one: what was asked before must be answered the same.
         let whom = account.domainpart == turn.policy.name.domainpart ? name : name + "@" + account.domainpart
@@ -72,10 +78,24 @@ extension Accounts {
         }
         turn.bill.payer = .account(number)
         noteSuccess(client)
-        turn.notify(.clientAdmitted(connection, AccountName(client.account, number), generation: client.generation))
-        turn.perform(.admit, on: connection)
+        let name = AccountName(client.account, number)
+        let admission = client.request.map { admitted($0, name, generation: client.generation, turn) }
+        turn.notify(.clientAdmitted(connection, name, generation: client.generation, admission))
+        // Who wants more is told so with what comes of it.
+        if admission == nil { turn.perform(.admit, on: connection) }
         if let password = client.newPassword {
             renewKeys(AccountName(client.account, number), password, generation: client.generation, turn)
+        }
+    }
+}
+
+extension AccountRow {
+    /// The keys for mechanisms with that digest.
+    fileprivate func keys(for digest: DigestAlgorithm) -> Keys? {
+        switch digest {
+        case .sha1: sha1
+        case .sha256: sha256
+        case .sha512: sha512
         }
     }
 }

@@ -17,10 +17,21 @@ extension Accounts {
     /// A request on a stream that waits for the answer: of somebody who has not logged in (`isStranger`), or for another password.
     /// `domain` is the one that the client has opened its stream to.
     public mutating func registrationRequested(
-        _ stanza: Stanza, _ domain: JID, _ address: RemoteAddress, isStranger: Bool, on connection: ConnectionID, _ turn: Turn
+        _ stanza: Stanza, _ domain: JID, _ address: RemoteAddress, isStranger: Bool, invitation token: String? = nil,
+        on connection: ConnectionID, _ turn: Turn
     ) {
-        let awaited = AwaitedKeys(request: stanza, domain: domain, connection: connection, isStranger: isStranger)
-        guard turn.policy.client.allowsRegistration, case .success(let password) = stanza.chosenPassword,
+        if isStranger, stanza.payload("preauth", Namespaces.preauthorization) != nil {
+            turn.bill.payer = .address(address)
+            let reply = preauthorizationReply(stanza, domain, address, turn)
+            if reply?.iqType != .result { noteFailure(nil, address, turn) }
+            if let reply { turn.perform(.send(reply.serialized()), on: connection) }
+            inHand = connection
+            return
+        }
+        let awaited = AwaitedKeys(
+            request: stanza, domain: domain, connection: connection, isStranger: isStranger, invitation: token)
+        guard turn.policy.client.allowsRegistration || isStranger && invitation(token, at: domain, turn) != nil,
+            case .success(let password) = stanza.chosenPassword,
             takesRegistration(isStranger, turn)
         else { return handle(awaited, turn) }
         let cause = Cause(isStranger ? .stranger : .person, .address(address))
@@ -39,23 +50,24 @@ extension Accounts {
         keysRequests += 1
         let id = WorkID(keysRequests)
         let salted = ChosenPassword(
-            password: password, sha1Salt: turn.random.bytes(16), sha256Salt: turn.random.bytes(16))
+            password: password, sha1Salt: turn.random.bytes(16), sha256Salt: turn.random.bytes(16),
+            sha512Salt: turn.random.bytes(16))
         turn.perform(.work(id, .deriveKeys(salted, for: cause)))
         return id
     }
 
-    /// The keys of an account are of a form in which clients that use SCRAM do not prepare its password. Whoever has shown it with
-    /// PLAIN gets such ones, for the next time.
+    /// The keys of an account are of a form in which clients that use SCRAM do not prepare its password, or of fewer digests than there
+    /// are. Whoever has shown it with PLAIN gets such ones, for the next time.
     mutating func renewKeys(_ account: AccountName, _ password: [UInt8], generation: UInt64, _ turn: Turn) {
         let cause = Cause(.person, .account(account.number))
         renewals[deriveKeys(of: password, for: cause, turn)] = KeyRenewal(account: account, generation: generation)
     }
 
     /// It is the same password: sessions stay, and exchanges under way are not disturbed.
-    private func renew(_ renewal: KeyRenewal, _ keys: PasswordKeys?, _ turn: Turn) {
+    private mutating func renew(_ renewal: KeyRenewal, _ keys: PasswordKeys?, _ turn: Turn) {
         let row = AccountTable.row(renewal.account.number, in: turn.store)
         guard let keys, row?.generation == renewal.generation, turn.admits(.state) else { return }
-        AccountTable.put(renewal.account.number, AccountRow(keys, generation: renewal.generation), in: turn.store)
+        put(AccountRow(keys, generation: renewal.generation), of: renewal.account.number, turn)
         turn.note(.accountChanged(renewal.account.jid, what: "keys renewed"))
     }
 
@@ -75,7 +87,7 @@ extension Accounts {
     private mutating func handle(_ awaited: AwaitedKeys, _ turn: Turn) {
         if !awaited.isStranger {
             turn.notify(.requestReady(awaited.request, awaited.connection))
-        } else if let reply = registrationReply(awaited.request, awaited.domain, turn) {
+        } else if let reply = registrationReply(awaited.request, awaited.domain, awaited.invitation, turn) {
             turn.perform(.send(reply.serialized()), on: awaited.connection)
         }
         inHand = awaited.connection
@@ -89,11 +101,14 @@ extension Accounts {
         turn.perform(.registrationHandled, on: connection)
     }
 
-    private mutating func registrationReply(_ stanza: Stanza, _ domain: JID, _ turn: Turn) -> Stanza? {
+    private mutating func registrationReply(
+        _ stanza: Stanza, _ domain: JID, _ token: String?, _ turn: Turn
+    ) -> Stanza? {
+        let invitation = invitation(token, at: domain, turn)
         guard let query = stanza.payload("query", Namespaces.register), let type = stanza.iqType, type.isRequest else {
             return stanza.errorReply(StanzaError(.badRequest))
         }
-        guard turn.policy.client.allowsRegistration, turn.policy.hasPeople(at: domain.domainpart) else {
+        guard turn.policy.client.allowsRegistration || invitation != nil, turn.policy.hasPeople(at: domain.domainpart) else {
             return stanza.errorReply(StanzaError(.notAllowed))
         }
         if type == .get {
@@ -102,7 +117,8 @@ extension Accounts {
                     "query", Namespaces.register,
                     elements: [
                         Element("instructions", Namespaces.register, text: "Choose a user name and a password."),
-                        Element("username", Namespaces.register), Element("password", Namespaces.register),
+                        Element("username", Namespaces.register, text: invitation?.localpart ?? ""),
+                        Element("password", Namespaces.register),
                     ]))
         }
         // XEP-0077 §3.1
@@ -113,13 +129,20 @@ extension Accounts {
         guard let jid = try? JID(localpart: name, domainpart: domain.domainpart) else {
             return stanza.errorReply(StanzaError(.jidMalformed))
         }
-        if AccountTable.number(of: jid, in: turn.store) != nil { return stanza.errorReply(StanzaError(.conflict)) }
+        // XEP-0445: invited to one name, and to no other.
+        if let invited = invitation?.localpart, invited != jid.localpart {
+            return stanza.errorReply(StanzaError(.notAcceptable, text: "You were invited to be \(invited)"))
+        }
+        if AccountTable.number(of: jid, in: turn.store) != nil || invitation?.localpart == nil && isReserved(jid, turn) {
+            return stanza.errorReply(StanzaError(.conflict))
+        }
         // What the last one of that name had must not go to the next.
         if AccountTable.isBeingRemoved(jid, in: turn.store) {
             return stanza.errorReply(StanzaError(.resourceConstraint, .wait))
         }
         guard let keys = derivedKeys, turn.admits(.state) else { return stanza.errorReply(StanzaError(.resourceConstraint)) }
         add(jid, keys, turn)
+        if invitation != nil, let token { InvitationTable.remove(token, in: turn.store) }
         return stanza.result()
     }
 
@@ -181,6 +204,8 @@ struct AwaitedKeys {
     var connection: ConnectionID
     /// It had not logged in.
     var isStranger: Bool
+    /// The token of an invitation that it has shown.
+    var invitation: String?
 }
 
 /// Keys of an account that are derived anew from a password that it has already. Lives in ``Accounts`` until they are there.

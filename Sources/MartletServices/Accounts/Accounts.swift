@@ -10,7 +10,7 @@ import XMPPStreams
 /// Owned by the site and lives as long as it. Accounts themselves are rows (`AccountTable`); here is what a running server knows
 /// besides. What follows for sessions and rosters is theirs: they are told (``Notice``).
 public struct Accounts {
-    private(set) var loginFailures = LoginFailures()
+    var loginFailures = LoginFailures()
     /// Accounts that strangers make.
     var registrations = RegistrationRate()
     /// Passwords that people change.
@@ -28,13 +28,34 @@ public struct Accounts {
 
     /// How many accounts there are.
     public private(set) var count = 0
+    /// How many of them have no keys for SCRAM-SHA-512.
+    private(set) var countWithoutSHA512 = 0
 
     /// No accounts; ``boot(_:)`` follows.
     public init() {}
 
     /// After a start.
     public mutating func boot(_ turn: Turn) {
-        count = AccountTable.all(in: turn.store).count
+        (count, countWithoutSHA512) = AccountTable.count(in: turn.store)
+        turn.perform(.withhold(withheld))
+    }
+
+    /// While one account has no keys for it, SCRAM-SHA-512 is offered to nobody: its client would choose it and fail. What depended on
+    /// the account would tell which accounts exist, and which are old.
+    private var withheld: [SASLMechanism] { countWithoutSHA512 > 0 ? [.scramSHA512] : [] }
+
+    /// The row of an account is another, or gone.
+    private mutating func changed(from old: AccountRow?, to new: AccountRow?, _ turn: Turn) {
+        let before = withheld
+        if let old, old.sha512 == nil { countWithoutSHA512 -= 1 }
+        if let new, new.sha512 == nil { countWithoutSHA512 += 1 }
+        if withheld != before { turn.perform(.withhold(withheld)) }
+    }
+
+    /// Stores the row of an account that is there, or is new.
+    mutating func put(_ row: AccountRow, of number: AddressNumber, _ turn: Turn) {
+        changed(from: AccountTable.row(number, in: turn.store), to: row, turn)
+        AccountTable.put(number, row, in: turn.store)
     }
 
     /// A client failed to prove itself.
@@ -52,23 +73,25 @@ public struct Accounts {
     mutating func add(_ jid: JID, _ keys: PasswordKeys, _ turn: Turn) {
         // Never a generation that a removed account of this name had.
         let row = AccountRow(keys, generation: UInt64(max(1, turn.wall.milliseconds)))
-        AccountTable.put(AddressTable.makeNumber(of: jid, in: turn.store), row, in: turn.store)
+        put(row, of: AddressTable.makeNumber(of: jid, in: turn.store), turn)
         count += 1
         turn.note(.accountChanged(jid, what: "added"))
     }
 
     /// Gives an account another password; `by` is the connection without session that has chosen it.
-    func changePassword(_ account: AccountName, _ keys: PasswordKeys, by connection: ConnectionID?, _ turn: Turn) {
+    mutating func changePassword(_ account: AccountName, _ keys: PasswordKeys, by connection: ConnectionID?, _ turn: Turn) {
         let old = AccountTable.row(account.number, in: turn.store)?.generation ?? 0
         let row = AccountRow(keys, generation: max(old + 1, UInt64(max(1, turn.wall.milliseconds))))
-        AccountTable.put(account.number, row, in: turn.store)
+        put(row, of: account.number, turn)
         turn.note(.accountChanged(account.jid, what: "password changed"))
         turn.notify(.passwordChanged(account, generation: row.generation, by: connection))
     }
 
     /// Removes an account; everything that it had goes with it (XEP-0077 §3.2).
     mutating func remove(_ account: AccountName, _ turn: Turn) {
+        changed(from: AccountTable.row(account.number, in: turn.store), to: nil, turn)
         AccountTable.remove(account.number, in: turn.store)
+        forgetClients(of: account.number, turn)
         count -= 1
         turn.note(.accountChanged(account.jid, what: "removed"))
         turn.notify(.accountRemoved(account))
@@ -78,7 +101,8 @@ public struct Accounts {
 extension AccountRow {
     /// The row for the keys of a password.
     init(_ keys: PasswordKeys, generation: UInt64) {
-        self.init(generation: generation, sha1: Keys(keys.sha1), sha256: Keys(keys.sha256))
+        self.init(
+            generation: generation, sha1: Keys(keys.sha1), sha256: Keys(keys.sha256), sha512: keys.sha512.map(Keys.init))
     }
 }
 

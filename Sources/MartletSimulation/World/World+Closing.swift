@@ -11,7 +11,7 @@ extension World {
         case .send(let bytes): send(.bytes(bytes), on: pipe, way: end)
         case .close: close(pipe, end)
         case .abort: abort(pipe, end)
-        case .mark, .rest, .hold, .goOn, .credentials, .refuseCredentials, .admit, .refuse, .registrationHandled,
+        case .mark, .rest, .hold, .goOn, .credentials, .refuseCredentials, .admit, .welcome, .refuse, .registrationHandled,
             .dialbackVerdict:
             break
         }

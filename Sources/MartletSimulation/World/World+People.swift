@@ -76,7 +76,7 @@ extension World {
                 account: clients[client].account, generation: credentials.generation, isSecure: true,
                 address: RemoteAddress("192.0.2.\(client)"))
             clientPosts(client, .authenticated(proof))
-        case .admit:
+        case .admit, .welcome:
             for bytes in clients[client].streamOpened(connection) { clientSends(client, bytes) }
         case .close, .abort, .refuseCredentials, .refuse:
             clients[client].streamLost()

@@ -152,7 +152,7 @@ extension World {
                 }
             case .work(let id, let work): begin(id, work, of: site)
             case .shutdownComplete: isShutDown = true
-            case .cancelDial, .answer: break
+            case .cancelDial, .answer, .withhold: break
             }
         }
         if isShutDown { stopped(site) }

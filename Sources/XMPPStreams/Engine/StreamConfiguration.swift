@@ -23,8 +23,14 @@ public struct StreamConfiguration: Sendable {
 
     /// SASL mechanisms, best first.
     public var mechanisms = OfferedMechanism.all
+    /// Those of them for which some account has no keys: they are not offered to anybody, so that nobody learns to whom they could be.
+    public var withheldMechanisms: [SASLMechanism] = [.scramSHA512]
+    /// XEP-0484: clients may ask for tokens, and log in with them.
+    public var offersTokens = true
     /// PLAIN may be used without TLS. Only for closed networks and tests.
     public var allowsPlainWithoutTLS = false
+    /// XEP-0445: XEP-0077 before authentication, for whoever has an invitation.
+    public var allowsInvitations = false
     /// XEP-0077 before authentication.
     public var allowsRegistration = false
     /// Failed SASL exchanges before the stream is closed: RFC 6120 §6.4.5 recommends at least 2 retries.

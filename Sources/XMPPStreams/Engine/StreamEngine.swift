@@ -94,7 +94,7 @@ public struct StreamEngine {
             stream.isHeld = true
         case .goOn:
             stream.isHeld = false
-        case .credentials, .refuseCredentials, .admit, .refuse, .registrationHandled, .dialbackVerdict:
+        case .credentials, .refuseCredentials, .admit, .welcome, .refuse, .registrationHandled, .dialbackVerdict:
             negotiation.answered(command, &stream)
         }
         pump()
@@ -110,8 +110,8 @@ public struct StreamEngine {
         switch command {
         case .send(let bytes): writesAtOnce ? .write(bytes) : nil
         case .mark(let place): .place(place)
-        case .close, .abort, .hold, .goOn, .credentials, .refuseCredentials, .admit, .refuse, .registrationHandled,
-            .dialbackVerdict:
+        case .close, .abort, .hold, .goOn, .credentials, .refuseCredentials, .admit, .welcome, .refuse,
+            .registrationHandled, .dialbackVerdict:
             nil
         // For who reads from the socket.
         case .rest: nil

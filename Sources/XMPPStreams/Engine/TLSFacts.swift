@@ -5,13 +5,19 @@ public struct TLSFacts {
     public var exporter: (() -> [UInt8]?)?
     /// `tls-server-end-point` (RFC 5929 §4.1): the hash of the server's certificate.
     public var serverEndPoint: [UInt8]?
+    /// The version as the protocol writes it (RFC 8446 §4.1.3): 0x0304 is TLS 1.3.
+    public var version: UInt16?
     /// The other end's certificate; nil if it showed none.
     public var peer: (any PeerIdentity)?
 
     /// Those facts.
-    public init(exporter: (() -> [UInt8]?)? = nil, serverEndPoint: [UInt8]? = nil, peer: (any PeerIdentity)? = nil) {
+    public init(
+        exporter: (() -> [UInt8]?)? = nil, serverEndPoint: [UInt8]? = nil, version: UInt16? = nil,
+        peer: (any PeerIdentity)? = nil
+    ) {
         self.exporter = exporter
         self.serverEndPoint = serverEndPoint
+        self.version = version
         self.peer = peer
     }
 

@@ -136,7 +136,7 @@ struct XMLStream {
     var awaitsHeader: Bool { if case .awaitingHeader = phase { true } else { false } }
 
     /// Writes our header (RFC 6120 §4.7); an identifier is made for it if we are the receiving entity.
-    mutating func writeHeader(from: JID?, to: JID?) {
+    mutating func writeHeader(from: JID?, to: JID?, isOld: Bool = false) {
         guard !isHeaderWritten else { return }
         switch phase {
         case .awaitingHeader, .open: break
@@ -158,7 +158,8 @@ struct XMLStream {
             id = environment.random.identifier()
             XMLWriter.attribute("id", id, to: &output)
         }
-        output.append(literal: " version='1.0' xml:lang='en'>")
+        // RFC 6120 §4.7.5: none where the other end has none.
+        output.append(literal: isOld ? ">" : " version='1.0' xml:lang='en'>")
     }
 
     /// The peer's header came.

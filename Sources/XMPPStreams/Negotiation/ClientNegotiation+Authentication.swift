@@ -9,12 +9,19 @@ extension ClientNegotiation {
     /// What may be used on this stream now, in the configured order.
     func mechanisms(_ stream: XMLStream) -> [String] {
         let isBindable = !bindings(stream).isEmpty
-        return stream.configuration.mechanisms.filter { $0.isPlus ? isBindable : isAllowed($0.mechanism, stream) }.map(\.name)
+        return stream.configuration.mechanisms.filter {
+            !isWithheld($0, stream) && ($0.isPlus ? isBindable : isAllowed($0.mechanism, stream))
+        }.map(\.name)
+    }
+
+    private func isWithheld(_ offered: OfferedMechanism, _ stream: XMLStream) -> Bool {
+        stream.configuration.withheldMechanisms.contains(offered.mechanism)
     }
 
     /// What an exchange may be bound to; nothing where no -PLUS variant is offered, so that nobody is blamed for not using one.
     func bindings(_ stream: XMLStream) -> ChannelBindings {
-        ChannelBindings(stream.configuration.mechanisms.contains(where: \.isPlus) ? stream.tls : nil)
+        let canBind = stream.configuration.mechanisms.contains { $0.isPlus && !isWithheld($0, stream) }
+        return ChannelBindings(canBind ? stream.tls : nil)
     }
 
     /// RFC 6120 §13.8.3: PLAIN shows the password to everybody on the way unless TLS hides it.
@@ -23,6 +30,7 @@ extension ClientNegotiation {
     }
 
     mutating func saslReceived(_ tape: ElementTape, _ stream: inout XMLStream) {
+        if case .none = exchange { (profile, request) = (.plain, nil) }
         do throws(SASLFailure) {
             try take(try SASLElement(tape), &stream)
         } catch {
@@ -30,7 +38,7 @@ extension ClientNegotiation {
         }
     }
 
-    private mutating func take(_ element: SASLElement, _ stream: inout XMLStream) throws(SASLFailure) {
+    mutating func take(_ element: SASLElement, _ stream: inout XMLStream) throws(SASLFailure) {
         switch (element, exchange) {
         case (.auth(let name, let response), .none):
             try begin(name, response, &stream)
@@ -52,12 +60,15 @@ extension ClientNegotiation {
     ) throws(SASLFailure) {
         // RFC 6120 §6.5.4.
         if needsTLS(stream) { throw .encryptionRequired }
-        guard let offered = stream.configuration.mechanisms.first(where: { $0.name == name }) else { throw .invalidMechanism }
+        // One that was offered on this stream is good, also where it is not offered any more.
+        guard let offered = stream.configuration.mechanisms.first(where: { $0.name == name }),
+            !isWithheld(offered, stream) || advertised.contains(name)
+        else { throw .invalidMechanism }
         guard isAllowed(offered.mechanism, stream) else { throw .encryptionRequired }
         if offered.isPlus, bindings(stream).isEmpty { throw .invalidMechanism }
         guard let response else {
             exchange = .awaitingInitialResponse(offered)
-            return stream.write(SASLElement.challenge([]))
+            return challenge([], &stream)
         }
         try firstMessage(response, offered, &stream)
     }
@@ -70,9 +81,10 @@ extension ClientNegotiation {
         switch offered.mechanism {
         case .plain:
             pending = .plain(try PlainExchange(message: data, domain: domain))
-        case .scramSHA1, .scramSHA256:
+        case .scramSHA1, .scramSHA256, .scramSHA512:
             pending = .scram(try SCRAMServerExchange(clientFirst: data, offered, bindings(stream), domain: domain))
         }
+        try check(data, pending)
         exchange = .awaitingCredentials(pending)
         stream.pause()
         let address = stream.address
@@ -88,9 +100,12 @@ extension ClientNegotiation {
         switch (command, exchange) {
         case (.credentials(let credentials), .awaitingCredentials(.scram(var scram))):
             stream.resume()
-            let challenge = scram.challenge(credentials, nonce: stream.environment.random.identifier())
+            let protection = DowngradeProtection.attributes(
+                scram.mechanism.digest, mechanisms: advertised, bindings: bindings(stream).names, tls: stream.tls)
+            let nonce = stream.environment.random.identifier()
+            let challenge = scram.challenge(credentials, nonce: nonce, protection: protection)
             exchange = .challenged(scram)
-            stream.write(SASLElement.challenge(challenge))
+            self.challenge(challenge, &stream)
         case (.credentials(let credentials), .awaitingCredentials(.plain(let plain))):
             deriveKeys(plain, credentials, &stream)
         case (.refuseCredentials, .awaitingCredentials):
@@ -104,7 +119,13 @@ extension ClientNegotiation {
             stream.tls?.exporter = nil
             stream.write(SASLElement.success(additionalData))
             stream.restart()
-        case (.refuse(let failure), .awaitingAdmission):
+        case (.welcome(let welcome), .awaitingAdmission) where profile == .old:
+            oldLoginSucceeded(welcome.identity, &stream)
+        case (.welcome(let welcome), .awaitingAdmission(_, let additionalData)):
+            welcomed(welcome, additionalData, &stream)
+        case (.welcome(let welcome), .awaitingVerdict):
+            welcomed(welcome, nil, &stream)
+        case (.refuse(let failure), .awaitingAdmission), (.refuse(let failure), .awaitingVerdict):
             stream.resume()
             fail(failure, &stream)
         case (.registrationHandled, _) where isAwaitingRegistration:
@@ -136,7 +157,8 @@ extension ClientNegotiation {
             return fail(.temporaryAuthFailure, &stream)
         }
         if PlainExchange.verify(keys, credentials) {
-            return succeed(credentials, nil, newPassword: plain.newPassword, &stream)
+            let newPassword = plain.newPassword ?? (credentials.wantsPassword ? plain.password : nil)
+            return succeed(credentials, nil, newPassword: newPassword, &stream)
         }
         if plain.triesOldForm() { return deriveKeys(plain, credentials, &stream) }
         stream.resume()
@@ -149,26 +171,40 @@ extension ClientNegotiation {
     ) {
         let client = AuthenticatedClient(
             account: credentials.account.bare, generation: credentials.generation, isSecure: stream.tls != nil,
-            address: stream.address, newPassword: newPassword)
+            address: stream.address, newPassword: newPassword, request: request)
         exchange = .awaitingAdmission(client, additionalData: additionalData)
+        // XEP-0388 §2.4: nothing is said behind what has proven it, before it is let in.
+        if profile == .extensible, !stream.isQuiet() { return Self.outOfOrder(&stream) }
         stream.pause()
         stream.act(.client(.authenticated(client)))
     }
 
     /// RFC 6120 §6.4.5: says so; the client may try again, a few times.
-    private mutating func fail(_ failure: SASLFailure, _ stream: inout XMLStream) {
+    mutating func fail(_ failure: SASLFailure, _ stream: inout XMLStream) {
         // What the site refuses itself it counts itself.
-        let isRefusal = if case .awaitingAdmission = exchange { true } else { false }
+        let isRefusal =
+            switch exchange {
+            case .awaitingAdmission, .awaitingVerdict: true
+            default: false
+            }
         if failure == .notAuthorized, !isRefusal, let domain {
             let address = stream.address
             stream.act(.client(.authenticationFailed(localpart: localpart, domain: domain, address: address)))
         }
         exchange = .none
         failedAttempts += 1
-        stream.write(SASLElement.failure(failure))
+        switch profile {
+        case .plain: stream.write(SASLElement.failure(failure))
+        case .extensible: stream.write(ExtensibleSASL.failure(failure))
+        case .old: oldLoginFailed(failure, &stream)
+        }
         if failedAttempts >= stream.configuration.authenticationAttempts {
             stream.fail(StreamError(.policyViolation), "too many failed SASL exchanges")
         }
+    }
+
+    private func challenge(_ data: [UInt8], _ stream: inout XMLStream) {
+        stream.write(profile == .extensible ? ExtensibleSASL.challenge(data) : SASLElement.challenge(data))
     }
 
     /// Whom the exchange under way is about.
@@ -179,6 +215,7 @@ extension ClientNegotiation {
         case .challenged(let scram): scram.localpart
         case .derivingKeys(let plain, _, _): plain.localpart
         case .awaitingAdmission(let client, _): client.account.localpart
+        case .awaitingVerdict(let localpart): localpart
         }
     }
 }

@@ -15,6 +15,8 @@ struct ClientNegotiation: Negotiation {
         case challenged(SCRAMServerExchange)
         case derivingKeys(PlainExchange, StoredCredentials, KeyDerivation.ID)
         case awaitingAdmission(AuthenticatedClient, additionalData: [UInt8]?)
+        /// A token was shown, of which the site has to say whether it is good.
+        case awaitingVerdict(String)
     }
 
     /// An exchange that knows who wants in and does not know the keys.
@@ -30,13 +32,36 @@ struct ClientNegotiation: Negotiation {
         }
     }
 
+    /// In which words a login is spoken of.
+    enum Profile {
+        /// RFC 6120 §6.
+        case plain
+        /// XEP-0388.
+        case extensible
+        /// XEP-0078, on a stream from before XMPP 1.0.
+        case old
+    }
+
     /// The domain that the client asked for.
     var domain: JID?
+    /// Who the client says that it is, with its stream header: nothing is proven by it.
+    var claimed: JID?
     /// The language that the client named for its stream.
     var language: String?
     /// Whose stream it is, once proven.
     var account: JID?
+    /// The SASL mechanisms that this stream was offered.
+    var advertised: [String] = []
     var exchange = Exchange.none
+    var profile = Profile.plain
+    /// What is wanted together with the login under way; nil in the profile of RFC 6120.
+    var request: LoginRequest?
+    /// The IQ of XEP-0078 that is being answered.
+    var oldLogin: Stanza?
+    /// The stream has no version: XMPP 1.0 came later than the client.
+    var isOld = false
+    /// The token of an invitation that the client has shown (XEP-0445).
+    var invitation: String?
     var failedAttempts = 0
     var derivations: UInt32 = 0
     var isAwaitingRegistration = false
@@ -46,24 +71,31 @@ struct ClientNegotiation: Negotiation {
         let asked = StreamHeader.domain(header.to)
         let domain = asked.flatMap { stream.configuration.serves($0) ? $0 : nil }
         // RFC 6120 §4.9.1.2: our header first, whatever is wrong.
-        stream.writeHeader(from: domain ?? stream.configuration.domains[0], to: header.from.flatMap { try? JID($0) })
+        isOld = header.majorVersion == 0 && takesOldStreams(stream)
+        stream.writeHeader(
+            from: domain ?? stream.configuration.domains[0], to: header.from.flatMap { try? JID($0) }, isOld: isOld)
         if let objection { return stream.fail(objection) }
         guard let domain else { return stream.fail(StreamError(.hostUnknown)) }
-        guard let major = header.majorVersion, major >= 1 else { return stream.fail(StreamError(.unsupportedVersion)) }
+        guard let major = header.majorVersion, major >= 1 || isOld else { return stream.fail(StreamError(.unsupportedVersion)) }
         if let account, account.domainpart != domain.domainpart {
             return stream.fail(StreamError(.notAuthorized), "the client changed the domain after authentication")
         }
         self.domain = domain
+        claimed = header.from.flatMap { try? JID($0) }
         language = header.language
-        if account != nil { stream.authenticated() }
+        if account != nil { stream.authenticated() } else { advertised = mechanisms(stream) }
+        // RFC 6120 §4.7.5: who has no version knows no features.
+        if isOld { return }
         stream.write((account == nil ? features(stream) : Self.featuresOfAccounts(stream.configuration.limits)).serialized)
     }
 
     /// What every client is offered once it is let in.
-    private static func featuresOfAccounts(_ limits: XMLLimits) -> OfferedFeatures {
+    static func featuresOfAccounts(_ limits: XMLLimits, isBound: Bool = false) -> OfferedFeatures {
         var features = OfferedFeatures()
-        features.offer("bind", Namespaces.bind)
-        features.offerSession()
+        if !isBound {
+            features.offer("bind", Namespaces.bind)
+            features.offerSession()
+        }
         features.offer("sm", Namespaces.streamManagement)
         features.offer("csi", Namespaces.clientState)
         features.offer("ver", Namespaces.rosterVersioning)
@@ -80,9 +112,15 @@ struct ClientNegotiation: Negotiation {
             // RFC 6120 §5.3.1: what must come first is offered alone.
             if configuration.tls == .required { return features }
         }
-        features.offerMechanisms(mechanisms(stream))
+        features.offerMechanisms(advertised)
         features.offerChannelBindings(bindings(stream).names)
-        if configuration.allowsRegistration { features.offer("register", Namespaces.registerFeature) }
+        if let tls = stream.tls {
+            features.offerExtensibleSASL(advertised, tokens: configuration.offersTokens ? TokenMechanism.all(tls) : [])
+        }
+        if configuration.takesInvitations(stream) { features.offer("register", Namespaces.invitations) }
+        if configuration.allowsRegistration || configuration.takesInvitations(stream) {
+            features.offer("register", Namespaces.registerFeature)
+        }
         return features
     }
 
@@ -93,6 +131,10 @@ struct ClientNegotiation: Negotiation {
 
     mutating func elementReceived(_ tape: ElementTape, _ stream: inout XMLStream) {
         switch tape.namespace() {
+        case Namespaces.extensibleSASL where account == nil:
+            extensibleReceived(tape, &stream)
+        case _ where isExchangingAlone:
+            Self.outOfOrder(&stream)
         case stream.contentNamespace:
             stanzaReceived(tape, &stream)
         case Namespaces.tls where account == nil:
@@ -118,7 +160,12 @@ struct ClientNegotiation: Negotiation {
         } catch {
             return stanzaFailed(error, &stream)
         }
-        guard let account else { return registrationReceived(stanza, &stream) }
+        guard let account else {
+            if isOld, let query = stanza.payload("query", Namespaces.oldLogin), stanza.iqType?.isRequest == true {
+                return oldLoginReceived(stanza, query, &stream)
+            }
+            return registrationReceived(stanza, &stream)
+        }
         // RFC 6120 §8.1.2.1: a client speaks for itself; which of its resources it is, the site knows.
         if let from = stanza.from, !from.hasSameBare(as: account) { return stream.fail(StreamError(.invalidFrom)) }
         // RFC 6120 §8.1.5: whoever reads it does not know our stream's header. It is for the client's own server to add; what other
@@ -161,9 +208,15 @@ struct ClientNegotiation: Negotiation {
 
     /// XEP-0077 §3.1: before authentication an IQ may ask for an account, and nothing else may be asked.
     private mutating func registrationReceived(_ stanza: Stanza, _ stream: inout XMLStream) {
-        guard stream.configuration.allowsRegistration, !needsTLS(stream), stanza.kind == .iq,
-            stanza.iqType?.isRequest == true, stanza.payload("query", Namespaces.register) != nil, let domain
+        let takesInvitations = stream.configuration.takesInvitations(stream)
+        let preauthorization = takesInvitations ? stanza.payload("preauth", Namespaces.preauthorization) : nil
+        let isRegistration =
+            (stream.configuration.allowsRegistration || takesInvitations)
+            && stanza.payload("query", Namespaces.register) != nil
+        guard !needsTLS(stream), stanza.kind == .iq, stanza.iqType?.isRequest == true,
+            isRegistration || preauthorization != nil, let domain
         else { return stream.fail(StreamError(.notAuthorized)) }
+        if let token = preauthorization?["token"] { invitation = String(token.prefix(Self.invitationLength)) }
         var stanza = stanza
         if stanza.to == nil { stanza.to = domain }
         awaitRegistration(stanza, domain: domain, &stream)
@@ -173,6 +226,15 @@ struct ClientNegotiation: Negotiation {
         isAwaitingRegistration = true
         stream.pause()
         let address = stream.address
-        stream.act(.client(.registrationRequested(stanza, domain: domain, address: address)))
+        let token = account == nil ? invitation : nil
+        stream.act(.client(.registrationRequested(stanza, domain: domain, address: address, invitation: token)))
     }
+
+    /// The longest token of an invitation that is remembered for its stream, in characters: four times one of ours.
+    private static let invitationLength = 128
+}
+
+extension StreamConfiguration {
+    /// Invitations are for streams that nobody reads.
+    fileprivate func takesInvitations(_ stream: XMLStream) -> Bool { allowsInvitations && stream.tls != nil }
 }

@@ -34,6 +34,9 @@ struct OfferedFeatures {
     /// XEP-0478 §3.1.
     mutating func offerLimits(_ limits: XMLLimits) { put(StreamLimits.announcement(of: limits)) }
 
+    /// A feature that is XML already.
+    mutating func offer(_ xml: String) { put(xml) }
+
     /// An empty element in that namespace.
     mutating func offer(_ name: String, _ namespace: String) {
         put("<", name, " xmlns='", namespace, "'/>")

@@ -73,13 +73,16 @@ struct SCRAMServerExchange: Sendable {
         }
     }
 
-    /// server-first: the nonce with ours behind it, salt and iteration count.
-    mutating func challenge(_ credentials: StoredCredentials, nonce serverNonce: String) -> [UInt8] {
+    /// server-first: the nonce with ours behind it, salt and iteration count, and what protects the offer.
+    mutating func challenge(
+        _ credentials: StoredCredentials, nonce serverNonce: String, protection: String = ""
+    ) -> [UInt8] {
         self.credentials = credentials
         nonce = clientNonce + Array(serverNonce.utf8)
         serverFirst = Array("r=".utf8) + nonce + Array(",s=".utf8)
         serverFirst += Base64.encodedBytes(credentials.salt)
         serverFirst += ",i=\(credentials.iterations)".utf8
+        serverFirst += protection.utf8
         return serverFirst
     }
 
