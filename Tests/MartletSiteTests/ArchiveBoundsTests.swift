@@ -47,6 +47,32 @@ struct ArchiveBoundsTests {
         #expect(harness.site.archive.overfull == [])
     }
 
+    @Test("an account's removal, too much and too old at once are no long turn")
+    func everything() {
+        var harness = SessionsHarness(users: ["romeo", "juliet", "nurse"], archives: true)
+        let romeo = harness.login("romeo", "orchard")
+        let nurse = harness.login("nurse", "kitchen")
+        for number in 0..<800 {
+            harness.send(romeo, chat(Self.juliet, "\(number)"))
+            harness.send(nurse, chat(Self.juliet, "\(number)"))
+        }
+        harness.writeIndex()
+        harness.pass(10_000)
+        guard let account = try? JID(Self.romeo) else { return }
+        let juliet = harness.number("juliet")
+        _ = harness.command(.accounts(.remove(account)))
+        harness.policy.archive.retention = 5000
+        harness.policy.archive.bytesPerAccount = 1000
+        harness.longestBatch = 0
+        harness.step { site, turn in
+            site.archive.overfull = [juliet]
+            site.archive.beginSweep(turn)
+        }
+        harness.pass(5000)
+        #expect(harness.rows(.archive) == 0 && harness.rows(.archiveByPeer) == 0)
+        #expect((500..<4000).contains(harness.longestBatch))
+    }
+
     @Test("many large messages go to the index before there are many")
     func tailBytes() {
         var harness = SessionsHarness(archives: true)

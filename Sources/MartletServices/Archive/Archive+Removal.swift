@@ -42,7 +42,7 @@ extension Archive {
         var row = ArchiveAccountTable.row(account, in: turn.store)
         // What is not in the index yet would come there later.
         if indexed < row.removed { return beginFlush() }
-        for _ in 0..<ArchiveLimits.slice {
+        for _ in 0..<ArchiveLimits.removedPerSlice {
             guard let first = ArchiveTable.first(of: account, .all, from: 0, in: turn.store), first.sequence <= row.removed
             else {
                 row.removed = 0
@@ -63,7 +63,7 @@ extension Archive {
     }
 
     mutating func sweepSlice(_ turn: Turn) {
-        var room = ArchiveLimits.slice
+        var room = ArchiveLimits.removedPerSlice
         while room > 0, let next = sweep?.next {
             guard let found = ArchiveAccountTable.first(from: next, in: turn.store) else {
                 sweep = nil
@@ -88,12 +88,12 @@ extension Archive {
     /// An archive that has too much loses its oldest messages as fast as others come.
     mutating func relieveSlice(_ turn: Turn) {
         guard let account = overfull.first else { return }
-        var room = ArchiveLimits.slice
+        var room = ArchiveLimits.removedPerSlice
         let row = ArchiveAccountTable.row(account, in: turn.store)
         overfull.removeFirst()
         removeExcess(of: account, row, &room, turn)
         // Written before a crash, and not yet once more: only then it can go.
-        if room == ArchiveLimits.slice { beginFlush() }
+        if room == ArchiveLimits.removedPerSlice { beginFlush() }
     }
 
     /// Whether somebody elsewhere is in none of our offices and no contact of the account: what such people write takes at most half of an

@@ -137,8 +137,11 @@ enum ArchiveLimits {
     static let tailBytes = 64 << 20
     /// Rows of the log that are in no archive and would be read by a start, until the index says that it has passed them.
     static let passed: UInt64 = 32_768
-    /// Messages that one slice writes to the index or removes: a millisecond or two.
+    /// Messages that one slice writes to the index: a millisecond or two.
     static let slice = 256
+    /// Messages that one slice removes, of each of the three that may have to go (an account's, what is too much, what is too old): all
+    /// together are no long turn.
+    static let removedPerSlice = 128
     /// Milliseconds between two such slices.
     static let pause: Int64 = 20
     /// Rows of the index that one slice of a search looks at where it reads no messages.

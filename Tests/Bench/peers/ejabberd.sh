@@ -4,7 +4,7 @@
 # usage: ejabberd.sh start DIR PORT [DIRECT_TLS_PORT] | stop DIR | status DIR | pid DIR
 # environment: DOMAIN (a.example), HOST (127.0.0.1), ACCOUNTS=N (user0..userN-1, password "secret"),
 #              S2S_PORT (other servers, on HOST: STARTTLS required, dialback), DNS_DIR (of a running dns.sh),
-#              ERL_EXTRA (more flags of the emulator)
+#              ARCHIVE=1 (every message is archived for both), ERL_EXTRA (more flags of the emulator)
 #
 # Clients connect to PORT with STARTTLS or in clear. `start` on a DIR that was used before keeps its data. ejabberd asks the
 # name server for SRV (ERL_INETRC), but takes addresses from libc's getaddrinfo: hence libnss-wrapper and the hosts file of
@@ -23,6 +23,7 @@ make_certificate "$dir" "$DOMAIN"
 # Parts of the template between `#if NAME` and `#end` stay where the port is wanted.
 without=()
 [ "$tls_port" != 0 ] || without+=(-e '/^#if TPORT/,/^#end/d')
+[ -n "${ARCHIVE:-}" ] || without+=(-e '/^#if ARCHIVE/,/^#end/d')
 [ "$s2s_port" != 0 ] || without+=(-e '/^#if S2S/,/^#end/d')
 sed "${without[@]}" -e '/^#/d' -e "s|@DOMAIN@|$DOMAIN|g; s|@HOST@|$HOST|g; s|@PORT@|$port|g; s|@TPORT@|$tls_port|g" \
     -e "s|@S2SPORT@|$s2s_port|g; s|@DIR@|$dir|g" "$here/ejabberd.yml.in" >"$dir/ejabberd.yml"

@@ -4,7 +4,7 @@
 # usage: martlet.sh start DIR PORT [DIRECT_TLS_PORT] | stop DIR | status DIR | pid DIR
 # environment: DOMAIN (a.example), HOST (127.0.0.1), ACCOUNTS=N (user0..userN-1, password "secret"),
 #              S2S_PORT (other servers, on HOST: STARTTLS required, dialback), DNS_DIR (of a running dns.sh),
-#              MARTLET (the command; default: the release build of this checkout)
+#              ARCHIVE=1 (every message is archived for both), MARTLET (the command; default: the release build of this checkout)
 #
 # Clients connect to PORT with STARTTLS or in clear. `start` on a DIR that was used before keeps its data. The control socket
 # is DIR/martlet.sock.
@@ -32,6 +32,7 @@ listener() { # KIND PORT SECURITY
     [ "$s2s_port" = 0 ] || listener server "$s2s_port" starttls
     # All clients come from a few addresses here.
     printf '[limits]\nconnections_per_address = 1000000\n'
+    printf '[archive]\nenabled = %s\n' "$([ -n "${ARCHIVE:-}" ] && echo true || echo false)"
     printf '[federation]\n'
     if [ "$s2s_port" = 0 ]; then
         echo "enabled = false"

@@ -24,6 +24,9 @@ local modules = {
 	"disco"; "roster"; "saslauth"; "tls"; "blocklist"; "bookmarks"; "carbons"; "pep"; "private";
 	"smacks"; "vcard4"; "vcard_legacy"; "csi_simple"; "ping"; "register"; "time"; "uptime"; "version"; "posix";
 }
+if env("BENCH_ARCHIVE") ~= "" then modules[#modules + 1] = "mam" end
+default_archive_policy = true
+archive_expires_after = "1y"
 if federates then modules[#modules + 1] = "dialback" end
 modules_enabled = modules
 modules_disabled = federates and {} or { "s2s" }

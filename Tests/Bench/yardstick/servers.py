@@ -124,10 +124,11 @@ class Room:
             shutil.copy(log, kept)
 
     @contextlib.contextmanager
-    def server(self, kind, accounts):
-        """One fresh server that knows no other."""
+    def server(self, kind, accounts, archives=False):
+        """One fresh server that knows no other, and keeps archives if it is told to."""
         with self.directory_of(kind) as directory, self.network_address() as address:
-            server = Server(kind, directory, address, "a.example", accounts, self.environment)
+            environment = {**self.environment, "ARCHIVE": "1"} if archives else self.environment
+            server = Server(kind, directory, address, "a.example", accounts, environment)
             try:
                 server.start_fresh()
                 yield server

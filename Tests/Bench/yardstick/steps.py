@@ -108,6 +108,9 @@ STEPS = (
     Step("chat-tls-sm", work.durable, (10, 26, 16), 14, (
         _message("Chat over TLS, stream management on both ends", 8),
     )),
+    Step("chat-archive", work.archived, (10, 40, 24), 14, (
+        _message("The same, every message in the archives of both", 30),
+    )),
     Step("light", work.light, (26, 26, 26), 14, (
         _message("200 messages a second over TLS", 10),
         Figure("the same, half of the messages within", "p50_ms", "ms", AtMost(2, "ms"), compares=False),

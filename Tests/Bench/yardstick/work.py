@@ -17,12 +17,12 @@ def login(bench, kind, runs):
             yield bench.measure("connect", "-n", users, "--concurrency", 64, servers=[server])
 
 
-def chat(bench, kind, runs, *words, messages=40000):
+def chat(bench, kind, runs, *words, messages=40000, archives=False):
     pairs = bench.amount(PAIRS, least=4)
     words = ("--pairs", pairs, "--window", WINDOW, "--body", BODY, *words)
     if "--rate" not in words:
         words += ("--messages", bench.amount(messages))
-    with bench.room.server(kind, 2 * pairs) as server:
+    with bench.room.server(kind, 2 * pairs, archives) as server:
         for _ in range(runs):
             yield bench.measure("chat", *words, servers=[server])
 
@@ -33,6 +33,10 @@ def in_clear(bench, kind, runs):
 
 def durable(bench, kind, runs):
     yield from chat(bench, kind, runs, "--sm")
+
+
+def archived(bench, kind, runs):
+    yield from chat(bench, kind, runs, "--sm", archives=True)
 
 
 def light(bench, kind, runs, *words):
