@@ -1,4 +1,5 @@
 import MartletBus
+import MartletServices
 import MartletStore
 import XMPPAddress
 import XMPPStanzas
@@ -93,7 +94,7 @@ extension Site {
 
     /// Whose archives a message is to stand in.
     private mutating func archives(of envelope: borrowing Envelope, _ owner: Owner, _ turn: Turn) -> ArchiveOwners? {
-        guard archive.isWorthKeeping(envelope.stanza, owner, turn) else { return nil }
+        guard Archive.isWorthKeeping(envelope.stanza, owner, turn) else { return nil }
         var addressee: AddressNumber?
         if owner != .peer, let to = envelope.stanza.to {
             // Nobody keeps what nobody gets.

@@ -25,6 +25,8 @@ extension StoreCheck {
         compareLanes(in: store)
         progress("mailboxes and sessions")
         compareSlots(in: store)
+        progress("archives")
+        compareArchives(in: store)
         progress("addresses")
         compareAddresses(in: store)
     }
@@ -49,9 +51,13 @@ extension StoreCheck {
             if row.logSequence != 0 { point(row.logSequence, .held, "held entry \(place)") }
             return true
         }
+        let indexed = MetaTable.archivesIndexed(in: store)
         store.forEach(.log, prefix: []) { key, _ in
             let sequence = Self.number(key, 0)
-            let pointed = pointers.removeValue(forKey: sequence)?.count ?? 0
+            // All archives together are one.
+            let pointed =
+                (pointers.removeValue(forKey: sequence)?.count ?? 0)
+                + (Self.isArchived(sequence, indexed: indexed, in: store) ? 1 : 0)
             let held = StanzaLog.holders(sequence, in: store)
             if pointed > held {
                 find(.damaged, .log, "stanza \(sequence) has \(pointed) holders and counts \(held): it would go too early")
@@ -141,7 +147,7 @@ extension StoreCheck {
         let tables: [(Table, Int)] = [
             (.account, 1), (.rosterVersion, 1), (.pendingSubscription, 2), (.mailbox, 1), (.clientSession, 1), (.clientSlot, 1),
             (.directed, 1), (.blocked, 2), (.lastActivity, 1), (.push, 1), (.peer, 1), (.laneByDomains, 2), (.laneRules, 2),
-            (.have, 2),
+            (.have, 2), (.archive, 1), (.archiveAccount, 1), (.archivePreferences, 1),
         ]
         var known: Set<UInt64> = []
         store.forEach(.addressByNumber, prefix: []) { key, _ in

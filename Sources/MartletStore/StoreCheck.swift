@@ -144,6 +144,7 @@ public struct StoreCheck {
         case .held: _ = HeldTable.row(numbers[0], in: store)
         case .laneRules: _ = LaneRulesTable.rules(local: address(0), peer: address(1), in: store)
         case .recentMessage: RecentMessageTable.checkRow(row.value)
+        case .archive, .archiveByPeer, .archiveAccount, .archivePreferences: readArchive(numbers, of: table, in: store)
         default: break
         }
     }
@@ -155,6 +156,7 @@ public struct StoreCheck {
         .account: [8], .roster: [16, 32], .rosterVersion: [8], .pendingSubscription: [16], .mailbox: [16], .clientSession: [17],
         .clientSlot: [24], .directed: [24], .recentMessage: [8], .lane: [4], .laneByDomains: [17], .entry: [12], .have: [17],
         .peer: [8], .deadline: [20], .held: [8], .laneRules: [16], .haveTags: [18],
+        .archive: [16], .archiveByPeer: [24], .archiveAccount: [8], .archivePreferences: [8],
     ]
 
     static func hex(_ bytes: [UInt8]) -> String {

@@ -57,6 +57,8 @@ struct ArchiveRun {
     /// Messages by which the cost of one is measured, and how often.
     private static let sample = 20_000
     private static let rounds = 5
+    /// As many as wait for the index at most: a row for each of the two archives.
+    private static let unindexed = 16_000
     /// Pages by which the cost of one is measured.
     private static let pages = 100
 
@@ -75,25 +77,33 @@ struct ArchiveRun {
         report.add("memory before", Double(memory) / 1e6, "MB")
         report.add("memory now", Double(Meter.memory) / 1e6, "MB")
         try readPages()
-        report.begin("A start with them")
+        try start("A start with them")
+        try write(Self.unindexed, options.batch)
+        try start("A start when the index does not have the last \(Self.unindexed)")
+        try walk("Forwards through all of it, while others write", isBackward: false)
+        try walk("Backwards, while others write", isBackward: true)
+    }
+
+    /// Messages to the archive's owner, and what is done behind each batch of them.
+    private mutating func write(_ count: Int, _ batch: Int) throws {
+        for start in stride(from: 0, to: count, by: batch) {
+            let events = (start..<min(start + batch, count)).map { _ in
+                sent += 1
+                let body = "Are the drawings for the second floor ready? The builders ask again, number \(sent)."
+                return site.message(from: 1 + sent % options.people, to: LoadedSite.account(0).description, body: body)
+            }
+            try site.handle(events)
+            try site.pass(1000)
+        }
+    }
+
+    private mutating func start(_ title: String) throws {
+        report.begin(title)
         let cost = try site.restart()
         report.add("start", cost.seconds * 1000, "ms")
         report.add("processor time of that", cost.longestMilliseconds, "ms")
         report.add("memory", Double(Meter.memory) / 1e6, "MB")
         try site.logIn(options.people + 1, isNew: false)
-        try walk("Forwards through all of it, while others write", isBackward: false)
-        try walk("Backwards, while others write", isBackward: true)
-    }
-
-    /// A batch of messages to the archive's owner, and what is done behind it.
-    private mutating func write(_ count: Int) throws {
-        let events = (0..<count).map { _ in
-            sent += 1
-            let body = "Are the drawings for the second floor ready? The builders ask again, number \(sent)."
-            return site.message(from: 1 + sent % options.people, to: LoadedSite.account(0).description, body: body)
-        }
-        try site.handle(events)
-        try site.pass(1000)
     }
 
     // MARK: parts
@@ -135,7 +145,7 @@ struct ArchiveRun {
         report.begin("\(options.messages) messages to one person")
         let size = site.fileSize
         site.beginPart()
-        while sent < options.messages { try write(min(options.batch, options.messages - sent)) }
+        try write(options.messages, options.batch)
         // The index is written behind.
         try site.pass(4_000_000)
         let cost = site.cost
@@ -188,7 +198,7 @@ struct ArchiveRun {
             if fin.contains("complete='true'") || answer.count < 2 { break }
             let edge = isBackward ? answer.first : answer.dropLast().last
             place = edge.flatMap(Self.id(in:)).map { String(decoding: $0, as: UTF8.self) }
-            if pages < 2000 { try write(1) }
+            if pages < 1000 { try write(1, 1) }
         }
         let expected = isBackward ? before : sent
         report.add("pages of 100", Double(pages), "")

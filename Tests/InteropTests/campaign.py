@@ -8,9 +8,10 @@ Four tracks run side by side until the kills are done: kills of either office or
 within a second of the start), faults of the line, dropped client connections, and writing, across the offices and within
 them. Each track is drawn from the seed alone; what else happens at the moment is for the machine to decide. Then everything is
 healed, and the clients are asked what arrived: each message once, in order for its pair, none returned. At last everybody
-logs out, both offices are killed once more, and everybody logs in anew: nothing may come a second time.
+logs out, both offices are killed once more, and everybody logs in anew: nothing may come a second time, and each message stands
+once in the archives of both.
 
-Exit status 0 when nothing was lost, repeated, reordered or returned. Else the plan is printed, and logs and stores are kept.
+Exit status 0 when nothing was lost, repeated, reordered or returned, and the archives agree. Else the plan is printed, and logs and stores are kept.
 """
 
 import argparse
@@ -28,6 +29,7 @@ import traceback
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from harness import martlet, relay, world  # noqa: E402
+from harness.archives import Reader  # noqa: E402
 from harness.clients import Client  # noqa: E402
 from harness.ledger import Ledger  # noqa: E402
 from harness.processes import eventually  # noqa: E402
@@ -129,6 +131,8 @@ class Campaign:
         self.drops = 0
         self.nudges = 0
         self.busy_kills = 0
+        self.missing = []
+        self.repeated = []
 
     def tell(self, text):
         elapsed = time.monotonic() - self.start
@@ -199,16 +203,22 @@ class Campaign:
         for office in self.offices.values():
             await asyncio.to_thread(office.start)
         for (domain, user), client in self.clients.items():
-            async with Client(self.offices[domain], user, self.ledger, resource="desk") as again:
+            async with Reader(self.offices[domain], user, self.ledger, resource="desk") as again:
                 # Behind whatever the login brings.
                 id = again.send(again.bare, "note to myself")
                 await again.until(lambda: any(message.id == id for message in again.messages), "has her own note")
+                missing, repeated = await again.audit(self.ledger)
+                self.missing += [f"{id} in the archive of {again.bare}" for id in missing]
+                self.repeated += [f"{id} in the archive of {again.bare}" for id in repeated]
 
     def judge(self):
         report = self.ledger.report(stamps=False)
         problems = report.lost or report.duplicated or report.bounced or report.out_of_order
         if problems:
             print(report)
+        for words, found in (("missing", self.missing), ("more than once", self.repeated)):
+            for what in found[:20]:
+                print(f"{words}: {what}")
         stopped = [row for office in self.offices.values() for row in self.links(office) if row["state"] == "stopped"]
         if stopped:
             print(f"stopped links: {stopped}")
@@ -223,12 +233,13 @@ class Campaign:
             f"clients {len(self.clients)}: dropped {self.drops}, resumed {resumed}, "
             f"logged in anew {logins - len(self.clients)}, helped {self.nudges}"
         )
+        print(f"archives {len(self.clients)}: missing {len(self.missing)} repeated {len(self.repeated)}")
         print(
             f"sent {report.sent} delivered {report.delivered} bounced {len(report.bounced)} "
             f"lost {len(report.lost)} duplicated {len(report.duplicated)} disordered {len(report.out_of_order)}",
             flush=True,
         )
-        return not problems and not stopped
+        return not (problems or stopped or self.missing or self.repeated)
 
     # Tracks
 

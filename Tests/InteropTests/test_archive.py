@@ -1,10 +1,12 @@
 """XEP-0313 with a real client: history after a new login, the same ids everywhere, nothing missing after SIGKILL."""
 
+import json
 import xml.etree.ElementTree as xml
 
 import pytest
 
-from harness.clients import LIMIT, Client
+from harness.archives import Reader
+from harness.clients import LIMIT
 from harness.ledger import Ledger
 
 pytestmark = pytest.mark.martlet
@@ -19,25 +21,6 @@ def office(make_world, office_kind):
     office = world.add("archive.example", office_kind, users=("alice", "bob", "carol", "dora", "erik", "frida"))
     world.start()
     return office
-
-
-class Reader(Client):
-    """Asks for its archive as slixmpp does."""
-
-    def _make_stream(self):
-        super()._make_stream()
-        self.stream.register_plugin("xep_0313")
-        self.stream.register_plugin("xep_0441")
-
-    async def history(self, page=10, **query):
-        """Everything, page by page: (id, body, sender)."""
-        found = []
-        pages = self.stream.plugin["xep_0313"].iterate(rsm={"max": page}, **query)
-        async for message in pages:
-            result = message["mam_result"]
-            inner = result["forwarded"]["stanza"]
-            found.append((result["id"], inner["body"], str(inner["from"])))
-        return found
 
 
 def stanza_ids(client):
@@ -123,3 +106,8 @@ def test_the_operator_exports_bounds_and_sees_archives(office, tmp_path):
         assert refused.returncode != 0 and refused.stderr.startswith("Error: "), refused.stderr
     assert "default" not in office.command("archive", "retention", "carol", "default").stderr
     assert "(own)" not in office.command("archive", "status", "carol").stdout
+    # What waits for the index and what is there, what is read and what is not: a check finds it sound.
+    office.stop()
+    checked = office.command("store", "check", "--json")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert json.loads(checked.stdout)["findings"] == [], checked.stdout

@@ -101,4 +101,51 @@ import XMPPStanzas
         let short = sample.findings(comparing: false) { $0.put(.mailbox, [1, 2, 3], [0, 0, 0]) }
         #expect(short.map(\.words) == ["row 010203: a key of 3 bytes"])
     }
+
+    @Test(
+        "archives: each row has its stanza and is found in both orders, all of them together hold it, and what is counted is there"
+    )
+    func archives() throws {
+        let sample = try Sample()
+        let account = sample.account
+        var indexed: UInt64 = 0
+        var tail: UInt64 = 0
+        var row = ArchiveRow(sequence: 0, time: WallTime(milliseconds: 1), peer: 7, resource: 1, size: 99)
+        let open = sample.store.begin()
+        let stanza = Stanza(.message, from: try JID("bob@brno.example"), to: try JID("anna@pilsen.example"), type: "chat")
+        let logged = LoggedStanza(
+            stanza: stanza, acceptedAt: WallTime(milliseconds: 1), acceptedInstant: Instant(milliseconds: 1))
+        let owners = ArchiveOwners(sender: nil, addressee: account, tag: 5, mask: 6)
+        indexed = StanzaLog.append(logged, holders: 1, archives: owners, in: open)
+        row.sequence = indexed
+        ArchiveTable.put(account, [row], in: open)
+        var status = ArchiveAccountRow()
+        (status.messages, status.bytes, status.indexed) = (1, 99, indexed)
+        ArchiveAccountTable.put(account, status, in: open)
+        ArchivePreferencesTable.put(account, ArchivePreferences(rule: .never), in: open)
+        var mark = ByteWriter(capacity: 16)
+        mark.put(indexed)
+        mark.put(Int64(1))
+        MetaTable.set(.archiveIndex, mark.bytes, in: open)
+        tail = StanzaLog.append(logged, holders: 2, archives: owners, in: open)
+        MailboxTable.put(account, tail, MailboxRow(holders: 0), in: open)
+        try sample.store.commit()
+        func found(_ change: (any KeyValueTransaction) -> Void) -> [String] {
+            sample.findings(change).map { "\($0.severity) \($0.table.rawValue): \($0.words)" }
+        }
+        #expect(found { _ in } == [])
+        let name = "message \(indexed) of the archive of account \(account.value)"
+        #expect(
+            found { StanzaLog.release(indexed, in: $0) } == ["damaged 80: \(name): its stanza is not in the log"])
+        let byPeer = Array(NumberKey.three(account.value, 7, indexed).span)
+        #expect(found { $0.delete(.archiveByPeer, byPeer) } == ["damaged 81: \(name) is not found by whom it is with"])
+        let byPlace = Array(NumberKey.two(account.value, indexed).span)
+        #expect(
+            found { $0.delete(.archive, byPlace) } == [
+                "untidy 21: stanza \(indexed) has 0 holders and counts 1: it would stay for ever",
+                "damaged 80: message \(indexed) is missing in the archive of account \(account.value), by place",
+                "untidy 82: the archive of account \(account.value) has 0 messages and counts 1",
+            ])
+        #expect(found { StanzaLog.release(tail, in: $0) }.first?.contains("has 2 holders and counts 1") == true)
+    }
 }

@@ -8,7 +8,7 @@ import XMPPXML
 extension Archive {
     /// Whether a message is one that archives keep: somebody says something (with a body, encrypted, or in a form that clients show as a
     /// change of what was said before) and does not forbid it. Of a chat state nothing is kept.
-    public func isWorthKeeping(_ stanza: Stanza, _ owner: Owner, _ turn: Turn) -> Bool {
+    public static func isWorthKeeping(_ stanza: Stanza, _ owner: Owner, _ turn: Turn) -> Bool {
         // Below the reserve the disk is for what frees itself.
         guard turn.policy.archive.isEnabled, stanza.isDurableMessage, !stanza.forbids(.noPermanentStore),
             turn.admits(.note)

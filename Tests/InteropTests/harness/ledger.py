@@ -85,6 +85,10 @@ class Ledger:
     def knows(self, id):
         return id in self._sent
 
+    def ids_of(self, account):
+        """The messages that an account has sent, or that are for it."""
+        return [id for id, sent in self._sent.items() if account in (_bare(sent.sender), _bare(sent.recipient))]
+
     def has_arrived(self, id):
         return id in self._arrivals
 
@@ -174,6 +178,10 @@ class Ledger:
                 stamps = ", ".join(f"{origin} {stamp - sent.at:+.1f} s" for origin, stamp in arrival.stamps)
                 found.append(f"#{sent.number} arrived after {latency:.1f} s, stamped: {stamps or 'not at all'}")
         return found
+
+
+def _bare(address):
+    return str(address).split("/")[0]
 
 
 def _clock(at):
