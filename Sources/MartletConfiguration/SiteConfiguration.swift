@@ -32,6 +32,8 @@ public struct SiteConfiguration: Equatable, Sendable {
     public var client = Client()
     /// What is kept of people's messages.
     public var archive = Archive()
+    /// What is published.
+    public var publishing = Publishing()
     /// How the site talks to other domains.
     public var federation = Federation()
     /// Every bound of the server.
@@ -98,6 +100,10 @@ public struct SiteConfiguration: Equatable, Sendable {
             }
             result.client = root.section("client") { Client(reading: &$0) }
             result.archive = root.section("archive") { Archive(reading: &$0) }
+            result.publishing = root.section("publishing") { Publishing(reading: &$0) }
+            if let host = result.publishing.host, result.domains.contains(host) {
+                root.refuse("publishing", "\(host) is a domain of people already")
+            }
             result.federation = root.section("federation") { Federation(reading: &$0, ownDomains: result.domains) }
             result.limits = root.section("limits") { Limits(reading: &$0) }
             result.karma = root.section("karma") { Karma(reading: &$0) }

@@ -52,6 +52,7 @@ extension Sessions {
                 ClientSessionTable.setPresence(account, number, noted, in: turn.store)
             }
         }
+        tellCapabilities(of: id, wasAvailable ? .changed : .arrived, turn)
         var round = PresenceRound(stanza, from: origin(of: id))
         round.session = id
         round.hasArrived = !wasAvailable
@@ -66,6 +67,14 @@ extension Sessions {
             noteReady(id, turn)
         }
         if !tookMessages, sessions[id].takesMessages { beginCatchUp(id, includesDetached: true, turn) }
+    }
+
+    /// What a session says of what it can, for whoever has news for it.
+    func tellCapabilities(of id: SessionID, _ hearing: Hearing, _ turn: Turn) {
+        let presence = sessions[id].presence
+        guard let presence, presence.traits.contains(.capabilities) else { return }
+        let account = AccountName(sessions[id].jid.bare, sessions[id].accountNumber)
+        turn.notify(.capabilitiesHeard(presence, account, hearing))
     }
 
     private mutating func sendCopy(_ stanza: Stanza, to id: SessionID, _ turn: Turn) {
@@ -91,6 +100,8 @@ extension Sessions {
         if received != nil { round.session = id }
         sessions[id].directed = []
         if wasAvailable {
+            let last = sessions[id].presence
+            if last?.traits.contains(.capabilities) == true { turn.notify(.resourceLeft(sessions[id].jid)) }
             sessions[id].presence = nil
             sessions[id].priority = 0
             sessions[id].showing = []

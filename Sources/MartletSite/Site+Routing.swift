@@ -1,4 +1,5 @@
 import MartletBus
+import MartletServices
 import MartletStore
 import XMPPAddress
 import XMPPStanzas
@@ -16,7 +17,10 @@ extension Site {
         if offices.takes(envelope, to: address, turn) { return }
         let owner = policy.owner(of: address)
         if !passes(&envelope, at: owner == .peer ? .toPeer : .toAccount, turn) { return }
-        if envelope.stanza.isError, envelope.stanza.isDurableMessage, !bounces.passes(envelope, turn) { return }
+        if envelope.stanza.isError, envelope.stanza.kind == .message {
+            if owner != .peer, PubSub.isAboutNews(envelope.stanza) { return }
+            if envelope.stanza.isDurableMessage, !bounces.passes(envelope, turn) { return }
+        }
         if envelope.stanza.kind == .message { envelope.archives = archives(of: envelope, owner, turn) }
         switch owner {
         case .session: sessions.deliver(envelope, turn)
@@ -24,6 +28,7 @@ extension Site {
             if envelope.stanza.kind == .iq {
                 deliverIQ(envelope, toAccount: address, turn)
             } else {
+                if envelope.stanza.kind == .presence, envelope.origin.isPeer { hear(envelope.stanza, address, turn) }
                 sessions.deliver(envelope, turn)
             }
         case .host(let host): deliver(envelope, to: host, turn)
@@ -72,10 +77,18 @@ extension Site {
         let stanza = envelope.stanza
         switch stanza.kind {
         case .iq: deliverIQ(envelope, to: host, turn)
-        case .message: turn.bounce(stanza, StanzaError(.serviceUnavailable))
+        case .message:
+            if host.kind == .pubsub, pubsub.authorized(stanza, by: envelope.origin, at: host, turn) { return }
+            turn.bounce(stanza, StanzaError(.serviceUnavailable))
         // Nobody lives here who could be seen or subscribed to (RFC 6121 §8.5.1).
         case .presence: break
         }
+    }
+
+    /// Presence of somebody elsewhere to an account, which may have news for him.
+    private mutating func hear(_ presence: Stanza, _ address: JID, _ turn: Turn) {
+        guard let number = sessions.accountNumber(of: address, turn) else { return }
+        pubsub.heardRemote(presence, to: address, number, turn)
     }
 
     private mutating func deliverIQ(_ envelope: borrowing Envelope, to host: Host, _ turn: Turn) {
@@ -97,7 +110,7 @@ extension Site {
     /// presence learns that it exists (XEP-0030 §8); for everybody else it is as if there were none.
     private mutating func deliverIQ(_ envelope: borrowing Envelope, toAccount jid: JID, _ turn: Turn) {
         let stanza = envelope.stanza
-        guard stanza.iqType?.isRequest == true else { return }
+        guard stanza.iqType?.isRequest == true else { return pubsub.answered(stanza, turn) }
         // Where there is no account, whoever asks is a stranger to it.
         let number = sessions.accountNumber(of: jid, turn)
         let scope = number.map { self.scope(of: envelope, to: jid, $0, turn) } ?? .stranger

@@ -47,12 +47,17 @@ extension Site {
         switch notice {
         case .linkChanged(let change):
             sessions.linkChanged(change, turn)
+            pubsub.linkChanged(change)
             if case .counted(let account) = change.kind { offices.counted(change.pair, of: account, turn) }
             if case .healed(let ofPeer) = change.kind { offices.healed(change.pair, ofPeer: ofPeer, turn) }
-        case .lineChanged(let pair, let state): offices.lineChanged(pair, state, turn)
+        case .lineChanged(let pair, let state):
+            offices.lineChanged(pair, state, turn)
+            pubsub.lineChanged(pair, state)
         case .sessionBecameReady(let id, let jid, let account, let isRestored):
             offices.sessionBecameReady(id, jid, account, isRestored: isRestored, turn)
         case .sessionLeft(let id): offices.sessionLeft(id)
+        case .capabilitiesHeard(let presence, let account, let hearing): pubsub.heardOurs(presence, account, hearing, turn)
+        case .resourceLeft(let jid): pubsub.oursLeft(jid)
         case .contactRemoved(let account, let contact): offices.contactRemoved(account, contact, turn)
         case .sessionsDismissed:
             // What they did and said at last goes to the others before these are told.
@@ -66,6 +71,7 @@ extension Site {
         case .accountRemoved(let account):
             sessions.accountRemoved(account, turn)
             archive.accountRemoved(account, turn)
+            pubsub.accountRemoved(account, turn)
         case .roomForAnswer(let session, let isThere): archive.roomTold(session, isThere, turn)
         case .requestReady(let stanza, let connection): sessions.requestReady(stanza, on: connection, turn)
         case .registrationRequested(let stanza, let domain, let address, let connection):

@@ -144,6 +144,10 @@ public struct StoreCheck {
         case .held: _ = HeldTable.row(numbers[0], in: store)
         case .laneRules: _ = LaneRulesTable.rules(local: address(0), peer: address(1), in: store)
         case .recentMessage: RecentMessageTable.checkRow(row.value)
+        case .pubsubNode: _ = PubSubNodeTable.row(NodeNumber(numbers[0]), in: store)
+        case .pubsubItem: _ = PubSubItemTable.row(NodeNumber(numbers[0]), numbers[1], in: store)
+        case .pubsubOwner: _ = PubSubNodeTable.owner(address(0), in: store)
+        case .capability: _ = CapabilityTable.wanted(row.key, in: store)
         default: break
         }
     }
@@ -155,6 +159,9 @@ public struct StoreCheck {
         .account: [8], .roster: [16, 32], .rosterVersion: [8], .pendingSubscription: [16], .mailbox: [16], .clientSession: [17],
         .clientSlot: [24], .directed: [24], .recentMessage: [8], .lane: [4], .laneByDomains: [17], .entry: [12], .have: [17],
         .peer: [8], .deadline: [20], .held: [8], .laneRules: [16], .haveTags: [18],
+        .pubsubNode: [8], .pubsubNodeByName: [24], .pubsubItem: [16], .pubsubItemByID: [24], .pubsubAffiliation: [24],
+        .pubsubSubscription: [40], .pubsubMember: [32], .pubsubOwner: [8], .pubsubSweep: [8], .pubsubExpiry: [24],
+        .capability: [CapabilityTable.keyBytes],
     ]
 
     static func hex(_ bytes: [UInt8]) -> String {

@@ -17,7 +17,9 @@
 /// | 112–143 | rooms |
 /// | 144–159 | uploads |
 /// | 160–175 | administration: journal, groups |
-/// | 176–255 | nobody yet |
+/// | 176–183 | carbons, blocking, client state, push |
+/// | 184–191 | login, tokens, invitations |
+/// | 192–255 | nobody yet |
 ///
 /// A table that holds stanzas is known to ``StoreMigration``.
 extension Table {
@@ -92,7 +94,33 @@ extension Table {
     /// account → what it wants to be kept. See ``ArchivePreferencesTable``.
     public static let archivePreferences = Table(rawValue: 83)
 
+    // MARK: publish-subscribe, 96–111
+
+    /// node → what it is. See ``PubSubNodeTable``.
+    public static let pubsubNode = Table(rawValue: 96)
+    /// owner, digest of the name → node.
+    public static let pubsubNodeByName = Table(rawValue: 97)
+    /// node, place → item. See ``PubSubItemTable``.
+    public static let pubsubItem = Table(rawValue: 98)
+    /// node, digest of the id → place.
+    public static let pubsubItemByID = Table(rawValue: 99)
+    /// node, digest of a bare JID → affiliation. See ``PubSubMemberTable``.
+    public static let pubsubAffiliation = Table(rawValue: 100)
+    /// node, digest of a bare JID, digest of the subscriber → subscription.
+    public static let pubsubSubscription = Table(rawValue: 101)
+    /// owner, digest of a bare JID, node → nothing: where an address is something.
+    public static let pubsubMember = Table(rawValue: 102)
+    /// owner → how many nodes and bytes it has.
+    public static let pubsubOwner = Table(rawValue: 103)
+    /// node → nothing: rows of it are to be removed.
+    public static let pubsubSweep = Table(rawValue: 104)
+    /// deadline, node, place → nothing: items that go by themselves.
+    public static let pubsubExpiry = Table(rawValue: 105)
+    /// hash of capabilities → what is wanted. See ``CapabilityTable``.
+    public static let capability = Table(rawValue: 106)
+
     /// Every table, for the store to open.
     public static let all: [Table] =
         (0...23).map { Table(rawValue: $0) } + [haveTags, archive, archiveByPeer, archiveAccount, archivePreferences]
+        + (96...106).map { Table(rawValue: $0) }
 }

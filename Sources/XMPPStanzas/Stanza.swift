@@ -114,6 +114,8 @@ public struct Stanza: Hashable, Sendable {
         public static let store = Traits(rawValue: 512)
         /// An XEP-0359 `<stanza-id/>`.
         public static let stableID = Traits(rawValue: 1024)
+        /// An XEP-0115 or XEP-0390 `<c/>`: presence that says what its sender can.
+        public static let capabilities = Traits(rawValue: 1 << 16)
     }
 
     /// A stanza of our own making.
@@ -156,6 +158,7 @@ extension Stanza.Traits {
         case ("no-permanent-store", Namespaces.hints): self = .noPermanentStore
         case (_, Namespaces.hints): self = []
         case ("amp", Namespaces.advancedMessageProcessing), ("headers", Namespaces.stanzaHeaders): self = .expiry
+        case ("c", Namespaces.capabilities), ("c", Namespaces.capabilityHashes): self = [.capabilities, .substance]
         case ("delay", Namespaces.delay): self = .delay
         case ("x", Namespaces.rooms): self = [.roomEntry, .substance]
         case ("origin-id", Namespaces.stanzaID): self = .originID
