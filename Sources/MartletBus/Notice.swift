@@ -25,6 +25,8 @@ public enum Notice: Sendable, Equatable {
     case capabilitiesHeard(Stanza, AccountName, Hearing)
     /// A resource here is unavailable or gone.
     case resourceLeft(JID)
+    /// An account has another picture, by its hash, or none.
+    case pictureChanged(AccountName, hash: String?)
     /// An account has given up a contact of its own.
     case contactRemoved(AccountName, contact: JID)
 

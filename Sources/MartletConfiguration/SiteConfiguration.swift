@@ -54,11 +54,15 @@ public struct SiteConfiguration: Equatable, Sendable {
     /// Every domain whose people live here, the site's name first.
     public var domains: [String] { [domain] + moreDomains }
 
+    /// They, and the hosts for other things.
+    public var allDomains: [String] { domains + (publishing.host.map { [$0] } ?? []) }
+
     /// This configuration as a node can obey it that runs with another one: domains that are new come to those that it serves,
     /// and none of those goes before it is started anew. Their sessions and streams would have to end in the middle of a word.
     public func keepingDomains(of running: SiteConfiguration) -> SiteConfiguration {
         var result = self
         result.domain = running.domain
+        result.publishing.host = running.publishing.host ?? publishing.host
         result.moreDomains = running.moreDomains + domains.filter { !running.domains.contains($0) }
         return result
     }

@@ -24,6 +24,9 @@ struct OnlineAccount {
     var sessions: [SessionID] = []
     /// Who at other domains is available, as far as it was told.
     var seen = SeenPresence()
+    /// The hash of its picture, as far as it was looked for.
+    var picture: String?
+    var hasReadPicture = false
     /// When one of its sessions became available last.
     var lastArrival = Instant(milliseconds: .min)
 }

@@ -18,9 +18,10 @@ extension Sessions {
         }
         switch (type, stanza.to) {
         case (.available, nil):
-            becomeAvailable(id, stanza, turn)
+            becomeAvailable(id, withPicture(stanza, of: id, turn), turn)
         case (.unavailable, nil): becomeUnavailable(id, stanza, turn)
-        case (.available, let to?), (.unavailable, let to?): directPresence(stanza, to: to, by: id, turn)
+        case (.available, let to?): directPresence(withPicture(stanza, of: id, turn), to: to, by: id, turn)
+        case (.unavailable, let to?): directPresence(stanza, to: to, by: id, turn)
         case (.error, _?), (.probe, _?): turn.admit(stanza, from: origin(of: id))
         case (.error, nil), (.probe, nil): break
         case (_, nil):
@@ -33,7 +34,7 @@ extension Sessions {
         .notAcceptable, text: "Presence may say no more than \(LimitsPolicy.presenceBytes) bytes")
 
     /// Initial presence, or a change of it (RFC 6121 §4.2, §4.4).
-    private mutating func becomeAvailable(_ id: SessionID, _ stanza: Stanza, _ turn: Turn) {
+    mutating func becomeAvailable(_ id: SessionID, _ stanza: Stanza, _ turn: Turn) {
         let wasAvailable = sessions[id].isAvailable
         let tookMessages = sessions[id].takesMessages
         let account = sessions[id].accountNumber

@@ -57,6 +57,7 @@ extension Site {
             offices.sessionBecameReady(id, jid, account, isRestored: isRestored, turn)
         case .sessionLeft(let id): offices.sessionLeft(id)
         case .capabilitiesHeard(let presence, let account, let hearing): pubsub.heardOurs(presence, account, hearing, turn)
+        case .pictureChanged(let account, let hash): sessions.pictureChanged(account, hash: hash, turn)
         case .resourceLeft(let jid): pubsub.oursLeft(jid)
         case .contactRemoved(let account, let contact): offices.contactRemoved(account, contact, turn)
         case .sessionsDismissed:

@@ -161,7 +161,7 @@ public struct StoreCheck {
         .peer: [8], .deadline: [20], .held: [8], .laneRules: [16], .haveTags: [18],
         .pubsubNode: [8], .pubsubNodeByName: [24], .pubsubItem: [16], .pubsubItemByID: [24], .pubsubAffiliation: [24],
         .pubsubSubscription: [40], .pubsubMember: [32], .pubsubOwner: [8], .pubsubSweep: [8], .pubsubExpiry: [24],
-        .capability: [CapabilityTable.keyBytes],
+        .capability: [CapabilityTable.keyBytes], .vCard: [8], .avatar: [8], .privateStorage: [24],
     ]
 
     static func hex(_ bytes: [UInt8]) -> String {

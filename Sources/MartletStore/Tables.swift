@@ -119,8 +119,15 @@ extension Table {
     /// hash of capabilities → what is wanted. See ``CapabilityTable``.
     public static let capability = Table(rawValue: 106)
 
+    /// account → its profile as vcard-temp. See ``VCardTable``.
+    public static let vCard = Table(rawValue: 107)
+    /// account → the hash of its picture. See ``AvatarTable``.
+    public static let avatar = Table(rawValue: 108)
+    /// account, digest of a name → what a client keeps there. See ``PrivateStorageTable``.
+    public static let privateStorage = Table(rawValue: 109)
+
     /// Every table, for the store to open.
     public static let all: [Table] =
         (0...23).map { Table(rawValue: $0) } + [haveTags, archive, archiveByPeer, archiveAccount, archivePreferences]
-        + (96...106).map { Table(rawValue: $0) }
+        + (96...109).map { Table(rawValue: $0) }
 }

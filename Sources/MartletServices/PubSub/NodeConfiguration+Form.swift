@@ -20,7 +20,14 @@ extension NodeConfiguration {
     /// What nodes of a service are like where nobody says anything: those of accounts are what XEP-0163 wants, those of hosts are open.
     static func defaults(of service: PubSub.Service, _ name: String) -> NodeConfiguration {
         var configuration = NodeConfiguration()
-        guard !service.isAccount else { return configuration }
+        guard !service.isAccount else {
+            // XEP-0402: nobody else's business, and all of them are kept.
+            if name == Namespaces.bookmarks || name == Namespaces.bookmarkStorage {
+                configuration.access = .whitelist
+                if name == Namespaces.bookmarks { configuration.maxItems = unbounded }
+            }
+            return configuration
+        }
         configuration.access = .open
         configuration.sendLast = .onSubscription
         configuration.maxItems = 20

@@ -57,7 +57,7 @@ extension PubSub {
         return items
     }
 
-    private mutating func tell(_ news: Element, _ node: Node, _ service: Service, _ party: Party, _ turn: Turn) {
+    mutating func tell(_ news: Element, _ node: Node, _ service: Service, _ party: Party, _ turn: Turn) {
         guard node.configuration.flags.contains(.deliversNotifications) else { return }
         let event = Element("event", Namespaces.pubsubEvent, elements: [news])
         let broadcast = Broadcast(
@@ -170,6 +170,9 @@ extension PubSub {
         if case .own = broadcast.phase {
             tell(account.number, account.jid, isOwn: true, broadcast, account, &slice, turn)
             broadcast.phase = .contacts(after: AddressNumber(0))
+            // Nobody else may see it.
+            let access = broadcast.configuration.access
+            if !broadcast.hasMembers, access == .whitelist || access == .authorize { return true }
         }
         while case .contacts(let after) = broadcast.phase {
             let limit = PubSubLimits.stanzas

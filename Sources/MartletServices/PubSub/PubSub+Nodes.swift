@@ -121,6 +121,7 @@ extension PubSub {
                 tellDeleted(node, redirect: redirect, asker.service, asker.party, turn)
             }
             remove(node.number, node.row, turn)
+            nodeChanged(node.row.name, asker, turn)
             return .result()
         }
     }
@@ -155,6 +156,7 @@ extension PubSub {
                 tellPurged(node, asker.service, asker.party, turn)
             }
             addSweep(node.number, node.row.owner, turn)
+            nodeChanged(node.row.name, asker, turn)
             return .result()
         }
     }
@@ -166,6 +168,9 @@ extension PubSub {
             guard let row = PubSubNodeTable.row(number, in: turn.store) else { continue }
             remove(number, row, turn)
         }
+        VCardTable.remove(account.number, in: turn.store)
+        AvatarTable.set(account.number, nil, in: turn.store)
+        PrivateStorageTable.removeAll(of: account.number, in: turn.store)
         entities.forget(viewer: account.number)
     }
 }

@@ -38,6 +38,7 @@ extension PubSub {
         case .failure(let refused): return refused.answer
         case .success(let item):
             if let refused = store(item, in: node, isNew: found == nil, asker, turn) { return refused }
+            nodeChanged(name, asker, turn)
             return .result(Self.published(name, item.id))
         }
     }
@@ -94,7 +95,9 @@ extension PubSub {
     }
 
     /// Writes an item, in a node that may be new, and tells everybody; why not, where that cannot be.
-    mutating func store(_ item: ItemRow, in node: Node, isNew: Bool, _ asker: Asker, _ turn: Turn) -> Answer? {
+    mutating func store(
+        _ item: ItemRow, in node: Node, isNew: Bool, isQuiet: Bool = false, _ asker: Asker, _ turn: Turn
+    ) -> Answer? {
         let service = asker.service
         var (item, node) = (item, node)
         item.publisher = asker.bare.description
@@ -139,7 +142,7 @@ extension PubSub {
             PubSubNodeTable.put(node.number, node.row, in: turn.store)
             PubSubNodeTable.put(service.number, owner, in: turn.store)
         }
-        tellPublished(item, node, service, asker.party, turn)
+        if !isQuiet { tellPublished(item, node, service, asker.party, turn) }
         return nil
     }
 
@@ -216,6 +219,7 @@ extension PubSub {
         if notifies ?? node.configuration.flags.contains(.notifiesRetraction) {
             tellRetracted(ids, node, asker.service, asker.party, turn)
         }
+        nodeChanged(name, asker, turn)
         return nil
     }
 }

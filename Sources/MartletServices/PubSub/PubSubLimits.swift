@@ -36,6 +36,11 @@ enum PubSubLimits {
     static let listed = 1000
     /// Greetings that wait for their turn, of one account: one for each resource of each contact after a line was down.
     static let greetings = 4096
+    /// Elements and bytes of private storage: notes, and settings of some clients.
+    static let privateElements = 100
+    static let privateBytes = 256 << 10
+    /// Bookmarks that are shown in the older ways: a list of all has to be written anew with each.
+    static let bookmarks = 500
     /// Roster groups of a configuration.
     static let groups = 64
     /// Subscriptions of one address to one node: one for each of its devices.
