@@ -22,6 +22,7 @@ extension Site {
             if envelope.stanza.isDurableMessage, !bounces.passes(envelope, turn) { return }
         }
         if envelope.stanza.kind == .message { envelope.archives = archives(of: envelope, owner, turn) }
+        if envelope.stanza.kind == .presence, envelope.stanza.type == "subscribed" { granted(envelope.stanza, turn) }
         switch owner {
         case .session: sessions.deliver(envelope, turn)
         case .account:
@@ -83,6 +84,14 @@ extension Site {
         // Nobody lives here who could be seen or subscribed to (RFC 6121 §8.5.1).
         case .presence: break
         }
+    }
+
+    /// Somebody is let in to see an account's presence.
+    private mutating func granted(_ stanza: Stanza, _ turn: Turn) {
+        guard let from = stanza.from?.bare, let to = stanza.to?.bare, policy.hasPeople(at: from.domainpart),
+            let number = sessions.accountNumber(of: from, turn)
+        else { return }
+        pubsub.granted(AccountName(from, number), to: to, turn)
     }
 
     /// Presence of somebody elsewhere to an account, which may have news for him.

@@ -177,6 +177,33 @@ struct PersonalEventingTests {
         #expect(news() == [])
     }
 
+    @Test(
+        "who is let in later is told from then on, and shown the last item, here and elsewhere, in whichever order they became friends"
+    )
+    func befriended() {
+        var harness = SessionsHarness(users: ["romeo", "juliet"])
+        let romeo = harness.login("romeo", "orchard", wanting: [])
+        let juliet = harness.login("juliet", "balcony", wanting: [Self.tune])
+        _ = harness.publish(romeo, Self.tune, id: "1")
+        harness.send(
+            romeo, "<presence to='\(Self.juliet)' type='subscribe'/><presence to='eva@brno.example' type='subscribe'/>")
+        harness.send(juliet, "<presence to='\(Self.romeo)' type='subscribed'/><presence to='\(Self.romeo)' type='subscribe'/>")
+        harness.receive("<presence from='eva@brno.example' to='\(Self.romeo)' type='subscribed'/>")
+        let (hash, _) = SessionsHarness.capabilities([Self.tune])
+        harness.receive("<presence from='eva@brno.example/desk' to='\(Self.romeo)'>\(SessionsHarness.c(hash))</presence>")
+        harness.receive("<presence from='eva@brno.example' to='\(Self.romeo)' type='subscribe'/>")
+        harness.pass(50)
+        _ = harness.takeRemote()
+        #expect(harness.takeNews(juliet) == [])
+        harness.send(
+            romeo, "<presence to='\(Self.juliet)' type='subscribed'/><presence to='eva@brno.example' type='subscribed'/>")
+        #expect(harness.takeNews(juliet) == ["\(Self.romeo) \(Self.tune) item 1"])
+        #expect(harness.takeRemote().filter { $0.kind == .message }.map { $0.to?.description } == ["eva@brno.example/desk"])
+        _ = harness.publish(romeo, Self.tune, id: "2")
+        #expect(harness.takeNews(juliet) == ["\(Self.romeo) \(Self.tune) item 2"])
+        #expect(harness.takeRemote().filter { $0.kind == .message }.count == 1)
+    }
+
     @Test("XEP-0060 §7.1.5: options are what a new node is, and what an old one has to be; what nobody knows cannot be")
     func options() {
         var harness = harness()

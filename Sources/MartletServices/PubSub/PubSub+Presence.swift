@@ -28,10 +28,11 @@ extension PubSub {
         guard turn.policy.pubsub.isEnabled, let from = presence.from else { return }
         switch presence.presenceType {
         case .available:
-            // Only who sees the account's presence is told anything, and his address is known.
+            // Only contacts are told anything; whether this one sees the account's presence is looked at when there is something to tell,
+            // since he may be let in later.
             guard presence.traits.contains(.capabilities), from.isFull,
                 let number = AddressTable.number(of: from.bare, in: turn.store),
-                RosterTable.row(account, number, in: turn.store)?.flags.contains(.from) == true,
+                RosterTable.row(account, number, in: turn.store) != nil,
                 let claim = CapabilityClaim(presence)
             else { return }
             let place = capabilities.use(claim, turn)
@@ -52,6 +53,14 @@ extension PubSub {
                 }
             }
         default: break
+        }
+    }
+
+    /// An account lets somebody see its presence: he is shown what there is for him now.
+    public mutating func granted(_ viewer: AccountName, to contact: JID, _ turn: Turn) {
+        guard entities.count > 0, let number = AddressTable.number(of: contact, in: turn.store) else { return }
+        for (jid, place) in entities.resources(of: number, seenBy: viewer) {
+            greet(jid, number, place, in: viewer, isOurs: false, turn)
         }
     }
 
