@@ -80,6 +80,9 @@ public struct Envelope: Sendable, Equatable {
     /// Whose archives it is to stand in: whoever writes it to the log says so there. Decided when the interceptors have spoken.
     public var archives: ArchiveOwners?
 
+    /// The last of its kind is told anew with presence: over a line that is down it does not wait.
+    public var isNews = false
+
     /// `stanza` as it came from `origin`; with `entrance` it came from outside.
     public init(_ stanza: Stanza, from origin: Origin, entrance: Checkpoint? = nil) {
         self.stanza = stanza

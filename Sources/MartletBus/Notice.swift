@@ -22,6 +22,12 @@ public enum Notice: Sendable, Equatable {
     case sessionBecameReady(SessionID, JID, AccountName, isRestored: Bool)
     /// A session is unavailable or gone.
     case sessionLeft(SessionID)
+    /// A resource here says what it can, in this presence.
+    case capabilitiesHeard(Stanza, AccountName, Hearing)
+    /// A resource here is unavailable or gone.
+    case resourceLeft(JID)
+    /// An account has another picture, by its hash, or none.
+    case pictureChanged(AccountName, hash: String?)
     /// An account has given up a contact of its own.
     case contactRemoved(AccountName, contact: JID)
 
@@ -83,6 +89,16 @@ public struct BlockChange: Sendable, Equatable {
         self.push = push
         self.session = session
     }
+}
+
+/// Why what a resource says of what it can is told.
+public enum Hearing: Sendable, Equatable {
+    /// It has become available, or is shown anew what it may have missed.
+    case arrived
+    /// It was available before.
+    case changed
+    /// It was there before the server was started.
+    case restored
 }
 
 /// The line to a peer, as people are told of it.

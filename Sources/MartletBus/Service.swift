@@ -36,6 +36,29 @@ public struct ServiceDeclaration: Sendable {
         }
     }
 
+    /// What a subject is (XEP-0030 §3.1), beside what it is anyway.
+    public struct Identity: Sendable {
+        /// Of whom.
+        public var subject: Subject
+        /// The category.
+        public var category: String
+        /// The type within it.
+        public var type: String
+        /// Whether it is that under a policy.
+        public var isOffered: @Sendable (SitePolicy) -> Bool
+
+        /// That identity.
+        public init(
+            _ category: String, _ type: String, of subject: Subject,
+            when isOffered: @escaping @Sendable (SitePolicy) -> Bool = { _ in true }
+        ) {
+            self.category = category
+            self.type = type
+            self.subject = subject
+            self.isOffered = isOffered
+        }
+    }
+
     /// A form in the answer to a disco#info request (XEP-0128).
     public struct Form: Sendable {
         /// Whose form it is.
@@ -54,6 +77,8 @@ public struct ServiceDeclaration: Sendable {
     public var name: String
     /// What is published of it.
     public var features: [Feature]
+    /// What a subject is beside what it is anyway.
+    public var identities: [Identity]
     /// What else the answer to a disco#info request says.
     public var forms: [Form]
     /// The requests that it answers.
@@ -63,11 +88,13 @@ public struct ServiceDeclaration: Sendable {
 
     /// The service `name`.
     public init(
-        _ name: String, features: [Feature] = [], forms: [Form] = [], requests: [RequestPattern] = [],
+        _ name: String, features: [Feature] = [], identities: [Identity] = [], forms: [Form] = [],
+        requests: [RequestPattern] = [],
         watches: [Checkpoint] = []
     ) {
         self.name = name
         self.features = features
+        self.identities = identities
         self.forms = forms
         self.requests = requests
         self.watches = watches
@@ -213,6 +240,11 @@ public struct ServiceCatalogue: Sendable {
     /// The features of a subject, sorted.
     public func features(of subject: ServiceDeclaration.Subject, policy: SitePolicy) -> [String] {
         declarations.flatMap(\.features).filter { $0.subjects.contains(subject) && $0.isOffered(policy) }.map(\.name).sorted()
+    }
+
+    /// What a subject is beside what it is anyway.
+    public func identities(of subject: ServiceDeclaration.Subject, policy: SitePolicy) -> [ServiceDeclaration.Identity] {
+        declarations.flatMap(\.identities).filter { $0.subject == subject && $0.isOffered(policy) }
     }
 
     /// What else is said about a subject.

@@ -25,6 +25,8 @@ public struct SitePolicy: Sendable, Equatable {
     public var federation = FederationPolicy()
     /// What is kept of people's messages.
     public var archive = ArchivePolicy()
+    /// What is published.
+    public var pubsub = PubSubPolicy()
     /// How much of everything.
     public var limits = LimitsPolicy()
     /// How much work everybody may cause.

@@ -7,6 +7,8 @@ public enum SiteTimer: Sendable, Equatable {
     case link(LinkTimer)
     /// Of the offices as contacts.
     case offices(OfficesTimer)
+    /// Of nodes and their news.
+    case pubsub(PubSubTimer)
     /// Of the archives.
     case archive(ArchiveTimer)
     /// Senders are to be told of messages that came back.
@@ -71,6 +73,14 @@ public enum OfficesTimer: Sendable, Equatable {
     case due
     /// A session may be shown the offices again.
     case dueAgain(SessionID)
+}
+
+/// What nodes wait for.
+public enum PubSubTimer: Sendable, Equatable {
+    /// The next slice of news, or of what is removed.
+    case work
+    /// An item may have to go.
+    case expiry
 }
 
 /// What the archives wait for.

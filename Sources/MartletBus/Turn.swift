@@ -140,6 +140,13 @@ public final class Turn {
         outgoing.append(Envelope(stanza, from: origin))
     }
 
+    /// Hands a notification to the bus: whoever cannot be reached now is told the last one when he is there again.
+    public func routeNews(_ stanza: consuming Stanza) {
+        var envelope = Envelope(stanza, from: .account)
+        envelope.isNews = true
+        outgoing.append(envelope)
+    }
+
     /// Bounces a stanza, where RFC 6120 §8.3.1 allows an answer.
     public func bounce(_ stanza: Stanza, _ error: StanzaError) {
         if let reply = stanza.errorReply(error) { route(reply, from: .site) }

@@ -175,6 +175,8 @@ extension SiteConfiguration {
             # as people look for what was agreed on.
             retention = "365d"
 
+            \#(annotatedPublishing)
+
             [federation]
 
             # Whether this site exchanges anything with other domains. Default true.
@@ -383,6 +385,8 @@ extension SiteConfiguration {
 
             # The most addresses with which an account says what is kept. Default 1000: a whole contact list.
             archive_preference_addresses = 1000
+
+            \#(annotatedPublishingLimits)
 
             [karma]
 

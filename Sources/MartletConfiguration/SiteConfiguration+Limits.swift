@@ -68,6 +68,21 @@ extension SiteConfiguration {
         /// The most addresses in an account's preferences of what is kept.
         public var archivePreferenceAddresses = 1000
 
+        /// The most nodes of one account.
+        public var publishedNodesPerAccount = 250
+        /// The most items of one node.
+        public var publishedItemsPerNode = 2000
+        /// The most bytes of one item.
+        public var publishedItemBytes = 256 << 10
+        /// The most bytes of everything that an account has published.
+        public var publishedBytesPerAccount = 16 << 20
+        /// The most nodes at the host for nodes.
+        public var publishedNodesAtHost = 10_000
+        /// The most bytes there.
+        public var publishedBytesAtHost = 1 << 30
+        /// The most subscriptions of one node.
+        public var subscriptionsPerNode = 1000
+
         /// The defaults.
         public init() {}
 
@@ -113,6 +128,24 @@ extension SiteConfiguration {
             pendingDialbacksPerAddress = section.value(
                 "pending_dialbacks_per_address", .integer(1...10_000), default: pendingDialbacksPerAddress)
             readArchive(&section)
+            readPublishing(&section)
+        }
+
+        private mutating func readPublishing(_ section: inout Section) {
+            publishedNodesPerAccount = section.value(
+                "published_nodes_per_account", .integer(1...1000), default: publishedNodesPerAccount)
+            publishedItemsPerNode = section.value(
+                "published_items_per_node", .integer(1...2500), default: publishedItemsPerNode)
+            publishedItemBytes = section.value(
+                "published_item_bytes", .size((1 << 10)...(4 << 20)), default: publishedItemBytes)
+            publishedBytesPerAccount = section.value(
+                "published_bytes_per_account", .size((64 << 10)...(1 << 40)), default: publishedBytesPerAccount)
+            publishedNodesAtHost = section.value(
+                "published_nodes_at_host", .integer(1...1_000_000), default: publishedNodesAtHost)
+            publishedBytesAtHost = section.value(
+                "published_bytes_at_host", .size((64 << 10)...(1 << 44)), default: publishedBytesAtHost)
+            subscriptionsPerNode = section.value(
+                "subscriptions_per_node", .integer(1...100_000), default: subscriptionsPerNode)
         }
 
         private mutating func readArchive(_ section: inout Section) {

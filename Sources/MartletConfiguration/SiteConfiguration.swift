@@ -36,6 +36,8 @@ public struct SiteConfiguration: Equatable, Sendable {
     public var client = Client()
     /// What is kept of people's messages.
     public var archive = Archive()
+    /// What is published.
+    public var publishing = Publishing()
     /// How the site talks to other domains.
     public var federation = Federation()
     /// Every bound of the server.
@@ -56,11 +58,15 @@ public struct SiteConfiguration: Equatable, Sendable {
     /// Every domain whose people live here, the site's name first.
     public var domains: [String] { [domain] + moreDomains }
 
+    /// They, and the hosts for other things.
+    public var allDomains: [String] { domains + (publishing.host.map { [$0] } ?? []) }
+
     /// This configuration as a node can obey it that runs with another one: domains that are new come to those that it serves,
     /// and none of those goes before it is started anew. Their sessions and streams would have to end in the middle of a word.
     public func keepingDomains(of running: SiteConfiguration) -> SiteConfiguration {
         var result = self
         result.domain = running.domain
+        result.publishing.host = running.publishing.host ?? publishing.host
         result.moreDomains = running.moreDomains + domains.filter { !running.domains.contains($0) }
         return result
     }
@@ -104,6 +110,10 @@ public struct SiteConfiguration: Equatable, Sendable {
             result.contacts = root.section("contact") { Contacts(reading: &$0) }
             result.externalServices = root.sections("external_services", default: []) { ExternalService(reading: &$0) }
             result.archive = root.section("archive") { Archive(reading: &$0) }
+            result.publishing = root.section("publishing") { Publishing(reading: &$0) }
+            if let host = result.publishing.host, result.domains.contains(host) {
+                root.refuse("publishing", "\(host) is a domain of people already")
+            }
             result.federation = root.section("federation") { Federation(reading: &$0, ownDomains: result.domains) }
             result.limits = root.section("limits") { Limits(reading: &$0) }
             result.karma = root.section("karma") { Karma(reading: &$0) }

@@ -30,7 +30,7 @@ extension Federation {
             let text = "\(pair.peer) ends connections over stanzas of \(limit) bytes"
             return turn.bounce(stanza, StanzaError(.policyViolation, text: text))
         }
-        let carriage = Carriage(of: stanza)
+        let carriage = envelope.isNews ? Carriage.beside(fails: false) : Carriage(of: stanza)
         guard carriage == .entry || !refusesBeside(from, slot, turn) else {
             if carriage == .beside(fails: true) {
                 let text = "Connections to \(pair.peer) ended over what you sent; try later"

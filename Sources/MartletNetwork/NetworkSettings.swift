@@ -31,7 +31,9 @@ struct NetworkSettings: Sendable {
 
     private let configuration: SiteConfiguration
     private let secret: DialbackSecret
+    /// Those of people first.
     private let domains: [JID]
+    private let people: Int
     let listeners: [Listener]
     let addressPolicy: AddressPolicy
 
@@ -39,7 +41,8 @@ struct NetworkSettings: Sendable {
     init(_ configuration: SiteConfiguration, dialbackSecret: [UInt8]) {
         self.configuration = configuration
         secret = DialbackSecret(dialbackSecret)
-        domains = configuration.domains.map {
+        people = configuration.domains.count
+        domains = configuration.allDomains.map {
             JID(preparedLocalpart: nil, preparedDomainpart: $0, preparedResourcepart: nil)
         }
         listeners = Self.listeners(configuration)
@@ -73,6 +76,8 @@ struct NetworkSettings: Sendable {
         var result = common
         switch listener.kind {
         case .client:
+            // Nobody logs in where nobody lives.
+            result.domains = Array(domains[..<people])
             result.tls = listener.plain ? .unavailable : listener.allowsPlainAuthentication ? .optional : .required
             result.mechanisms = mechanisms
             result.allowsInvitations = configuration.client.allowsInvitations

@@ -46,6 +46,9 @@ public enum Disco {
         var element = Element("identity", Namespaces.discoInfo, [("category", identity.category), ("type", identity.type)])
         if host != nil { element["name"] = "Martlet" }
         var info = Element("query", Namespaces.discoInfo, elements: [element])
+        for other in services.identities(of: subject, policy: turn.policy) {
+            info.append(Element("identity", Namespaces.discoInfo, [("category", other.category), ("type", other.type)]))
+        }
         for feature in services.features(of: subject, policy: turn.policy) {
             info.append(Element("feature", Namespaces.discoInfo, [("var", feature)]))
         }

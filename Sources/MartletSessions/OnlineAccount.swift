@@ -26,6 +26,9 @@ struct OnlineAccount {
     var seen = SeenPresence()
     /// Messages of which copies were made.
     var copied = CopiedMessages()
+    /// The hash of its picture, as far as it was looked for.
+    var picture: String?
+    var hasReadPicture = false
     /// When one of its sessions became available last.
     var lastArrival = Instant(milliseconds: .min)
 }

@@ -66,6 +66,8 @@ struct Session {
     /// The last presence that was broadcast (RFC 6121 §4.2, §4.4), from the full JID; nil while unavailable.
     var presence: Stanza?
     var priority: Int8 = 0
+    /// Its client said in that presence that it has no picture (XEP-0153 §4.1), and is believed.
+    var hidesPicture = false
     /// Whether it asked for the roster and gets pushes (RFC 6121 §2.1.6).
     var isInterested = false
     /// Nobody looks at the client (XEP-0352): what does not matter now is held.

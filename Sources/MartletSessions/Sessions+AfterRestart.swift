@@ -27,6 +27,7 @@ extension Sessions {
         if sessions[id].isInterested { pushRecentChanges(account, to: id, turn) }
         guard sessions[id].isAvailable else { return }
         noteReady(id, turn)
+        tellCapabilities(of: id, .arrived, turn)
         show(.availability(after: AddressNumber(0), asksOthers: asksOthers), to: id, turn)
         show(.requests(after: AddressNumber(0)), to: id, turn)
     }

@@ -85,6 +85,7 @@ extension Sessions {
         let id = sessions.insert(session)
         online[place].sessions.append(id)
         noteReady(id, isRestored: true, turn)
+        tellCapabilities(of: id, .restored, turn)
         detach(id, turn)
     }
 }

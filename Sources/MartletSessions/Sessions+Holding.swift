@@ -44,6 +44,10 @@ extension Sessions {
     /// room. A client that is there, and asks for more than it takes, is not served further on its connection; it can resume.
     mutating func withhold(_ stanza: Stanza, from id: SessionID, _ turn: Turn) {
         let isRequest = stanza.kind == .iq && stanza.iqType?.isRequest == true
+        if stanza.kind == .message, stanza.messageType == .headline, stanza.from?.isFull == false {
+            // News are told anew, and nobody else waits for them.
+            sessions[id].hasMissed = true
+        }
         if stanza.kind == .message || isRequest, stanza.from != nil {
             return turn.bounce(stanza, StanzaError(.resourceConstraint, text: "Too much waits for this client"))
         }

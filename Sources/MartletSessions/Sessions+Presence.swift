@@ -18,9 +18,10 @@ extension Sessions {
         }
         switch (type, stanza.to) {
         case (.available, nil):
-            becomeAvailable(id, stanza, turn)
+            becomeAvailable(id, withPicture(stanza, of: id, turn), turn)
         case (.unavailable, nil): becomeUnavailable(id, stanza, turn)
-        case (.available, let to?), (.unavailable, let to?): directPresence(stanza, to: to, by: id, turn)
+        case (.available, let to?): directPresence(withPicture(stanza, of: id, turn), to: to, by: id, turn)
+        case (.unavailable, let to?): directPresence(stanza, to: to, by: id, turn)
         case (.error, _?), (.probe, _?): turn.admit(stanza, from: origin(of: id))
         case (.error, nil), (.probe, nil): break
         case (_, nil):
@@ -33,7 +34,7 @@ extension Sessions {
         .notAcceptable, text: "Presence may say no more than \(LimitsPolicy.presenceBytes) bytes")
 
     /// Initial presence, or a change of it (RFC 6121 §4.2, §4.4).
-    private mutating func becomeAvailable(_ id: SessionID, _ stanza: Stanza, _ turn: Turn) {
+    mutating func becomeAvailable(_ id: SessionID, _ stanza: Stanza, _ turn: Turn) {
         let wasAvailable = sessions[id].isAvailable
         let tookMessages = sessions[id].takesMessages
         let account = sessions[id].accountNumber
@@ -52,6 +53,7 @@ extension Sessions {
                 ClientSessionTable.setPresence(account, number, noted, in: turn.store)
             }
         }
+        tellCapabilities(of: id, wasAvailable ? .changed : .arrived, turn)
         var round = PresenceRound(stanza, from: origin(of: id))
         round.session = id
         round.hasArrived = !wasAvailable
@@ -66,6 +68,14 @@ extension Sessions {
             noteReady(id, turn)
         }
         if !tookMessages, sessions[id].takesMessages { beginCatchUp(id, includesDetached: true, turn) }
+    }
+
+    /// What a session says of what it can, for whoever has news for it.
+    func tellCapabilities(of id: SessionID, _ hearing: Hearing, _ turn: Turn) {
+        let presence = sessions[id].presence
+        guard let presence, presence.traits.contains(.capabilities) else { return }
+        let account = AccountName(sessions[id].jid.bare, sessions[id].accountNumber)
+        turn.notify(.capabilitiesHeard(presence, account, hearing))
     }
 
     private mutating func sendCopy(_ stanza: Stanza, to id: SessionID, _ turn: Turn) {
@@ -91,6 +101,8 @@ extension Sessions {
         if received != nil { round.session = id }
         sessions[id].directed = []
         if wasAvailable {
+            let last = sessions[id].presence
+            if last?.traits.contains(.capabilities) == true { turn.notify(.resourceLeft(sessions[id].jid)) }
             sessions[id].presence = nil
             sessions[id].priority = 0
             sessions[id].showing = []

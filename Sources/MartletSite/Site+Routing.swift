@@ -29,8 +29,12 @@ extension Site {
         if offices.takes(envelope, to: address, turn) { return true }
         let owner = policy.owner(of: address)
         if !passes(&envelope, at: owner == .peer ? .toPeer : .toAccount, turn) { return false }
-        if envelope.stanza.isError, envelope.stanza.isDurableMessage, !bounces.passes(envelope, turn) { return false }
+        if envelope.stanza.isError, envelope.stanza.kind == .message {
+            if owner != .peer, PubSub.isAboutNews(envelope.stanza) { return true }
+            if envelope.stanza.isDurableMessage, !bounces.passes(envelope, turn) { return false }
+        }
         if envelope.stanza.kind == .message { envelope.archives = archives(of: envelope, owner, turn) }
+        if envelope.stanza.kind == .presence, envelope.stanza.type == "subscribed" { granted(envelope.stanza, turn) }
         // XEP-0012 §4
         if owner == .session, envelope.stanza.traits.contains(.lastActivity), !sessions.mayAskLastActivity(envelope, turn) {
             refuse(envelope, StanzaError(.forbidden), turn)
@@ -46,6 +50,7 @@ extension Site {
             if envelope.stanza.kind == .iq {
                 deliverIQ(envelope, toAccount: address, turn)
             } else {
+                if envelope.stanza.kind == .presence, envelope.origin.isPeer { hear(envelope.stanza, address, turn) }
                 sessions.deliver(envelope, turn)
             }
         case .host(let host): deliver(envelope, to: host, turn)
@@ -109,10 +114,26 @@ extension Site {
         let stanza = envelope.stanza
         switch stanza.kind {
         case .iq: deliverIQ(envelope, to: host, turn)
-        case .message: turn.bounce(stanza, StanzaError(.serviceUnavailable))
+        case .message:
+            if host.kind == .pubsub, pubsub.authorized(stanza, by: envelope.origin, at: host, turn) { return }
+            turn.bounce(stanza, StanzaError(.serviceUnavailable))
         // Nobody lives here who could be seen or subscribed to (RFC 6121 §8.5.1).
         case .presence: break
         }
+    }
+
+    /// Somebody is let in to see an account's presence.
+    private mutating func granted(_ stanza: Stanza, _ turn: Turn) {
+        guard let from = stanza.from?.bare, let to = stanza.to?.bare, policy.hasPeople(at: from.domainpart),
+            let number = sessions.accountNumber(of: from, turn)
+        else { return }
+        pubsub.granted(AccountName(from, number), to: to, turn)
+    }
+
+    /// Presence of somebody elsewhere to an account, which may have news for him.
+    private mutating func hear(_ presence: Stanza, _ address: JID, _ turn: Turn) {
+        guard let number = sessions.accountNumber(of: address, turn) else { return }
+        pubsub.heardRemote(presence, to: address, number, turn)
     }
 
     private mutating func deliverIQ(_ envelope: borrowing Envelope, to host: Host, _ turn: Turn) {
@@ -136,7 +157,7 @@ extension Site {
         let stanza = envelope.stanza
         guard stanza.iqType?.isRequest == true else {
             if push.isUsed { push.answered(stanza, at: jid, connected: sessions.connectedResources(of: jid), turn) }
-            return
+            return pubsub.answered(stanza, turn)
         }
         // Where there is no account, whoever asks is a stranger to it.
         let number = sessions.accountNumber(of: jid, turn)

@@ -47,12 +47,18 @@ extension Site {
         switch notice {
         case .linkChanged(let change):
             sessions.linkChanged(change, turn)
+            pubsub.linkChanged(change)
             if case .counted(let account) = change.kind { offices.counted(change.pair, of: account, turn) }
             if case .healed(let ofPeer) = change.kind { offices.healed(change.pair, ofPeer: ofPeer, turn) }
-        case .lineChanged(let pair, let state): offices.lineChanged(pair, state, turn)
+        case .lineChanged(let pair, let state):
+            offices.lineChanged(pair, state, turn)
+            pubsub.lineChanged(pair, state)
         case .sessionBecameReady(let id, let jid, let account, let isRestored):
             offices.sessionBecameReady(id, jid, account, isRestored: isRestored, turn)
         case .sessionLeft(let id): offices.sessionLeft(id)
+        case .capabilitiesHeard(let presence, let account, let hearing): pubsub.heardOurs(presence, account, hearing, turn)
+        case .pictureChanged(let account, let hash): sessions.pictureChanged(account, hash: hash, turn)
+        case .resourceLeft(let jid): pubsub.oursLeft(jid)
         case .contactRemoved(let account, let contact): offices.contactRemoved(account, contact, turn)
         case .sessionsDismissed:
             // What they did and said at last goes to the others before these are told.
@@ -71,6 +77,7 @@ extension Site {
             archive.accountRemoved(account, turn)
             blocking.accountRemoved(account, turn)
             push.accountRemoved(account)
+            pubsub.accountRemoved(account, turn)
         case .sessionDetached(let session, let unread): push.detached(session, unread: unread, turn)
         case .blocksAsked(let session): sessions.blocksAsked(by: session, turn)
         case .blocksChanged(let account, let change): sessions.blocksChanged(account, change, turn)

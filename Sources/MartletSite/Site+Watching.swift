@@ -62,6 +62,7 @@ extension Site {
         case .offices: "the offices"
         case .archive(.answer): "a search of an archive"
         case .archive: "work on the archives"
+        case .pubsub: "news of nodes"
         case .bounces: "words about messages that came back"
         case .clockMark: "the clock"
         }

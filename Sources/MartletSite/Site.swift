@@ -20,6 +20,7 @@ public struct Site {
     var federation = Federation()
     var offices = Offices()
     var archive = Archive()
+    var pubsub = PubSub()
     var interceptors = Interceptors()
     var bounces = Bounces()
     var blocking = Blocking()
@@ -101,6 +102,7 @@ public struct Site {
         sessions.boot(turn)
         federation.boot(turn)
         archive.boot(turn)
+        pubsub.boot(turn)
         settle(turn)
     }
 
@@ -214,6 +216,7 @@ public struct Site {
             case .link(let timer): federation.timerFired(timer, turn)
             case .offices(let timer): offices.timerFired(timer, turn)
             case .archive(let timer): archive.timerFired(timer, turn)
+            case .pubsub(let timer): pubsub.timerFired(timer, turn)
             case .bounces: bounces.timerFired(turn)
             case .clockMark: markClock(turn)
             }

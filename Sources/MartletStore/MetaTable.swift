@@ -18,6 +18,8 @@ public enum MetaTable {
         case offices
         /// Accounts that are gone and whose rosters and messages are being removed, as numbers.
         case removals
+        /// The number of the last node that was made.
+        case lastNode
         /// How far the archives' index has come in the log, and the time of what stands there.
         case archiveIndex
     }

@@ -145,6 +145,10 @@ public struct StoreCheck {
         case .laneRules: _ = LaneRulesTable.rules(local: address(0), peer: address(1), in: store)
         case .recentMessage: RecentMessageTable.checkRow(row.value)
         case .archive, .archiveByPeer, .archiveAccount, .archivePreferences: readArchive(numbers, of: table, in: store)
+        case .pubsubNode: _ = PubSubNodeTable.row(NodeNumber(numbers[0]), in: store)
+        case .pubsubItem: _ = PubSubItemTable.row(NodeNumber(numbers[0]), numbers[1], in: store)
+        case .pubsubOwner: _ = PubSubNodeTable.owner(address(0), in: store)
+        case .capability: _ = CapabilityTable.wanted(row.key, in: store)
         default: break
         }
     }
@@ -157,6 +161,9 @@ public struct StoreCheck {
         .clientSlot: [24], .directed: [24], .recentMessage: [8], .lane: [4], .laneByDomains: [17], .entry: [12], .have: [17],
         .peer: [8], .deadline: [20], .held: [8], .laneRules: [16], .haveTags: [18],
         .archive: [16], .archiveByPeer: [24], .archiveAccount: [8], .archivePreferences: [8],
+        .pubsubNode: [8], .pubsubNodeByName: [24], .pubsubItem: [16], .pubsubItemByID: [24], .pubsubAffiliation: [24],
+        .pubsubSubscription: [40], .pubsubMember: [32], .pubsubOwner: [8], .pubsubSweep: [8], .pubsubExpiry: [24],
+        .capability: [CapabilityTable.keyBytes], .vCard: [8], .avatar: [8], .privateStorage: [24],
     ]
 
     static func hex(_ bytes: [UInt8]) -> String {

@@ -94,6 +94,38 @@ extension Table {
     /// account → what it wants to be kept. See ``ArchivePreferencesTable``.
     public static let archivePreferences = Table(rawValue: 83)
 
+    // MARK: publish-subscribe, 96–111
+
+    /// node → what it is. See ``PubSubNodeTable``.
+    public static let pubsubNode = Table(rawValue: 96)
+    /// owner, digest of the name → node.
+    public static let pubsubNodeByName = Table(rawValue: 97)
+    /// node, place → item. See ``PubSubItemTable``.
+    public static let pubsubItem = Table(rawValue: 98)
+    /// node, digest of the id → place.
+    public static let pubsubItemByID = Table(rawValue: 99)
+    /// node, digest of a bare JID → affiliation. See ``PubSubMemberTable``.
+    public static let pubsubAffiliation = Table(rawValue: 100)
+    /// node, digest of a bare JID, digest of the subscriber → subscription.
+    public static let pubsubSubscription = Table(rawValue: 101)
+    /// owner, digest of a bare JID, node → nothing: where an address is something.
+    public static let pubsubMember = Table(rawValue: 102)
+    /// owner → how many nodes and bytes it has.
+    public static let pubsubOwner = Table(rawValue: 103)
+    /// node → nothing: rows of it are to be removed.
+    public static let pubsubSweep = Table(rawValue: 104)
+    /// deadline, node, place → nothing: items that go by themselves.
+    public static let pubsubExpiry = Table(rawValue: 105)
+    /// hash of capabilities → what is wanted. See ``CapabilityTable``.
+    public static let capability = Table(rawValue: 106)
+
+    /// account → its profile as vcard-temp. See ``VCardTable``.
+    public static let vCard = Table(rawValue: 107)
+    /// account → the hash of its picture. See ``AvatarTable``.
+    public static let avatar = Table(rawValue: 108)
+    /// account, digest of a name → what a client keeps there. See ``PrivateStorageTable``.
+    public static let privateStorage = Table(rawValue: 109)
+
     // MARK: devices, 176–183
 
     /// account, address → what the account has blocked. See ``BlockTable``.
@@ -114,5 +146,5 @@ extension Table {
     public static let all: [Table] =
         (0...23).map { Table(rawValue: $0) } + [
             haveTags, archive, archiveByPeer, archiveAccount, archivePreferences, blocked, lastActivity, push, client, invitation,
-        ]
+        ] + (96...109).map { Table(rawValue: $0) }
 }

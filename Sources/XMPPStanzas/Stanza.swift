@@ -120,6 +120,8 @@ public struct Stanza: Hashable, Sendable {
         public static let claimedCopy = Traits(rawValue: 4096)
         /// An XEP-0012 query: when somebody was there.
         public static let lastActivity = Traits(rawValue: 8192)
+        /// An XEP-0115 or XEP-0390 `<c/>`: presence that says what its sender can.
+        public static let capabilities = Traits(rawValue: 1 << 16)
     }
 
     /// A stanza of our own making.
@@ -164,6 +166,7 @@ extension Stanza.Traits {
         case ("received", Namespaces.carbons), ("sent", Namespaces.carbons): self = [.claimedCopy, .substance]
         case (_, Namespaces.hints): self = []
         case ("amp", Namespaces.advancedMessageProcessing), ("headers", Namespaces.stanzaHeaders): self = .expiry
+        case ("c", Namespaces.capabilities), ("c", Namespaces.capabilityHashes): self = [.capabilities, .substance]
         case ("delay", Namespaces.delay): self = .delay
         case ("x", Namespaces.rooms): self = [.roomEntry, .substance]
         case ("origin-id", Namespaces.stanzaID): self = .originID

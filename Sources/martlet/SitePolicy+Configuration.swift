@@ -8,7 +8,8 @@ import XMPPAddress
 extension SitePolicy {
     /// The policy that a configuration asks for: every key of the file that the site itself obeys, in one place.
     init(_ configuration: SiteConfiguration) {
-        self.init(hosts: configuration.domains.map { Host(Self.domain($0), .people) })
+        let nodes = configuration.publishing.host.map { [Host(Self.domain($0), .pubsub)] } ?? []
+        self.init(hosts: configuration.domains.map { Host(Self.domain($0), .people) } + nodes)
         let client = configuration.client
         let federation = configuration.federation
         let limits = configuration.limits
@@ -69,6 +70,7 @@ extension SitePolicy {
         self.limits.pendingDialbacksPerAddress = limits.pendingDialbacksPerAddress
 
         archive.take(configuration)
+        pubsub.take(configuration)
         karma.office.take(configuration.karma.office)
         karma.person.take(configuration.karma.person)
         karma.knownPeer.take(configuration.karma.knownServer)
@@ -106,6 +108,23 @@ extension ArchivePolicy {
         searchesPerSession = limits.archiveSearchesPerSession
         searchedMessages = limits.archiveSearchedMessages
         preferenceAddresses = limits.archivePreferenceAddresses
+    }
+}
+
+extension PubSubPolicy {
+    /// As the file says it.
+    fileprivate mutating func take(_ configuration: SiteConfiguration) {
+        let (publishing, limits) = (configuration.publishing, configuration.limits)
+        isEnabled = publishing.isEnabled
+        creators = Creators(rawValue: publishing.creators.rawValue) ?? creators
+        namedCreators = publishing.namedCreators
+        nodesPerAccount = limits.publishedNodesPerAccount
+        itemsPerNode = limits.publishedItemsPerNode
+        itemBytes = limits.publishedItemBytes
+        bytesPerAccount = UInt64(limits.publishedBytesPerAccount)
+        nodesPerHost = limits.publishedNodesAtHost
+        bytesPerHost = UInt64(limits.publishedBytesAtHost)
+        subscriptionsPerNode = limits.subscriptionsPerNode
     }
 }
 

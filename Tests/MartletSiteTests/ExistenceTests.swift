@@ -28,7 +28,15 @@ struct ExistenceTests {
             "<query xmlns='http://jabber.org/protocol/disco#items' node='http://jabber.org/protocol/commands'/>",
             "<command xmlns='http://jabber.org/protocol/commands' node='n'/>", "<ping xmlns='urn:xmpp:ping'/>",
             "<query xmlns='jabber:iq:version'/>", "<time xmlns='urn:xmpp:time'/>", "<query xmlns='jabber:iq:register'/>",
-            "<query xmlns='jabber:iq:last'/>", "<vCard xmlns='vcard-temp'/>", "<x xmlns='urn:unknown'/>", "",
+            "<query xmlns='jabber:iq:last'/>", "<pubsub xmlns='http://jabber.org/protocol/pubsub'/>",
+            "<pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='n'/></pubsub>",
+            "<pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='n'><item><x xmlns='x'/></item></publish></pubsub>",
+            "<pubsub xmlns='http://jabber.org/protocol/pubsub'><subscribe node='n' jid='j'/></pubsub>",
+            "<pubsub xmlns='http://jabber.org/protocol/pubsub'><affiliations/></pubsub>",
+            "<pubsub xmlns='http://jabber.org/protocol/pubsub'><subscriptions/></pubsub>",
+            "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><default/></pubsub>",
+            "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><delete node='n'/></pubsub>",
+            "<vCard xmlns='vcard-temp'/>", "<x xmlns='urn:unknown'/>", "",
             "<a xmlns='urn:a'/><b xmlns='urn:b'/>",
         ] {
             for type in ["get", "set"] { kinds += ["<iq to='@@' id='i' type='\(type)'>\(payload)</iq>"] }

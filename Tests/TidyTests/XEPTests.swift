@@ -8,7 +8,6 @@ import Testing
     private static let onlyMentioned: [String: String] = [
         // Kinds of hosts that the configuration will know.
         "0045": "later: a host of rooms; who enters one is told from the presence",
-        "0060": "later: a host of nodes",
         "0065": "later: a host of bytestreams",
         "0363": "later: a host of files",
         // What clients say to each other and a server only looks at.
@@ -17,6 +16,7 @@ import Testing
         "0184": "read: a receipt is kept in archives and copied to other devices",
         "0333": "read: a marker is kept in archives and copied to other devices",
         "0249": "read: an invitation is copied to other devices",
+        "0300": "read: the element that hashes of capabilities stand in",
     ]
 
     /// Services of the RFCs.
