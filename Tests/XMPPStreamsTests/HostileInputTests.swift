@@ -28,6 +28,16 @@ struct HostileInputTests {
         "<message from='a@capulet.example' to='b@montague.example'><body>x</body></message>", "<message to='@'/>", "<iq/>",
         BidiConversationTests.plain, BidiConversationTests.relay,
         "<stream:features>\(PeerConversationTests.dialback)\(PeerConversationTests.bidi)</stream:features>",
+        "<authenticate xmlns='urn:xmpp:sasl:2' mechanism='PLAIN'><initial-response>AGEAYg==</initial-response></authenticate>",
+        "<authenticate xmlns='urn:xmpp:sasl:2' mechanism='SCRAM-SHA-1'><initial-response>biwsbj1hLHI9Yg==</initial-response>"
+            + "<bind xmlns='urn:xmpp:bind:0'><tag>x</tag><enable xmlns='urn:xmpp:sm:3'/></bind></authenticate>",
+        "<authenticate xmlns='urn:xmpp:sasl:2' mechanism='HT-SHA-256-NONE'><initial-response>YQBi</initial-response>"
+            + "<user-agent id='d4565fa7-4d72-4749-b3d3-740edbf87770'/><fast xmlns='urn:xmpp:fast:0' count='1'/></authenticate>",
+        "<response xmlns='urn:xmpp:sasl:2'>Yz1iaXdzLHI9YixwPQ==</response>", "<abort xmlns='urn:xmpp:sasl:2'/>",
+        "<stream:stream to='im.example.com' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>",
+        "<iq type='get' id='a'><query xmlns='jabber:iq:auth'/></iq>",
+        "<iq type='set' id='a'><query xmlns='jabber:iq:auth'><username>a</username><password>b</password><resource>c</resource></query></iq>",
+        "<iq type='set' id='a'><preauth xmlns='urn:xmpp:pars:0' token='t'/></iq>",
         "<stream:error/>", "<r xmlns='urn:xmpp:sm:3'/>", "<![CDATA[", "]]>", "&amp;", "\u{0}", "é", "<a:b/>",
     ]
 
@@ -43,6 +53,7 @@ struct HostileInputTests {
             domains: [jid("im.example.com"), jid("montague.example")], dialbackSecret: DialbackSecret([1]))
         configuration.tls = [.unavailable, .optional, .required][Int.random(in: 0..<3, using: &random)]
         configuration.allowsPlainWithoutTLS = true
+        configuration.allowsInvitations = Bool.random(using: &random)
         let environment = StreamEnvironment(configuration, random: random, validator: XMLValidator())
         var engine = StreamEngine(role, address: RemoteAddress("192.0.2.7"), environment: environment)
         var actions: [StreamAction] = []
@@ -56,6 +67,8 @@ struct HostileInputTests {
                     TLSFacts(exporter: { [1] }, peer: TestIdentity(names: ["capulet.example", "montague.example"])), into: &next
                 )
             case 1: engine.perform(.credentials(Self.credentials), into: &next)
+            case 2 where Bool.random(using: &random):
+                engine.perform(.welcome(Welcome(jid("a@im.example.com/x"), additionalData: [1])), into: &next)
             case 2: engine.perform(.admit, into: &next)
             case 3: engine.perform(.dialbackVerdict(TwoEnginesTests.theirs, .valid), into: &next)
             case 4: engine.perform(.send([0x20]), into: &next)
@@ -110,7 +123,7 @@ struct HostileInputTests {
                 Self.roles[role], seed: seed, { Array(Self.words.randomElement(using: &$0)?.utf8 ?? "".utf8) })
             {
                 switch action {
-                case .client(.authenticated), .peer(.peerVerified), .attempt(.ready): isProven = true
+                case .client(.authenticated), .client(.tokenShown), .peer(.peerVerified), .attempt(.ready): isProven = true
                 case .client(.stanza), .client(.stanzaRefused), .client(.nonza), .client(.streamEnded), .peer(.stanza),
                     .peer(.stanzaRefused), .peer(.nonza), .peer(.streamEnded):
                     #expect(isProven, "seed \(seed)")

@@ -113,10 +113,8 @@ extension ClientNegotiation {
             fail(.temporaryAuthFailure, &stream)
         case (.admit, .awaitingAdmission(let client, let additionalData)):
             stream.resume()
-            exchange = .none
             account = client.account
-            // Nobody binds to it any more, and it holds the TLS engine.
-            stream.tls?.exporter = nil
+            forgetLogin(&stream)
             stream.write(SASLElement.success(additionalData))
             stream.restart()
         case (.welcome(let welcome), .awaitingAdmission) where profile == .old:

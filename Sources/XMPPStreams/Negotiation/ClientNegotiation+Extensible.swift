@@ -84,10 +84,9 @@ extension ClientNegotiation {
     /// The client is let in: it hears so, and what it may do now.
     mutating func welcomed(_ welcome: Welcome, _ additionalData: [UInt8]?, _ stream: inout XMLStream) {
         stream.resume()
-        exchange = .none
         guard stream.isQuiet() else { return Self.outOfOrder(&stream) }
         account = welcome.identity.bare
-        stream.tls?.exporter = nil
+        forgetLogin(&stream)
         stream.write(ExtensibleSASL.success(welcome, additionalData: additionalData))
         stream.authenticated()
         let isBound = welcome.identity.resourcepart != nil

@@ -42,10 +42,9 @@ extension ClientNegotiation {
     /// The client is let in, and bound.
     mutating func oldLoginSucceeded(_ identity: JID, _ stream: inout XMLStream) {
         stream.resume()
-        exchange = .none
         account = identity.bare
-        stream.tls?.exporter = nil
         answerOldLogin(with: nil, &stream)
+        forgetLogin(&stream)
         stream.authenticated()
     }
 

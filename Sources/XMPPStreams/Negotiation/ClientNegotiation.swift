@@ -81,9 +81,13 @@ struct ClientNegotiation: Negotiation {
             return stream.fail(StreamError(.notAuthorized), "the client changed the domain after authentication")
         }
         self.domain = domain
-        claimed = header.from.flatMap { try? JID($0) }
         language = header.language
-        if account != nil { stream.authenticated() } else { advertised = mechanisms(stream) }
+        if account == nil {
+            claimed = header.from.flatMap { try? JID($0) }
+            advertised = mechanisms(stream)
+        } else {
+            stream.authenticated()
+        }
         // RFC 6120 §4.7.5: who has no version knows no features.
         if isOld { return }
         stream.write((account == nil ? features(stream) : Self.featuresOfAccounts(stream.configuration.limits)).serialized)
@@ -122,6 +126,14 @@ struct ClientNegotiation: Negotiation {
             features.offer("register", Namespaces.registerFeature)
         }
         return features
+    }
+
+    /// Who is let in needs no more of what led to it: ten thousand idle connections keep nothing of their logins.
+    mutating func forgetLogin(_ stream: inout XMLStream) {
+        exchange = .none
+        (claimed, request, oldLogin, invitation, advertised) = (nil, nil, nil, nil, [])
+        // Nobody binds to it any more, and it holds the TLS engine.
+        stream.tls?.exporter = nil
     }
 
     /// Whether STARTTLS has to come first.

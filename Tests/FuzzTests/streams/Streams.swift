@@ -37,7 +37,8 @@ private struct Witness {
             case .write: expect(!isClosed, "nothing is written behind the end")
             case .close, .reset: isClosed = true
             case .setTimer(let timer, _): timers.append(timer)
-            case .client(.authenticated), .client(.registrationRequested), .peer(.peerVerified), .attempt(.verified):
+            case .client(.authenticated), .client(.tokenShown), .client(.registrationRequested), .peer(.peerVerified),
+                .attempt(.verified):
                 isProven = true
             case .client(.stanza), .peer(.stanza): expect(isProven, "no stanza passes before somebody is proven")
             case .client(.closed), .peer(.closed): ends += 1
@@ -52,6 +53,8 @@ private func configuration(_ choice: UInt8) -> StreamConfiguration {
     var configuration = StreamConfiguration(domains: [ours], dialbackSecret: DialbackSecret([1]))
     configuration.tls = [.unavailable, .optional, .required][Int(choice) % 3]
     configuration.allowsPlainWithoutTLS = choice & 4 != 0
+    configuration.allowsInvitations = choice & 16 != 0
+    if choice & 32 != 0 { configuration.withheldMechanisms = [] }
     return configuration
 }
 
@@ -69,7 +72,7 @@ private let credentials = StoredCredentials(
     serverKey: [UInt8](repeating: 2, count: 32), generation: 1, isDecoy: false)
 
 private func perform(_ step: UInt8, _ engine: inout StreamEngine, _ witness: inout Witness, _ actions: inout [StreamAction]) {
-    switch step % 9 {
+    switch step % 11 {
     case 0: engine.tlsEstablished(TLSFacts(exporter: { [1] }, peer: nil), into: &actions)
     case 1: engine.perform(.credentials(credentials), into: &actions)
     case 2: engine.perform(.admit, into: &actions)
@@ -77,6 +80,8 @@ private func perform(_ step: UInt8, _ engine: inout StreamEngine, _ witness: ino
     case 4: engine.perform(.send([0x20]), into: &actions)
     case 5: engine.perform(.close(nil), into: &actions)
     case 6: engine.perform(.refuseCredentials, into: &actions)
+    case 8: engine.perform(.welcome(Welcome(jid("anna@im.example.com/x"))), into: &actions)
+    case 9: engine.perform(.refuse(.notAuthorized), into: &actions)
     case 7: if let timer = witness.timers.popLast() { engine.timerFired(timer, into: &actions) }
     default: engine.takeOn(into: &actions)
     }
