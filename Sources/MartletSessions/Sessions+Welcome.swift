@@ -64,8 +64,11 @@ extension Sessions {
         switch (known, feature.name) {
         case (.streamManagement, "enable") where sessions[id].management == nil:
             return beginManagement(feature, id, turn)
-        default: return nil
+        case (.carbons, "enable"): setCarbons(true, for: id, turn)
+        case (.clientState, "inactive"): sessions[id].isInactive = true
+        default: break
         }
+        return nil
     }
 
     /// XEP-0386 §3.2: a client that comes anew has given up the session that it had.

@@ -68,7 +68,8 @@ extension Site {
         case .clientAdmitted(let connection, let account, let generation, nil):
             sessions.clientAdmitted(connection, account, generation: generation)
         case .clientAdmitted(let connection, let account, let generation, let admission?):
-            sessions.welcome(admission, account, generation: generation, on: connection, turn)
+            let metadata = admission.request.binding == nil ? nil : archive.metadata(of: account.number, turn)
+            sessions.welcome(admission, account, generation: generation, metadata: metadata, on: connection, turn)
         case .clientRevoked(let account, let client): sessions.clientRevoked(account.jid, client, turn)
         case .passwordChanged(let account, let generation, let connection):
             sessions.passwordChanged(account, generation: generation, by: connection)

@@ -102,7 +102,7 @@ public struct Archive {
             return .error(StanzaError(.forbidden))  // §8.1
         }
         takeNew(turn)
-        if request.payload.name == "metadata" { return .result(metadata(account.number, turn)) }
+        if request.payload.name == "metadata" { return .result(metadataTaken(account.number, turn)) }
         if request.type == .get { return .result(Element("query", Namespaces.archive, elements: [ArchiveQuery.form])) }
         switch ArchiveQuery.read(request.payload, turn.policy.archive) {
         case .failure(let error): return .error(error)
@@ -110,8 +110,15 @@ public struct Archive {
         }
     }
 
+    /// The same for a client that has just logged in (XEP-0386 §3.1); nil where nothing is kept.
+    public mutating func metadata(of account: AddressNumber, _ turn: Turn) -> Element? {
+        guard turn.policy.archive.isEnabled else { return nil }
+        takeNew(turn)
+        return metadataTaken(account, turn)
+    }
+
     /// §5: the first message and the last.
-    private func metadata(_ account: AddressNumber, _ turn: Turn) -> Element {
+    private func metadataTaken(_ account: AddressNumber, _ turn: Turn) -> Element {
         var metadata = Element("metadata", Namespaces.archive)
         let removed = ArchiveAccountTable.row(account, in: turn.store).removed
         let ends = [

@@ -93,4 +93,6 @@ extension OfferedFeatures {
 /// What can be on for a session from its beginning (XEP-0386 §3.1), by its namespace.
 public enum InlineFeature: String, Sendable, CaseIterable {
     case streamManagement = "urn:xmpp:sm:3"
+    case carbons = "urn:xmpp:carbons:2"
+    case clientState = "urn:xmpp:csi:0"
 }
