@@ -278,6 +278,7 @@ extension SiteConfiguration {
             # addresses = ["192.0.2.10:5269", "[2001:db8::10]:5269"]
             # name = "Brno"
 
+
             """# + annotatedLimits
     }
 }

@@ -312,10 +312,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
             guard phase == .open else { return }
             flush()
             startTLS(asServer: asServer, serverName: serverName)
-        case .client(let event):
-            report(event)
-        case .peer(let event):
-            report(event)
+        case .client(let event): report(event)
+        case .peer(let event): report(event)
         case .attempt(let event):
             if case .attempt(let attempt) = listener { attempt.reported(event, by: self) }
         case .deriveKeys(let derivation):

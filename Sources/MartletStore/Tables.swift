@@ -145,6 +145,7 @@ extension Table {
     /// Every table, for the store to open.
     public static let all: [Table] =
         (0...23).map { Table(rawValue: $0) } + [
-            haveTags, archive, archiveByPeer, archiveAccount, archivePreferences, blocked, lastActivity, push, client, invitation,
+            haveTags, archive, archiveByPeer, archiveAccount, archivePreferences, blocked, lastActivity, push, client,
+            invitation,
         ] + (96...109).map { Table(rawValue: $0) }
 }

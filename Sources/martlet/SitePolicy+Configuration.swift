@@ -10,7 +10,6 @@ extension SitePolicy {
     init(_ configuration: SiteConfiguration) {
         let nodes = configuration.publishing.host.map { [Host(Self.domain($0), .pubsub)] } ?? []
         self.init(hosts: configuration.domains.map { Host(Self.domain($0), .people) } + nodes)
-        let client = configuration.client
         let federation = configuration.federation
         let limits = configuration.limits
         interceptors = configuration.interceptors.compactMap(InterceptorKind.init(rawValue:))
@@ -18,22 +17,8 @@ extension SitePolicy {
         contacts = configuration.published.map { ContactRole($0.name, $0.addresses) }
         externalServices = configuration.externalServices.map(ExternalService.init)
 
-        self.client.allowsRegistration = client.allowsInBandRegistration
-        self.client.allowsInvitations = client.allowsInvitations
-        self.client.resumptionTimeout = client.resumptionTimeout.milliseconds
-        self.client.tokenLifetime = client.tokenLifetime.milliseconds
-        self.client.resourcesPerAccount = client.resourcesPerAccount
-        self.limits.mailboxMessages = limits.offlineMessagesPerAccount
-        self.limits.mailboxBytes = limits.offlineBytesPerAccount
-        self.limits.memoryCeiling = limits.memoryCeiling
         self.federation.officeQueueBytes = limits.officeQueueBytes
         self.federation.queueBytes = limits.queueBytes
-        self.limits.rosterItems = limits.rosterItems
-        self.limits.rosterBytes = limits.rosterBytes
-        self.client.registrationsPerMinute = client.registrationsPerMinute
-        self.limits.failedLoginsPerAccount = limits.failedLoginsPerAccount
-        self.limits.failedLoginsPerAddress = limits.failedLoginsPerAddress
-        self.limits.failedLoginWindow = limits.failedLoginWindow.milliseconds
 
         self.federation.isEnabled = federation.isEnabled
         self.federation.allowsDialback = federation.allowsDialback
@@ -63,12 +48,9 @@ extension SitePolicy {
         self.federation.continuesAfterRollback = federation.rollback == .continue
         self.federation.strangers.timeout = federation.strangers.timeout.milliseconds
         self.federation.strangers.newDomainsPerHour = federation.strangers.newDomainsPerAccountPerHour
-        self.limits.blockedAddresses = limits.blockedAddresses
-        self.limits.blockedBytes = limits.blockedBytes
-        self.limits.pushRegistrations = limits.pushRegistrations
-        self.limits.pendingDialbacksPerStream = limits.pendingDialbacksPerStream
-        self.limits.pendingDialbacksPerAddress = limits.pendingDialbacksPerAddress
 
+        client.take(configuration.client)
+        self.limits.take(limits)
         archive.take(configuration)
         pubsub.take(configuration)
         karma.office.take(configuration.karma.office)
@@ -77,8 +59,6 @@ extension SitePolicy {
         karma.stranger.take(configuration.karma.stranger)
 
         tracesEntries = [.trace, .debug].contains(configuration.logLevel)
-        self.limits.diskReserve = Int64(limits.diskReserve)
-        self.limits.diskFloor = Int64(min(limits.diskFloor, limits.diskReserve))
     }
 
     /// Local time minus UTC in seconds, as the machine has it now.
@@ -92,6 +72,39 @@ extension SitePolicy {
     /// The configuration has prepared its domains.
     private static func domain(_ prepared: String) -> JID {
         JID(preparedLocalpart: nil, preparedDomainpart: prepared, preparedResourcepart: nil)
+    }
+}
+
+extension ClientPolicy {
+    /// What the file says of clients.
+    fileprivate mutating func take(_ client: SiteConfiguration.Client) {
+        allowsRegistration = client.allowsInBandRegistration
+        allowsInvitations = client.allowsInvitations
+        resumptionTimeout = client.resumptionTimeout.milliseconds
+        tokenLifetime = client.tokenLifetime.milliseconds
+        resourcesPerAccount = client.resourcesPerAccount
+        registrationsPerMinute = client.registrationsPerMinute
+    }
+}
+
+extension LimitsPolicy {
+    /// As the file says it.
+    fileprivate mutating func take(_ limits: SiteConfiguration.Limits) {
+        mailboxMessages = limits.offlineMessagesPerAccount
+        mailboxBytes = limits.offlineBytesPerAccount
+        memoryCeiling = limits.memoryCeiling
+        rosterItems = limits.rosterItems
+        rosterBytes = limits.rosterBytes
+        failedLoginsPerAccount = limits.failedLoginsPerAccount
+        failedLoginsPerAddress = limits.failedLoginsPerAddress
+        failedLoginWindow = limits.failedLoginWindow.milliseconds
+        blockedAddresses = limits.blockedAddresses
+        blockedBytes = limits.blockedBytes
+        pushRegistrations = limits.pushRegistrations
+        pendingDialbacksPerStream = limits.pendingDialbacksPerStream
+        pendingDialbacksPerAddress = limits.pendingDialbacksPerAddress
+        diskReserve = Int64(limits.diskReserve)
+        diskFloor = Int64(min(limits.diskFloor, limits.diskReserve))
     }
 }
 
