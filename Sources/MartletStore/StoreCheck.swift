@@ -160,6 +160,7 @@ public struct StoreCheck {
         .account: [8], .roster: [16, 32], .rosterVersion: [8], .pendingSubscription: [16], .mailbox: [16], .clientSession: [17],
         .clientSlot: [24], .directed: [24], .recentMessage: [8], .lane: [4], .laneByDomains: [17], .entry: [12], .have: [17],
         .peer: [8], .deadline: [20], .held: [8], .laneRules: [16], .haveTags: [18],
+        .blocked: [16], .lastActivity: [8], .push: [16], .client: [24], .invitation: [16],
         .archive: [16], .archiveByPeer: [24], .archiveAccount: [8], .archivePreferences: [8],
         .pubsubNode: [8], .pubsubNodeByName: [24], .pubsubItem: [16], .pubsubItemByID: [24], .pubsubAffiliation: [24],
         .pubsubSubscription: [40], .pubsubMember: [32], .pubsubOwner: [8], .pubsubSweep: [8], .pubsubExpiry: [24],

@@ -14,7 +14,7 @@ struct ExtensibleSASLTests {
         "<user-agent id='D4565FA7-4d72-4749-b3d3-740edbf87770'><software>AwesomeXMPP</software><device>Kiva's Phone</device></user-agent>"
     private static let plain = Base64.encode("\u{0}juliet\u{0}r0m30myr0m30".utf8)
     private static let boundFeatures =
-        "<stream:features><sm xmlns='urn:xmpp:sm:3'/>"
+        "<stream:features><sm xmlns='urn:xmpp:sm:3'/><csi xmlns='urn:xmpp:csi:0'/>"
         + "<ver xmlns='urn:xmpp:features:rosterver'/><sub xmlns='urn:xmpp:features:pre-approval'/>"
         + "<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>262144</max-bytes></limits></stream:features>"
 

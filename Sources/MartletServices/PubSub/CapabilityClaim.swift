@@ -82,11 +82,12 @@ struct CapabilityClaim: Equatable {
     private static func first(_ info: Element) -> [UInt8]? {
         var bytes: [UInt8] = []
         let identities = info.all("identity", Namespaces.discoInfo).map {
-            Array("\($0["category"] ?? "")/\($0["type"] ?? "")/\($0.lang ?? "")/\($0["name"] ?? "")<".utf8)
+            Array("\($0["category"] ?? "")/\($0["type"] ?? "")/\($0.lang ?? "")/\($0["name"] ?? "")".utf8)
         }
-        let features = info.all("feature", Namespaces.discoInfo).map { Array("\($0["var"] ?? "")<".utf8) }
+        let features = info.all("feature", Namespaces.discoInfo).map { Array("\($0["var"] ?? "")".utf8) }
         guard let sortedIdentities = sorted(identities), let sortedFeatures = sorted(features) else { return nil }
-        for part in sortedIdentities + sortedFeatures { bytes += part }
+        // Sorted before the ends are written: "+" and ":" come before "<".
+        for part in sortedIdentities + sortedFeatures { bytes += part + [less] }
         var forms: [(type: [UInt8], text: [UInt8])] = []
         for form in info.all("x", Namespaces.dataForms) {
             let fields = form.all("field", Namespaces.dataForms)
