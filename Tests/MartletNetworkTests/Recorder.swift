@@ -10,14 +10,6 @@ final class Recorder: SitePort {
     private let reports = Mutex<[HandledReport]>([])
     private let waiting = Mutex<[@Sendable (SiteEvent) -> Bool]>([])
 
-    /// COMPAT(Swift 6.3): when every thread of the concurrency pool has been idle for five seconds and ends just as work comes, that work
-    /// is never begun and the process waits for ever: one test in ten on a busy machine. Somebody is always at work here.
-    private static let heartbeat: Void = {
-        Task.detached { while !Task.isCancelled { try? await Task.sleep(for: .seconds(1)) } }
-    }()
-
-    init() { Self.heartbeat }
-
     func post(_ event: SiteEvent, reporting report: HandledReport?) {
         // First: whoever sees the event must see the question that came with it.
         if let report { reports.withLock { $0.append(report) } }
