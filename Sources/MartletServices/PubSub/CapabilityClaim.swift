@@ -1,5 +1,5 @@
 // XEP-0115: Entity Capabilities, version 1.6.0, complete for a server that reads them
-// XEP-0390: Entity Capabilities 2.0, version 0.3.2, complete for a server that reads them
+// XEP-0390: Entity Capabilities 2.0, version 0.3.2, for a server that reads them: hashes of SHA-256 and SHA-512
 import MartletCrypto
 import MartletStore
 import XMPPAddress

@@ -1,4 +1,4 @@
-// XEP-0060: Publish-Subscribe, version 1.30.0, leaf nodes: no collections, no digests, one subscription of each address
+// XEP-0060: Publish-Subscribe, version 1.30.0, leaf nodes: no collections, no digests, no get-pending, one subscription of each address
 import MartletBus
 import MartletPrimitives
 import MartletStore
