@@ -89,7 +89,8 @@ extension Federation {
         // Whoever knows the secret is the component, and is where it has come from last: of a machine that lost its power nobody says
         // that its stream has ended.
         if let before = links[slot].connection {
-            endComponent(before, slot, StreamError(.conflict, text: "The component has connected anew"), "it connected anew", turn)
+            endComponent(
+                before, slot, StreamError(.conflict, text: "The component has connected anew"), "it connected anew", turn)
         }
         turn.bill.payer = .peer(domain)
         var stream = InboundStream(pairs: [pair])

@@ -60,11 +60,14 @@ struct NetworkSettings: Sendable {
                 directTLS: listener.security == .direct, plain: listener.security == .plain,
                 allowsPlainAuthentication: listener.allowsPlainAuthenticationWithoutTLS)
         }
-        let component = configuration.components.isEmpty ? [] : configuration.componentListeners.enumerated().map { index, listener in
-            Listener(
-                kind: .component, path: "listeners.component[\(index)]", address: listener.address.description,
-                port: listener.port, directTLS: false, plain: true)
-        }
+        let component =
+            configuration.components.isEmpty
+            ? []
+            : configuration.componentListeners.enumerated().map { index, listener in
+                Listener(
+                    kind: .component, path: "listeners.component[\(index)]", address: listener.address.description,
+                    port: listener.port, directTLS: false, plain: true)
+            }
         guard configuration.federation.isEnabled else { return client + component }
         return client + component
             + configuration.serverListeners.enumerated().map { index, listener in

@@ -67,7 +67,9 @@ extension Site {
         let isOurs = policy.houses(from.domainpart)
         let isComponents = policy.isComponent(from.domainpart)
         var lines = ["\(from) \(isOurs ? "is at this site" : isComponents ? "is a component's" : "is at another server")"]
-        if !isOurs, !isComponents, let objection = objection(to: from) { return lines + ["\(objection): nothing of it is let in"] }
+        if !isOurs, !isComponents, let objection = objection(to: from) {
+            return lines + ["\(objection): nothing of it is let in"]
+        }
         lines += explanation(at: isOurs ? .fromClient : .fromPeer)
         for (who, whom) in [(from, to), (to, from)] where blocking.blocks(whom, for: who.bare) {
             return lines + ["\(who.bare) has blocked \(whom): nothing passes between them"]

@@ -21,7 +21,7 @@ DISCO = "{http://jabber.org/protocol/disco#items}query"
 def world(make_world, office_kind):
     world = make_world()
     world.add("office.example", office_kind, users=("alice", "carol"), more_domains=(ECHO, GATEWAY),
-              components={ECHO: SECRET, GATEWAY: SECRET})  # fmt: skip
+              components={ECHO: SECRET, GATEWAY: SECRET}, federation={"presence_grace": "2s"})  # fmt: skip
     world.add("partner.example", office_kind, users=("bob",))
     world.start()
     return world
@@ -147,6 +147,32 @@ def test_nobody_speaks_for_another_domain(office):
         assert raw.read_error() == "invalid-from"
 
 
+async def test_a_room_of_a_component(world, office, echo):
+    """Rooms of a component are plain routing to the office, from here and from elsewhere; whoever is killed has left."""
+    echo.begin()
+    room = f"lobby@{ECHO}"
+    async with Client(office, "alice") as alice, Client(world.sites["partner.example"], "bob") as bob:
+        for person in (alice, bob):
+            _enter(person, room)
+            await person.until(lambda: person.presences.get(f"{room}/{person.user}") == "available", "is in the room")
+            assert person.presences.get(f"{room}/echo") == "available"
+        alice.send(room, "hello room", kind="groupchat")
+        for person in (alice, bob):
+            await person.until(lambda: len(person.messages) == 2, "hears both")
+            assert [(m.sender, m.kind, m.body) for m in person.messages] == [
+                (f"{room}/alice", "groupchat", "hello room"),
+                (f"{room}/echo", "groupchat", "you said hello room"),
+            ]
+        echo.kill()
+        await alice.until(lambda: alice.presences.get(f"{room}/echo") == "unavailable", "sees that nobody is there")
+
+
+def _enter(person, room):
+    entrance = person.stream.make_presence(pto=f"{room}/{person.user}")
+    entrance.append(_element(MUC))
+    entrance.send()
+
+
 async def test_a_channel_of_irc_through_biboumi(world, office):
     """Rooms of the gateway are plain routing to the office: presence to enter, messages of the type groupchat."""
     network = components.Irc(world.network.address())
@@ -156,9 +182,7 @@ async def test_a_channel_of_irc_through_biboumi(world, office):
         gateway.start()
         async with Client(office, "alice") as alice:
             await alice.until(lambda: "1 of them connected" in office.command("status").stdout, "biboumi is connected")
-            entrance = alice.stream.make_presence(pto=f"{room}/alice")
-            entrance.append(_element(MUC))
-            entrance.send()
+            _enter(alice, room)
             await alice.until(lambda: alice.presences.get(f"{room}/alice") == "available", lambda: gateway.tail())
             assert alice.presences.get(f"{room}/bob") == "available"
             alice.send(room, "hello from XMPP", kind="groupchat")

@@ -28,7 +28,8 @@ struct ComponentConfigurationTests {
         #expect(try parse("").componentListeners == [.init(port: 5347)])
         #expect(try parse("").componentListeners.first?.address.description == "127.0.0.1")
         let configuration = try parse(
-            component("IRC.Pilsen.example") + component("sms.pilsen.example") + "[[listeners.component]]\naddress = \"::1\"\nport = 15347\n")
+            component("IRC.Pilsen.example") + component("sms.pilsen.example")
+                + "[[listeners.component]]\naddress = \"::1\"\nport = 15347\n")
         #expect(
             configuration.components == [
                 .init(domain: "irc.pilsen.example", secret: "0123456789abcdef"),

@@ -97,7 +97,9 @@ struct ComponentHarness {
 extension Element {
     /// The id of a ping that asks what the other end has; nil if it is none.
     fileprivate var fence: String? {
-        guard name == "iq", first("ping", Namespaces.ping) != nil, let id = self["id"], id.hasPrefix("fence-") else { return nil }
+        guard name == "iq", first("ping", Namespaces.ping) != nil, let id = self["id"], id.hasPrefix("fence-") else {
+            return nil
+        }
         return id
     }
 }

@@ -19,7 +19,9 @@ struct ComponentQueueTests {
         }
     }
 
-    @Test("messages wait on disk while it is away, also over our own restart, and come once, in order, with the time of their acceptance")
+    @Test(
+        "messages wait on disk while it is away, also over our own restart, and come once, in order, with the time of their acceptance"
+    )
     func waits() throws {
         var harness = Harness()
         var alice = harness.site.login("alice")
@@ -39,7 +41,9 @@ struct ComponentQueueTests {
         #expect(harness.read(again).compactMap(\.body).isEmpty)
     }
 
-    @Test("any answer to the ping behind it proves what it got, an error too; what it has not proven comes again, in order", arguments: ["result", "error"])
+    @Test(
+        "any answer to the ping behind it proves what it got, an error too; what it has not proven comes again, in order",
+        arguments: ["result", "error"])
     func proof(type: String) throws {
         var harness = Harness()
         let component = try harness.admitted()
@@ -81,7 +85,8 @@ struct ComponentQueueTests {
         var harness = Harness()
         let alice = harness.site.login("alice")
         _ = harness.site.take(alice)
-        harness.site.send("<iq type='get' id='q' to='irc.pilsen.example'><query xmlns='\(Namespaces.discoInfo)'/></iq>", on: alice)
+        harness.site.send(
+            "<iq type='get' id='q' to='irc.pilsen.example'><query xmlns='\(Namespaces.discoInfo)'/></iq>", on: alice)
         harness.site.send(
             "<presence to='#swift@irc.pilsen.example/alice'><x xmlns='http://jabber.org/protocol/muc'/></presence>", on: alice)
         let answers = harness.site.take(alice)
@@ -100,7 +105,8 @@ struct ComponentQueueTests {
         var harness = Harness()
         let component = try harness.admitted()
         let alice = harness.site.login("alice")
-        harness.site.send("<iq type='get' id='q' to='irc.pilsen.example'><query xmlns='\(Namespaces.discoInfo)'/></iq>", on: alice)
+        harness.site.send(
+            "<iq type='get' id='q' to='irc.pilsen.example'><query xmlns='\(Namespaces.discoInfo)'/></iq>", on: alice)
         _ = harness.site.take(alice)
         harness.site.handle(.server(component, .closed("gone")))
         #expect(harness.site.take(alice).map { $0["type"] } == ["error"])
@@ -161,7 +167,10 @@ struct ComponentQueueTests {
         }
         let errors = harness.site.take(alice).filter { $0["type"] == "error" }
         #expect(!errors.isEmpty)
-        #expect(errors.allSatisfy { $0.first("error", Namespaces.client)?.first("resource-constraint", Namespaces.stanzaErrors) != nil })
+        #expect(
+            errors.allSatisfy {
+                $0.first("error", Namespaces.client)?.first("resource-constraint", Namespaces.stanzaErrors) != nil
+            })
         #expect(harness.links()[0].waiting + errors.count == 20)
         #expect(harness.links()[0].waiting >= 2)
     }

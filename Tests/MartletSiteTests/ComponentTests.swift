@@ -30,7 +30,8 @@ struct ComponentTests {
         harness.say(
             message("to alice", to: "alice@pilsen.example", from: "#swift@irc.pilsen.example/bob")
                 + message("to dora", to: "dora@lab.example/desk", from: "irc.pilsen.example"), on: component)
-        #expect(harness.site.take(alice).filter { $0.name == "message" }.map { $0["from"] } == ["#swift@irc.pilsen.example/bob"])
+        #expect(
+            harness.site.take(alice).filter { $0.name == "message" }.map { $0["from"] } == ["#swift@irc.pilsen.example/bob"])
         #expect(harness.site.take(dora).compactMap(\.body) == ["to dora"])
     }
 
@@ -39,8 +40,10 @@ struct ComponentTests {
         var harness = Harness()
         let component = try harness.admitted()
         let alice = harness.site.login("alice")
-        harness.site.send("<presence to='#swift@irc.pilsen.example/alice'><x xmlns='http://jabber.org/protocol/muc'/></presence>", on: alice)
-        harness.site.send("<iq type='get' id='d' to='irc.pilsen.example'><query xmlns='\(Namespaces.discoInfo)'/></iq>", on: alice)
+        harness.site.send(
+            "<presence to='#swift@irc.pilsen.example/alice'><x xmlns='http://jabber.org/protocol/muc'/></presence>", on: alice)
+        harness.site.send(
+            "<iq type='get' id='d' to='irc.pilsen.example'><query xmlns='\(Namespaces.discoInfo)'/></iq>", on: alice)
         let sent = harness.take(component)
         #expect(sent.map(\.name) == ["presence", "iq"])
         #expect(sent.map { $0["from"] } == ["alice@pilsen.example/desk", "alice@pilsen.example/desk"])
@@ -100,7 +103,9 @@ struct ComponentTests {
         let answer = harness.take(component)
         #expect(answer.map { $0["type"] } == ["error"])
         #expect(answer.map { $0["to"] } == ["a@irc.pilsen.example"])
-        harness.say("<iq type='get' id='v' from='irc.pilsen.example' to='pilsen.example'><query xmlns='jabber:iq:version'/></iq>", on: component)
+        harness.say(
+            "<iq type='get' id='v' from='irc.pilsen.example' to='pilsen.example'><query xmlns='jabber:iq:version'/></iq>",
+            on: component)
         #expect(harness.take(component).map { $0["type"] } == ["result"])
     }
 
@@ -125,7 +130,9 @@ struct ComponentTests {
         #expect(items == ["irc.pilsen.example", "sms.pilsen.example"])
     }
 
-    @Test("an account's contact at a component is seen while it is there, and not when it has gone for longer than the grace", arguments: ["alice@pilsen.example", "dora@lab.example"])
+    @Test(
+        "an account's contact at a component is seen while it is there, and not when it has gone for longer than the grace",
+        arguments: ["alice@pilsen.example", "dora@lab.example"])
     func presence(person: String) throws {
         let jid = try JID(person)
         var harness = Harness()
@@ -159,7 +166,8 @@ struct ComponentTests {
         #expect(harness.take(first).compactMap(\.body) == ["unproven"])
         let second = try harness.admitted()
         #expect(
-            harness.commands(first).contains { if case .close(let error?) = $0 { error.condition == .conflict } else { false } })
+            harness.commands(first).contains { if case .close(let error?) = $0 { error.condition == .conflict } else { false } }
+        )
         // What the first never proved goes to the second; what the first still says is not heard, nor is its end.
         #expect(harness.take(second).compactMap(\.body) == ["unproven"])
         harness.say(message("late", to: "alice@pilsen.example", from: "irc.pilsen.example"), on: first)
@@ -170,7 +178,9 @@ struct ComponentTests {
         #expect(harness.read(second).compactMap(\.body) == ["new"])
     }
 
-    @Test("wrong secrets are counted by address: after ten nobody from there is let in, for half a minute at most once it is mended")
+    @Test(
+        "wrong secrets are counted by address: after ten nobody from there is let in, for half a minute at most once it is mended"
+    )
     func wrongSecrets() throws {
         var harness = Harness()
         for _ in 0..<9 { #expect(harness.connect(isGenuine: false) == nil) }
@@ -203,7 +213,9 @@ struct ComponentTests {
         policy.hosts.removeAll { $0.domain == Harness.domain }
         harness.site.handle(.policyChanged(policy))
         #expect(
-            harness.commands(component).contains { if case .close(let error?) = $0 { error.condition == .hostGone } else { false } })
+            harness.commands(component).contains {
+                if case .close(let error?) = $0 { error.condition == .hostGone } else { false }
+            })
         harness.site.handle(.policyChanged(Harness.policy))
         #expect(harness.connect() != nil)
     }
@@ -216,7 +228,9 @@ struct ComponentTests {
         let alice = harness.site.login("alice")
         harness.site.send(message("early", to: "irc.pilsen.example"), on: alice)
         var dialled: DialID?
-        for case .dial(let request) in harness.site.takeEffects() where request.pair.peer == Harness.domain { dialled = request.id }
+        for case .dial(let request) in harness.site.takeEffects() where request.pair.peer == Harness.domain {
+            dialled = request.id
+        }
         let dial = try #require(dialled)
         harness.site.handle(.policyChanged(Harness.policy))
         #expect(harness.site.takeEffects().contains(.cancelDial(dial)))

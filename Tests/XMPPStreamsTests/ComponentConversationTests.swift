@@ -46,8 +46,12 @@ struct ComponentConversationTests {
     @Test("§3: the digest is SHA-1 of the stream's identifier and the secret, in hexadecimal and lower case")
     func digest() {
         // The example of the XEP; its secret is not told, but the one that libraries test with is.
-        #expect(Self.handshake("3BF96D32", "test") == "<handshake>\(Hex.encode(Digest.hash(.sha1, Array("3BF96D32test".utf8))))</handshake>")
-        #expect(Self.handshake("3BF96D32").utf8.count == "<handshake>aaee83c26aeeafcbabeabfcbcd50df997e0a2a1e</handshake>".utf8.count)
+        #expect(
+            Self.handshake("3BF96D32", "test")
+                == "<handshake>\(Hex.encode(Digest.hash(.sha1, Array("3BF96D32test".utf8))))</handshake>")
+        #expect(
+            Self.handshake("3BF96D32").utf8.count
+                == "<handshake>aaee83c26aeeafcbabeabfcbcd50df997e0a2a1e</handshake>".utf8.count)
     }
 
     @Test("§3: header, header with an identifier, digest, empty handshake, stanzas both ways, and the end")
@@ -85,7 +89,9 @@ struct ComponentConversationTests {
             """)
     }
 
-    @Test("§3: a domain that is no component's is host-unknown, inside a stream", arguments: [" to='other.lit'", " to='shakespeare.lit'", ""])
+    @Test(
+        "§3: a domain that is no component's is host-unknown, inside a stream",
+        arguments: [" to='other.lit'", " to='shakespeare.lit'", ""])
     func unknownDomain(to: String) {
         var talk = Self.talk()
         talk.play(
@@ -97,7 +103,8 @@ struct ComponentConversationTests {
             """)
     }
 
-    @Test("§3: another namespace is invalid-namespace", arguments: ["jabber:client", "jabber:server", "jabber:component:connect"])
+    @Test(
+        "§3: another namespace is invalid-namespace", arguments: ["jabber:client", "jabber:server", "jabber:component:connect"])
     func otherNamespace(namespace: String) {
         var talk = Self.talk()
         talk.play(
@@ -154,7 +161,8 @@ struct ComponentConversationTests {
     @Test(
         "nothing but the secret is taken before it",
         arguments: [
-            "<message from='plays.shakespeare.lit' to='romeo@shakespeare.lit'/>", "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
+            "<message from='plays.shakespeare.lit' to='romeo@shakespeare.lit'/>",
+            "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
             "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='EXTERNAL'>=</auth>",
             "<handshake xmlns='jabber:client'>00</handshake>",
         ])
@@ -239,7 +247,8 @@ struct ComponentConversationTests {
         var talk = Self.admitted { $0.limits.stanzaBytes = 10_000 }
         let body = String(repeating: "x", count: 11_000)
         talk.receive("<message from='a@plays.shakespeare.lit' to='romeo@shakespeare.lit' id='m'><body>\(body)</body></message>")
-        talk.play("! stanza refused policy-violation <message from='a@plays.shakespeare.lit' to='romeo@shakespeare.lit' id='m'/>")
+        talk.play(
+            "! stanza refused policy-violation <message from='a@plays.shakespeare.lit' to='romeo@shakespeare.lit' id='m'/>")
         talk.play(
             """
             > <presence from='a@plays.shakespeare.lit' to='romeo@shakespeare.lit'/>

@@ -1,6 +1,7 @@
 """Components (XEP-0114) as processes of their own: an echo made with slixmpp, and biboumi with an IRC network for it."""
 
 import pathlib
+import shutil
 import socketserver
 import sys
 import threading
@@ -38,6 +39,8 @@ class Biboumi(processes.Process):
     """biboumi from Debian: a gateway to IRC; here to one network, so that a channel is `#name@domain`."""
 
     def __init__(self, office, domain, network):
+        if not shutil.which("biboumi", path=processes.PATH):
+            raise RuntimeError("missing command: biboumi; run Tests/setup/install test")
         self.domain = domain
         self.directory = office.directory / "biboumi"
         self.directory.mkdir(parents=True, exist_ok=True)
