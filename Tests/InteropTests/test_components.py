@@ -105,6 +105,31 @@ async def test_the_newest_stream_is_the_component(office, echo):
         echo.kill()
 
 
+async def test_a_reload_takes_it_out_and_in_and_gives_it_another_secret(office, echo):
+    def reload(**components):
+        office.components = components
+        office.prepare()
+        done = office.command("reload")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    before = office.components
+    try:
+        echo.begin()
+        reload(**{GATEWAY: SECRET})
+        echo.until(lambda: "stream error host-gone" in echo.lines(), "is sent away")
+        echo.until(lambda: "stream error host-unknown" in echo.lines(), "is not let in")
+        reload(**{GATEWAY: SECRET, ECHO: SECRET + " now"})
+        echo.until(lambda: "stream error not-authorized" in echo.lines(), "has another secret than is asked for")
+        echo.kill()
+        connections = echo.connections()
+        reload(**before)
+        # Until it was mended it may have shown the wrong secret too often.
+        echo.start()
+        echo.until(lambda: echo.connections() > connections, "is let in again")
+    finally:
+        reload(**before)
+
+
 async def test_a_wrong_secret_is_refused(office):
     stranger = components.Echo(office, ECHO, secret="something else entirely")
     stranger.log = stranger.log.with_suffix(".stranger.log")

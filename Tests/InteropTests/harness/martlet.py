@@ -43,7 +43,8 @@ class Martlet(Server):
         #: Whether other servers may prove themselves by dialback; None: where they have no certificate.
         self.dialback = self.mode == DIALBACK if dialback is None else dialback
         #: Components: domain to secret. DNS and the certificate name them as they do `more_domains`, which people have.
-        self.components = components or {}
+        self.components = dict(components or {})
+        self._never_people = list(self.components)
         #: The least severe messages that are logged.
         self.level = level
         #: Words before the command, such as what puts it into a control group.
@@ -115,7 +116,7 @@ class Martlet(Server):
             f"[[components]]\ndomain = {_toml(domain)}\nsecret = {_toml(secret)}\n"
             for domain, secret in self.components.items()
         )
-        people = [domain for domain in self.more_domains if domain not in self.components]
+        people = [domain for domain in self.more_domains if domain not in self._never_people]
         offices = "".join(
             f"[[federation.sites]]\ndomain = {_toml(domain)}\nname = {_toml(name)}\n"
             for domain, name in self.offices.items()
