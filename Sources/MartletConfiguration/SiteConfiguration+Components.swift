@@ -51,6 +51,9 @@ extension SiteConfiguration {
         let others = domains + (publishing.host.map { [$0] } ?? []) + federation.sites.map(\.domain)
         for (index, component) in components.enumerated() {
             if others.contains(component.domain) { root.refuse("components", "\(component.domain) is somebody else's already") }
+            if federation.blockedDomains.contains(component.domain) {
+                root.refuse("components", "\(component.domain) is blocked (federation.blocked_domains)")
+            }
             if components[..<index].contains(where: { $0.domain == component.domain }) {
                 root.refuse("components", "\(component.domain) twice")
             }

@@ -44,6 +44,7 @@ struct ComponentConfigurationTests {
         arguments: [
             ("pilsen.example", ""), ("brno.example", ""), ("x.example", "[publishing]\nhost = \"x.example\"\n"),
             ("y.example", "[[federation.sites]]\ndomain = \"y.example\"\n"),
+            ("w.example", "[federation]\nblocked_domains = [\"w.example\"]\n"),
             ("z.example", "[[components]]\ndomain = \"z.example\"\nsecret = \"0123456789abcdef\"\n"),
         ])
     func oneOwner(domain: String, other: String) {

@@ -153,6 +153,31 @@ struct ComponentQueueTests {
         #expect(harness.links().map(\.waiting) == [0, 0])
     }
 
+    @Test("people here hear that their messages wait; somebody elsewhere hears of what comes back only")
+    func warnings() throws {
+        var policy = Harness.policy
+        policy.federation.delayWarning = 60_000
+        var harness = Harness(policy: policy)
+        let alice = harness.site.login("alice")
+        write(["1"], from: alice, in: &harness)
+        let theirs = harness.newConnection()
+        let pair = DomainPair(local: Harness.domain, peer: SiteHarness.peer)
+        harness.site.handle(.server(theirs, .peerVerified(pair, .certificate)))
+        harness.site.send(
+            "<message id='2' to='irc.pilsen.example' type='chat'><body>2</body></message>", from: "bob@brno.example/x",
+            on: theirs)
+        #expect(harness.links().map(\.waiting) == [2, 0])
+        _ = harness.site.take(alice)
+        harness.site.pass(70_000)
+        let told = harness.site.take(alice).compactMap(\.body)
+        #expect(told.count == 1 && told[0].hasPrefix("Your message to irc.pilsen.example has been waiting"), "\(told)")
+        guard case .links(let rows)? = harness.site.ask(.links(.listLinks)) else {
+            Issue.record("no list")
+            return
+        }
+        #expect(rows.filter { $0.peer == "brno.example" }.allSatisfy { $0.waiting == 0 })
+    }
+
     @Test("its queue is bounded in bytes, as another server's: beyond it the sender has an error before anything is taken over")
     func bounded() throws {
         var policy = Harness.policy
