@@ -102,6 +102,10 @@ public enum AdminAnswer: Codable, Sendable, Equatable {
         public var links: Int
         /// Entries of all link queues.
         public var waitingEntries: Int
+        /// Components that the configuration names.
+        public var components = 0
+        /// How many of them are connected.
+        public var connectedComponents = 0
         /// Bytes that wait in memory for others.
         public var heldBytes = 0
         /// How many may: from there on whoever holds most is refused first.
@@ -252,7 +256,8 @@ extension AdminAnswer {
             self = .status(
                 Status(
                     domains: row.domains, accounts: row.accounts, sessions: row.sessions, links: row.links,
-                    waitingEntries: row.waitingEntries, heldBytes: row.heldBytes, memoryCeiling: row.memoryCeiling,
+                    waitingEntries: row.waitingEntries, components: row.components,
+                    connectedComponents: row.connectedComponents, heldBytes: row.heldBytes, memoryCeiling: row.memoryCeiling,
                     holders: row.holders.map { Holder(owner: $0.owner, bytes: $0.bytes) }))
         }
     }

@@ -154,10 +154,10 @@ public struct LinkRow: Sendable, Equatable {
     public var local: String
     /// The peer domain.
     public var peer: String
-    /// `idle`, `dialling`, `up`, `waiting`, `stopped`.
+    /// `idle`, `dialling`, `up`, `waiting`, `stopped`; `away` of a component that is not connected.
     public var state: String
     /// `relay`, `stream management`, `ping fence`, or empty while unknown; with `, on the peer's stream` where the peer opened
-    /// the stream in use.
+    /// the stream in use, and `, of a component` where it is a component's.
     public var acknowledgement: String
     /// Entries that wait for their acknowledgement.
     public var waiting: Int
@@ -199,6 +199,10 @@ public struct StatusRow: Sendable, Equatable {
     public var links: Int
     /// Entries that wait on all links.
     public var waitingEntries: Int
+    /// Components that the configuration names.
+    public var components = 0
+    /// How many of them are connected.
+    public var connectedComponents = 0
     /// Bytes that wait in memory for others, and how many may.
     public var heldBytes = 0
     /// From there on whoever holds most is refused first.

@@ -13,6 +13,8 @@ public enum Origin: Sendable, Equatable {
     case account
     /// A stream that another server opened to us.
     case peer(ConnectionID, DomainPair)
+    /// The stream of a component of this site, with its domain.
+    case component(ConnectionID, JID)
     /// A bundle that another site made and an operator brought.
     case bundle(DomainPair)
     /// A service's answer or news.
@@ -28,11 +30,17 @@ public enum Origin: Sendable, Equatable {
         case .session(let origin): .account(origin.account)
         case .login(_, let account): .account(account.number)
         case .peer(_, let pair), .bundle(let pair): .peer(pair.peer)
+        case .component(_, let domain): .peer(domain)
         case .account, .service, .site: .site
         }
     }
-    /// Whether it came from another server, on a stream of its own.
-    public var isPeer: Bool { if case .peer = self { true } else { false } }
+    /// Whether it came from another server or a component, on a stream of its own.
+    public var isPeer: Bool {
+        switch self {
+        case .peer, .component: true
+        case .session, .login, .account, .bundle, .service, .site: false
+        }
+    }
 }
 
 /// A session as the one that a stanza came from.

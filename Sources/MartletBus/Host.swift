@@ -14,6 +14,8 @@ public struct Host: Sendable, Hashable {
         case upload
         /// Bytestreams between clients (XEP-0065).
         case proxy
+        /// Whatever a component makes of it, a process of its own (XEP-0114).
+        case component
 
         /// The category and type of such a host in service discovery (XEP-0030 §3.1).
         public var identity: (category: String, type: String) {
@@ -23,6 +25,7 @@ public struct Host: Sendable, Hashable {
             case .pubsub: ("pubsub", "service")
             case .upload: ("store", "file")
             case .proxy: ("proxy", "bytestreams")
+            case .component: ("component", "generic")
             }
         }
     }
@@ -47,16 +50,29 @@ public enum Owner: Sendable, Equatable {
     case account
     /// One of our domains, or whatever lives below one that has no accounts.
     case host(Host)
+    /// A component of this site, for everybody at its domain.
+    case component
     /// Another server: the default.
     case peer
+
+    /// Whether what is sent there leaves the process, over a link.
+    public var isElsewhere: Bool { self == .peer || self == .component }
 }
 
 extension SitePolicy {
     /// The host at a domain; nil where it is none of ours.
     public func host(_ domainpart: String) -> Host? { hosts.first { $0.domain.domainpart == domainpart } }
 
-    /// Whether `domain` is one of ours.
+    /// Whether `domain` is one of ours, and nobody else may speak for it.
     public func serves(_ domainpart: String) -> Bool { hosts.contains { $0.domain.domainpart == domainpart } }
+
+    /// Whether what there is at `domain` is in this process: it is one of ours, and not a component's.
+    public func houses(_ domainpart: String) -> Bool {
+        hosts.contains { $0.domain.domainpart == domainpart && $0.kind != .component }
+    }
+
+    /// Whether a component has `domain`.
+    public func isComponent(_ domainpart: String) -> Bool { host(domainpart)?.kind == .component }
 
     /// The domains whose people live here.
     public var peoplesDomains: [JID] { hosts.filter { $0.kind == .people }.map(\.domain) }
@@ -67,6 +83,7 @@ extension SitePolicy {
     /// Who decides about stanzas to `address`.
     public func owner(of address: JID) -> Owner {
         for index in hosts.indices where hosts[index].domain.domainpart == address.domainpart {
+            if hosts[index].kind == .component { return .component }
             guard hosts[index].kind == .people, address.localpart != nil else { return .host(hosts[index]) }
             return address.isFull ? .session : .account
         }

@@ -6,7 +6,7 @@ import XMPPStreams
 public enum Party: Hashable, Sendable {
     /// A person, by the account's number in the store; all its sessions together.
     case account(AddressNumber)
-    /// Another server, by its domain; all its streams together.
+    /// Another server or a component, by its domain; all its streams together.
     case peer(JID)
     /// A network address (the /64 of an IPv6 address) from which somebody comes who has not said who it is, or not proven it.
     case address(RemoteAddress)
@@ -21,7 +21,7 @@ public enum Standing: UInt8, Sendable, CaseIterable, Comparable {
     case office
     /// Somebody who has logged in.
     case person
-    /// Another server that was let in or let us in before.
+    /// Another server that was let in or let us in before; a component, which passes on what strangers elsewhere say.
     case knownPeer
     /// Everybody else.
     case stranger

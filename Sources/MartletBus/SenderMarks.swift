@@ -22,7 +22,7 @@ public struct SenderMarks: Sendable {
     public func mark(of sender: JID, _ turn: Turn) -> UInt64 {
         let domain = Self.hash(beginning, sender.domainpart)
         guard let localpart = sender.localpart,
-            turn.policy.serves(sender.domainpart) || turn.policy.isOffice(sender.domainpart)
+            turn.policy.houses(sender.domainpart) || turn.policy.isOffice(sender.domainpart)
         else { return domain }
         return Self.hash(Self.mixed(domain, 0x40), localpart)
     }

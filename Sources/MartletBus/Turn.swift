@@ -129,7 +129,7 @@ public final class Turn {
     public func admit(_ stanza: consuming Stanza, from origin: Origin) {
         let entrance: Checkpoint =
             switch origin {
-            case .peer, .bundle: .fromPeer
+            case .peer, .component, .bundle: .fromPeer
             case .session, .login, .account, .service, .site: .fromClient
             }
         outgoing.append(Envelope(stanza, from: origin, entrance: entrance))

@@ -96,6 +96,8 @@ extension SiteConfiguration {
             port = 5270
             security = "direct"
 
+            \#(annotatedComponentListener)
+
             [client]
 
             # Whether strangers may create accounts with their client (XEP-0077). Default false: an open server is full of spammers
@@ -176,6 +178,8 @@ extension SiteConfiguration {
             retention = "365d"
 
             \#(annotatedPublishing)
+
+            \#(annotatedComponents)
 
             [federation]
 

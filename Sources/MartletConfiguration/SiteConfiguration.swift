@@ -32,6 +32,10 @@ public struct SiteConfiguration: Equatable, Sendable {
     public var serverListeners: [ServerListener] = [
         ServerListener(port: 5269, security: .starttls), ServerListener(port: 5270, security: .direct),
     ]
+    /// Where components connect; opened where there is one.
+    public var componentListeners: [ComponentListener] = [ComponentListener(port: 5347)]
+    /// Domains that processes of their own have.
+    public var components: [Component] = []
     /// What clients may do.
     public var client = Client()
     /// What is kept of people's messages.
@@ -59,7 +63,7 @@ public struct SiteConfiguration: Equatable, Sendable {
     public var domains: [String] { [domain] + moreDomains }
 
     /// They, and the hosts for other things.
-    public var allDomains: [String] { domains + (publishing.host.map { [$0] } ?? []) }
+    public var allDomains: [String] { domains + (publishing.host.map { [$0] } ?? []) + components.map(\.domain) }
 
     /// This configuration as a node can obey it that runs with another one: domains that are new come to those that it serves,
     /// and none of those goes before it is started anew. Their sessions and streams would have to end in the middle of a word.
@@ -68,6 +72,9 @@ public struct SiteConfiguration: Equatable, Sendable {
         result.domain = running.domain
         result.publishing.host = running.publishing.host ?? publishing.host
         result.moreDomains = running.moreDomains + domains.filter { !running.domains.contains($0) }
+        // Components come and go as they like.
+        let taken = result.domains + (result.publishing.host.map { [$0] } ?? [])
+        result.components.removeAll { taken.contains($0.domain) }
         return result
     }
 
@@ -104,6 +111,9 @@ public struct SiteConfiguration: Equatable, Sendable {
                 result.serverListeners = listeners.sections("server", default: result.serverListeners) {
                     ServerListener(reading: &$0)
                 }
+                result.componentListeners = listeners.sections("component", default: result.componentListeners) {
+                    ComponentListener(reading: &$0)
+                }
                 result.refuseDoubleListeners(&listeners)
             }
             result.client = root.section("client") { Client(reading: &$0) }
@@ -115,6 +125,8 @@ public struct SiteConfiguration: Equatable, Sendable {
                 root.refuse("publishing", "\(host) is a domain of people already")
             }
             result.federation = root.section("federation") { Federation(reading: &$0, ownDomains: result.domains) }
+            result.components = root.sections("components", default: []) { Component(reading: &$0) }
+            result.refuseDoubleComponents(&root)
             result.limits = root.section("limits") { Limits(reading: &$0) }
             result.karma = root.section("karma") { Karma(reading: &$0) }
             result.logLevel = root.section("log") { $0.value("level", .word, default: result.logLevel) }
@@ -140,7 +152,8 @@ public struct SiteConfiguration: Equatable, Sendable {
 
     private func refuseDoubleListeners(_ listeners: inout Section) {
         var seen: [Endpoint] = []
-        let endpoints = clientListeners.map(\.endpoint) + serverListeners.map(\.endpoint)
+        let endpoints =
+            clientListeners.map(\.endpoint) + serverListeners.map(\.endpoint) + componentListeners.map(\.endpoint)
         for endpoint in endpoints {
             if seen.contains(endpoint) { listeners.refuse("two listeners on \(endpoint)") }
             seen.append(endpoint)

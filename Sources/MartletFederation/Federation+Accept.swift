@@ -8,16 +8,18 @@ import XMPPStreams
 extension Federation {
     /// A stanza for another domain (`Docs/relay-protocol.md` §3, S1): taken over on disk, written to a stream, or
     /// refused with an error to its sender. What is taken over is acknowledged to the client by the same commit.
-    public mutating func accept(_ envelope: Envelope, _ turn: Turn) {
+    /// `toComponent`: it is for a component of ours, and may be anybody's.
+    public mutating func accept(_ envelope: Envelope, toComponent: Bool = false, _ turn: Turn) {
         let stanza = envelope.stanza
         guard let from = stanza.from, let to = stanza.to else { return }
-        let pair = DomainPair(local: from.domain, peer: to.domain)
+        let pair = toComponent ? Self.componentPair(to.domain, turn) : DomainPair(local: from.domain, peer: to.domain)
         // Nobody here speaks for others: this is what is left of a domain that is not served any more.
         guard turn.policy.serves(pair.local.domainpart) else { return }
-        guard turn.policy.federation.isEnabled, !turn.policy.federation.blockedPeers.contains(pair.peer) else {
+        guard toComponent || turn.policy.federation.isEnabled && !turn.policy.federation.blockedPeers.contains(pair.peer)
+        else {
             return turn.bounce(stanza, StanzaError(.remoteServerNotFound))
         }
-        if links.id(of: pair) == nil, !admitsStranger(pair.peer, from: from, turn) {
+        if !toComponent, links.id(of: pair) == nil, !admitsStranger(pair.peer, from: from, turn) {
             return turn.bounce(stanza, StanzaError(.policyViolation, .wait, text: "Too many new domains, try later"))
         }
         let slot = slot(of: pair, turn)
@@ -105,7 +107,7 @@ extension Federation {
     private func needsRoom(_ stanza: Stanza, _ origin: Origin) -> Bool {
         switch origin {
         case .site, .service: false
-        case .session, .login, .account, .peer, .bundle: !stanza.isError
+        case .session, .login, .account, .peer, .component, .bundle: !stanza.isError
         }
     }
 
@@ -181,6 +183,8 @@ extension Federation {
             } else {
                 writeBeside(stanza, slot, turn)
             }
+        case .idle where isComponent(links[slot].pair, turn):
+            fail(stanza, slot, failing: failing, text: absenceWords(slot), turn)
         case .idle:
             hold(stanza, of: origin, slot, failing: failing, turn)
             dial(slot, turn)
@@ -199,9 +203,11 @@ extension Federation {
         if !links[slot].beside.hold(stanza, of: origin.party, turn) { fail(stanza, slot, failing: failing, turn) }
     }
 
-    private mutating func fail(_ stanza: Stanza, _ slot: LinkID, failing: Bool, _ turn: Turn) {
+    private mutating func fail(
+        _ stanza: Stanza, _ slot: LinkID, failing: Bool, text: String? = nil, _ turn: Turn
+    ) {
         if failing {
-            turn.bounce(stanza, StanzaError(.remoteServerTimeout))
+            turn.bounce(stanza, StanzaError(.remoteServerTimeout, text: text))
         } else {
             links[slot].refreshWanted()
         }

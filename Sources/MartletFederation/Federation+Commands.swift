@@ -48,7 +48,7 @@ extension Federation {
 
     private func stateWords(_ link: PeerLink, _ turn: Turn) -> (String, Int64) {
         switch link.state {
-        case .idle: ("idle", 0)
+        case .idle: (isComponent(link.pair, turn) ? "away" : "idle", 0)
         case .dialling: ("dialling", 0)
         case .up: (link.isUpUntold ? "dialling" : "up", 0)
         case .closing: ("closing", 0)

@@ -40,6 +40,7 @@ extension Federation {
 
     /// Begins an attempt; where the last one failed, a stream that the peer opened makes it needless.
     mutating func dial(_ slot: LinkID, _ turn: Turn) {
+        if isComponent(links[slot].pair, turn) { return awaitComponent(slot, turn) }
         if let reason = objection(to: links[slot].pair, turn) {
             links[slot].rested(after: reason)
             return noteFailing(slot, turn)
@@ -53,6 +54,7 @@ extension Federation {
     /// Why a link joins no domain of ours with another server's any more: one was given up, or taken over from another server. What
     /// waits on it stays until its lifetime ends.
     func objection(to pair: DomainPair, _ turn: Turn) -> String? {
+        if isComponent(pair, turn) { return nil }
         if !turn.policy.serves(pair.local.domainpart) { return "\(pair.local) is not served here" }
         return turn.policy.serves(pair.peer.domainpart) ? "\(pair.peer) is our own domain" : nil
     }

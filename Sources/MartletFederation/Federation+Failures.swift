@@ -111,7 +111,9 @@ extension Federation {
             let stanza = Stanza(.iq, from: request.from, to: request.to, id: request.id, type: "get")
             turn.bounce(stanza, StanzaError(.remoteServerTimeout))
         }
-        guard !isShuttingDown, !adopt(slot, turn) else { return }
+        guard !isShuttingDown else { return }
+        if isComponent(links[slot].pair, turn) { return componentLost(slot, reason, turn) }
+        guard !adopt(slot, turn) else { return }
         if lost.isProven, circumstances(slot, turn).isNeeded { return dial(slot, turn) }
         let setback: Setback =
             lost.wasRebuffed ? .rebuff : turn.now - lost.beganAt < Self.shortLife ? .shortLife : .loss
@@ -223,7 +225,7 @@ extension Federation {
     }
 
     /// What waited beside the lanes for an attempt that failed, or on a stream that ended (`Docs/relay-protocol.md` §5).
-    private mutating func failVolatile(_ slot: LinkID, _ error: StanzaError, _ turn: Turn) {
+    mutating func failVolatile(_ slot: LinkID, _ error: StanzaError, _ turn: Turn) {
         let failed = links[slot].beside.takeAll(turn)
         for stanza in failed {
             if case .beside(true) = Carriage(of: stanza) { turn.bounce(stanza, error) }

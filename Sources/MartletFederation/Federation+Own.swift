@@ -88,7 +88,7 @@ extension Federation {
     /// The messages of an account that wait on all links.
     public func ownEntries(of account: JID, _ turn: Turn) -> OwnEntries {
         var result = OwnEntries()
-        for slot in links.ids where links[slot].pair.local.domainpart == account.domainpart && links[slot].waiting > 0 {
+        for slot in links.ids where mayHold(slot, of: account, turn) {
             if let census = links[slot].census, census.isComplete {
                 // What was acknowledged meanwhile, by a stick, may be kept all the same.
                 for place in census.entries(of: account) where !result.isCut && isWaiting(place, slot, turn) {
@@ -101,6 +101,12 @@ extension Federation {
             }
         }
         return result
+    }
+
+    /// Whether something of an account may wait on a link.
+    private func mayHold(_ slot: LinkID, of account: JID, _ turn: Turn) -> Bool {
+        guard links[slot].waiting > 0 else { return false }
+        return links[slot].pair.local.domainpart == account.domainpart || isComponent(links[slot].pair, turn)
     }
 
     private func search(_ slot: LinkID, _ account: JID, _ result: inout OwnEntries, _ turn: Turn) {

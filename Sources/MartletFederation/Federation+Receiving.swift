@@ -14,6 +14,8 @@ extension Federation {
             dialbackKeyReceived(pair, key, streamID, address, on: connection, turn)
         case .peerVerified(let pair, let proof, let bidirection, let announcedBytes):
             peerVerified(pair, proof, bidirection, announcedBytes, on: connection, turn)
+        case .componentShown(let domain, let isGenuine, let address):
+            componentShown(domain, isGenuine: isGenuine, address, on: connection, turn)
         case .spent:
             turn.bill.payer = party(on: connection)
         case .stanza(let stanza):
@@ -37,6 +39,7 @@ extension Federation {
             if let slot = links.id(on: connection) { streamEnds(.objection(condition), slot, turn) }
         case .streamEnded:
             if let slot = links.id(on: connection) { closeAnswered(slot, turn) }
+            componentClosed(connection, turn)
         case .closed(let words):
             inboundClosed(connection, turn)
             if let slot = links.id(on: connection) { streamLost(slot, words, turn) }
@@ -93,6 +96,7 @@ extension Federation {
     private mutating func receivedStanza(_ stanza: consuming Stanza, on connection: ConnectionID, _ turn: Turn) {
         guard let from = stanza.from, let to = stanza.to else { return }
         guard let place = inbound.index(forKey: connection) else { return strayReceived(stanza, on: connection, turn) }
+        if let domain = inbound.values[place].component { return componentSaid(stanza, domain, on: connection, turn) }
         let pair = DomainPair(local: to.domain, peer: from.domain)
         turn.bill.payer = .peer(pair.peer)
         if inbound.values[place].isManaged { inbound.values[place].handled &+= 1 }
@@ -124,7 +128,7 @@ extension Federation {
     }
 
     /// An answer came; true where its request has failed already: nobody hears an answer twice (`Docs/relay-protocol.md` §5).
-    private mutating func forgetRequest(_ stanza: Stanza, _ pair: DomainPair) -> Bool {
+    mutating func forgetRequest(_ stanza: Stanza, _ pair: DomainPair) -> Bool {
         guard let slot = links.id(of: pair), let id = stanza.id, let from = stanza.to, let to = stanza.from else {
             return false
         }

@@ -14,7 +14,8 @@ extension Federation {
     mutating func refused(_ stanza: Stanza, _ error: StanzaError, on connection: ConnectionID, _ turn: Turn) {
         if inbound[connection]?.isManaged == true { inbound[connection]?.handled &+= 1 }
         guard let from = stanza.from, let to = stanza.to else { return }
-        let pair = DomainPair(local: to.domain, peer: from.domain)
+        let component = inbound[connection]?.component
+        let pair = component.map { Self.componentPair($0, turn) } ?? DomainPair(local: to.domain, peer: from.domain)
         if stanza.kind == .iq, stanza.iqType?.isRequest != true {
             return answerRefused(stanza, error, pair, turn)
         }

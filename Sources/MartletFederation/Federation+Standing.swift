@@ -13,6 +13,6 @@ extension Federation {
     /// What a server is to the site.
     public func standing(of peer: JID, _ turn: Turn) -> Standing {
         if turn.policy.federation.knownPeers.contains(peer) { return .office }
-        return peerRow(peer, turn).wasReached ? .knownPeer : .stranger
+        return turn.policy.isComponent(peer.domainpart) || peerRow(peer, turn).wasReached ? .knownPeer : .stranger
     }
 }

@@ -139,9 +139,10 @@ extension Federation {
                     guard turn.now - logged.acceptedInstant >= turn.policy.federation.delayWarning, !round.isFull else {
                         return false
                     }
-                    // Nobody is told about the fate of an error, nor about a subscription request, which may take days anyway.
+                    // Nobody is told about the fate of an error, nor about a subscription request, which may take days anyway. Of
+                    // what a component or somebody elsewhere has written the error at the end is all that they hear.
                     if logged.stanza.kind == .message, logged.stanza.messageType != .error,
-                        let sender = logged.stanza.from?.bare
+                        let sender = logged.stanza.from?.bare, turn.policy.houses(sender.domainpart)
                     {
                         round.count(sender, since: logged.acceptedAt)
                     }

@@ -37,6 +37,9 @@ public struct Federation {
     var unwrittenHaves: [IncomingLane] = []
     /// Lanes that gave numbers in this batch.
     var unwrittenLanes: [(slot: LinkID, index: Int)] = []
+    /// From where wrong secrets of components were shown.
+    var wrongSecretsShown = TokenBuckets<RemoteAddress>(
+        burst: Self.wrongSecrets, interval: Self.wrongSecretInterval, bound: Self.wrongSecretAddresses)
     /// Dialback keys that others gave us to verify.
     var verifications = Verifications()
 
@@ -72,6 +75,7 @@ public struct Federation {
         }
         countHeld(turn)
         trimAll(turn)
+        prepareComponents(turn)
         for slot in links.ids { forgetLater(slot, turn) }
         dialKnownPeers(turn)
         for slot in links.ids where links[slot].waiting > 0 {
@@ -87,6 +91,7 @@ public struct Federation {
     /// The policy changed, or the certificate that we show: who would not be let in any more is sent away, newly named offices are
     /// dialled, and what has failed is tried anew at once, since that may be what was changed for it. Streams that are up go on.
     public mutating func policyChanged(_ turn: Turn) {
+        prepareComponents(turn)
         endRefused(turn)
         trimAll(turn)
         dialKnownPeers(turn)
@@ -98,6 +103,11 @@ public struct Federation {
     private mutating func endRefused(_ turn: Turn) {
         let streams = inbound.keys.sorted { ($0.loop, $0.slot, $0.generation) < ($1.loop, $1.slot, $1.generation) }
         for connection in streams {
+            if let domain = inbound[connection]?.component {
+                guard !turn.policy.isComponent(domain.domainpart), let slot = links.id(on: connection) else { continue }
+                endComponent(connection, slot, StreamError(.hostGone), "\(domain) is no component any more", turn)
+                continue
+            }
             guard let reason = inbound[connection]?.pairs.compactMap({ refusal(of: $0, turn) }).first else { continue }
             for pair in inbound[connection]?.pairs ?? [] { turn.note(.peerRefused(pair, reason: reason)) }
             turn.perform(.close(StreamError(.policyViolation)), on: connection)

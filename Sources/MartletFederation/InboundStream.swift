@@ -1,6 +1,7 @@
 import MartletBus
 import MartletPrimitives
 import MartletStore
+import XMPPAddress
 import XMPPStanzas
 import XMPPStreams
 
@@ -9,6 +10,8 @@ import XMPPStreams
 struct InboundStream {
     /// Pairs proven on this stream.
     var pairs: [DomainPair] = []
+    /// It is a component's, with its domain: it may speak for everybody there, to anybody.
+    var component: JID?
     /// We opened it, for our link.
     var isOurs = false
     /// Numbers were dropped on it below the disk reserve: with any answer the peer would believe that it lost none.

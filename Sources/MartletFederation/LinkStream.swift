@@ -12,6 +12,8 @@ struct LinkStream {
         case us
         /// The peer did, for itself; it carries our stanzas because the peer cannot be dialled (XEP-0288).
         case peer
+        /// The component, which nobody calls (XEP-0114).
+        case component
     }
 
     /// Who opened it.
@@ -72,7 +74,11 @@ struct LinkStream {
     /// How the peer acknowledges, for the operator.
     var acknowledgement: String {
         let name = foreign?.name ?? "relay"
-        return opener == .peer ? name + ", on the peer's stream" : name
+        return switch opener {
+        case .us: name
+        case .peer: name + ", on the peer's stream"
+        case .component: name + ", of a component"
+        }
     }
 }
 

@@ -13,7 +13,7 @@ extension ConnectionHandler {
             if let arrived { loop.site.post(.client(id, .arrived(arrived))) }
             loop.site.post(.client(id, event))
         case .authenticated(let client):
-            claimed = client.account
+            claimed = (.person, client.account)
             loop.site.post(.client(id, event))
         case .credentialsWanted, .tokenShown, .authenticationFailed, .registrationRequested, .arrived, .closed, .congested,
             .spent:
@@ -30,6 +30,9 @@ extension ConnectionHandler {
             loop.site.post(event, reporting: countUnhandled(event))
         case .peerVerified(let pair, _, _, _):
             prove(loop.settings.isOffice(pair.peer.domainpart) ? .office : .knownPeer, pair.peer)
+            loop.site.post(.server(id, event))
+        case .componentShown(let domain, let isGenuine, _):
+            if isGenuine { claimed = (.knownPeer, domain) }
             loop.site.post(.server(id, event))
         case .dialbackKeyReceived, .errorReceived, .errorSent, .streamEnded, .closed, .congested, .spent:
             loop.site.post(.server(id, event))

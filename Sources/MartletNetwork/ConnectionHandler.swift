@@ -42,8 +42,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     var listener: Listener
     /// What it is counted as; nil for a connection that we opened.
     var berth: (census: ConnectionCensus, number: Berths.Number)?
-    /// Who says that he has proven himself, until the site admits him.
-    var claimed: JID?
+    /// Who says that he has proven himself, and what he is then, until the site admits him.
+    var claimed: (group: Berths.Group, name: JID)?
     let loop: ConnectionLoop
     let address: RemoteAddress
     /// How much of what it says is on its way to the site.
@@ -164,7 +164,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     /// The site wants something.
     func perform(_ command: StreamCommand) {
-        if case .admit = command, let claimed { prove(.person, claimed) }
+        if case .admit = command, let claimed { prove(claimed.group, claimed.name) }
         if case .welcome(let welcome) = command { prove(.person, welcome.identity.bare) }
         if let action = StreamEngine.onlyAction(of: command, whileWriting: engine.writesAtOnce) { return perform(action) }
         if case .rest(let milliseconds) = command { return rest(milliseconds) }

@@ -85,6 +85,7 @@ final class ConnectionLoop {
         switch listener.kind {
         case .client: (role, hearer) = (.clientReceiving, .client)
         case .server: (role, hearer) = (.serverReceiving, .server)
+        case .component: (role, hearer) = (.componentReceiving, .server)
         }
         let environment = environments.accepting(listener)
         return insert { id in

@@ -79,7 +79,7 @@ struct Listening {
         }
         channel.closeFuture.whenComplete { [census] _ in census.leave(berth) }
         try channel.syncOptions?.setOption(.writeBufferWaterMark, value: loop.settings.waterMark)
-        if listener.kind == .server {
+        if listener.kind != .client {
             let option = ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: TCP_USER_TIMEOUT))
             try channel.syncOptions?.setOption(option, value: loop.settings.unacknowledgedTime)
         }
@@ -104,7 +104,7 @@ struct Listening {
         _ channel: any Channel, _ address: RemoteAddress, _ listener: NetworkSettings.Listener
     ) -> Result<Berths.Number, BerthRefusal> {
         let eventLoop = channel.eventLoop
-        return census.enter(address, isServer: listener.kind == .server) { [self] in
+        return census.enter(address, isServer: listener.kind != .client) { [self] in
             eventLoop.execute {
                 mention("connection closed for another", address, "it has not said who it is")
                 guard let handler = try? channel.pipeline.syncOperations.handler(type: ConnectionHandler.self) else {

@@ -12,7 +12,7 @@ struct NetworkSettings: Sendable {
     struct Listener: Sendable, Equatable {
         /// Who connects there.
         enum Kind: Sendable, Equatable {
-            case client, server
+            case client, server, component
         }
 
         var kind: Kind
@@ -60,8 +60,16 @@ struct NetworkSettings: Sendable {
                 directTLS: listener.security == .direct, plain: listener.security == .plain,
                 allowsPlainAuthentication: listener.allowsPlainAuthenticationWithoutTLS)
         }
-        guard configuration.federation.isEnabled else { return client }
-        return client
+        let component =
+            configuration.components.isEmpty
+            ? []
+            : configuration.componentListeners.enumerated().map { index, listener in
+                Listener(
+                    kind: .component, path: "listeners.component[\(index)]", address: listener.address.description,
+                    port: listener.port, directTLS: false, plain: true)
+            }
+        guard configuration.federation.isEnabled else { return client + component }
+        return client + component
             + configuration.serverListeners.enumerated().map { index, listener in
                 Listener(
                     kind: .server, path: "listeners.server[\(index)]", address: listener.address.description,
@@ -87,6 +95,12 @@ struct NetworkSettings: Sendable {
             result.limits.stanzaBytes = configuration.limits.clientStanzaBytes
         case .server:
             result.tls = configuration.federation.requiresTLS ? .required : .optional
+        case .component:
+            result.tls = .unavailable
+            for component in configuration.components {
+                let domain = JID(preparedLocalpart: nil, preparedDomainpart: component.domain, preparedResourcepart: nil)
+                result.componentSecrets[domain] = Array(component.secret.utf8)
+            }
         }
         return result
     }

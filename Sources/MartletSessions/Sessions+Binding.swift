@@ -15,7 +15,7 @@ extension Sessions {
     mutating func receivedUnbound(
         _ stanza: Stanza, _ account: AccountName, on connection: ConnectionID, _ turn: Turn
     ) {
-        let isOurs = stanza.to.map { $0 == account.jid || ($0.isDomain && turn.policy.serves($0.domainpart)) } ?? true
+        let isOurs = stanza.to.map { $0 == account.jid || ($0.isDomain && turn.policy.houses($0.domainpart)) } ?? true
         guard stanza.kind == .iq, isOurs, let type = stanza.iqType else {
             // RFC 6120 §7.1
             turn.perform(.close(StreamError(.notAuthorized)), on: connection)

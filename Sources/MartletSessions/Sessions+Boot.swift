@@ -48,7 +48,7 @@ extension Sessions {
                 for contact in RosterTable.contacts(of: account.number, with: .to, in: turn.store) {
                     let peer = AddressTable.address(contact, in: turn.store).domain
                     let pair = DomainPair(local: account.jid.domain, peer: peer)
-                    if turn.policy.serves(peer.domainpart) || peers.place(of: pair) != nil { continue }
+                    if turn.policy.houses(peer.domainpart) || peers.place(of: pair) != nil { continue }
                     let place = peers.makePlace(of: pair)
                     turn.ask(.reachPeer(pair))
                     schedule(.reached, place, after: SessionLimits.reachTime, turn)

@@ -37,7 +37,7 @@ extension Sessions {
     private func isOwn(_ stanza: Stanza, _ id: SessionID, _ turn: Turn) -> Bool {
         guard stanza.kind != .message else { return false }
         guard let from = stanza.from else { return true }
-        return from.hasSameBare(as: sessions[id].jid) || (from.isDomain && turn.policy.serves(from.domainpart))
+        return from.hasSameBare(as: sessions[id].jid) || (from.isDomain && turn.policy.houses(from.domainpart))
     }
 
     /// There is no room to hold a stanza: whoever sent a message or a request is told; presence and pushes are told anew when there is

@@ -13,7 +13,7 @@ import XMPPStreams
 extension Sessions {
     /// Somebody there was asked, or had been before.
     mutating func awaitAnswer(of contact: JID, to account: JID, _ turn: Turn) {
-        if turn.policy.serves(contact.domainpart) { return }
+        if turn.policy.houses(contact.domainpart) { return }
         scheduleRequests(peers.makePlace(of: DomainPair(local: account.domain, peer: contact.domain)), turn)
     }
 
@@ -21,7 +21,7 @@ extension Sessions {
     mutating func awaitAnswer(
         of jid: JID, _ contact: AddressNumber, to account: JID, _ number: AddressNumber, _ turn: Turn
     ) {
-        if turn.policy.serves(jid.domainpart) { return }
+        if turn.policy.houses(jid.domainpart) { return }
         turn.lazily {
             let domain = AddressTable.makeNumber(of: jid.domain, in: turn.store)
             RosterTable.index(number, contact, domain: domain, in: turn.store)

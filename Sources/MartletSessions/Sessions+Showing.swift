@@ -102,7 +102,7 @@ extension Sessions {
             window.visits -= 1
             guard flags.contains(.to) else { continue }
             let jid = AddressTable.address(contact, in: turn.store)
-            guard turn.policy.serves(jid.domainpart) else {
+            guard turn.policy.houses(jid.domainpart) else {
                 if asksOthers {
                     turn.route(Stanza(.presence, from: sessions[id].jid, to: jid, type: "probe"), from: origin(of: id))
                     window.stanzas -= 1

@@ -37,6 +37,7 @@ extension Site {
         var row = StatusRow(
             domains: policy.peoplesDomains.map(\.domainpart), accounts: accounts.count, sessions: sessions.sessionCount,
             links: figures.links, waitingEntries: figures.waiting)
+        (row.components, row.connectedComponents) = federation.componentCounts(turn)
         row.heldBytes = turn.memory.total
         row.memoryCeiling = policy.limits.memoryCeiling
         row.holders = turn.memory.largest(Self.holdersShown).map {
@@ -63,15 +64,18 @@ extension Site {
 
     /// The way of a stanza in words, one step a line.
     private func explanation(from: JID, to: JID, _ turn: Turn) -> [String] {
-        let isOurs = policy.serves(from.domainpart)
-        var lines = ["\(from) \(isOurs ? "is at this site" : "is at another server")"]
-        if !isOurs, let objection = objection(to: from) { return lines + ["\(objection): nothing of it is let in"] }
+        let isOurs = policy.houses(from.domainpart)
+        let isComponents = policy.isComponent(from.domainpart)
+        var lines = ["\(from) \(isOurs ? "is at this site" : isComponents ? "is a component's" : "is at another server")"]
+        if !isOurs, !isComponents, let objection = objection(to: from) {
+            return lines + ["\(objection): nothing of it is let in"]
+        }
         lines += explanation(at: isOurs ? .fromClient : .fromPeer)
         for (who, whom) in [(from, to), (to, from)] where blocking.blocks(whom, for: who.bare) {
             return lines + ["\(who.bare) has blocked \(whom): nothing passes between them"]
         }
         let owner = policy.owner(of: to)
-        lines += explanation(at: owner == .peer ? .toPeer : .toAccount)
+        lines += explanation(at: owner.isElsewhere ? .toPeer : .toAccount)
         switch owner {
         case .session, .account:
             guard let number = sessions.accountNumber(of: to.bare, turn) else {
@@ -84,6 +88,7 @@ extension Site {
                     ? "\(whose): they get it, its mailbox keeps it, services answer for it"
                     : "\(whose): the one of that resource gets it; if there is none, a message is for the account")
         case .host(let host): lines.append("\(to) is a host of this site (\(host.kind.rawValue)): services answer for it")
+        case .component: lines.append("\(to.domain) is a component's: it goes over the link to it, and waits while it is away")
         case .peer:
             lines.append(
                 objection(to: to).map { "\($0): the sender gets an error" }

@@ -28,9 +28,9 @@ extension Site {
     private mutating func bring(_ envelope: consuming Envelope, to address: JID, _ turn: Turn) -> Bool {
         if offices.takes(envelope, to: address, turn) { return true }
         let owner = policy.owner(of: address)
-        if !passes(&envelope, at: owner == .peer ? .toPeer : .toAccount, turn) { return false }
+        if !passes(&envelope, at: owner.isElsewhere ? .toPeer : .toAccount, turn) { return false }
         if envelope.stanza.isError, envelope.stanza.kind == .message {
-            if owner != .peer, PubSub.isAboutNews(envelope.stanza) { return true }
+            if !owner.isElsewhere, PubSub.isAboutNews(envelope.stanza) { return true }
             if envelope.stanza.isDurableMessage, !bounces.passes(envelope, turn) { return false }
         }
         if envelope.stanza.kind == .message { envelope.archives = archives(of: envelope, owner, turn) }
@@ -54,6 +54,7 @@ extension Site {
                 sessions.deliver(envelope, turn)
             }
         case .host(let host): deliver(envelope, to: host, turn)
+        case .component: federation.accept(envelope, toComponent: true, turn)
         case .peer: federation.accept(envelope, turn)
         }
         return true
@@ -65,7 +66,7 @@ extension Site {
         switch envelope.origin {
         case .session: return envelope.stanza.from?.bare
         case .login(_, let account): return account.jid
-        case .account, .peer, .bundle, .service, .site: return nil
+        case .account, .peer, .component, .bundle, .service, .site: return nil
         }
     }
 
@@ -101,7 +102,7 @@ extension Site {
     private mutating func archives(of envelope: borrowing Envelope, _ owner: Owner, _ turn: Turn) -> ArchiveOwners? {
         guard Archive.isWorthKeeping(envelope.stanza, owner, turn) else { return nil }
         var addressee: AddressNumber?
-        if owner != .peer, let to = envelope.stanza.to {
+        if !owner.isElsewhere, let to = envelope.stanza.to {
             // Nobody keeps what nobody gets.
             guard let number = sessions.accountNumber(of: to.bare, turn) else { return nil }
             addressee = number
@@ -177,7 +178,7 @@ extension Site {
         switch envelope.origin {
         case .login: return .login
         case .session(let origin) where origin.account == number: return .ownAccount
-        case .session, .account, .peer, .bundle, .service, .site:
+        case .session, .account, .peer, .component, .bundle, .service, .site:
             guard let from = envelope.stanza.from, !from.hasSameBare(as: jid) else { return .stranger }
             return sessions.isSubscribed(from, to: number, turn) ? .contact : .stranger
         }

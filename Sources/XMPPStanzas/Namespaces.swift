@@ -6,6 +6,8 @@ public enum Namespaces {
     public static let client = "jabber:client"
     /// RFC 6120 §4.8.2: content between servers.
     public static let server = "jabber:server"
+    /// XEP-0114: content between a component and its server.
+    public static let component = "jabber:component:accept"
     /// RFC 6120 §4.9.3: stream error conditions.
     public static let streamErrors = "urn:ietf:params:xml:ns:xmpp-streams"
     /// RFC 6120 §8.3.3: stanza error conditions.

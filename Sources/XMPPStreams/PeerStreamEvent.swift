@@ -1,7 +1,8 @@
+import XMPPAddress
 import XMPPStanzas
 import XMPPXML
 
-/// Facts that a stream from or to another server reports to the site; one that we opened only once it is ready.
+/// Facts that a stream from or to another server, or from a component, reports to the site; one that we opened only once it is ready.
 ///
 /// Whatever is rare and has much to say is indirect: a stanza's event is moved from list to list on its way.
 public enum PeerStreamEvent: Sendable {
@@ -14,9 +15,15 @@ public enum PeerStreamEvent: Sendable {
     /// that, `relay` is known from the peer's use of it, not here. The peer may have said how long a stanza may be there.
     indirect case peerVerified(DomainPair, PeerProof, Bidirection = .none, announcedBytes: Int? = nil)
 
+    // A stream that a component opened (XEP-0114).
+
+    /// The component of that domain has shown the secret: answered by ``StreamCommand/admit`` or ``StreamCommand/refuse(_:)``. Or,
+    /// where it is not genuine, somebody has shown another one and is sent away already.
+    indirect case componentShown(JID, isGenuine: Bool, address: RemoteAddress)
+
     // Authenticated streams, whoever opened them.
 
-    /// A complete stanza: well-formed, within limits, and between verified domains. On a stream that we opened for our stanzas
+    /// A complete stanza: well-formed, within limits, and between verified domains, or from the component's own. On a stream that we opened for our stanzas
     /// alone, it is one that has no place there.
     case stanza(Stanza)
     /// A stanza that cannot be taken: a malformed address, or more than we take or may send on. It counts like any other (stream management counts every stanza

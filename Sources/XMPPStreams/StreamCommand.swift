@@ -18,11 +18,11 @@ public enum StreamCommand: Sendable, Equatable {
     indirect case credentials(StoredCredentials)
     /// The answer to `credentialsWanted` where too many attempts failed or too much waits: temporary-auth-failure.
     case refuseCredentials
-    /// The answer to `authenticated`: success is sent now.
+    /// The answer to `authenticated` and `componentShown`: success is sent now.
     case admit
     /// The answer to `authenticated` where more was wanted than to be let in, and to `tokenShown`: success is sent now, with that.
     indirect case welcome(Welcome)
-    /// The answer to `authenticated` or `tokenShown`: a SASL failure is sent.
+    /// The answer to `authenticated` or `tokenShown`: a SASL failure is sent; to `componentShown`: the stream ends with `not-authorized`.
     case refuse(SASLFailure)
     /// The answer to `registrationRequested` was sent before: the stream goes on.
     case registrationHandled

@@ -9,7 +9,8 @@ extension SitePolicy {
     /// The policy that a configuration asks for: every key of the file that the site itself obeys, in one place.
     init(_ configuration: SiteConfiguration) {
         let nodes = configuration.publishing.host.map { [Host(Self.domain($0), .pubsub)] } ?? []
-        self.init(hosts: configuration.domains.map { Host(Self.domain($0), .people) } + nodes)
+        let components = configuration.components.map { Host(Self.domain($0.domain), .component) }
+        self.init(hosts: configuration.domains.map { Host(Self.domain($0), .people) } + nodes + components)
         let federation = configuration.federation
         let limits = configuration.limits
         interceptors = configuration.interceptors.compactMap(InterceptorKind.init(rawValue:))

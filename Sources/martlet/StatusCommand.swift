@@ -29,6 +29,9 @@ struct StatusCommand: ParsableCommand {
         for holder in status.holders {
             Terminal.say("                 \(words(bytes: holder.bytes)) \(TextTable.printable(holder.owner))")
         }
+        if status.components > 0 {
+            Terminal.say("components       \(status.components), \(status.connectedComponents) of them connected")
+        }
         CertificateCheck.mention(configuration)
     }
 

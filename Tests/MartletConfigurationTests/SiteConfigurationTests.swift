@@ -55,8 +55,10 @@ struct SiteConfigurationTests {
     @Test("All ports of the defaults are above 1024: the server needs no privilege")
     func ports() {
         let configuration = SiteConfiguration.defaults(domain: "pilsen.example")
-        let ports = configuration.clientListeners.map(\.port) + configuration.serverListeners.map(\.port)
-        #expect(ports == [5222, 5223, 5269, 5270])
+        let ports =
+            configuration.clientListeners.map(\.port) + configuration.serverListeners.map(\.port)
+            + configuration.componentListeners.map(\.port)
+        #expect(ports == [5222, 5223, 5269, 5270, 5347])
         #expect(ports.allSatisfy { $0 > 1024 })
     }
 

@@ -29,7 +29,8 @@ struct SiteHarness {
         #expect(throws: Never.self) { effects += try driver.boot(monotonic: now, wall: wall) }
         let keys = PasswordKeys.Keys(salt: [1], iterations: 4096, storedKey: [2], serverKey: [3])
         for (number, user) in users.enumerated() {
-            let command = Command.accounts(.add(Self.account(user), PasswordKeys(sha1: keys, sha256: keys)))
+            let account = (try? JID(user)).flatMap { $0.localpart == nil ? nil : $0 } ?? Self.account(user)
+            let command = Command.accounts(.add(account, PasswordKeys(sha1: keys, sha256: keys)))
             handle(.command(CommandID(UInt64(number)), command))
         }
     }
@@ -60,10 +61,10 @@ struct SiteHarness {
     }
 
     /// The process dies, and a new one starts from what the store has.
-    mutating func restart(_ store: MemoryStore, look: StoreRoom.Look? = nil) {
+    mutating func restart(_ store: MemoryStore, policy: SitePolicy = Self.policy, look: StoreRoom.Look? = nil) {
         store.crash()
         effects = []
-        driver = SiteDriver(store: store, policy: Self.policy, random: RandomStream(seed: 8))
+        driver = SiteDriver(store: store, policy: policy, random: RandomStream(seed: 8))
         #expect(throws: Never.self) { effects += try driver.boot(monotonic: now, wall: wall, look: look) }
     }
 
@@ -77,19 +78,20 @@ struct SiteHarness {
     }
 
     /// A client that is available and has fetched the roster.
-    mutating func login(_ user: String) -> ConnectionID {
+    mutating func login(_ user: String, at domain: JID = Self.domain) -> ConnectionID {
+        let account = JID(preparedLocalpart: user, preparedDomainpart: domain.domainpart, preparedResourcepart: nil)
         nextSlot += 1
         let connection = ConnectionID(loop: 0, slot: nextSlot, generation: 0)
         handle(
             .client(
                 connection,
                 .credentialsWanted(
-                    localpart: user, domain: Self.account(user).domain, mechanism: .scramSHA256,
+                    localpart: user, domain: domain, mechanism: .scramSHA256,
                     address: RemoteAddress("192.0.2.1"))))
         var generation: UInt64 = 0
         for case .stream(connection, .credentials(let found)) in effects { generation = found.generation }
         let client = AuthenticatedClient(
-            account: Self.account(user), generation: generation, isSecure: true, address: RemoteAddress("192.0.2.1"))
+            account: account, generation: generation, isSecure: true, address: RemoteAddress("192.0.2.1"))
         handle(.client(connection, .authenticated(client)))
         send("<iq type='set' id='b'><bind xmlns='\(Namespaces.bind)'><resource>desk</resource></bind></iq>", on: connection)
         send("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>", on: connection)
@@ -145,6 +147,31 @@ struct SiteHarness {
         for case .stream(connection, .send(let bytes)) in effects { sent += ContentReader.elements(in: bytes) }
         effects.removeAll { if case .stream(connection, .send) = $0 { true } else { false } }
         return sent
+    }
+
+    /// What a connection was told other than to send something, since the last look.
+    mutating func takeCommands(_ connection: ConnectionID) -> [StreamCommand] {
+        var commands: [StreamCommand] = []
+        effects.removeAll {
+            guard case .stream(connection, let command) = $0 else { return false }
+            if case .send = command { return false }
+            commands.append(command)
+            return true
+        }
+        return commands
+    }
+
+    /// Asks at the control socket.
+    mutating func ask(_ command: Command) -> CommandAnswer? {
+        let id = CommandID(1_000_000)
+        handle(.command(id, command))
+        var answer: CommandAnswer?
+        effects.removeAll {
+            guard case .answer(id, let found) = $0 else { return false }
+            answer = found
+            return true
+        }
+        return answer
     }
 
     mutating func sendNonza(_ xml: String, on connection: ConnectionID) {

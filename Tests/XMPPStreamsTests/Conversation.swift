@@ -271,6 +271,8 @@ func describe(_ event: PeerStreamEvent) -> String {
     case .peerVerified(let pair, let proof, let bidirection, let bytes):
         "peer verified \(pair.local) \(pair.peer) \(proof)" + (bidirection == .none ? "" : " bidi \(bidirection)")
             + (bytes.map { $0 == 262_144 ? "" : " \($0) bytes" } ?? "")
+    case .componentShown(let domain, true, _): "component shown \(domain)"
+    case .componentShown(let domain, false, _): "wrong secret of \(domain)"
     case .stanza(let stanza): "stanza \(text(stanza))"
     case .stanzaRefused(let stanza, let error): "stanza refused \(error.condition.rawValue) \(text(stanza))"
     case .nonza(let element): "nonza \(String(decoding: element.serialized(within: ""), as: UTF8.self))"

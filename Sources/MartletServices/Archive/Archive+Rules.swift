@@ -15,7 +15,7 @@ extension Archive {
         else { return false }
         switch owner {
         case .host: return false
-        case .session, .account, .peer: break
+        case .session, .account, .component, .peer: break
         }
         switch stanza.messageType {
         case .normal, .chat: break

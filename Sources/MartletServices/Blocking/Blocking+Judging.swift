@@ -24,7 +24,7 @@ extension Blocking {
         case .session where checkpoint == .fromClient: return said(stanza, from, to, turn)
         case .session where envelope.entrance == nil && isHidden(stanza.presenceType): break
         case .account where isHiddenOfAccount(stanza): break
-        case .session, .account, .peer, .bundle:
+        case .session, .account, .peer, .component, .bundle:
             return checkpoint == .toAccount && blocks(from, for: to.bare) ? heard(stanza) : .passes
         }
         // What the site says in the name of a session or an account: its presence.
@@ -42,7 +42,7 @@ extension Blocking {
 
     /// §3.3: what the account's own client sends to somebody whom it has blocked comes back. The site's own domains always answer.
     private func said(_ stanza: Stanza, _ from: JID, _ to: JID, _ turn: Turn) -> Outcome {
-        guard blocks(to, for: from.bare), !(to.isDomain && turn.policy.serves(to.domainpart)) else { return .passes }
+        guard blocks(to, for: from.bare), !(to.isDomain && turn.policy.houses(to.domainpart)) else { return .passes }
         var error = StanzaError(.notAcceptable, .cancel, text: "You have blocked this address").element()
         error.append(Element("blocked", Namespaces.blockingErrors))
         guard var reply = stanza.errorReply(StanzaError(.notAcceptable)) else { return .ends }

@@ -56,9 +56,9 @@ public struct Bounces {
         case .session, .login:
             // A client's: nobody is told of what is beyond, as nobody ever is of errors.
             return senders.take(BouncePair(sender: from.bare, domain: to.domain), turn.now) && turn.admits(.bounce)
-        case .account, .peer, .bundle, .service, .site:
+        case .account, .peer, .component, .bundle, .service, .site:
             let pair = BouncePair(sender: to.bare, domain: from.domain)
-            let isOurs = turn.policy.serves(to.domainpart)
+            let isOurs = turn.policy.houses(to.domainpart)
             let isForeign = !isOurs && !turn.policy.isOffice(to.domainpart)
             // Below the floor it is for a session that has the answer at once, from memory.
             let hasRoom = turn.admits(.bounce) || (to.isFull && isOurs)
@@ -133,7 +133,7 @@ public struct Bounces {
         let text =
             "\(which) to \(row.domain) came back since \(Self.minute(row.since))\(why). "
             + "You have been told of those before them one by one."
-        let from = turn.policy.serves(row.domain.domainpart) ? row.domain : turn.policy.name
+        let from = turn.policy.houses(row.domain.domainpart) ? row.domain : turn.policy.name
         let body = Element("body", Namespaces.client, [], [.text(text)])
         turn.route(
             Stanza(.message, from: from, to: row.sender, id: turn.random.identifier(), type: "normal", payloads: [body]),

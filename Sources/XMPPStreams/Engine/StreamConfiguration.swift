@@ -51,6 +51,11 @@ public struct StreamConfiguration: Sendable {
     /// Pairs of domains on one stream: a large office has tens of domains and components.
     public var pairsPerStream = 256
 
+    // Components
+
+    /// What each component of the site has to know, by its domain (XEP-0114). Look-up only.
+    public var componentSecrets: [JID: [UInt8]] = [:]
+
     // Bounds
 
     /// Bounds on XML after authentication.

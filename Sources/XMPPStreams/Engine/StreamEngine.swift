@@ -25,6 +25,7 @@ public struct StreamEngine {
             switch role {
             case .clientReceiving: ClientNegotiation()
             case .serverReceiving: PeerNegotiation()
+            case .componentReceiving: ComponentNegotiation()
             case .link(let pair, let requiresCertificate): LinkNegotiation(pair, requiresCertificate: requiresCertificate)
             case .verification(let pair, let key, let streamID, let requiresCertificate):
                 VerificationNegotiation(pair, key: key, streamID: streamID, requiresCertificate: requiresCertificate)

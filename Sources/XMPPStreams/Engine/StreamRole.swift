@@ -4,6 +4,8 @@ public enum StreamRole: Sendable {
     case clientReceiving
     /// Another server connected to us.
     case serverReceiving
+    /// A component of this site connected to us (XEP-0114).
+    case componentReceiving
     /// We connected to the server of `pair.peer`, to send it stanzas in the name of `pair.local`. `requiresCertificate`:
     /// it must show a certificate for its domain.
     case link(DomainPair, requiresCertificate: Bool)
@@ -14,7 +16,7 @@ public enum StreamRole: Sendable {
     /// Whether we opened the connection.
     public var isInitiating: Bool {
         switch self {
-        case .clientReceiving, .serverReceiving: false
+        case .clientReceiving, .serverReceiving, .componentReceiving: false
         case .link, .verification: true
         }
     }

@@ -30,7 +30,7 @@ struct XMLStream {
 
     let environment: StreamEnvironment
     let isInitiating: Bool
-    /// `jabber:client` or `jabber:server`.
+    /// `jabber:client`, `jabber:server` or `jabber:component:accept`.
     let contentNamespace: String
     /// Whom limits are counted for.
     let address: RemoteAddress
@@ -63,7 +63,12 @@ struct XMLStream {
         self.environment = environment
         self.address = address
         isInitiating = role.isInitiating
-        contentNamespace = if case .clientReceiving = role { Namespaces.client } else { Namespaces.server }
+        contentNamespace =
+            switch role {
+            case .clientReceiving: Namespaces.client
+            case .componentReceiving: Namespaces.component
+            case .serverReceiving, .link, .verification: Namespaces.server
+            }
         framer = StanzaFramer(limits: environment.configuration.limitsBeforeAuthentication)
     }
 
@@ -147,7 +152,7 @@ struct XMLStream {
         output.append(utf8: contentNamespace)
         output.append(literal: "' xmlns:stream='")
         output.append(utf8: Namespaces.streams)
-        if !isClientStream {
+        if contentNamespace == Namespaces.server {
             output.append(literal: "' xmlns:db='")
             output.append(utf8: Namespaces.dialback)
         }

@@ -75,7 +75,7 @@ struct LinkNegotiation: Negotiation {
         case Namespaces.streamManagement, Namespaces.relay:
             if isReady { stream.act(.peer(.nonza(tape.element()))) }
         case stream.contentNamespace where carriesBack:
-            stream.peerStanzaReceived(tape, proven: [pair])
+            stream.peerStanzaReceived(tape, from: .server([pair]))
         case stream.contentNamespace where isReady:
             stream.strayStanzaReceived(tape, pair)
         default:
@@ -87,7 +87,7 @@ struct LinkNegotiation: Negotiation {
 
     mutating func elementRefused(_ ends: ElementEnds, _ failure: XMLFailure, _ stream: inout XMLStream) {
         guard isReady else { return stream.fail(failure) }
-        stream.peerElementRefused(ends, failure, proven: [pair])
+        stream.peerElementRefused(ends, failure, from: .server([pair]))
     }
 
     private mutating func featuresReceived(_ features: ReceivedFeatures, _ stream: inout XMLStream) {

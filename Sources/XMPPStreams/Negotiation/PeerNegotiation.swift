@@ -119,13 +119,13 @@ struct PeerNegotiation: Negotiation {
     }
 
     mutating func elementRefused(_ ends: ElementEnds, _ failure: XMLFailure, _ stream: inout XMLStream) {
-        stream.peerElementRefused(ends, failure, proven: pairs.proven)
+        stream.peerElementRefused(ends, failure, from: .server(pairs.proven))
     }
 
     private func stanzaReceived(_ tape: ElementTape, _ stream: inout XMLStream) {
         // RFC 6120 §4.9.3.12.
         guard !pairs.proven.isEmpty else { return stream.fail(StreamError(.notAuthorized)) }
-        stream.peerStanzaReceived(tape, proven: pairs.proven)
+        stream.peerStanzaReceived(tape, from: .server(pairs.proven))
     }
 
     /// XEP-0288 §2.2: the peer asks for its own stream to carry our stanzas too. Too late is what comes once a pair is proven

@@ -2,11 +2,39 @@ import XMPPAddress
 import XMPPStanzas
 import XMPPXML
 
-/// Stanzas of another server, on a stream that it opened or (XEP-0288) on one that we opened.
+/// Who may be spoken for on a stream that brings the stanzas of many.
+enum Speaker {
+    /// Another server, with the pairs of domains that the stream may be used for; there is at least one.
+    case server([DomainPair])
+    /// A component, with its domain: for whomever it likes there, to anybody (XEP-0114 §3).
+    case component(JID)
+
+    /// RFC 6120 §8.1.1.2, §8.1.2.2: both addresses are there, and their domains were proven. What is wrong with them is nil where nothing is.
+    func objection(from: JID?, to: JID?, _ configuration: StreamConfiguration) -> StreamError? {
+        guard let from, let to else { return StreamError(.improperAddressing) }
+        switch self {
+        case .server(let proven):
+            if proven.contains(DomainPair(local: to.domain, peer: from.domain)) { return nil }
+            guard configuration.serves(to.domain) else { return StreamError(.hostUnknown) }
+            return StreamError(proven.contains { $0.peer == from.domain } ? .improperAddressing : .invalidFrom)
+        case .component(let domain):
+            return from.domain == domain ? nil : StreamError(.invalidFrom)
+        }
+    }
+
+    /// Whom of ours a stanza of `sender` is for whose own address cannot be read; nil where it is none of the other end's.
+    func local(for sender: JID, _ configuration: StreamConfiguration) -> JID? {
+        switch self {
+        case .server(let proven): proven.first { $0.peer == sender.domain }?.local
+        case .component(let domain): sender.domain == domain ? configuration.domains[0] : nil
+        }
+    }
+}
+
+/// Stanzas of another server, on a stream that it opened or (XEP-0288) on one that we opened; and of a component.
 extension XMLStream {
-    /// Takes a first-level element of the content namespace. `proven` are the pairs that the stream may be used for; there
-    /// is at least one.
-    mutating func peerStanzaReceived(_ tape: ElementTape, proven: [DomainPair]) {
+    /// Takes a first-level element of the content namespace.
+    mutating func peerStanzaReceived(_ tape: ElementTape, from speaker: Speaker) {
         let stanza: Stanza
         do {
             stanza = try Stanza(parsing: tape, contentNamespace: contentNamespace, limits: framer.limits)
@@ -14,35 +42,35 @@ extension XMLStream {
             switch error {
             case .unacceptableXML(let failure): fail(failure)
             case .notAStanza: fail(StreamError(.unsupportedStanzaType))
-            case .malformedAddress(let address): addressRefused(address, proven)
-            case .grown(let failure, let head): refuse(head, StanzaError(failure, configuration.limits), proven)
+            case .malformedAddress(let address): addressRefused(address, speaker)
+            case .grown(let failure, let head): refuse(head, StanzaError(failure, configuration.limits), speaker)
             }
             return
         }
-        if let error = objection(to: stanza, proven) { return fail(error) }
+        if let error = speaker.objection(from: stanza.from, to: stanza.to, configuration) { return fail(error) }
         // What reaches a client is bounded by what servers take, whatever was written in fewer bytes.
         if let error = stanza.objection(toMoreThan: configuration.departingBytes, adding: Stanza.additions) {
-            return refuse(stanza.answerableHead, error, proven)
+            return refuse(stanza.answerableHead, error, speaker)
         }
         act(.peer(.stanza(stanza)))
     }
 
     /// Takes a first-level element that is refused for its size or shape. Ending the stream over it would bring it back, and keep
     /// everybody else's stanzas waiting (`Docs/relay-protocol.md` R3).
-    mutating func peerElementRefused(_ ends: ElementEnds, _ failure: XMLFailure, proven: [DomainPair]) {
+    mutating func peerElementRefused(_ ends: ElementEnds, _ failure: XMLFailure, from speaker: Speaker) {
         guard let tape = tape(of: ends) else { return fail(failure) }
         do {
             let stanza = try Stanza(parsing: tape, contentNamespace: contentNamespace)
-            refuse(stanza.answerableHead, StanzaError(failure, configuration.limits), proven)
+            refuse(stanza.answerableHead, StanzaError(failure, configuration.limits), speaker)
         } catch {
             guard case .malformedAddress(let address) = error else { return fail(failure) }
-            addressRefused(address, proven)
+            addressRefused(address, speaker)
         }
     }
 
     /// A stanza is not taken over; the site counts and answers it.
-    private mutating func refuse(_ head: Stanza, _ error: StanzaError, _ proven: [DomainPair]) {
-        if let error = objection(to: head, proven) { return fail(error) }
+    private mutating func refuse(_ head: Stanza, _ error: StanzaError, _ speaker: Speaker) {
+        if let error = speaker.objection(from: head.from, to: head.to, configuration) { return fail(error) }
         act(.peer(.stanzaRefused(head, error)))
     }
 
@@ -51,18 +79,12 @@ extension XMLStream {
     mutating func strayStanzaReceived(_ tape: ElementTape, _ pair: DomainPair) {
         do {
             let stanza = try Stanza(parsing: tape, contentNamespace: contentNamespace)
-            if objection(to: stanza, [pair]) == nil { act(.peer(.stanza(stanza))) }
+            if Speaker.server([pair]).objection(from: stanza.from, to: stanza.to, configuration) == nil {
+                act(.peer(.stanza(stanza)))
+            }
         } catch {
             if case .unacceptableXML(let failure) = error { fail(failure) }
         }
-    }
-
-    /// RFC 6120 §8.1.1.2, §8.1.2.2: between servers both addresses are there, and their domains were proven.
-    private func objection(to stanza: Stanza, _ proven: [DomainPair]) -> StreamError? {
-        guard let from = stanza.from, let to = stanza.to else { return StreamError(.improperAddressing) }
-        if proven.contains(DomainPair(local: to.domain, peer: from.domain)) { return nil }
-        guard configuration.serves(to.domain) else { return StreamError(.hostUnknown) }
-        return StreamError(proven.contains { $0.peer == from.domain } ? .improperAddressing : .invalidFrom)
     }
 
     /// One address that we cannot read is no reason to cut off everybody else on the stream: servers differ in what they
@@ -70,19 +92,19 @@ extension XMLStream {
     /// number of the relay keeps it, with the domain for the address, since it has to be counted in its lane too.
     ///
     /// COMPAT(Prosody 0.12, ejabberd 23.01): both prepare addresses with stringprep, not with PRECIS.
-    private mutating func addressRefused(_ address: StanzaFailure.MalformedAddress, _ proven: [DomainPair]) {
+    private mutating func addressRefused(_ address: StanzaFailure.MalformedAddress, _ speaker: Speaker) {
         var head = address.head
         if head.relayMark != nil, let domain = address.domain {
             if address.isTo { head.to = domain } else { head.from = domain }
-            if let from = head.from, let to = head.to, proven.contains(DomainPair(local: to.domain, peer: from.domain)) {
+            if speaker.objection(from: head.from, to: head.to, configuration) == nil {
                 return act(.peer(.stanzaRefused(head, StanzaError(.jidMalformed))))
             }
         }
         head = address.head
         head.relayMark = nil
-        let pair = head.from.flatMap { from in proven.first { $0.peer == from.domain } }
-        if let pair, head.to == nil { head.to = pair.local }
-        if pair == nil { head.from = nil }
+        let local = head.from.flatMap { speaker.local(for: $0, configuration) }
+        if head.to == nil { head.to = local }
+        if local == nil { head.from = nil }
         act(.peer(.stanzaRefused(head, StanzaError(.jidMalformed))))
     }
 }

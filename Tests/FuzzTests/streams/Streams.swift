@@ -37,6 +37,7 @@ private struct Witness {
             case .write: expect(!isClosed, "nothing is written behind the end")
             case .close, .reset: isClosed = true
             case .setTimer(let timer, _): timers.append(timer)
+            case .peer(.componentShown(_, let isGenuine, _)): isProven = isProven || isGenuine
             case .client(.authenticated), .client(.tokenShown), .client(.registrationRequested), .peer(.peerVerified),
                 .attempt(.verified):
                 isProven = true
@@ -52,6 +53,7 @@ private struct Witness {
 private func configuration(_ choice: UInt8) -> StreamConfiguration {
     var configuration = StreamConfiguration(domains: [ours], dialbackSecret: DialbackSecret([1]))
     configuration.tls = [.unavailable, .optional, .required][Int(choice) % 3]
+    configuration.componentSecrets = [theirs: []]
     configuration.allowsPlainWithoutTLS = choice & 4 != 0
     configuration.allowsInvitations = choice & 16 != 0
     if choice & 32 != 0 { configuration.withheldMechanisms = [] }
@@ -60,7 +62,7 @@ private func configuration(_ choice: UInt8) -> StreamConfiguration {
 
 private func role(_ choice: UInt8) -> StreamRole {
     switch choice % 4 {
-    case 0: .clientReceiving
+    case 0: choice & 64 == 0 ? .clientReceiving : .componentReceiving
     case 1: .serverReceiving
     case 2: .link(pair, requiresCertificate: choice & 8 != 0)
     default: .verification(pair, key: "k", streamID: "s", requiresCertificate: choice & 8 != 0)

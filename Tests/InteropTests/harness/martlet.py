@@ -27,7 +27,7 @@ class Martlet(Server):
     that look at the bare stream)."""
 
     def __init__(self, *arguments, limits=None, federation=None, offices=None, threads=1, client=None, karma=None,
-                 dialback=None, level="debug", prefix=(), **named):  # fmt: skip
+                 dialback=None, level="debug", prefix=(), components=None, **named):  # fmt: skip
         super().__init__(*arguments, **named)
         self.server_tls_port = ports.SERVER_TLS
         self.client_plain_port = ports.CLIENT_PLAIN
@@ -42,6 +42,9 @@ class Martlet(Server):
         self.threads = threads
         #: Whether other servers may prove themselves by dialback; None: where they have no certificate.
         self.dialback = self.mode == DIALBACK if dialback is None else dialback
+        #: Components: domain to secret. DNS and the certificate name them as they do `more_domains`, which people have.
+        self.components = dict(components or {})
+        self._never_people = list(self.components)
         #: The least severe messages that are logged.
         self.level = level
         #: Words before the command, such as what puts it into a control group.
@@ -109,6 +112,11 @@ class Martlet(Server):
                 ("server", self.server_tls_port, "direct"),
             )
         )
+        components = "".join(
+            f"[[components]]\ndomain = {_toml(domain)}\nsecret = {_toml(secret)}\n"
+            for domain, secret in self.components.items()
+        )
+        people = [domain for domain in self.more_domains if domain not in self._never_people]
         offices = "".join(
             f"[[federation.sites]]\ndomain = {_toml(domain)}\nname = {_toml(name)}\n"
             for domain, name in self.offices.items()
@@ -116,7 +124,7 @@ class Martlet(Server):
         return f"""\
 [site]
 domain = "{self.domain}"
-more_domains = {_toml(self.more_domains)}
+more_domains = {_toml(people)}
 data_directory = "data"
 threads = {self.threads}
 
@@ -126,6 +134,10 @@ key = "{self.certificate.key}"
 peer_ca = "{self.authority.certificate if self.authority else ""}"
 
 {listeners}
+[[listeners.component]]
+address = "{self.address}"
+port = {ports.COMPONENT}
+{components}
 [federation]
 dns_servers = ["{self.view.server}"]
 source_address = "{self.address}"
