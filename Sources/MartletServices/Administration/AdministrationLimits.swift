@@ -10,11 +10,11 @@ enum AdministrationLimits {
     static let page = 500
     static let pageBytes = 128 << 10
     /// Bytes of an announcement: a page of text. It is written for each account.
-    static let announcementBytes = 8 << 10
+    static let announcementBytes = 4 << 10
     /// Announcements under way, from here and from other offices.
     static let announcements = 16
-    /// Accounts that one slice of an announcement tells: some hundred kilobytes with long words, as for presence.
-    static let toldPerSlice = 64
+    /// Accounts that one slice of an announcement tells: each may have as many resources as an account may have.
+    static let toldPerSlice = 16
     /// Milliseconds between two slices of announcements, so that what people say comes between.
     static let slicePause: Int64 = 20
     /// How long to wait where there is no room on the disk, milliseconds.

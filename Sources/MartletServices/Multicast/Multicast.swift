@@ -74,7 +74,7 @@ public struct Multicast {
         do throws(StanzaError) {
             guard let addresses = try MulticastAddresses(stanza) else { return .none }
             let limit = turn.policy.limits.multicastAddresses
-            guard addresses.pending.count <= limit, addresses.elements.count <= MulticastLimits.addresses else {
+            guard addresses.pending.count <= limit else {
                 return .refused(StanzaError(.notAcceptable, text: "No more than \(limit) addresses at a time"))
             }
             switch envelope.origin {

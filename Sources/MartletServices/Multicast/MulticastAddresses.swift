@@ -24,6 +24,8 @@ struct MulticastAddresses {
     init?(_ stanza: Stanza) throws(StanzaError) {
         guard let addresses = stanza.payload("addresses", Namespaces.addresses) else { return nil }
         elements = addresses.all("address", Namespaces.addresses)
+        // Before they are looked at: preparing an address is work.
+        guard elements.count <= MulticastLimits.addresses else { throw StanzaError(.notAcceptable, text: "Too many addresses") }
         for (place, element) in elements.enumerated() {
             guard let type = element["type"], Self.types.contains(type) else {
                 throw StanzaError(.badRequest, text: "An address without a type")

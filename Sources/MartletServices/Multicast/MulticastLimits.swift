@@ -2,11 +2,11 @@
 enum MulticastLimits {
     /// Addresses in one stanza, with those that others have delivered to: XEP-0033 §11 has any server send less than a hundred.
     static let addresses = 100
-    /// Bytes of copies in one turn: what a line takes at once.
-    static let sliceBytes = 1 << 20
+    /// Bytes of copies in one turn: each may go to all resources that an account may have.
+    static let sliceBytes = 256 << 10
     /// Milliseconds between two slices.
     static let pause: Int64 = 5
-    /// Stanzas of one party that are under way in slices: each is larger than 20 KiB.
+    /// Stanzas of one party that are under way in slices: each is larger than 5 KiB.
     static let perParty = 4
     /// And of all.
     static let all = 64
