@@ -6,6 +6,8 @@ public enum AdminRequest: Codable, Sendable, Equatable {
     case addUser(account: String, keys: AdminKeys)
     case changePassword(account: String, keys: AdminKeys)
     case removeUser(account: String)
+    case disableUser(account: String)
+    case enableUser(account: String)
     case invite(address: String, days: Int)
     case listUsers
     case listArchives(account: String?, after: UInt64?)
@@ -66,6 +68,8 @@ public enum AdminAnswer: Codable, Sendable, Equatable {
         public var sessions: Int
         /// What waits, in stanzas.
         public var waiting: Int
+        /// Whether it may not log in.
+        public var isDisabled = false
     }
 
     /// One link; units as in ``LinkRow``.
@@ -141,6 +145,8 @@ extension AdminRequest {
         case .changePassword(let account, let keys):
             .accounts(.changePassword(try Self.account(account), try Self.keys(keys)))
         case .removeUser(let account): .accounts(.remove(try Self.account(account)))
+        case .disableUser(let account): .accounts(.disable(try Self.account(account)))
+        case .enableUser(let account): .accounts(.enable(try Self.account(account)))
         case .invite(let address, let days):
             .accounts(.invite(try Self.address(address), lifetime: Int64(min(max(days, 1), 366)) * 86_400_000))
         case .listUsers: .listUsers
@@ -181,7 +187,8 @@ extension AdminRequest {
             .exportEntries(try AdminDesk.domain(peer), from: try Self.ours(local), after: try Self.cursor(after))
         case .importRecords(let records, let origin, let destination):
             try AdminDesk.carried(records, origin: origin, destination: destination)
-        case .addUser, .changePassword, .removeUser, .invite, .listUsers, .clear, .status, .limits, .drain, .explain, .reload,
+        case .addUser, .changePassword, .removeUser, .disableUser, .enableUser, .invite, .listUsers, .clear, .status, .limits,
+            .drain, .explain, .reload,
             .listArchives, .setRetention, .exportArchive:
             nil
         }
@@ -235,7 +242,10 @@ extension AdminAnswer {
         case .done(let words): self = .done(words: words)
         case .refused(let words): self = .refused(words: words)
         case .users(let rows):
-            self = .users(rows: rows.map { User(account: $0.account, sessions: $0.sessions, waiting: $0.waiting) })
+            self = .users(
+                rows: rows.map {
+                    User(account: $0.account, sessions: $0.sessions, waiting: $0.waiting, isDisabled: $0.isDisabled)
+                })
         case .links(let rows):
             self = .links(rows: rows.map(Link.init))
         case .link(let details): self = .link(LinkDetail(details))

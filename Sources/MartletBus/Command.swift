@@ -64,6 +64,9 @@ public enum AccountCommand: Sendable, Equatable {
     case add(JID, PasswordKeys)
     case changePassword(JID, PasswordKeys)
     case remove(JID)
+    /// It stays, and may not log in.
+    case disable(JID)
+    case enable(JID)
     /// Makes an invitation to a domain or to one name there, good for so many milliseconds.
     case invite(JID, lifetime: Int64)
 }
@@ -139,6 +142,8 @@ public struct UserRow: Sendable, Equatable {
     public var sessions: Int
     /// Messages in the mailbox.
     public var waiting: Int
+    /// It may not log in.
+    public var isDisabled = false
 
     /// A row.
     public init(account: String, sessions: Int, waiting: Int) {

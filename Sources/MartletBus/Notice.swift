@@ -47,6 +47,10 @@ public enum Notice: Sendable, Equatable {
     case passwordChanged(AccountName, generation: UInt64, by: ConnectionID?)
     /// An account is gone, with everything that it had.
     case accountRemoved(AccountName)
+    /// An account may not log in any more.
+    case accountDisabled(AccountName)
+    /// The keys that an administrator's order waits for, or nil where they cannot be had now.
+    case orderedKeys(UInt64, PasswordKeys?)
     /// A request that had to wait for keys can be handled now, as if it had just come.
     case requestReady(Stanza, ConnectionID)
 
@@ -121,6 +125,10 @@ public enum Question: Sendable, Equatable {
     case officeAnswer(to: Stanza, SessionID, on: DomainPair)
     /// Messages of the requester that wait for other offices: these are cancelled, or all are listed.
     case ownEntries(QueueQuestion)
+    /// An administrator wants something.
+    case administer(AdminQuestion)
+    /// The keys of a password that an administrator has chosen; see ``Notice/orderedKeys(_:_:)``.
+    case orderKeys(UInt64, password: [UInt8], admin: AddressNumber)
     /// Somebody has a long answer for a session, which may have more on its way than it should; see ``Notice/roomForAnswer(_:isThere:)``.
     case roomForAnswer(SessionID)
     /// These stanzas go to a session, in this order, if it is still there. Nothing of it is kept on disk.

@@ -27,6 +27,10 @@ public struct SitePolicy: Sendable, Equatable {
     public var archive = ArchivePolicy()
     /// What is published.
     public var pubsub = PubSubPolicy()
+    /// Who administers it with a client.
+    public var admin = AdminPolicy()
+    /// Where people read whether the server is out of order, while it is (XEP-0455). URIs.
+    public var outageStatus: [String] = []
     /// How much of everything.
     public var limits = LimitsPolicy()
     /// How much work everybody may cause.
@@ -174,6 +178,8 @@ public struct LimitsPolicy: Sendable, Equatable {
     public var blockedBytes = 64 << 10
     /// Devices of an account whose messages are announced (XEP-0357): those of a person, with some that he has lost.
     public var pushRegistrations = 16
+    /// Addresses of one stanza to many (XEP-0033 §11: more than 20 and less than 100): a department.
+    public var multicastAddresses = 50
     /// Bytes that may wait in memory for others: stanzas for readers who do not read and for servers that are being called. From there
     /// on whoever holds most is refused first. Less than half of what a machine of 512 MiB has, since the store and the sockets need the
     /// rest, and a hundred times what 200 people hold on a usual day.

@@ -11,6 +11,10 @@ public enum SiteTimer: Sendable, Equatable {
     case pubsub(PubSubTimer)
     /// Of the archives.
     case archive(ArchiveTimer)
+    /// Of what administrators have ordered.
+    case administration(AdministrationTimer)
+    /// The next slice of stanzas to many addresses.
+    case multicast
     /// Senders are to be told of messages that came back.
     case bounces
     /// Site time is to be noted in the store.
@@ -81,6 +85,14 @@ public enum PubSubTimer: Sendable, Equatable {
     case work
     /// An item may have to go.
     case expiry
+}
+
+/// What administration waits for.
+public enum AdministrationTimer: Sendable, Equatable {
+    /// The next account that an administrator has named.
+    case orders
+    /// The next slice of accounts that are told something.
+    case announcements
 }
 
 /// What the archives wait for.

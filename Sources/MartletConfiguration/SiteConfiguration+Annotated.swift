@@ -132,6 +132,8 @@ extension SiteConfiguration {
             # How many clients of one account may be online at a time. Default 16: people have fewer, runaway clients more.
             resources_per_account = 16
 
+            \#(annotatedAdministration)
+
             [contact]
 
             # Who is reached where, as lists of URIs such as ["mailto:abuse@pilsen.example", "xmpp:helpdesk@pilsen.example"]. Published
@@ -143,6 +145,10 @@ extension SiteConfiguration {
             security = []
             status = []
             support = []
+
+            # Where a document says what is wrong while this server is out of order, as a list of URLs such as
+            # ["https://status.pilsen.example/xmpp.json"]: at another machine, in the format of XEP-0455. Clients remember them. Default [].
+            outage_status = []
 
             # Services beside XMPP that clients of this site's people are told of (XEP-0215), each under its own [[external_services]]:
             # the STUN and TURN servers through which voice and video calls find their way. Default: none.

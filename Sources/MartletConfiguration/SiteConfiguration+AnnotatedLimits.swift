@@ -75,6 +75,9 @@ extension SiteConfiguration {
         # with some that he has lost.
         push_registrations = 16
 
+        # The most addresses of one message to several (XEP-0033). Default 50: a department. 0: nobody sends to several at once.
+        multicast_addresses = 50
+
         # The most bytes that wait for one of our offices and for any other server; one sender gets half of it at most. Defaults "1GiB", a
         # million messages, and "64MiB".
         office_queue_bytes = "1GiB"

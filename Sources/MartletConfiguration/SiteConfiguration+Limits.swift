@@ -49,6 +49,8 @@ extension SiteConfiguration {
         public var blockedBytes = 64 << 10
         /// The most devices of one account whose messages are announced.
         public var pushRegistrations = 16
+        /// The most addresses of one stanza to several.
+        public var multicastAddresses = 50
         /// The bytes that may wait in memory for others before whoever holds most is refused.
         public var memoryCeiling = 192 << 20
         /// The most dialback requests a stream may have unanswered.
@@ -120,6 +122,7 @@ extension SiteConfiguration {
             blockedAddresses = section.value("blocked_addresses", .integer(0...5000), default: blockedAddresses)
             blockedBytes = section.value("blocked_bytes", .size((4 << 10)...(1 << 20)), default: blockedBytes)
             pushRegistrations = section.value("push_registrations", .integer(0...100), default: pushRegistrations)
+            multicastAddresses = section.value("multicast_addresses", .integer(0...100), default: multicastAddresses)
             officeQueueBytes = section.value("office_queue_bytes", .size((1 << 20)...(1 << 44)), default: officeQueueBytes)
             queueBytes = section.value("queue_bytes", .size((1 << 20)...(1 << 44)), default: queueBytes)
             memoryCeiling = section.value("memory_ceiling", .size((16 << 20)...(1 << 40)), default: memoryCeiling)

@@ -3,6 +3,8 @@ extension SiteConfiguration {
     public struct Contacts: Equatable, Sendable {
         /// The roles of XEP-0157 §4 and its registrations, each with its addresses, in the order in which they are published.
         public var roles: [Role] = []
+        /// Where it is told what is wrong while the server is out of order (XEP-0455).
+        public var outageStatus: [String] = []
 
         /// One of them.
         public struct Role: Equatable, Sendable {
@@ -22,6 +24,7 @@ extension SiteConfiguration {
                 let addresses = section.list(name, of: .contact, default: [])
                 if !addresses.isEmpty { roles.append(Role(name: name, addresses: addresses)) }
             }
+            outageStatus = section.list("outage_status", of: .webAddress, default: [])
         }
     }
 
@@ -63,6 +66,16 @@ extension SiteConfiguration {
             guard let type = section.required("type", .name), let host = section.required("host", .name) else { return nil }
             self.type = type
             self.host = host
+        }
+    }
+}
+
+extension ValueRule<String> {
+    /// Of a document that anybody can read.
+    static var webAddress: ValueRule {
+        text("a URL such as \"https://status.pilsen.example/xmpp.json\"") { text in
+            let isURL = ["https://", "http://"].contains { text.hasPrefix($0) && text.utf8.count > $0.utf8.count }
+            return isURL && text.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value != 0x7F } ? text : nil
         }
     }
 }

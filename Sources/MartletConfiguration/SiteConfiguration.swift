@@ -14,6 +14,8 @@ public struct SiteConfiguration: Equatable, Sendable {
     public var dataDirectory: String = "."
     /// Where the site's people and other sites' operators reach its administrator: a URI such as `mailto:…`.
     public var adminContact: String?
+    /// Who administers the site with a client.
+    public var administration = Administration()
     /// Who else is reached where.
     public var contacts = Contacts()
     /// What clients are told of services beside XMPP.
@@ -117,6 +119,7 @@ public struct SiteConfiguration: Equatable, Sendable {
                 result.refuseDoubleListeners(&listeners)
             }
             result.client = root.section("client") { Client(reading: &$0) }
+            result.administration = root.section("admin") { Administration(reading: &$0, domains: result.domains) }
             result.contacts = root.section("contact") { Contacts(reading: &$0) }
             result.externalServices = root.sections("external_services", default: []) { ExternalService(reading: &$0) }
             result.archive = root.section("archive") { Archive(reading: &$0) }

@@ -32,7 +32,7 @@ public enum Disco {
         guard let node else {
             return .result(namespace == Namespaces.discoItems ? items(request, turn) : info(request.host, services, turn))
         }
-        guard let info = request.host.flatMap({ AdHocCommands.info(node, at: $0, turn) }) else {
+        guard let info = AdHocCommands.info(node, request, turn) else {
             return .refusal(of: asked, StanzaError(.itemNotFound))
         }
         if namespace == Namespaces.discoInfo { return .result(info) }

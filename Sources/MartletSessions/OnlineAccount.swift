@@ -9,6 +9,9 @@ struct OnlinePlace: Hashable, Comparable, Sendable {
 
     fileprivate init(_ slot: Int) { self.slot = Int32(slot) }
 
+    /// For lists that are read in parts: behind everything before it.
+    var number: UInt64 { UInt64(slot) }
+
     /// Before all others.
     static let first = OnlinePlace(0)
 
@@ -51,6 +54,9 @@ struct OnlineAccounts {
 
     /// The place of an account by its number.
     func place(of number: AddressNumber) -> OnlinePlace? { placesByNumber[number] }
+
+    /// The first place that is taken, from that number on: for lists that are read in parts.
+    func place(fromNumber number: UInt64) -> OnlinePlace? { place(fromSlot: Int(clamping: number)) }
 
     /// The first place that is taken, from `first` on.
     func place(from first: OnlinePlace) -> OnlinePlace? { place(fromSlot: Int(first.slot)) }

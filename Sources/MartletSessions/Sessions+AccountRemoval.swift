@@ -18,6 +18,53 @@ extension Sessions {
             waiting: waiting)
     }
 
+    /// An administrator ends all sessions of an account, or the one of a full JID. How many that were.
+    @discardableResult
+    public mutating func endSessions(of jid: JID, _ turn: Turn) -> Int {
+        guard let place = online.place(of: jid.bare) else { return 0 }
+        let ended = online[place].sessions.filter { jid.isBare || sessions[$0].jid.resourcepart == jid.resourcepart }
+        for id in ended {
+            end(
+                id, because: .streamError(StreamError(.policyViolation, text: "An administrator has ended this session")), turn)
+        }
+        endDoomed(turn)
+        return ended.count
+    }
+
+    /// An account may not log in any more.
+    public mutating func accountDisabled(_ account: AccountName, _ turn: Turn) {
+        guard let place = online.place(of: account.jid) else { return }
+        for id in online[place].sessions {
+            end(id, because: .streamError(StreamError(.notAuthorized, text: "This account was disabled")), turn)
+        }
+        endDoomed(turn)
+    }
+
+    /// The next accounts that have a session, behind a place of the list, and the place behind which others follow.
+    public func onlineAccounts(after last: UInt64, limit: Int, bytes: Int) -> AdminPage {
+        var accounts: [JID] = []
+        var (place, size) = (online.place(fromNumber: last), 0)
+        while let found = place {
+            size += online[found].jid.bytes
+            guard accounts.count < limit, size <= bytes || accounts.isEmpty else {
+                return AdminPage(accounts, next: found.number)
+            }
+            accounts.append(online[found].jid)
+            place = online.place(after: found)
+        }
+        return AdminPage(accounts, next: nil)
+    }
+
+    /// Whether an account has a session that takes messages.
+    public func isOnline(_ account: AddressNumber) -> Bool {
+        online.place(of: account).map { place in online[place].sessions.contains { sessions[$0].takesMessages } } ?? false
+    }
+
+    /// The resources of an account that are bound.
+    public func resources(of bare: JID) -> [String] {
+        online.place(of: bare).map { place in online[place].sessions.compactMap { sessions[$0].jid.resourcepart } } ?? []
+    }
+
     /// An account is gone, and with it everything it had: contacts lose it, senders of messages that nobody read are told
     /// (XEP-0077 §3.2). As that may be much it is a job; until it is done nobody gets an account of that name.
     public mutating func accountRemoved(_ account: AccountName, _ turn: Turn) {

@@ -41,6 +41,26 @@ extension Sessions {
         }
     }
 
+    /// Whether an account has blocked an address, by itself, with all its resources, or with its domain (§5). From the store: subscriptions
+    /// and mailboxes are looked at rarely.
+    func blocks(_ address: JID, _ account: AddressNumber, _ turn: Turn) -> Bool {
+        guard BlockTable.first(of: account, in: turn.store) != nil else { return false }
+        return [address, address.bare, address.domain].contains { candidate in
+            guard let number = AddressTable.number(of: candidate, in: turn.store) else { return false }
+            return BlockTable.blocks(account, number, in: turn.store)
+        }
+    }
+
+    /// Whether a message of the mailbox is from somebody who is blocked now. Nothing of him is delivered while he is (§3.3), also not what was
+    /// taken over before: it stays, and comes when he is not blocked any more.
+    func isOfBlocked(_ sequence: UInt64, _ account: AddressNumber, _ turn: Turn) -> Bool {
+        guard
+            let stanza = StanzaLog.stanza(sequence, in: turn.store)?.stanza, let from = stanza.from,
+            stanza.to.map({ !from.hasSameBare(as: $0) }) ?? true, from.localpart != nil || !turn.policy.serves(from.domainpart)
+        else { return false }
+        return blocks(from, account, turn)
+    }
+
     /// Requests at most that are forgotten with one command; any others are shown at the next login.
     private static let forgottenRequests = 256
 

@@ -53,6 +53,7 @@ extension Sessions {
         var room = SessionLimits.catchUpMessages - sessions[id].outbox.sent.count
         var bytes = SessionLimits.catchUpBytes
         var visits = SessionLimits.presenceVisits
+        let hidesSome = BlockTable.first(of: sessions[id].accountNumber, in: turn.store) != nil
         while room > 0, bytes > 0, visits > 0, hasWindow(id, turn), catchUp.next <= catchUp.last {
             let found = find(&catchUp, atMost: room, &visits, for: id, turn)
             for sequence in found {
@@ -60,8 +61,13 @@ extension Sessions {
                     catchUp.next = sequence
                     break
                 }
-                bytes -= send(sequence, to: id, turn)
                 room -= 1
+                if hidesSome {
+                    // Looked at once more, with its sender.
+                    visits -= Self.visitsOfSender
+                    if isOfBlocked(sequence, sessions[id].accountNumber, turn) { continue }
+                }
+                bytes -= send(sequence, to: id, turn)
             }
         }
         let isDone = catchUp.next > catchUp.last
@@ -71,6 +77,9 @@ extension Sessions {
         // Much was looked at, and nothing sent that would be acknowledged.
         if !isDone, sessions[id].outbox.sent.isEmpty { add(.showing(id), of: sessions[id].accountNumber, turn) }
     }
+
+    /// What it costs to look who has written a message, in rows.
+    private static let visitsOfSender = 4
 
     /// The next messages that are for the session and that nobody has in hand; at most so many rows are looked at.
     private func find(

@@ -125,6 +125,11 @@ extension Sessions {
         return isDone
     }
 
+    /// Presence of a session to one of several addresses (XEP-0033 §5.1): it hears of the end like anybody else.
+    public mutating func direct(_ stanza: Stanza, by id: SessionID, _ turn: Turn) {
+        if sessions.contains(id), let to = stanza.to { directPresence(stanza, to: to, by: id, turn) }
+    }
+
     /// Directed presence (RFC 6121 §4.6).
     private mutating func directPresence(_ stanza: Stanza, to: JID, by id: SessionID, _ turn: Turn) {
         let index = sessions[id].directed.firstIndex(of: to)

@@ -13,6 +13,11 @@ extension Sessions {
         let account = sessions[id].jid.bare
         guard contact != account else { return }  // everybody sees their own presence anyway
         let number = sessions[id].accountNumber
+        // XEP-0191 §3.3: it goes nowhere, so nothing of it is noted either.
+        if blocks(contact, number, turn) {
+            if let reply = stanza.blockedReply { send(reply, to: id, turn) }
+            return
+        }
         if shared.item(contact, for: number, in: turn.store) != nil { return }  // and that of contacts that everybody has
         var stanza = stanza
         // RFC 6121 §3.1.2: between bare JIDs.

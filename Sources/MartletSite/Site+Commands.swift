@@ -32,7 +32,7 @@ extension Site {
     /// So many are shown who hold most of the memory.
     private static let holdersShown = 5
 
-    private func status(_ turn: Turn) -> StatusRow {
+    func status(_ turn: Turn) -> StatusRow {
         let figures = federation.figures
         var row = StatusRow(
             domains: policy.peoplesDomains.map(\.domainpart), accounts: accounts.count, sessions: sessions.sessionCount,
@@ -57,7 +57,9 @@ extension Site {
 
     private func userRows(_ turn: Turn) -> [UserRow] {
         let rows = AccountTable.all(in: turn.store).map { number in
-            sessions.userRow(AccountName(AddressTable.address(number, in: turn.store), number), turn)
+            var row = sessions.userRow(AccountName(AddressTable.address(number, in: turn.store), number), turn)
+            row.isDisabled = accounts.disabled.contains(number)
+            return row
         }
         return rows.sorted { $0.account < $1.account }
     }

@@ -116,10 +116,15 @@ extension Site {
         switch stanza.kind {
         case .iq: deliverIQ(envelope, to: host, turn)
         case .message:
+            if host.kind == .people {
+                if administration.takes(stanza, envelope.origin, at: host.domain, turn) { return }
+                if stanza.to?.isDomain == true, bringToSeveral(envelope, turn) { return }
+            }
             if host.kind == .pubsub, pubsub.authorized(stanza, by: envelope.origin, at: host, turn) { return }
             turn.bounce(stanza, StanzaError(.serviceUnavailable))
         // Nobody lives here who could be seen or subscribed to (RFC 6121 §8.5.1).
-        case .presence: break
+        case .presence:
+            if host.kind == .people, !stanza.content.isEmpty, stanza.to?.isDomain == true { _ = bringToSeveral(envelope, turn) }
         }
     }
 
@@ -141,7 +146,7 @@ extension Site {
         let stanza = envelope.stanza
         guard let type = stanza.iqType else { return refuse(envelope, StanzaError(.badRequest), turn) }
         // Answers to what we never asked end here.
-        guard type.isRequest else { return }
+        guard type.isRequest else { return multicast.answered(stanza, turn) }
         var scope = RequestScope.host
         var account: AccountName?
         if case .login(_, let own) = envelope.origin { (scope, account) = (.login, own) }

@@ -55,6 +55,7 @@ extension Site {
             pubsub.lineChanged(pair, state)
         case .sessionBecameReady(let id, let jid, let account, let isRestored):
             offices.sessionBecameReady(id, jid, account, isRestored: isRestored, turn)
+            if administration.hasDayMessage, !isRestored { administration.sessionBecameReady(jid, account, turn) }
         case .sessionLeft(let id): offices.sessionLeft(id)
         case .capabilitiesHeard(let presence, let account, let hearing): pubsub.heardOurs(presence, account, hearing, turn)
         case .pictureChanged(let account, let hash): sessions.pictureChanged(account, hash: hash, turn)
@@ -78,7 +79,10 @@ extension Site {
             archive.accountRemoved(account, turn)
             blocking.accountRemoved(account, turn)
             push.accountRemoved(account)
+            administration.accountRemoved(account, turn)
             pubsub.accountRemoved(account, turn)
+        case .accountDisabled(let account): sessions.accountDisabled(account, turn)
+        case .orderedKeys(let order, let keys): administration.keysDerived(order, keys, turn)
         case .sessionDetached(let session, let unread): push.detached(session, unread: unread, turn)
         case .blocksAsked(let session): sessions.blocksAsked(by: session, turn)
         case .blocksChanged(let account, let change): sessions.blocksChanged(account, change, turn)
@@ -101,6 +105,8 @@ extension Site {
             offices.answer(message, session, pair, waiting: waiting, turn)
         case .roomForAnswer(let session): sessions.roomWanted(session, turn)
         case .longAnswer(let session, let stanzas): sessions.sendLong(stanzas, to: session, turn)
+        case .administer(let question): administer(question, turn)
+        case .orderKeys(let order, let password, let admin): accounts.orderKeys(order, password, admin: admin, turn)
         case .ownEntries(let question):
             let cancelled = federation.cancel(question.cancelled, of: question.account, turn)
             let entries = federation.ownEntries(of: question.account, turn)

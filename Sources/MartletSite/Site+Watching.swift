@@ -63,6 +63,8 @@ extension Site {
         case .archive(.answer): "a search of an archive"
         case .archive: "work on the archives"
         case .pubsub: "news of nodes"
+        case .multicast: "a message to several"
+        case .administration: "what an administrator has ordered"
         case .bounces: "words about messages that came back"
         case .clockMark: "the clock"
         }

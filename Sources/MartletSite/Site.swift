@@ -25,6 +25,8 @@ public struct Site {
     var bounces = Bounces()
     var blocking = Blocking()
     var push = Push()
+    var administration = Administration()
+    var multicast = Multicast()
     /// In the order of their list, which is that of the catalogue.
     let services: [SiteService]
     /// What they declare.
@@ -98,6 +100,8 @@ public struct Site {
         bounces.boot(turn)
         blocking.boot(turn)
         push.boot(turn)
+        administration.boot(turn)
+        multicast.boot(turn)
         offices.policyChanged(turn)
         sessions.boot(turn)
         federation.boot(turn)
@@ -218,6 +222,8 @@ public struct Site {
             case .archive(let timer): archive.timerFired(timer, turn)
             case .pubsub(let timer): pubsub.timerFired(timer, turn)
             case .bounces: bounces.timerFired(turn)
+            case .administration(let timer): administrationDue(timer, turn)
+            case .multicast: multicast.timerFired(turn)
             case .clockMark: markClock(turn)
             }
             settle(turn)

@@ -123,6 +123,21 @@ public enum AccountTable {
         return accounts
     }
 
+    /// The next accounts behind a number, in the order of their numbers.
+    public static func accounts(
+        after last: AddressNumber, limit: Int, in store: some KeyValueTransaction
+    ) -> [AddressNumber] {
+        var accounts: [AddressNumber] = []
+        var last = last
+        while accounts.count < limit, last.value < .max {
+            let key = NumberKey.one(last.value + 1)
+            guard let row = store.firstEntry(.account, atOrAfter: Array(key.span)) else { break }
+            last = AddressNumber(ByteReader.first(row.key))
+            accounts.append(last)
+        }
+        return accounts
+    }
+
     /// How many accounts there are, and how many of them have no keys for SCRAM-SHA-512.
     public static func count(in store: some KeyValueTransaction) -> (all: Int, withoutSHA512: Int) {
         var (all, without) = (0, 0)

@@ -15,6 +15,12 @@ public enum BlockTable {
         store.delete(.blocked, key.span)
     }
 
+    /// Whether it blocks an address.
+    public static func blocks(_ account: AddressNumber, _ address: AddressNumber, in store: some KeyValueTransaction) -> Bool {
+        let key = NumberKey.two(account.value, address.value)
+        return store.read(.blocked, key.span) { _ in }
+    }
+
     /// An address that an account blocks; nil where there is none.
     public static func first(of account: AddressNumber, in store: some KeyValueTransaction) -> AddressNumber? {
         let key = NumberKey.two(account.value, 0)

@@ -22,6 +22,8 @@ public enum MetaTable {
         case lastNode
         /// How far the archives' index has come in the log, and the time of what stands there.
         case archiveIndex
+        /// The message of the day: its number, the domain that says it, and its words.
+        case dayMessage
     }
 
     /// Bytes of ``Name/secret``.

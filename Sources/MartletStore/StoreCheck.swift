@@ -148,6 +148,13 @@ public struct StoreCheck {
         case .pubsubNode: _ = PubSubNodeTable.row(NodeNumber(numbers[0]), in: store)
         case .pubsubItem: _ = PubSubItemTable.row(NodeNumber(numbers[0]), numbers[1], in: store)
         case .pubsubOwner: _ = PubSubNodeTable.owner(address(0), in: store)
+        case .announcement:
+            if !AnnouncementTable.isReadable(row.value) { find(.damaged, table, "row \(Self.hex(row.key)) cannot be read") }
+        case .multicast: _ = MulticastTable.row(numbers[0], in: store)
+        case .multicastPlace:
+            if MulticastTable.row(numbers[0], in: store) == nil {
+                find(.untidy, table, "a place in stanza \(numbers[0]), which is gone")
+            }
         case .capability: _ = CapabilityTable.wanted(row.key, in: store)
         default: break
         }
@@ -165,6 +172,7 @@ public struct StoreCheck {
         .pubsubNode: [8], .pubsubNodeByName: [24], .pubsubItem: [16], .pubsubItemByID: [24], .pubsubAffiliation: [24],
         .pubsubSubscription: [40], .pubsubMember: [32], .pubsubOwner: [8], .pubsubSweep: [8], .pubsubExpiry: [24],
         .capability: [CapabilityTable.keyBytes], .vCard: [8], .avatar: [8], .privateStorage: [24],
+        .disabledAccount: [8], .announcement: [8], .dayMessageShown: [8], .multicast: [8], .multicastPlace: [8],
     ]
 
     static func hex(_ bytes: [UInt8]) -> String {

@@ -16,7 +16,7 @@
 /// | 96–111 | publish-subscribe |
 /// | 112–143 | rooms |
 /// | 144–159 | uploads |
-/// | 160–175 | administration: journal, groups |
+/// | 160–175 | administration: accounts that are disabled, announcements, stanzas to many; journal, groups |
 /// | 176–183 | devices of an account: blocking, last activity, push |
 /// | 184–191 | login: clients and their tokens, invitations |
 /// | 192–255 | nobody yet |
@@ -126,6 +126,19 @@ extension Table {
     /// account, digest of a namespace → what a client keeps there. See ``PrivateStorageTable``.
     public static let privateStorage = Table(rawValue: 109)
 
+    // MARK: administration, 160–175
+
+    /// account → since when it may not log in. See ``DisabledTable``.
+    public static let disabledAccount = Table(rawValue: 160)
+    /// number → words on their way to everybody. See ``AnnouncementTable``.
+    public static let announcement = Table(rawValue: 161)
+    /// account → the message of the day that it was shown. See ``DayMessageTable``.
+    public static let dayMessageShown = Table(rawValue: 162)
+    /// number → a stanza to many addresses. See ``MulticastTable``.
+    public static let multicast = Table(rawValue: 163)
+    /// number → how many of them have got it. See ``MulticastTable``.
+    public static let multicastPlace = Table(rawValue: 164)
+
     // MARK: devices, 176–183
 
     /// account, address → what the account has blocked. See ``BlockTable``.
@@ -147,5 +160,6 @@ extension Table {
         (0...23).map { Table(rawValue: $0) } + [
             haveTags, archive, archiveByPeer, archiveAccount, archivePreferences, blocked, lastActivity, push, client,
             invitation,
+            disabledAccount, announcement, dayMessageShown, multicast, multicastPlace,
         ] + (96...109).map { Table(rawValue: $0) }
 }

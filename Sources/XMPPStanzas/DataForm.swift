@@ -20,6 +20,8 @@ public struct DataForm: Hashable, Sendable {
         public var values: [String]
         /// What can be chosen: label and value.
         public var options: [Option]
+        /// Whether it has to be filled in.
+        public var isRequired = false
 
         /// That field.
         public init(
@@ -98,6 +100,7 @@ public struct DataForm: Hashable, Sendable {
         if !field.name.isEmpty { element["var"] = field.name }
         element["type"] = field.type
         element["label"] = field.label
+        if field.isRequired { element.append(Element("required", Namespaces.dataForms)) }
         for value in field.values { element.append(Element("value", Namespaces.dataForms, text: value)) }
         for option in field.options {
             let value = Element("value", Namespaces.dataForms, text: option.value)

@@ -16,6 +16,8 @@ extension SitePolicy {
         interceptors = configuration.interceptors.compactMap(InterceptorKind.init(rawValue:))
         softwareVersion = ProductVersion.number
         contacts = configuration.published.map { ContactRole($0.name, $0.addresses) }
+        outageStatus = configuration.contacts.outageStatus
+        admin = AdminPolicy(configuration.administration)
         externalServices = configuration.externalServices.map(ExternalService.init)
 
         self.federation.officeQueueBytes = limits.officeQueueBytes
@@ -102,6 +104,7 @@ extension LimitsPolicy {
         blockedAddresses = limits.blockedAddresses
         blockedBytes = limits.blockedBytes
         pushRegistrations = limits.pushRegistrations
+        multicastAddresses = limits.multicastAddresses
         pendingDialbacksPerStream = limits.pendingDialbacksPerStream
         pendingDialbacksPerAddress = limits.pendingDialbacksPerAddress
         diskReserve = Int64(limits.diskReserve)
@@ -139,6 +142,15 @@ extension PubSubPolicy {
         nodesPerHost = limits.publishedNodesAtHost
         bytesPerHost = UInt64(limits.publishedBytesAtHost)
         subscriptionsPerNode = limits.subscriptionsPerNode
+    }
+}
+
+extension AdminPolicy {
+    /// As the file says it.
+    fileprivate init(_ administration: SiteConfiguration.Administration) {
+        self.init()
+        accounts = administration.accounts
+        takesAnnouncements = administration.takesAnnouncements
     }
 }
 

@@ -6,7 +6,7 @@ import XMPPAddress
 struct UserCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "user", abstract: "Adds, changes, removes and lists accounts.",
-        subcommands: [Add.self, Password.self, Remove.self, Clear.self, List.self])
+        subcommands: [Add.self, Password.self, Remove.self, Disable.self, Enable.self, Clear.self, List.self])
 
     struct Add: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -60,6 +60,34 @@ struct UserCommand: ParsableCommand {
         }
     }
 
+    struct Disable: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "disable", abstract: "Ends an account's sessions and lets nobody log in to it; what it has stays.",
+            discussion: "  martlet user disable anna@office.example")
+        @OptionGroup var file: ConfigurationOption
+        @Argument(help: "The address: name@domain, or the name alone at the first domain.") var account: String
+
+        func run() throws {
+            let configuration = try file.load()
+            let account = try Accounts.address(account, default: configuration.domain)
+            try Asking(configuration: configuration).perform(.disableUser(account: account))
+        }
+    }
+
+    struct Enable: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "enable", abstract: "Lets an account that was disabled log in again.",
+            discussion: "  martlet user enable anna@office.example")
+        @OptionGroup var file: ConfigurationOption
+        @Argument(help: "The address: name@domain, or the name alone at the first domain.") var account: String
+
+        func run() throws {
+            let configuration = try file.load()
+            let account = try Accounts.address(account, default: configuration.domain)
+            try Asking(configuration: configuration).perform(.enableUser(account: account))
+        }
+    }
+
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(commandName: "list", abstract: "Lists the accounts.")
         @OptionGroup var file: ConfigurationOption
@@ -68,8 +96,12 @@ struct UserCommand: ParsableCommand {
         func run() throws {
             guard case .users(let rows) = try Asking(configuration: file.load()).ask(.listUsers) else { return }
             if json { return try JSONOutput.say(rows) }
-            var table = TextTable(["ACCOUNT", "SESSIONS", "WAITING"], numeric: [1, 2])
-            for row in rows { table.add([row.account, "\(row.sessions)", "\(row.waiting)"]) }
+            let areDisabled = rows.contains(where: \.isDisabled)
+            var table = TextTable(["ACCOUNT", "SESSIONS", "WAITING"] + (areDisabled ? ["STATE"] : []), numeric: [1, 2])
+            for row in rows {
+                let state = areDisabled ? [row.isDisabled ? "disabled" : ""] : []
+                table.add([row.account, "\(row.sessions)", "\(row.waiting)"] + state)
+            }
             Terminal.say(table.text(empty: "There are no accounts yet: martlet user add NAME"))
         }
     }

@@ -311,6 +311,66 @@ struct BlockingTests {
         #expect(harness.take(later).filter { $0["type"] == "subscribe" }.map { $0["from"] } == ["tybalt@other.example"])
     }
 
+    @Test("§3.3: nothing that is said of a subscription to somebody who is blocked is noted: no ask, no approval, no end")
+    func subscriptionsOut() {
+        var (harness, chamber, balcony) = begin()
+        for client in [chamber, balcony] {
+            harness.send(client, "<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>")
+            _ = harness.take(client)
+        }
+        harness.blocking(chamber, "block", [Self.romeo, "iago@shakespeare.lit", "strangers.example"])
+        _ = (harness.take(chamber), harness.take(balcony), harness.takeRemote())
+        for to in [Self.romeo, "iago@shakespeare.lit", "x@strangers.example"] {
+            for type in ["subscribe", "subscribed", "unsubscribe", "unsubscribed"] {
+                harness.send(chamber, "<presence id='1' type='\(type)' to='\(to)'/>")
+                let answers = harness.take(chamber)
+                #expect(answers.map(\.condition) == ["not-acceptable"], "\(type) to \(to)")
+                #expect(answers.first?.first("error", Namespaces.client)?.first("blocked", Namespaces.blockingErrors) != nil)
+                #expect(answers.first?["from"] == to && answers.first?["to"] == chamber.jid.description)
+                #expect(harness.take(balcony).isEmpty && harness.takeRemote().isEmpty)
+            }
+        }
+        harness.send(balcony, "<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>")
+        let items = harness.take(balcony).last?.elements.first?.elements ?? []
+        #expect(items.map { $0["subscription"] } == ["both", "both"] && items.allSatisfy { $0["ask"] == nil })
+        harness.blocking(chamber, "unblock", ["iago@shakespeare.lit"])
+        _ = (harness.take(chamber), harness.take(balcony))
+        harness.send(chamber, "<presence type='subscribe' to='iago@shakespeare.lit'/>")
+        #expect(harness.takeRemote().filter { $0.type == "subscribe" }.count == 1)
+    }
+
+    @Test(
+        "§3.3: what waits in the mailbox from before is not delivered while its sender is blocked, and comes when he is not any more"
+    )
+    func mailbox() {
+        var (harness, chamber, balcony) = begin()
+        harness.logout(chamber)
+        harness.logout(balcony)
+        _ = harness.takeRemote()
+        for (from, text) in [
+            ("\(Self.romeo)/a", "one"), ("friend@away.example", "two"), ("\(Self.romeo)/b", "three"),
+            ("spy@bad.example", "four"),
+        ] { harness.receive("<message from='\(from)' to='\(Self.juliet)' type='chat' id='m'><body>\(text)</body></message>") }
+        let first = harness.bind("juliet", "early")
+        harness.blocking(first, "block", [Self.romeo, "bad.example"])
+        harness.send(first, "<presence/>")
+        harness.passToFence()
+        let got = harness.takeAll(first)
+        #expect(got.compactMap(\.body) == ["two"])
+        for ping in got where ping.first("ping", Namespaces.ping) != nil {
+            harness.send(first, "<iq type='result' id='\(ping["id"] ?? "")' to='\(ping["from"] ?? "")'/>")
+        }
+        harness.logout(first)
+        harness.flush()
+        #expect(harness.waiting("juliet") == 3)
+        #expect(harness.takeRemote().allSatisfy { $0.kind != .message })
+        harness.crash()
+        let second = harness.bind("juliet", "late")
+        harness.blocking(second, "unblock", [Self.romeo])
+        harness.send(second, "<presence/>")
+        #expect(harness.takeBodies(second) == ["one", "three"])
+    }
+
     @Test("directed presence: who was sent it and is blocked sees it end; a later end is not told")
     func directed() {
         var (harness, chamber, _) = begin()

@@ -85,6 +85,20 @@ struct ExternalServicesTests {
         #expect(answer?.first("error", Namespaces.client)?.elements.first?.name == "service-unavailable")
     }
 
+    @Test("XEP-0455 §2.1: where people read what is wrong, as a form; none where nothing is configured")
+    func outageStatus() {
+        func forms(_ addresses: [String]) -> [DataForm] {
+            var office = office([])
+            office.policy.outageStatus = addresses
+            let info = ask(&office, "<query xmlns='http://jabber.org/protocol/disco#info'/>")?.elements.first
+            return info?.all("x", Namespaces.dataForms).compactMap { DataForm($0) } ?? []
+        }
+        #expect(forms([]).isEmpty)
+        let shown = forms(["http://secondary.shakespeare.lit/status.json"])
+        #expect(shown.map { $0.values("FORM_TYPE") } == [["urn:xmpp:sos:0"]])
+        #expect(shown.first?.values("external-status-addresses") == ["http://secondary.shakespeare.lit/status.json"])
+    }
+
     @Test("XEP-0157 §2: each role that is reached somewhere, as a form; none where nobody is")
     func contacts() {
         func forms(_ contacts: [ContactRole]) -> [DataForm] {

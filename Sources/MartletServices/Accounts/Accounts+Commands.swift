@@ -33,6 +33,18 @@ extension Accounts {
             guard turn.admits(.upkeep) else { return Self.noRoom }
             remove(AccountName(jid, number), turn)
             return .done("\(jid) was removed")
+        case .disable(let jid):
+            guard let number = AccountTable.number(of: jid, in: turn.store) else { return .refused("\(jid) does not exist") }
+            guard !disabled.contains(number) else { return .refused("\(jid) is disabled already") }
+            guard turn.admits(.state) else { return Self.noRoom }
+            disable(AccountName(jid, number), turn)
+            return .done("\(jid) was disabled")
+        case .enable(let jid):
+            guard let number = AccountTable.number(of: jid, in: turn.store) else { return .refused("\(jid) does not exist") }
+            guard disabled.contains(number) else { return .refused("\(jid) is not disabled") }
+            guard turn.admits(.upkeep) else { return Self.noRoom }
+            enable(AccountName(jid, number), turn)
+            return .done("\(jid) can log in again")
         }
     }
 }

@@ -76,6 +76,13 @@ extension Accounts {
             turn.perform(.refuse(.notAuthorized), on: connection)
             return
         }
+        // Told to nobody but who has proven that it is his own.
+        guard !disabled.contains(number) else {
+            turn.note(
+                .loginRefused(localpart: client.account.localpart ?? "", reason: "the account is disabled", client.address))
+            turn.perform(.refuse(.accountDisabled), on: connection)
+            return
+        }
         turn.bill.payer = .account(number)
         noteSuccess(client)
         let name = AccountName(client.account, number)

@@ -56,6 +56,11 @@ extension Accounts {
         return id
     }
 
+    /// The keys of a password that an administrator has chosen.
+    public mutating func orderKeys(_ order: UInt64, _ password: [UInt8], admin: AddressNumber, _ turn: Turn) {
+        orderedKeys[deriveKeys(of: password, for: Cause(.person, .account(admin)), turn)] = order
+    }
+
     /// The keys of an account are of a form in which clients that use SCRAM do not prepare its password, or of fewer digests than there
     /// are. Whoever has shown it with PLAIN gets such ones, for the next time.
     mutating func renewKeys(_ account: AccountName, _ password: [UInt8], generation: UInt64, _ turn: Turn) {
@@ -74,6 +79,7 @@ extension Accounts {
     /// The keys of a password are there, or cannot be had now. ``requestHandled(_:)`` follows.
     public mutating func workDone(_ id: WorkID, _ result: WorkResult, _ turn: Turn) {
         let keys: PasswordKeys? = if case .keys(let keys) = result { keys } else { nil }
+        if let order = orderedKeys.removeValue(forKey: id) { return turn.notify(.orderedKeys(order, keys)) }
         if let renewal = renewals.removeValue(forKey: id) { return renew(renewal, keys, turn) }
         guard let awaited = awaitedKeys.removeValue(forKey: id) else { return }
         if keys == nil, awaited.isStranger { registrations.giveBack() }

@@ -26,6 +26,11 @@ public struct Accounts {
     /// The connection that waits for that request to be handled.
     var inHand: ConnectionID?
 
+    /// Passwords that administrators have chosen, by their orders. Look-up only.
+    var orderedKeys: [WorkID: UInt64] = [:]
+    /// Accounts that may not log in. Look-up only.
+    public private(set) var disabled: Set<AddressNumber> = []
+
     /// How many accounts there are.
     public private(set) var count = 0
     /// How many of them have no keys for SCRAM-SHA-512.
@@ -37,6 +42,7 @@ public struct Accounts {
     /// After a start.
     public mutating func boot(_ turn: Turn) {
         (count, countWithoutSHA512) = AccountTable.count(in: turn.store)
+        disabled = Set(DisabledTable.all(in: turn.store))
         turn.perform(.withhold(withheld))
     }
 
@@ -87,11 +93,31 @@ public struct Accounts {
         turn.notify(.passwordChanged(account, generation: row.generation, by: connection))
     }
 
+    /// An account stays as it is, and nobody logs in to it. Its tokens are void with the generation of its keys: whoever has one knows no
+    /// password.
+    mutating func disable(_ account: AccountName, _ turn: Turn) {
+        guard var row = AccountTable.row(account.number, in: turn.store) else { return }
+        row.generation = max(row.generation + 1, UInt64(max(1, turn.wall.milliseconds)))
+        put(row, of: account.number, turn)
+        disabled.insert(account.number)
+        DisabledTable.put(account.number, since: turn.wall, in: turn.store)
+        turn.note(.accountChanged(account.jid, what: "disabled"))
+        turn.notify(.accountDisabled(account))
+    }
+
+    /// Its owner may log in again.
+    mutating func enable(_ account: AccountName, _ turn: Turn) {
+        disabled.remove(account.number)
+        DisabledTable.remove(account.number, in: turn.store)
+        turn.note(.accountChanged(account.jid, what: "enabled again"))
+    }
+
     /// Removes an account; everything that it had goes with it (XEP-0077 §3.2).
     mutating func remove(_ account: AccountName, _ turn: Turn) {
         changed(from: AccountTable.row(account.number, in: turn.store), to: nil, turn)
         AccountTable.remove(account.number, in: turn.store)
         forgetClients(of: account.number, turn)
+        if disabled.remove(account.number) != nil { DisabledTable.remove(account.number, in: turn.store) }
         count -= 1
         turn.note(.accountChanged(account.jid, what: "removed"))
         turn.notify(.accountRemoved(account))

@@ -43,11 +43,7 @@ extension Blocking {
     /// §3.3: what the account's own client sends to somebody whom it has blocked comes back. The site's own domains always answer.
     private func said(_ stanza: Stanza, _ from: JID, _ to: JID, _ turn: Turn) -> Outcome {
         guard blocks(to, for: from.bare), !(to.isDomain && turn.policy.houses(to.domainpart)) else { return .passes }
-        var error = StanzaError(.notAcceptable, .cancel, text: "You have blocked this address").element()
-        error.append(Element("blocked", Namespaces.blockingErrors))
-        guard var reply = stanza.errorReply(StanzaError(.notAcceptable)) else { return .ends }
-        reply = Stanza(reply.kind, from: reply.from, to: reply.to, id: reply.id, type: reply.type, payloads: [error])
-        return .comesBack(reply)
+        return stanza.blockedReply.map { .comesBack($0) } ?? .ends
     }
 
     /// §3.3: what comes from somebody who is blocked. He learns what he would learn of an account that does not exist: of what somebody has

@@ -24,6 +24,8 @@ extension Offices {
         let stanza = envelope.stanza
         let isContact = address.resourcepart == Self.resource
         guard isContact || (address.isBare && stanza.kind == .message && stanza.messageType != .groupchat) else { return false }
+        // XEP-0033: what names addresses is for its server, which brings it to them.
+        if !isContact, stanza.payload("addresses", Namespaces.addresses) != nil { return false }
         switch stanza.kind {
         case .message:
             // Neither errors nor receipts and chat states are answered.

@@ -27,7 +27,7 @@ class Martlet(Server):
     that look at the bare stream)."""
 
     def __init__(self, *arguments, limits=None, federation=None, offices=None, threads=1, client=None, karma=None,
-                 dialback=None, level="debug", prefix=(), components=None, **named):  # fmt: skip
+                 dialback=None, level="debug", prefix=(), components=None, admins=(), **named):  # fmt: skip
         super().__init__(*arguments, **named)
         self.server_tls_port = ports.SERVER_TLS
         self.client_plain_port = ports.CLIENT_PLAIN
@@ -38,6 +38,8 @@ class Martlet(Server):
         self.karma = karma or {}
         #: The other offices: domain to name.
         self.offices = offices or {}
+        #: Accounts that administer it with their clients.
+        self.admins = list(admins)
         #: Event loops; with more than one the site has a thread of its own.
         self.threads = threads
         #: Whether other servers may prove themselves by dialback; None: where they have no certificate.
@@ -145,6 +147,8 @@ allow_networks = ["127.0.0.0/8"]
 allow_dialback = {_toml(self.dialback)}
 {"".join(f"{name} = {_toml(value)}" + chr(10) for name, value in self.federation.items())}
 {offices}
+[admin]
+accounts = {_toml(self.admins)}
 [client]
 {"".join(f"{name} = {_toml(value)}" + chr(10) for name, value in self.client.items())}
 [limits]
