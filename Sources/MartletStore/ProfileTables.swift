@@ -38,24 +38,25 @@ public enum AvatarTable {
     }
 }
 
-/// What clients keep at the server for themselves (XEP-0049): account and digest of the element's name → the element as text.
+/// What clients keep at the server for themselves (XEP-0049): account and digest of a namespace → the elements of
+/// that namespace as text.
 public enum PrivateStorageTable {
-    /// What stands under a name.
+    /// What stands under a namespace.
     public static func value(
-        of name: String, _ account: AddressNumber, in store: some KeyValueTransaction
-    ) -> [UInt8]? { store.get(.privateStorage, key(account, name)) }
+        of namespace: String, _ account: AddressNumber, in store: some KeyValueTransaction
+    ) -> [UInt8]? { store.get(.privateStorage, key(account, namespace)) }
 
     /// Writes it.
     public static func put(
-        _ name: String, _ account: AddressNumber, _ value: [UInt8], in store: some KeyValueTransaction
-    ) { store.put(.privateStorage, key(account, name), value) }
+        _ namespace: String, _ account: AddressNumber, _ value: [UInt8], in store: some KeyValueTransaction
+    ) { store.put(.privateStorage, key(account, namespace), value) }
 
-    /// How many elements an account has there, and their bytes, but for the one of that name.
+    /// How many namespaces an account has there, and their bytes, but for those of that namespace.
     public static func size(
-        of account: AddressNumber, without name: String, in store: some KeyValueTransaction
+        of account: AddressNumber, without namespace: String, in store: some KeyValueTransaction
     ) -> (count: Int, bytes: Int) {
         var size = (count: 0, bytes: 0)
-        let own = key(account, name)
+        let own = key(account, namespace)
         store.forEach(.privateStorage, prefix: Array(own[..<8])) { key, value in
             if key != own { size = (size.count + 1, size.bytes + value.count) }
             return true
@@ -71,10 +72,10 @@ public enum PrivateStorageTable {
         }
     }
 
-    private static func key(_ account: AddressNumber, _ name: String) -> [UInt8] {
+    private static func key(_ account: AddressNumber, _ namespace: String) -> [UInt8] {
         var writer = ByteWriter(capacity: 24)
         writer.put(account.value)
-        PubSubNodeTable.digest(name).withUnsafeBytes { writer.append($0) }
+        PubSubNodeTable.digest(namespace).withUnsafeBytes { writer.append($0) }
         return writer.bytes
     }
 }

@@ -123,7 +123,7 @@ extension Table {
     public static let vCard = Table(rawValue: 107)
     /// account → the hash of its picture. See ``AvatarTable``.
     public static let avatar = Table(rawValue: 108)
-    /// account, digest of a name → what a client keeps there. See ``PrivateStorageTable``.
+    /// account, digest of a namespace → what a client keeps there. See ``PrivateStorageTable``.
     public static let privateStorage = Table(rawValue: 109)
 
     // MARK: devices, 176–183

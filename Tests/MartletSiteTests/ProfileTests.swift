@@ -127,7 +127,7 @@ struct ProfileTests {
         #expect(hashes(harness.take(juliet)) == [Self.hash])
     }
 
-    @Test("XEP-0049: an element under its name, for the account alone, up to so many bytes")
+    @Test("XEP-0049: elements under their namespace, for the account alone, up to so many bytes")
     func privateStorage() {
         var harness = harness()
         let romeo = harness.login("romeo", "orchard", wanting: [])
@@ -139,6 +139,14 @@ struct ProfileTests {
         let juliet = harness.login("juliet", "balcony", wanting: [])
         let read = harness.ask(again, "get", query("<exodus xmlns='exodus:prefs'/>"))
         #expect(read.first("query", Namespaces.privateStorage)?.elements.first?.elements.first?.text == "Hamlet")
+        // By namespace: Gajim asks for <storage/> where it has put <roster/>.
+        let other = harness.ask(again, "get", query("<storage xmlns='exodus:prefs'/>"))
+        #expect(other.first("query", Namespaces.privateStorage)?.elements.map(\.name) == ["exodus"])
+        let pair = "<a xmlns='urn:pair'/><b xmlns='urn:pair'>b</b>"
+        #expect(harness.ask(again, "set", query(pair))["type"] == "result")
+        let both = harness.ask(again, "get", query("<a xmlns='urn:pair'/>"))
+        #expect(both.first("query", Namespaces.privateStorage)?.elements.map(\.name) == ["a", "b"])
+        #expect(harness.ask(again, "set", query("<a xmlns='urn:one'/><b xmlns='urn:two'/>")).condition == "not-acceptable")
         let none = harness.ask(again, "get", query("<other xmlns='urn:other'/>"))
         #expect(none.first("query", Namespaces.privateStorage)?.elements.first?.children.isEmpty == true)
         #expect(harness.ask(juliet, "get", to: Self.romeo, query(notes))["type"] == "error")
