@@ -77,7 +77,7 @@ class Device(Client):
 @pytest.fixture(scope="module")
 def offices(make_world, office_kind):
     world = make_world()
-    named = {"mode": server.EXTERNAL, "client": {"in_band_registration": True}}
+    named = {"mode": server.EXTERNAL}
     north = world.add(NORTH, office_kind, users=("alice", "carol", "dora"), offices={SOUTH: "Southern office"}, **named)
     south = world.add(SOUTH, office_kind, users=("bob",), offices={NORTH: "Northern office"}, **named)
     world.start()

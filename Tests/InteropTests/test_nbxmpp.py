@@ -19,7 +19,7 @@ PICTURE = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlE
 @pytest.fixture(scope="module")
 def offices(make_world, office_kind):
     world = make_world()
-    named = {"mode": server.EXTERNAL, "client": {"in_band_registration": True}}
+    named = {"mode": server.EXTERNAL}
     north = world.add(NORTH, office_kind, users=("alice", "carol", "dora"), **named)
     south = world.add(SOUTH, office_kind, users=("bob",), **named)
     world.start()

@@ -20,6 +20,8 @@ import time
 from . import processes
 from .hand import Far
 
+#: Seconds within which a client has drawn its window and logged in, on a machine that has much else to do.
+START = max(300, processes.LIMIT)
 #: Seconds until a window shows what its client was told or what was done to it, which nobody can ask it.
 DRAWN = 6
 WIDTH, HEIGHT = 1100, 800
@@ -142,8 +144,8 @@ class Program:
     def start(self):
         self.sessions = self._sessions()
         self.process.start()
-        self.process.until(self.screen.windows, "shows a window")
-        self.process.until(self._is_connected, "is logged in")
+        self.process.until(self.screen.windows, "shows a window", START)
+        self.process.until(self._is_connected, "is logged in", START)
         window = self.screen.windows()[-1]
         self.screen.tool("windowmove", window, 0, 0, "windowsize", window, WIDTH, HEIGHT, "windowfocus", window)
         time.sleep(DRAWN)

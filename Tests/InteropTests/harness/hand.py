@@ -10,7 +10,8 @@ import socket
 import textwrap
 import traceback
 
-LIMIT = 90
+#: Seconds for an answer: the program may be drawing.
+LIMIT = 300
 
 
 class Refused(Exception):
