@@ -56,6 +56,8 @@ public struct SitePolicy: Sendable, Equatable {
 public struct ClientPolicy: Sendable, Equatable {
     /// XEP-0077 before authentication.
     public var allowsRegistration = false
+    /// XEP-0077 §3.3: people choose another password for their own account.
+    public var allowsPasswordChange = true
     /// Whoever brings an invitation may make an account (XEP-0445).
     public var allowsInvitations = true
     /// Accounts made by XEP-0077 in a minute, on the whole site.

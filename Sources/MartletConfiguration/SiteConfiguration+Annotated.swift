@@ -104,6 +104,10 @@ extension SiteConfiguration {
             # within days.
             in_band_registration = false
 
+            # Whether people may choose another password for their own account with their client (XEP-0077). Default true: whoever has been
+            # given one by somebody else should not have to keep it. Accounts are cancelled with a client only where they are made with one.
+            password_changes = true
+
             # Whether somebody who was invited may create an account with their client (XEP-0445): "martlet invite" makes the link. Default true:
             # an invitation is good once, and cannot be guessed.
             invitations = true

@@ -3,6 +3,8 @@ extension SiteConfiguration {
     public struct Client: Equatable, Sendable {
         /// Whether strangers may create accounts over their stream (XEP-0077).
         public var allowsInBandRegistration = false
+        /// Whether people may choose another password for their own account (XEP-0077 §3.3).
+        public var allowsPasswordChange = true
         /// Whether whoever has an invitation may create an account (XEP-0445).
         public var allowsInvitations = true
         /// How many accounts may be created that way in a minute, on the whole site.
@@ -27,6 +29,7 @@ extension SiteConfiguration {
 
         init(reading section: inout Section) {
             allowsInBandRegistration = section.value("in_band_registration", .boolean, default: allowsInBandRegistration)
+            allowsPasswordChange = section.value("password_changes", .boolean, default: allowsPasswordChange)
             allowsInvitations = section.value("invitations", .boolean, default: allowsInvitations)
             registrationsPerMinute = section.value(
                 "registrations_per_minute", .integer(1...100_000), default: registrationsPerMinute)

@@ -92,6 +92,7 @@ struct NetworkSettings: Sendable {
             result.offersTokens = configuration.client.tokenLifetime > .zero
             result.allowsPlainWithoutTLS = listener.allowsPlainAuthentication
             result.allowsRegistration = configuration.client.allowsInBandRegistration
+            result.allowsPasswordChange = configuration.client.allowsPasswordChange
             result.limits.stanzaBytes = configuration.limits.clientStanzaBytes
         case .server:
             result.tls = configuration.federation.requiresTLS ? .required : .optional

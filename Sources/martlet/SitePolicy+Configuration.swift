@@ -82,6 +82,7 @@ extension ClientPolicy {
     /// What the file says of clients.
     fileprivate mutating func take(_ client: SiteConfiguration.Client) {
         allowsRegistration = client.allowsInBandRegistration
+        allowsPasswordChange = client.allowsPasswordChange
         allowsInvitations = client.allowsInvitations
         resumptionTimeout = client.resumptionTimeout.milliseconds
         tokenLifetime = client.tokenLifetime.milliseconds

@@ -60,7 +60,7 @@ struct ServicesTests {
         let features = info?.all("feature", Namespaces.discoInfo).compactMap { $0["var"] } ?? []
         #expect(features == features.sorted())
         #expect(features.contains(Namespaces.ping) && features.contains(Namespaces.discoInfo))
-        #expect(!features.contains(Namespaces.register))
+        #expect(features.contains(Namespaces.register))
         let items = answers(get("query", Namespaces.discoItems)).first
         #expect(items?.payload("query", Namespaces.discoItems)?.elements == [])
         for namespace in [Namespaces.discoInfo, Namespaces.discoItems] {

@@ -396,7 +396,24 @@ struct SessionsAccountTests {
 
     private let keys = PasswordKeys.Keys(salt: [1], iterations: 4096, storedKey: [2], serverKey: [3])
 
-    @Test("XEP-0077: off unless allowed")
+    @Test("XEP-0077 §3.3: people choose another password where accounts are not self-made too, unless that is off")
+    func passwordChangeAlone() {
+        var site = SessionsHarness()
+        site.policy.client.allowsRegistration = false
+        let change =
+            "<iq type='set' id='p'><query xmlns='jabber:iq:register'><username>romeo</username><password>new</password></query></iq>"
+        let romeo = site.bind("romeo", "orchard")
+        site.send(romeo, change)
+        #expect(site.take(romeo).map { $0["type"] } == ["result"])
+        site.policy.client.allowsPasswordChange = false
+        site.send(romeo, change)
+        #expect(site.take(romeo).map(\.condition) == ["not-allowed"])
+        site.send(romeo, "<iq type='get' id='d' to='pilsen.example'><query xmlns='\(Namespaces.discoInfo)'/></iq>")
+        let features = site.take(romeo).last?.first("query", Namespaces.discoInfo)?.all("feature", Namespaces.discoInfo) ?? []
+        #expect(!features.isEmpty && !features.contains { $0["var"] == Namespaces.register })
+    }
+
+    @Test("XEP-0077: to make and to cancel accounts is off unless allowed")
     func registrationOff() {
         var site = SessionsHarness()
         register(&site, "mercutio", "secret")

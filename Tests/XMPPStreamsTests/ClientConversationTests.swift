@@ -352,7 +352,6 @@ struct ClientConversationTests {
     func anotherPassword() {
         let query = "<query xmlns='jabber:iq:register'><username>juliet</username><password>new</password></query>"
         var talk = Self.authenticated()
-        talk.environment.configuration.allowsRegistration = true
         #expect(!talk.engine.holdsReads)
         for to in ["", " to='im.example.com'", " to='juliet@im.example.com'"] {
             talk.play(
@@ -374,6 +373,7 @@ struct ClientConversationTests {
             talk.play("> \(other)\n! stanza \(other)")
         }
         talk = Self.authenticated()
+        talk.environment.configuration.allowsPasswordChange = false
         talk.play("> <iq id='1' type='set'>\(query)</iq>\n! stanza <iq id='1' type='set'>\(query)</iq>")
     }
 

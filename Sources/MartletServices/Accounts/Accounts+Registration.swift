@@ -7,11 +7,15 @@ import XMPPStanzas
 import XMPPStreams
 import XMPPXML
 
-/// Accounts made and changed by their owners. Off unless the operator allows it: a company's accounts are not self-made.
+/// Accounts made and changed by their owners. To make or cancel one is off unless the operator allows it: a company's accounts are not
+/// self-made. To choose another password is allowed unless the operator says otherwise.
 extension Accounts {
     /// For the own account, by a session, on a connection without session, or by way of the server.
     public static let registration = ServiceDeclaration(
-        "Registration", features: [.init(Namespaces.register, of: [.host(.people)], when: \.client.allowsRegistration)],
+        "Registration",
+        features: [
+            .init(Namespaces.register, of: [.host(.people)]) { $0.client.allowsRegistration || $0.client.allowsPasswordChange }
+        ],
         requests: [.init("query", Namespaces.register, [.get, .set], to: [.ownAccount, .login, .host])])
 
     /// A request on a stream that waits for the answer: of somebody who has not logged in (`isStranger`), or for another password.
@@ -30,7 +34,11 @@ extension Accounts {
         }
         let awaited = AwaitedKeys(
             request: stanza, domain: domain, connection: connection, isStranger: isStranger, invitation: token)
-        guard turn.policy.client.allowsRegistration || isStranger && invitation(token, at: domain, turn) != nil,
+        let isAllowed =
+            isStranger
+            ? turn.policy.client.allowsRegistration || invitation(token, at: domain, turn) != nil
+            : turn.policy.client.allowsPasswordChange
+        guard isAllowed,
             case .success(let password) = stanza.chosenPassword,
             takesRegistration(isStranger, turn)
         else { return handle(awaited, turn) }
@@ -167,8 +175,10 @@ extension Accounts {
                         Element("password", Namespaces.register),
                     ]))
         }
-        guard turn.policy.client.allowsRegistration else { return .error(StanzaError(.notAllowed)) }
-        if query.first("remove", Namespaces.register) != nil {
+        let isEnd = query.first("remove", Namespaces.register) != nil
+        let client = turn.policy.client
+        guard isEnd ? client.allowsRegistration : client.allowsPasswordChange else { return .error(StanzaError(.notAllowed)) }
+        if isEnd {
             guard query.elements.count == 1 else { return .error(StanzaError(.badRequest)) }
             guard turn.admits(.upkeep) else { return .error(.diskNearlyFull) }
             remove(account, turn)

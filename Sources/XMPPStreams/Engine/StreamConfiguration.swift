@@ -33,6 +33,8 @@ public struct StreamConfiguration: Sendable {
     public var allowsInvitations = false
     /// XEP-0077 before authentication.
     public var allowsRegistration = false
+    /// XEP-0077 §3.3: people choose another password for their own account, whose keys take a while.
+    public var allowsPasswordChange = true
     /// Failed SASL exchanges before the stream is closed: RFC 6120 §6.4.5 recommends at least 2 retries.
     public var authenticationAttempts = 3
 

@@ -194,7 +194,7 @@ struct ClientNegotiation: Negotiation {
     /// XEP-0077 §3.3: whether the owner of the account wants another password, whose keys take a while. Until they are there
     /// nothing that follows is read, so that the request is counted (XEP-0198) when it is done, and not before.
     private func choosesPassword(_ stanza: Stanza, _ account: JID, _ stream: XMLStream) -> Bool {
-        guard stanza.kind == .iq, stream.configuration.allowsRegistration, stanza.iqType == .set,
+        guard stanza.kind == .iq, stream.configuration.allowsPasswordChange, stanza.iqType == .set,
             stanza.to.map({ $0 == account || ($0.isDomain && $0.domainpart == account.domainpart) }) ?? true
         else { return false }
         return stanza.payload("query", Namespaces.register)?.first("password", Namespaces.register) != nil

@@ -2,7 +2,7 @@
 
 import shutil
 
-from . import processes
+from . import desktop, processes
 from .server import DIALBACK, EXTERNAL, Server
 
 
@@ -157,5 +157,5 @@ modules:
 
 def missing():
     """The commands that are needed here and absent."""
-    needed = ("prosody", "erl", "unbound", "openssl", "tmux", "profanity")
+    needed = ("prosody", "erl", "unbound", "openssl", "tmux", "profanity", "gajim", *desktop.COMMANDS)
     return [command for command in needed if not shutil.which(command, path=processes.PATH)]
