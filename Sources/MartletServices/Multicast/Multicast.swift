@@ -79,7 +79,7 @@ public struct Multicast {
             }
             switch envelope.origin {
             case .session: break
-            case .peer, .bundle:
+            case .peer, .component, .bundle:
                 // §2.2: nobody is relayed to, and then nobody has it.
                 guard addresses.pending.allSatisfy({ turn.policy.serves($0.jid.domainpart) }) else {
                     return .refused(StanzaError(.forbidden, text: "Nothing is passed on to other servers"))
