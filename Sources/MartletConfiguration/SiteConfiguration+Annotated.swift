@@ -98,6 +98,8 @@ extension SiteConfiguration {
 
             \#(annotatedComponentListener)
 
+            \#(annotatedWebListener)
+
             [client]
 
             # Whether strangers may create accounts with their client (XEP-0077). Default false: an open server is full of spammers
@@ -188,6 +190,8 @@ extension SiteConfiguration {
             retention = "365d"
 
             \#(annotatedPublishing)
+
+            \#(annotatedWeb)
 
             \#(annotatedComponents)
 
