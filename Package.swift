@@ -160,7 +160,8 @@ if !coresOnly {
             "MartletWeb",
             [
                 "MartletPrimitives", "MartletCrypto", "XMPPAddress", "XMPPXML", "XMPPStanzas", "XMPPStreams", "MartletBus",
-                "MartletNetwork", "MartletConfiguration", logging, .product(name: "HummingbirdCore", package: "hummingbird"),
+                "MartletRuntime", "MartletNetwork", "MartletConfiguration", logging,
+                .product(name: "HummingbirdCore", package: "hummingbird"),
             ] + nio),
 
         // Layer 5: the command

@@ -355,6 +355,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private func closeAfterFlush() {
         guard phase == .open, context != nil || carrier != nil else { return }
         flush()
+        guard phase == .open else { return }
         phase = .closing
         tls?.shutdown()
         flush()

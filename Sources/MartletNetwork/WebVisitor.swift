@@ -36,6 +36,11 @@ public final class WebVisitor: Sendable {
         (try? channel.pipeline.syncOperations.handler(type: TLSHandler.self))?.facts ?? TLSFacts()
     }
 
+    /// Ends a connection at once, without waiting for the other side. On its loop.
+    public static func abort(_ channel: any Channel) {
+        (try? channel.pipeline.syncOperations.handler(type: TLSHandler.self))?.abort()
+    }
+
     /// It belongs to a person from now on, who has proven that somewhere: strangers do not take the connection's place.
     public func belongs(to account: JID) {
         guard !isSomebodys.exchange(true, ordering: .relaxed) else { return }

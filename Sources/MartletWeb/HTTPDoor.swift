@@ -1,4 +1,5 @@
 import HTTPTypes
+import MartletNetwork
 import NIOCore
 import NIOHTTPTypes
 
@@ -88,5 +89,5 @@ final class HTTPDoor: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     /// Ends the connection at once.
-    func abort() { context?.close(promise: nil) }
+    func abort() { if let context { WebVisitor.abort(context.channel) } }
 }

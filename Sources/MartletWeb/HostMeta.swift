@@ -1,4 +1,4 @@
-// XEP-0156: Discovering Alternative XMPP Connection Methods, version 1.4.1, complete
+// XEP-0156: Discovering Alternative XMPP Connection Methods, version 1.4.0, complete
 import HTTPTypes
 import HummingbirdCore
 import MartletConfiguration

@@ -13,6 +13,8 @@ public struct WebRequest: Sendable {
     public let path: String
     /// What follows the question mark.
     public let query: String?
+    /// What was asked, all of it.
+    var head: HTTPRequest { request.head }
     /// The headers.
     public var headers: HTTPFields { request.headers }
     /// Where it comes from, as limits count it; a proxy that is trusted has said so.
@@ -77,7 +79,7 @@ public struct WebRequest: Sendable {
     }
 
     /// The last address that a proxy of ours has entered: what stands before it may be anybody's words.
-    private static func client(of peer: RemoteAddress, _ headers: HTTPFields, _ proxies: [RemoteAddress]) -> RemoteAddress {
+    static func client(of peer: RemoteAddress, _ headers: HTTPFields, _ proxies: [RemoteAddress]) -> RemoteAddress {
         guard proxies.contains(peer), let name = HTTPField.Name("X-Forwarded-For"), let said = headers[name] else {
             return peer
         }

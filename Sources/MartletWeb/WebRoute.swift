@@ -8,6 +8,9 @@ import NIOCore
 /// for, and an answer's is sent as it is taken, so that neither is ever held in memory (``WebRequest/body()``, `ResponseBody`). A part of
 /// the answer that follows from a header, such as a range, is the route's to look at.
 ///
+/// What a connection says and is sent is its address's to pay, at the rate of logins, until a route has said whose it is
+/// (``WebVisitor/belongs(to:)``): whoever takes or gives much does that first.
+///
 /// An error that is thrown is an answer where it is a ``WebError``; another one is a 500, and an error in the log.
 public struct WebRoute: Sendable {
     /// Which paths it has.
@@ -72,6 +75,7 @@ public struct WebError: Error, CustomStringConvertible {
         self.headers = headers
     }
 
+    /// Status and words.
     public var description: String { "\(status.code): \(words)" }
 }
 

@@ -45,7 +45,9 @@ public final class WebServer: WebAcceptor {
         let current = SettingsBox(Settings(configuration))
         self.current = current
         self.logger = logger
-        self.routes = routes + HostMeta.routes { current.settings } + [Self.front]
+        self.routes =
+            routes + HostMeta.routes { current.settings }
+            + [WebSocketUpgrade.route { current.settings }, BOSHHost(current).route, Self.front]
     }
 
     /// The configuration was read anew.
@@ -54,8 +56,11 @@ public final class WebServer: WebAcceptor {
     /// What holds now.
     var settings: Settings { current.settings }
 
+    /// Puts HTTP on a connection.
     public func accept(_ channel: any Channel, _ visitor: WebVisitor) throws {
-        let door = NIOLoopBound(HTTPDoor { _, _ in nil }, eventLoop: channel.eventLoop)
+        let door = NIOLoopBound(
+            HTTPDoor { [current] request, channel in Self.upgrade(request, channel, visitor, current.settings) },
+            eventLoop: channel.eventLoop)
         var http = HTTP1Channel.Configuration(
             additionalChannelHandlers: [door.value], idleTimeout: TimeAmount(settings.web.idleTime))
         http.httpDecoder = .init(
@@ -68,6 +73,22 @@ public final class WebServer: WebAcceptor {
         server.setup(channel: channel, logger: logger).whenSuccess { [logger] value in
             Task { await server.handle(value: value, logger: logger) }
         }
+    }
+
+    /// A request that is for a WebSocket.
+    private static func upgrade(
+        _ request: HTTPRequest, _ channel: any Channel, _ visitor: WebVisitor, _ settings: Settings
+    ) -> (HTTPFields, any ChannelHandler)? {
+        guard request.path?.split(separator: "?").first.map(String.init) == WebPaths.webSocket,
+            WebSocketUpgrade.objection(request, settings) == nil
+        else { return nil }
+        let limits = settings.configuration.limits
+        // Where a proxy stands in front, what TLS says here is not what it says to the client.
+        let facts = settings.web.externalURL == nil ? WebVisitor.tlsFacts(of: channel) : TLSFacts()
+        let address = WebRequest.client(of: visitor.address, request.headerFields, settings.proxies)
+        let carrier = WebSocketCarrier(
+            visitor, from: address, facts, limit: limits.clientStanzaBytes, limitBefore: limits.preauthenticationBytes)
+        return (WebSocketUpgrade.acceptance(request), carrier)
     }
 
     // MARK: requests

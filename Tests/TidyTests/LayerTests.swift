@@ -38,7 +38,8 @@ import Testing
             "MartletTLS", "MartletBus", "MartletRuntime", "MartletUnbound", "MartletConfiguration", "Logging",
         ]).union(nio).union(system),
         "MartletWeb": cores.union([
-            "MartletBus", "MartletNetwork", "MartletConfiguration", "Logging", "HummingbirdCore", "HTTPTypes", "NIOHTTPTypes",
+            "MartletBus", "MartletRuntime", "MartletNetwork", "MartletConfiguration", "Logging", "HummingbirdCore", "HTTPTypes",
+            "NIOHTTPTypes",
         ]).union(nio).union(system),
         "MartletAdmin": values.union(["MartletStore", "MartletBus", "MartletRuntime", "MartletConfiguration", "Logging"])
             .union(nio).union(system),
