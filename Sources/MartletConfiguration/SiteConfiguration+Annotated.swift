@@ -189,6 +189,8 @@ extension SiteConfiguration {
 
             \#(annotatedPublishing)
 
+            \#(annotatedBytestreams)
+
             \#(annotatedComponents)
 
             [federation]
