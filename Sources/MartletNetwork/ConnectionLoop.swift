@@ -133,7 +133,6 @@ final class ConnectionLoop {
     func shutDown() {
         dialer?.stop()
         for connection in table.elements { connection.shutDown() }
-        web.shutDown()
     }
 
     /// Ends every connection at once.

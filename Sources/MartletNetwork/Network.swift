@@ -30,6 +30,7 @@ public final class Network: Sendable {
     /// Those of the start: sockets, threads and the resolver are as they say until the next one.
     private let started: NetworkSettings
     private let listening = Mutex<[any Channel]>([])
+    private let listeningForWeb = Mutex<[any Channel]>([])
     private let census: ConnectionCensus
     private let logins: LoginKarma
     private let work: WorkDispatcher
@@ -107,10 +108,15 @@ public final class Network: Sendable {
             }
             if let bytestreams, let listener = started.bytestreamListener {
                 let channel = try bytestreams.listen(listener)
-                listening.withLock { $0.append(channel) }
+                if listener.kind == .web {
+                    listeningForWeb.withLock { $0.append(channel) }
+                } else {
+                    listening.withLock { $0.append(channel) }
+                }
             }
         } catch {
-            stopAccepting()
+            stopAccepting(listening)
+            stopAccepting(listeningForWeb)
             throw error
         }
     }
@@ -134,7 +140,7 @@ public final class Network: Sendable {
         return words
     }
 
-    private func stopAccepting() {
+    private func stopAccepting(_ listening: borrowing Mutex<[any Channel]>) {
         let channels = listening.withLock { channels in
             defer { channels = [] }
             return channels
@@ -142,11 +148,20 @@ public final class Network: Sendable {
         for channel in channels { try? channel.close().wait() }
     }
 
-    /// Nobody can connect any more, and who has not logged in is told to go. The site says good-bye to the others.
+    /// Nobody can connect any more, and who has not logged in is told to go. The site says good-bye to the others, to whom of a BOSH session
+    /// in a request that it makes yet: for those there is a way until ``shutDownWeb()``.
     public func shutDown() {
-        stopAccepting()
+        stopAccepting(listening)
         for (loop, eventLoop) in zip(loops, group.makeIterator()) {
             eventLoop.execute { loop.value.shutDown() }
+        }
+    }
+
+    /// The site has said good-bye to everybody: what a connection of the web has under way is its last.
+    public func shutDownWeb() {
+        stopAccepting(listeningForWeb)
+        for (loop, eventLoop) in zip(loops, group.makeIterator()) {
+            eventLoop.execute { loop.value.web.shutDown() }
         }
     }
 
@@ -155,7 +170,8 @@ public final class Network: Sendable {
 
     /// Ends what is left and all threads.
     public func stop() {
-        stopAccepting()
+        stopAccepting(listening)
+        stopAccepting(listeningForWeb)
         for (loop, eventLoop) in zip(loops, group.makeIterator()) {
             try? eventLoop.submit { loop.value.abortAll() }.wait()
         }

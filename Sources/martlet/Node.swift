@@ -118,9 +118,14 @@ final class Node {
         network.shutDown()
         loop.post(.shutdownRequested)
         let deadline = MonotonicClock.milliseconds + Self.drainTime
+        var hasLeftWeb = false
         while !box.isShutDown.load(ordering: .relaxed) || network.connectionCount > 0 {
             let left = deadline - MonotonicClock.milliseconds
             if left <= 0 { break }
+            if box.isShutDown.load(ordering: .relaxed), !hasLeftWeb {
+                network.shutDownWeb()
+                hasLeftWeb = true
+            }
             // Connections end without a signal: look again soon.
             let event = Signals.wait(milliseconds: Int(min(left, box.isShutDown.load(ordering: .relaxed) ? 50 : left)))
             if event == .terminate {

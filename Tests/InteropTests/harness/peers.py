@@ -157,5 +157,5 @@ modules:
 
 def missing():
     """The commands that are needed here and absent."""
-    needed = ("prosody", "erl", "unbound", "openssl", "tmux", "profanity", "gajim", *desktop.COMMANDS)
+    needed = ("prosody", "erl", "unbound", "openssl", "tmux", "profanity", "gajim", "chromium", *desktop.COMMANDS)
     return [command for command in needed if not shutil.which(command, path=processes.PATH)]
