@@ -6,7 +6,7 @@ enum Carriage: Equatable {
     case entry
     /// Unnumbered, on a stream that is up or about to be; with `fails` its sender hears when it cannot go.
     case beside(fails: Bool)
-    /// Only on a stream that is up, else dropped without a word: what it says is stale by then.
+    /// Only on a stream that is up, an answer also on one that can be opened at once; else dropped without a word: what it says is stale by then.
     case fleeting
 
     /// The rule for `stanza`.

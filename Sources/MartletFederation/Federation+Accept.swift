@@ -51,7 +51,11 @@ extension Federation {
             }
             sendBeside(stanza, of: envelope.origin, slot, failing: fails, turn)
         case .fleeting:
-            if links[slot].isUp, !links[slot].keepsBesides { writeBeside(stanza, slot, turn) }
+            if links[slot].isUp {
+                if !links[slot].keepsBesides { writeBeside(stanza, slot, turn) }
+            } else if stanza.kind == .iq {
+                holdAnswer(stanza, of: envelope.origin, slot, turn)
+            }
         }
     }
 
@@ -196,6 +200,17 @@ extension Federation {
             }
         case .closing, .backingOff:
             fail(stanza, slot, failing: failing, turn)
+        }
+    }
+
+    /// Whoever asks first has a stream to us and none from us: his answer waits for the one that is opened for it. Where none comes, he has
+    /// stopped waiting.
+    private mutating func holdAnswer(_ stanza: Stanza, of origin: Origin, _ slot: LinkID, _ turn: Turn) {
+        switch links[slot].state {
+        case .idle where !isComponent(links[slot].pair, turn):
+            if links[slot].beside.hold(stanza, of: origin.party, turn) { dial(slot, turn) }
+        case .dialling where links[slot].reach.failures == 0: _ = links[slot].beside.hold(stanza, of: origin.party, turn)
+        case .idle, .dialling, .up, .closing, .backingOff: break
         }
     }
 

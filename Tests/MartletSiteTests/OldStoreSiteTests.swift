@@ -97,6 +97,39 @@ struct OldStoreSiteTests {
         }
     }
 
+    @Test("what earlier versions had no tables for works, and is there after a start", arguments: dumps)
+    func newTables(name: String) throws {
+        var office = try OldOffice(name)
+        let dora = try office.authenticate("dora")
+        try office.send(
+            "<iq type='set' id='b'><bind xmlns='\(Namespaces.bind)'><resource>desk</resource></bind></iq>", on: dora)
+        _ = office.take(dora)
+        let requests = [
+            "<block xmlns='urn:xmpp:blocking'><item jid='eva@south.example'/></block>",
+            "<enable xmlns='urn:xmpp:push:0' jid='push.example' node='n'/>",
+            "<query xmlns='jabber:iq:private'><notes xmlns='urn:notes'/></query>",
+            """
+            <pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='n'><item id='1'><x xmlns='urn:x'/></item></publish></pubsub>
+            """,
+            "<vCard xmlns='vcard-temp'><FN>Dora</FN></vCard>",
+        ]
+        for (index, payload) in requests.enumerated() {
+            try office.send("<iq type='set' id='r\(index)'>\(payload)</iq>", on: dora)
+            #expect(office.take(dora).last { $0["id"] == "r\(index)" }?["type"] == "result", "\(payload)")
+        }
+        _ = try office.driver.close()
+        var policy = SitePolicy(domains: [OldOffice.domain])
+        policy.federation.knownPeers = [OldOffice.peer]
+        var again = SiteDriver(store: office.store, policy: policy, random: RandomStream(seed: 8))
+        _ = try again.boot(monotonic: 0, wall: WallTime(milliseconds: 0))
+        _ = try again.close()
+        let rows = office.store.begin()
+        defer { office.store.abort() }
+        for table in [Table.blocked, .push, .privateStorage, .pubsubNode, .pubsubItem, .vCard] {
+            #expect(rows.firstEntry(table, atOrAfter: []) != nil, "table \(table.rawValue)")
+        }
+    }
+
     @Test("mailboxes deliver, and requests that wait are shown", arguments: dumps)
     func mailbox(name: String) throws {
         var office = try OldOffice(name)

@@ -27,7 +27,8 @@ class Martlet(Server):
     that look at the bare stream)."""
 
     def __init__(self, *arguments, limits=None, federation=None, offices=None, threads=1, client=None, karma=None,
-                 dialback=None, level="debug", prefix=(), components=None, admins=(), web=None, **named):  # fmt: skip
+                 dialback=None, level="debug", prefix=(), components=None, admins=(), bytestreams=None, web=None,
+                 **named):  # fmt: skip
         super().__init__(*arguments, **named)
         self.server_tls_port = ports.SERVER_TLS
         self.client_plain_port = ports.CLIENT_PLAIN
@@ -49,7 +50,9 @@ class Martlet(Server):
         self.dialback = self.mode == DIALBACK if dialback is None else dialback
         #: Components: domain to secret. DNS and the certificate name them as they do `more_domains`, which people have.
         self.components = dict(components or {})
-        self._never_people = list(self.components)
+        #: Keys of [bytestreams]: the proxy's domain, which DNS and the certificate name as well.
+        self.bytestreams = {"host": self.address, "address": self.address} | bytestreams if bytestreams else {}
+        self._never_people = [*self.components, self.bytestreams.get("domain")]
         #: The least severe messages that are logged.
         self.level = level
         #: Words before the command, such as what puts it into a control group.
@@ -157,6 +160,8 @@ allow_dialback = {_toml(self.dialback)}
 {offices}
 [admin]
 accounts = {_toml(self.admins)}
+[bytestreams]
+{"".join(f"{name} = {_toml(value)}" + chr(10) for name, value in self.bytestreams.items())}
 [client]
 {"".join(f"{name} = {_toml(value)}" + chr(10) for name, value in self.client.items())}
 [limits]
