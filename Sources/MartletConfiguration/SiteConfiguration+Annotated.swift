@@ -196,6 +196,8 @@ extension SiteConfiguration {
 
             \#(annotatedWeb)
 
+            \#(annotatedBytestreams)
+
             \#(annotatedComponents)
 
             [federation]

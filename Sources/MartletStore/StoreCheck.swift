@@ -155,6 +155,7 @@ public struct StoreCheck {
             if MulticastTable.row(numbers[0], in: store) == nil {
                 find(.untidy, table, "a place in stanza \(numbers[0]), which is gone")
             }
+        case .known: _ = LastKnownTable.row(row.value)
         case .capability: _ = CapabilityTable.wanted(row.key, in: store)
         default: break
         }
@@ -173,6 +174,7 @@ public struct StoreCheck {
         .pubsubSubscription: [40], .pubsubMember: [32], .pubsubOwner: [8], .pubsubSweep: [8], .pubsubExpiry: [24],
         .capability: [CapabilityTable.keyBytes], .vCard: [8], .avatar: [8], .privateStorage: [24],
         .disabledAccount: [8], .announcement: [8], .dayMessageShown: [8], .multicast: [8], .multicastPlace: [8],
+        .known: [24], .knownByAge: [8], .knownOfAccount: [16], .knownText: [32], .knownHolders: [32], .knownSize: [8],
     ]
 
     static func hex(_ bytes: [UInt8]) -> String {

@@ -9,12 +9,15 @@ extension SitePolicy {
     /// The policy that a configuration asks for: every key of the file that the site itself obeys, in one place.
     init(_ configuration: SiteConfiguration) {
         let nodes = configuration.publishing.host.map { [Host(Self.domain($0), .pubsub)] } ?? []
+        let proxies = configuration.bytestreams.domain.map { [Host(Self.domain($0), .proxy)] } ?? []
         let components = configuration.components.map { Host(Self.domain($0.domain), .component) }
-        self.init(hosts: configuration.domains.map { Host(Self.domain($0), .people) } + nodes + components)
+        self.init(hosts: configuration.domains.map { Host(Self.domain($0), .people) } + nodes + proxies + components)
         let federation = configuration.federation
         let limits = configuration.limits
         interceptors = configuration.interceptors.compactMap(InterceptorKind.init(rawValue:))
         softwareVersion = ProductVersion.number
+        bytestreams.host = configuration.bytestreams.host ?? configuration.domain
+        bytestreams.port = configuration.bytestreams.port
         contacts = configuration.published.map { ContactRole($0.name, $0.addresses) }
         outageStatus = configuration.contacts.outageStatus
         admin = AdminPolicy(configuration.administration)
@@ -143,6 +146,8 @@ extension PubSubPolicy {
         nodesPerHost = limits.publishedNodesAtHost
         bytesPerHost = UInt64(limits.publishedBytesAtHost)
         subscriptionsPerNode = limits.subscriptionsPerNode
+        knownBytesPerAccount = UInt64(limits.knownBytesPerAccount)
+        knownBytes = UInt64(limits.knownBytes)
     }
 }
 
