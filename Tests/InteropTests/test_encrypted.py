@@ -1,10 +1,11 @@
 """End-to-end encryption between people of two offices (XEP-0384), with a client that people use: the server carries keys, and knows none."""
 
 import asyncio
+import time
 
 import pytest
 
-from harness import martlet, profanity, relay
+from harness import martlet, processes, profanity, relay
 
 NORTH, SOUTH = "north.example", "south.example"
 
@@ -33,18 +34,19 @@ async def test_an_encrypted_chat_across_offices_and_a_new_device_during_a_cut(wo
     north, south = (world.sites[domain] for domain in (NORTH, SOUTH))
     alice = await asyncio.to_thread(start, north, "alice")
     bob = await asyncio.to_thread(start, south, "bob")
-    for screen, other in ((alice, south.jid("bob")), (bob, north.jid("alice"))):
+    pairs = ((alice, south.jid("bob")), (bob, north.jid("alice")))
+    for screen, other in pairs:
         await asyncio.to_thread(encrypts, screen)
         screen.type(f"/sub request {other}")
-    for screen, other in ((alice, south.jid("bob")), (bob, north.jid("alice"))):
+    for screen, other in pairs:
+        await asyncio.to_thread(screen.until, "uthorization request")
         screen.type(f"/sub allow {other}")
-    for screen, other in ((alice, south.jid("bob")), (bob, north.jid("alice"))):
-        await asyncio.to_thread(screen.until, f"{other}")
+    for screen, other in pairs:
+        await asyncio.to_thread(screen.until, "is online")
     alice.type(f"/msg {south.jid('bob')}")
     alice.type(f"/omemo start {south.jid('bob')}")
-    alice.type("the plans are in the safe")
     bob.type(f"/msg {north.jid('alice')}")
-    await asyncio.to_thread(bob.until, "the plans are in the safe")
+    await asyncio.to_thread(written, alice, bob, "the plans are in the safe")
     assert "the plans are in the safe" not in north.process.output() + south.process.output()
 
     # Somebody comes with a new device while the line is down: what her account was shown of his keys is enough.
@@ -54,6 +56,7 @@ async def test_an_encrypted_chat_across_offices_and_a_new_device_during_a_cut(wo
     await asyncio.to_thread(encrypts, again)
     again.type(f"/msg {south.jid('bob')}")
     again.type(f"/omemo start {south.jid('bob')}")
+    await asyncio.to_thread(again.until_logged, "[OMEMO] create session with")
     again.type("written during the cut")
     await asyncio.to_thread(again.until, "written during the cut")
     line.heal()
@@ -64,4 +67,17 @@ def encrypts(screen):
     """Makes keys, and believes whatever keys it sees: whom to trust is not what this is about."""
     screen.type("/omemo trustmode blind")
     screen.type("/omemo gen")
-    screen.until("Generated OMEMO cryptographic materials")
+    screen.until("materials generated")
+
+
+def written(writer, reader, text):
+    """Writes until it is read: what is written before the keys have come is not sent, and only the log says so."""
+
+    def is_read():
+        if text in reader.screen():
+            return True
+        writer.type(text)
+        time.sleep(2)
+        return text in reader.screen()
+
+    processes.wait_until(is_read, lambda: f"“{text}” is read:\n{writer.screen()}\n{reader.screen()}")

@@ -1,6 +1,6 @@
 """Profanity in a terminal, logged in."""
 
-from . import terminal
+from . import processes, terminal
 
 
 class Started:
@@ -29,6 +29,10 @@ class Started:
                 "LANG": "C.UTF-8",
                 "SSL_CERT_FILE": office.trust,
             },
+        )
+        screen.until_logged = lambda text: processes.wait_until(
+            lambda: any(text in log.read_text(errors="replace") for log in home.glob("data/profanity/logs/*.log")),
+            lambda: f"“{text}” in the log of {user}'s client:\n{screen.screen()}",
         )
         self.screens.append(screen)
         port = office.client_tls_port if security == "legacy" else office.client_port
