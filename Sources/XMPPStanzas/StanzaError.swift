@@ -49,6 +49,8 @@ public struct StanzaError: Hashable, Sendable, Error {
     public var kind: Kind
     /// Words for a person; generic, since it leaves the site.
     public var text: String?
+    /// A number of before RFC 3920 (XEP-0086), for who looks for it; nil for nearly all.
+    public var code: Int?
 
     /// An error with the type that its condition recommends, unless another is given.
     public init(_ condition: Condition, _ kind: Kind? = nil, text: String? = nil) {
@@ -60,6 +62,7 @@ public struct StanzaError: Hashable, Sendable, Error {
     /// The `<error/>` child (RFC 6120 §8.3.2); `by` names the entity that made it.
     public func element(by: String? = nil) -> Element {
         var error = Element("error", Namespaces.client, [("type", kind.rawValue)])
+        if let code { error["code"] = "\(code)" }
         if let by { error["by"] = by }
         error.children.append(.element(Element(condition.rawValue, Namespaces.stanzaErrors)))
         if let text {

@@ -9,7 +9,8 @@ within a second of the start), faults of the line, dropped client connections, a
 them. Each track is drawn from the seed alone; what else happens at the moment is for the machine to decide. Then everything is
 healed, and the clients are asked what arrived: each message once, in order for its pair, none returned. At last everybody
 logs out, both offices are killed once more, and everybody logs in anew: nothing may come a second time, and each message stands
-once in the archives of both.
+once in the archives of both. A second device of one person in each office has a copy of each message, once, as long as its session lasts;
+and contacts and published items that were answered are there, none older than answered.
 
 Exit status 0 when nothing was lost, repeated, reordered or returned, and the archives agree. Else the plan is printed, and logs and stores are kept.
 """
@@ -33,6 +34,7 @@ from harness.archives import Reader  # noqa: E402
 from harness.clients import Client  # noqa: E402
 from harness.ledger import Ledger  # noqa: E402
 from harness.processes import eventually  # noqa: E402
+from harness.witnesses import Keeping, Mirror  # noqa: E402
 
 NORTH, SOUTH = "north.example", "south.example"
 USERS = ("ann", "ben", "cleo", "dan")
@@ -123,6 +125,8 @@ class Campaign:
                         for domain in (NORTH, SOUTH)}  # fmt: skip
         self.line = self.world.line(NORTH, SOUTH)
         self.clients = {}
+        self.mirrors = {}
+        self.keepings = {}
         self.start = time.monotonic()
         self.ended = False
         self.line_is_free = asyncio.Lock()
@@ -133,6 +137,7 @@ class Campaign:
         self.busy_kills = 0
         self.missing = []
         self.repeated = []
+        self.wrong = []
 
     def tell(self, text):
         elapsed = time.monotonic() - self.start
@@ -153,10 +158,14 @@ class Campaign:
                     office, user, self.ledger, resource="desk", direct_tls=USERS.index(user) % 2 == 1
                 )
                 await client.login()
+                self.keepings[domain, user] = Keeping(client)
+            self.mirrors[domain] = mirror = Mirror(office, USERS[0], Ledger(), resource="phone")
+            await mirror.login()
         self.tell(f"{len(self.clients)} clients write {self.rate} messages a second")
         side_tracks = [
             asyncio.create_task(track)
-            for track in (self.break_line(), self.drop_clients(), self.watch(), *map(self.write, self.clients))
+            for track in (self.break_line(), self.drop_clients(), self.watch(), *map(self.write, self.clients),
+                          *map(self.keep, self.keepings))
         ]
         deeds = asyncio.create_task(self.kill_offices())
         # The other tracks end before the kills are done only by failing.
@@ -190,6 +199,13 @@ class Campaign:
             )
         finally:
             watch.cancel()
+        for mirror in self.mirrors.values():
+            if mirror.is_whole:
+                await eventually(
+                    lambda: not mirror.missing(self.ledger), lambda: f"{mirror.bare} has copies: {mirror.story()}", CONVERGENCE
+                )  # fmt: skip
+            self.repeated += [f"{id} among the copies of {mirror.bare}" for id in mirror.repeated(self.ledger)]
+            await mirror.logout()
         for domain, office in self.offices.items():
             await eventually(lambda: self.queue(office) == [], lambda: f"{domain} waits for nothing: {self.queue(office)}")
 
@@ -210,13 +226,14 @@ class Campaign:
                 missing, repeated = await again.audit(self.ledger)
                 self.missing += [f"{id} in the archive of {again.bare}" for id in missing]
                 self.repeated += [f"{id} in the archive of {again.bare}" for id in repeated]
+                self.wrong += [words async for words in self.keepings[domain, user].audit(again)]
 
     def judge(self):
         report = self.ledger.report(stamps=False)
         problems = report.lost or report.duplicated or report.bounced or report.out_of_order
         if problems:
             print(report)
-        for words, found in (("missing", self.missing), ("more than once", self.repeated)):
+        for words, found in (("missing", self.missing), ("more than once", self.repeated), ("kept", self.wrong)):
             for what in found[:20]:
                 print(f"{words}: {what}")
         stopped = [row for office in self.offices.values() for row in self.links(office) if row["state"] == "stopped"]
@@ -233,13 +250,18 @@ class Campaign:
             f"clients {len(self.clients)}: dropped {self.drops}, resumed {resumed}, "
             f"logged in anew {logins - len(self.clients)}, helped {self.nudges}"
         )
+        copies = sum(sum(mirror.copies.values()) for mirror in self.mirrors.values())
+        whole = sum(mirror.is_whole for mirror in self.mirrors.values())
+        print(f"second devices {len(self.mirrors)}: copies {copies}, in one session all the time {whole}")
+        kept = sum(len(values) for keeping in self.keepings.values() for values in keeping.written.values())
+        print(f"contacts and items: written {kept}, wrong {len(self.wrong)}")
         print(f"archives {len(self.clients)}: missing {len(self.missing)} repeated {len(self.repeated)}")
         print(
             f"sent {report.sent} delivered {report.delivered} bounced {len(report.bounced)} "
             f"lost {len(report.lost)} duplicated {len(report.duplicated)} disordered {len(report.out_of_order)}",
             flush=True,
         )
-        return not (problems or stopped or self.missing or self.repeated)
+        return not (problems or stopped or self.missing or self.repeated or self.wrong)
 
     # Tracks
 
@@ -337,12 +359,25 @@ class Campaign:
             address = f"{other}@{home}" + dice.choice(("", "/desk"))
             self.clients[key].send(address, f"{number} from {user}@{domain}")
 
+    async def keep(self, key):
+        """One person changes contacts and publishes items, all the time."""
+        dice = random.Random(f"keep {self.plan.seed} {key}")
+        pending = set()
+        while not self.ended:
+            await asyncio.sleep(dice.expovariate(1))
+            if self.clients[key].is_open:
+                pending.add(task := asyncio.create_task(self.keepings[key].write()))
+                task.add_done_callback(pending.discard)
+        for task in pending:
+            task.cancel()
+
     async def watch(self, until_converged=False):
         """Helps clients whose library has lost its way between two kills: to the server it is one more broken connection."""
         since = {}
         while until_converged or not self.ended:
             await asyncio.sleep(1)
-            for key, client in self.clients.items():
+            watched = [*self.clients.items(), *(((domain, "phone"), mirror) for domain, mirror in self.mirrors.items())]
+            for key, client in watched:
                 process = self.offices[key[0]].process
                 if client.is_open or not process.alive:
                     since.pop(key, None)

@@ -7,7 +7,7 @@ import base64
 
 import pytest
 
-from harness import server, terminal
+from harness import profanity, server
 from harness.clients import Client
 
 PICTURE = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
@@ -25,40 +25,9 @@ def office(make_world, office_kind):
 @pytest.fixture
 def start(office, tmp_path):
     """Starts Profanity for somebody, logged in."""
-    screens = []
-
-    def made(user, security="force"):
-        # Profanity trusts the test authority like any other, so its own check of the certificate is part of the test.
-        home = tmp_path / f"{user}{len(screens)}"
-        configuration = home / "config" / "profanity"
-        configuration.mkdir(parents=True)
-        (home / "authorities").mkdir()
-        (configuration / "profrc").write_text(
-            f"[connection]\ncafile={office.trust}\n[ui]\nsplash=false\n[logging]\nrotate=false\n"
-        )
-        screen = terminal.Terminal(
-            home / "terminal",
-            ["profanity", "-l", "DEBUG"],
-            {
-                "HOME": home,
-                "XDG_CONFIG_HOME": home / "config",
-                "XDG_DATA_HOME": home / "data",
-                "LANG": "C.UTF-8",
-                "SSL_CERT_FILE": office.trust,
-            },
-        )
-        screens.append(screen)
-        port = office.client_tls_port if security == "legacy" else office.client_port
-        screen.until("Profanity")
-        screen.type(f"/connect {office.jid(user)} server {office.address} port {port} tls {security}")
-        screen.until("Enter password:")
-        screen.type(office.passwords[user])
-        screen.until("logged in successfully")
-        return screen
-
-    yield made
-    for screen in screens:
-        screen.close()
+    started = profanity.Started(tmp_path)
+    yield lambda user, security="force": started(office, user, security)
+    started.close()
 
 
 @pytest.mark.parametrize("security", ["force", "legacy"], ids=["starttls", "direct-tls"])

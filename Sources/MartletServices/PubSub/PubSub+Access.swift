@@ -15,12 +15,21 @@ extension PubSub {
         var configuration: NodeConfiguration { row.configuration }
     }
 
+    /// There is no such node, for whoever asks.
+    ///
+    /// COMPAT(Profanity 0.13): publishes its first list of devices (XEP-0384) only where the error has the code of XEP-0086.
+    static var noSuchNode: StanzaError {
+        var error = StanzaError(.itemNotFound)
+        error.code = 404
+        return error
+    }
+
     /// The node that `action` names, as it is to the asker.
     func node(_ action: Element, _ asker: Asker, _ turn: Turn) -> Result<Node, Refused> {
         guard let name = action["node"], !name.isEmpty else {
             return .failure(Refused(.pubsub(.badRequest, "nodeid-required")))
         }
-        guard let node = node(named: name, asker, turn) else { return .failure(Refused(.error(StanzaError(.itemNotFound)))) }
+        guard let node = node(named: name, asker, turn) else { return .failure(Refused(.error(Self.noSuchNode))) }
         return .success(node)
     }
 

@@ -82,15 +82,15 @@ public struct PubSub {
     /// A request. To strangers of an account there are no reasons: who exists is nobody's business.
     public mutating func answer(_ request: Request, _ turn: Turn) -> Answer {
         guard let asker = asker(of: request, turn) else {
-            return .error(StanzaError(request.host == nil ? .itemNotFound : .serviceUnavailable))
+            return .error(request.host == nil ? Self.noSuchNode : StanzaError(.serviceUnavailable))
         }
         let answer =
             request.payload.namespace == Namespaces.pubsubOwner
             ? answerOwner(request, asker, turn) : answerUser(request, asker, turn)
         if request.scope == .stranger {
-            if request.payload.elements.first?.name == "default" { return .error(StanzaError(.itemNotFound)) }
+            if request.payload.elements.first?.name == "default" { return .error(Self.noSuchNode) }
             switch answer {
-            case .error, .refusal: return .error(StanzaError(.itemNotFound))
+            case .error, .refusal: return .error(Self.noSuchNode)
             case .result, .ask, .later: break
             }
         }

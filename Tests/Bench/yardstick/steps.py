@@ -133,6 +133,15 @@ STEPS = (
     Step("publish", work.publishing, (8, 25, 15), 18, (
         Figure("An item of a node (XEP-0163) to 200 contacts", CPU, "µs a delivery", Times(6), beside=LATENCY),
     )),
+    Step("room", work.room, (6, 40, 12), 20, (
+        Figure("A room of 100", CPU, "µs a delivery", Times(6), beside=LATENCY),
+    )),
+    Step("room-1000", work.large_room, (10, 60, 30), 40, (
+        Figure("A room of 1,000", CPU, "µs a delivery", Times(6), beside=LATENCY),
+    ), most_runs=3),
+    Step("room-5000", work.huge_room, (30, 0, 0), 60, kinds=(MARTLET,), most_runs=1, figures=(
+        Figure("A room of 5,000", CPU, "µs a delivery", beside=LATENCY, compares=False),
+    )),
     Step("s2s", work.between, (8, 12, 8), 30, (_message("Between two servers over TLS, both together", 10),)),
     Step("s2s-sm", work.between_durable, (8, 14, 9), 30, (
         _message("Between two servers, clients with stream management", 10),

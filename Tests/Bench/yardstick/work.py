@@ -68,6 +68,29 @@ def publishing(bench, kind, runs):
     yield from fanout(bench, kind, runs, "--publish")
 
 
+#: Where each kind of server has its rooms.
+ROOMS = {"martlet": "rooms.a.example"}
+
+
+def room(bench, kind, runs, occupants=100, messages=1000):
+    """Everybody in one room, five messages under way."""
+    occupants = bench.amount(occupants, least=5)
+    with bench.room.server(kind, occupants) as server:
+        for run in range(runs):
+            yield bench.measure(
+                "muc", "--occupants", occupants, "--messages", bench.amount(messages), "--window", 5, "--body", BODY,
+                "--room", f"room{run}", "--muc-domain", ROOMS.get(kind, "conference.a.example"), servers=[server],
+            )  # fmt: skip
+
+
+def large_room(bench, kind, runs):
+    yield from room(bench, kind, runs, occupants=1000, messages=100)
+
+
+def huge_room(bench, kind, runs):
+    yield from room(bench, kind, runs, occupants=5000, messages=20)
+
+
 def pages(bench, kind, runs):
     """Forty people with a thousand messages each leaf through them."""
     pairs = bench.amount(20, least=2)
