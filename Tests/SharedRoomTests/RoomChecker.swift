@@ -94,7 +94,9 @@ struct RoomChecker {
         for node in members.dropFirst() where world.nodes[node].store.replica.state != first.state {
             faults.append("office \(node) has another state than office \(members[0])")
         }
-        for node in members where world.nodes[node].store.replica.log.isWaiting { faults.append("office \(node) waits for changes") }
+        for node in members where world.nodes[node].store.replica.log.isWaiting {
+            faults.append("office \(node) waits for changes")
+        }
         var naive = NaiveRoom(first.founding, Array(world.nodes[members[0]].store.rows.values))
         naive.compute()
         for person in naive.people where naive.affiliation(person) != first.state.affiliation(of: person) {
@@ -136,11 +138,17 @@ struct RoomChecker {
     /// Whoever has lost was told once; whoever was told, and stands after all, was told that.
     private mutating func reports() {
         for (id, change) in world.changes {
-            guard members.contains(change.node), let outcome = world.nodes[members[0]].store.replica.outcome(of: id) else { continue }
+            guard members.contains(change.node), let outcome = world.nodes[members[0]].store.replica.outcome(of: id) else {
+                continue
+            }
             let told = (world.tells[id] ?? []).map { $0 != .stands }
             let isLost = outcome != .stands
-            if isLost != (told.last ?? false) { faults.append("a change is \(outcome), and its author was told \(told)") }
-            guard !world.nodes[change.node].wasRestored else { continue }
+            // A restored store has forgotten whom it told.
+            let isRestored = world.nodes[change.node].wasRestored
+            if isLost != (told.last ?? false), isLost || !isRestored {
+                faults.append("a change is \(outcome), and its author was told \(told)")
+            }
+            guard !isRestored else { continue }
             for (place, lost) in told.enumerated() where lost != (place % 2 == 0) {
                 faults.append("an author was told the same twice: \(told)")
                 break
@@ -178,7 +186,9 @@ struct NaiveRoom {
     mutating func compute() {
         let order = records.values.sorted { (key($0), $0.office, $0.id) < (key($1), $1.office, $1.id) }
         for record in order {
-            guard case .change(let change, _) = record.content, case let (isRight, wasMore) = judge(record, change) else { continue }
+            guard case .change(let change, _) = record.content, case let (isRight, wasMore) = judge(record, change) else {
+                continue
+            }
             stands.append((record.id, isRight))
             if isRight { done.append((record, wasMore)) }
         }
@@ -188,7 +198,9 @@ struct NaiveRoom {
         if let known = lifted[record.id] { return known }
         guard case .change(_, let seen) = record.content else { return record.stamp }
         var stamp = record.stamp
-        var known = seen.numbers.map { RecordID(RecordLine(run: $0.run, isChanges: true), $0.number) }.filter { $0.line != record.id.line }
+        var known = seen.numbers.map { RecordID(RecordLine(run: $0.run, isChanges: true), $0.number) }.filter {
+            $0.line != record.id.line
+        }
         if record.id.number > 1 { known.append(RecordID(record.id.line, record.id.number - 1)) }
         for id in known { if let other = records[id], case let key = key(other), key >= stamp { stamp = key.next } }
         lifted[record.id] = stamp
@@ -235,10 +247,14 @@ struct NaiveRoom {
 
     private func judge(_ record: SharedRecord, _ change: SharedChange) -> (Bool, Bool) {
         if case .retiming = change { return (true, false) }
-        if done.contains(where: { if case .change(.destruction, _) = $0.record.content { true } else { false } }) { return (false, false) }
+        if done.contains(where: { if case .change(.destruction, _) = $0.record.content { true } else { false } }) {
+            return (false, false)
+        }
         let domain = String(record.author.split(separator: "@").last ?? "")
         guard office(record.office)?.people.contains(domain) == true else { return (false, false) }
-        guard !isTaken(record, { if case .office(record.office, nil) = $0 { true } else { false } }) else { return (false, false) }
+        guard !isTaken(record, { if case .office(record.office, nil) = $0 { true } else { false } }) else {
+            return (false, false)
+        }
         let rank = affiliation(record.author)
         switch change {
         case .subject: return (rank != .outcast, false)
@@ -250,15 +266,23 @@ struct NaiveRoom {
             let target = String(jid.split(separator: "@")[1])
             let isSelf = jid == record.author && old > new && new != .outcast && old > .none
             guard rank == .owner || rank == .admin && old < .admin && new < .admin || isSelf else { return (false, false) }
-            if new >= .admin, !domains.contains(where: { office($0)?.people.contains(target) ?? false }) { return (false, false) }
-            if new > old, isTaken(record, { if case .affiliation(jid, _) = $0 { true } else { false } }) { return (false, false) }
+            if new >= .admin, !domains.contains(where: { office($0)?.people.contains(target) ?? false }) {
+                return (false, false)
+            }
+            if new > old, isTaken(record, { if case .affiliation(jid, _) = $0 { true } else { false } }) {
+                return (false, false)
+            }
             if old == .owner, new < .owner, owners(except: jid).isEmpty { return (false, false) }
             return (true, new < old)
         case .office(let name, let new):
             guard rank == .owner, !owners(with: (name, new)).isEmpty else { return (false, false) }
-            if new != nil, isTaken(record, { if case .office(name, nil) = $0 { true } else { false } }) { return (false, false) }
+            if new != nil, isTaken(record, { if case .office(name, nil) = $0 { true } else { false } }) {
+                return (false, false)
+            }
             for other in domains where other != name {
-                if office(other)?.people.contains(where: { new?.people.contains($0) ?? false }) ?? false { return (false, false) }
+                if office(other)?.people.contains(where: { new?.people.contains($0) ?? false }) ?? false {
+                    return (false, false)
+                }
             }
             return (true, new == nil && office(name) != nil)
         }

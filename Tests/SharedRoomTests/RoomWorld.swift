@@ -55,6 +55,29 @@ struct RoomWorld {
         var joining = 1
     }
 
+    /// What kinds of histories are tried.
+    enum Kind: CaseIterable {
+        /// Cuts and starts.
+        case cuts
+        /// Also entries that are gone from lanes, restored backups, clocks that are set, an office that comes and goes.
+        case everything
+        /// Four offices, and a room that is destroyed.
+        case destroyed
+    }
+
+    /// A history of that kind, afterwards.
+    static func healed(_ kind: Kind, seed: UInt64) -> RoomWorld {
+        var world =
+            switch kind {
+            case .cuts: RoomWorld(seed: seed, faults: Faults(restore: 0, gone: 0, clock: 0, removal: 0))
+            case .everything: RoomWorld(seed: seed)
+            case .destroyed: RoomWorld(seed: seed, offices: 4, faults: Faults(destruction: 4))
+            }
+        world.run(steps: kind == .cuts ? 120 : 150)
+        world.heal()
+        return world
+    }
+
     var nodes: [Node] = []
     var lanes: [[Lane]] = []
     var isUp: [[Bool]] = []
@@ -84,7 +107,7 @@ struct RoomWorld {
             owners: [Self.person(0, 0), Self.person(0, 1)], settings: ["name": "Room"])
         for index in 0..<count {
             let replica = RoomReplica(
-                own: offices[index], founding: founding, isJoining: index >= founders, now: Instant(milliseconds: time))
+                own: offices[index], founding: founding, isJoining: index >= founders, now: Instant(milliseconds: time), process: random.next())
             nodes.append(
                 Node(
                     store: Store(
@@ -227,7 +250,7 @@ struct RoomWorld {
     }
 
     mutating func restart(_ node: Int) {
-        nodes[node].store.replica.started()
+        nodes[node].store.replica.started(process: random.next())
         nodes[node].store.feed.started()
         for other in nodes.indices where other != node && isUp[node][other] {
             setLine(node, other, up: false)
@@ -239,6 +262,8 @@ struct RoomWorld {
     /// The office's disk is replaced by an older one.
     mutating func restore(_ node: Int) {
         guard let backup = nodes[node].backup else { return }
+        // What is lost while another office is only about to fetch it is lost.
+        if nodes.contains(where: { $0.store.replica.isBeginning }) { return }
         let present = nodes[node].store
         nodes[node].store = backup
         nodes[node].wasRestored = true

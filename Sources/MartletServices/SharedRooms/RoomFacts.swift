@@ -16,9 +16,17 @@ public struct RoomMark: Sendable, Equatable {
 
     /// By line.
     public var lines: [Line]
+    /// Drawn by the process that says this; and the one of the addressee's process that was heard here last: a mark that names
+    /// another was written before it started, and came late.
+    public var process: UInt64
+    public var answers: UInt64
 
     /// A copy that has that.
-    public init(lines: [Line]) { self.lines = lines }
+    public init(lines: [Line], process: UInt64 = 0, answers: UInt64 = 0) {
+        self.lines = lines
+        self.process = process
+        self.answers = answers
+    }
 }
 
 /// A request for records of a line.

@@ -60,18 +60,18 @@ extension RoomReplica {
 
     // MARK: marks and requests
 
-    /// What this copy has.
-    public var mark: RoomMark {
+    /// What this copy has, said to an office.
+    public func mark(for office: String) -> RoomMark {
         RoomMark(
             lines: lineOrder.map { line in
                 let state = lines[line] ?? Line(office: "")
                 return RoomMark.Line(
                     line: line, office: state.office, have: state.have, digest: state.digest, floor: state.floor)
-            })
+            }, process: process, answers: processes[office] ?? 0)
     }
 
     mutating func mark(_ office: String, into actions: inout [RoomAction]) {
-        let mark = mark
+        let mark = mark(for: office)
         marked[office] = mark
         actions.append(.mark(mark, to: office))
     }
@@ -79,8 +79,9 @@ extension RoomReplica {
     /// An office said what it has.
     public mutating func received(_ mark: RoomMark, from sender: String, into actions: inout [RoomAction]) {
         guard log.state.office(sender) != nil, sender != own else { return }
-        if isJoining, lines.isEmpty { begin(with: mark) }
+        if isJoining, mark.answers == process { begin(with: mark) }
         theirs[sender] = mark
+        let isNew = processes.updateValue(mark.process, forKey: sender) != mark.process
         var wants: [RoomWant] = []
         var known: [RecordLine: UInt64] = [:]
         for other in mark.lines {
@@ -101,7 +102,7 @@ extension RoomReplica {
         ask(sender, for: wants, into: &actions)
         // Who lacks what we wrote has lost it on the way, and hears by our mark that there is something to ask for.
         let isLacking = lineOrder.contains { (lines[$0]?.have ?? 0) > known[$0] ?? 0 && lines[$0]?.office != sender }
-        if isLacking, marked[sender] != self.mark { self.mark(sender, into: &actions) }
+        if isLacking || isNew, marked[sender] != self.mark(for: sender) { self.mark(sender, into: &actions) }
     }
 
     /// What an office wrote comes from there by itself, as long as it can come; others are asked for what is their own, for what we wrote
@@ -141,7 +142,8 @@ extension RoomReplica {
     /// from the first.
     private mutating func begin(with mark: RoomMark) {
         isJoining = false
-        for other in mark.lines where !other.line.isChanges && other.have > 0 && other.line.belongs(to: other.office) {
+        for other in mark.lines
+        where !other.line.isChanges && other.have > 0 && lines[other.line] == nil && other.line.belongs(to: other.office) {
             var line = Line(office: other.office)
             line.have = other.have
             line.digest = other.digest
@@ -178,13 +180,14 @@ extension RoomReplica {
     /// A clock that was set back is noticed here, too, if nobody writes.
     public mutating func timePassed(wall: WallTime, now: Instant, fresh: UInt64, into actions: inout [RoomAction]) {
         if clock.last.milliseconds - wall.milliseconds > 2 * HybridClock.drift { _ = tick(wall, now, fresh, into: &actions) }
-        if log.isWaiting, hasCompared, asked.isEmpty {
+        if log.isWaiting, hasCompared {
             actions.append(.note(.changesAreGone))
             settle(log.forgive(), others, into: &actions)
         }
-        let mark = mark
         askAgain(into: &actions)
-        for office in others where connected.contains(office) && marked[office] != mark { self.mark(office, into: &actions) }
+        for office in others where connected.contains(office) && marked[office] != mark(for: office) {
+            mark(office, into: &actions)
+        }
     }
 
     /// What has been lacking for a minute without anything of it having come is asked for wherever it is.
@@ -194,7 +197,9 @@ extension RoomReplica {
             var wants: [RoomWant] = []
             for other in theirs[office]?.lines ?? [] {
                 let have = lines[other.line]?.have ?? 0
-                guard other.have > have, other.floor <= have, other.line.run != run, lacking[other.line] == nil else { continue }
+                guard other.have > have, other.floor <= have, other.line.run != run, lacking[other.line] == nil else {
+                    continue
+                }
                 lacking[other.line] = have
                 if lagging[other.line] == have { wants.append(RoomWant(line: other.line, from: have + 1)) }
             }

@@ -4,7 +4,7 @@ import MartletPrimitives
 /// (`Docs/shared-rooms.md`). It holds the changes; messages are rows of the store, of which it knows the numbers.
 ///
 /// Inputs are what happened, in the transaction in which it is written; actions leave after the commit. A copy is a value: a backup of it is
-/// a copy of it, and a start from disk is ``started()``.
+/// a copy of it, and a start from disk is ``started(process:)``.
 public struct RoomReplica: Sendable {
     struct Line: Sendable, Equatable {
         var office: String
@@ -52,13 +52,18 @@ public struct RoomReplica: Sendable {
     var asked: [String: [RoomWant]] = [:]
     /// What an office was told last.
     var marked: [String: RoomMark] = [:]
+    /// Drawn when the process started.
+    var process: UInt64 = 0
+    /// The process of each office that was heard last.
+    var processes: [String: UInt64] = [:]
     /// What each office said last that it has.
     var theirs: [String: RoomMark] = [:]
     /// What was lacking a minute ago, and what was here of it.
     var lagging: [RecordLine: UInt64] = [:]
 
     /// The copy of an office before anything was written; `isJoining` where it was not of the room from the beginning.
-    public init(own: String, founding: SharedFounding, isJoining: Bool = false, now: Instant) {
+    public init(own: String, founding: SharedFounding, isJoining: Bool = false, now: Instant, process: UInt64) {
+        self.process = process
         self.own = own
         self.isJoining = isJoining
         self.founding = founding
@@ -83,7 +88,9 @@ public struct RoomReplica: Sendable {
     }
 
     /// The process has started, perhaps with an older store: no line is continued, nothing is known of the others.
-    public mutating func started() {
+    public mutating func started(process: UInt64) {
+        self.process = process
+        processes = [:]
         run = nil
         connected = []
         asked = [:]
@@ -92,13 +99,17 @@ public struct RoomReplica: Sendable {
         lagging = [:]
     }
 
+    /// Whether some of what was written before this copy began is still to be fetched.
+    public var isBeginning: Bool { isJoining || lines.values.contains { $0.floor > 0 } }
+
     /// Whether every other office has been heard since the start, and all that any of them had is here, of what was written before this
     /// copy began too.
     public var hasCompared: Bool {
         others.allSatisfy { office in
-            theirs[office]?.lines.allSatisfy { other in
+            guard let mark = theirs[office], mark.answers == process else { return false }
+            return mark.lines.allSatisfy { other in
                 other.have == 0 || lines[other.line].map { other.have <= $0.have && other.floor >= $0.floor } ?? false
-            } ?? false
+            }
         }
     }
 
@@ -133,7 +144,9 @@ public struct RoomReplica: Sendable {
         return nil
     }
 
-    private mutating func write(_ change: SharedChange, _ author: String, _ stamp: HybridStamp, into actions: inout [RoomAction]) {
+    private mutating func write(
+        _ change: SharedChange, _ author: String, _ stamp: HybridStamp, into actions: inout [RoomAction]
+    ) {
         let record = next(stamp, author, .change(change, seen: log.counted))
         // Who is removed by it shall know.
         var offices = others

@@ -75,7 +75,9 @@ public struct SharedState: Sendable, Equatable {
     public func retiming(of run: UInt64, of office: String) -> Int64 { retimings[Retiming(run: run, office: office)] ?? 0 }
 
     /// The owners for whom an office of the room speaks, as it would be with other offices.
-    private func effectiveOwners(with other: (domain: String, office: SharedOffice?)? = nil, without owner: String? = nil) -> Int {
+    private func effectiveOwners(with other: (domain: String, office: SharedOffice?)? = nil, without owner: String? = nil)
+        -> Int
+    {
         owners.count { jid in
             guard jid != owner else { return false }
             let domain = Self.domain(of: jid)
@@ -171,7 +173,8 @@ public struct SharedState: Sendable, Equatable {
 
     /// XEP-0045 §5.2.1: owners may everything, admins what concerns members and those below, everybody may go.
     private static func may(
-        _ author: String, _ rank: SharedAffiliation, give affiliation: SharedAffiliation, to jid: String, who present: SharedAffiliation
+        _ author: String, _ rank: SharedAffiliation, give affiliation: SharedAffiliation, to jid: String,
+        who present: SharedAffiliation
     ) -> Bool {
         switch rank {
         case .owner: true
