@@ -92,6 +92,7 @@ struct RoomWorld {
     var tells: [RecordID: [ChangeOutcome]] = [:]
     var notes: [RoomDiagnostic] = []
     var ownerless = 0
+    var isHealing = false
     var trace: [String] = []
 
     init(seed: UInt64, offices count: Int = 3, faults: Faults = Faults()) {
@@ -293,7 +294,7 @@ struct RoomWorld {
         let fresh = random.next()
         nodes[node].store.replica.timePassed(wall: wall(node), now: now, fresh: fresh, into: &actions)
         for other in nodes.indices where other != node && isUp[node][other] {
-            if pick(3) == 0 { nodes[node].store.replica.backfill(from: offices[other], into: &actions) }
+            if isHealing || pick(3) == 0 { nodes[node].store.replica.backfill(from: offices[other], into: &actions) }
         }
         perform(actions, node)
         if nodes[node].store.replica.hasCompared { nodes[node].store.feed.compared() }
@@ -354,6 +355,7 @@ struct RoomWorld {
 
     /// Everything is repaired, and time enough goes by.
     mutating func heal() {
+        isHealing = true
         for node in nodes.indices { nodes[node].wallOffset = 0 }
         for one in nodes.indices { for other in nodes.indices where one != other { setLine(one, other, up: true) } }
         for _ in 0..<12 {
