@@ -3,7 +3,7 @@ import Testing
 
 @testable import MartletServices
 
-/// Random histories of a shared room, judged. `Tests/SharedRoomTests/seeds` runs a hundred thousand of each kind in minutes.
+/// Random histories of a shared room, judged. `Tests/setup/room-seeds` runs a hundred thousand of each kind in minutes.
 @Suite struct RoomScheduleTests {
     private static let count = UInt64(ProcessInfo.processInfo.environment["MARTLET_SHARED_ROOM_SEEDS"] ?? "") ?? 60
     private static let first = UInt64(ProcessInfo.processInfo.environment["MARTLET_SHARED_ROOM_FIRST"] ?? "") ?? 1

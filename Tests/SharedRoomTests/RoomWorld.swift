@@ -28,7 +28,6 @@ struct RoomWorld {
     struct Store {
         var replica: RoomReplica
         var rows: [RecordID: SharedRecord] = [:]
-        var feed = ArrivalFeed()
         var arrivals: [(place: UInt64, id: RecordID)] = []
         var sent: [Int]
         var got: [Int]
@@ -108,7 +107,8 @@ struct RoomWorld {
             owners: [Self.person(0, 0), Self.person(0, 1)], settings: ["name": "Room"])
         for index in 0..<count {
             let replica = RoomReplica(
-                own: offices[index], founding: founding, isJoining: index >= founders, now: Instant(milliseconds: time), process: random.next())
+                own: offices[index], founding: founding, isJoining: index >= founders, now: Instant(milliseconds: time),
+                process: random.next())
             nodes.append(
                 Node(
                     store: Store(
@@ -252,7 +252,6 @@ struct RoomWorld {
 
     mutating func restart(_ node: Int) {
         nodes[node].store.replica.started(process: random.next())
-        nodes[node].store.feed.started()
         for other in nodes.indices where other != node && isUp[node][other] {
             setLine(node, other, up: false)
             setLine(other, node, up: false)
@@ -272,7 +271,9 @@ struct RoomWorld {
         for other in nodes.indices where other != node {
             // What it had not yet sent, and had written after the backup, is gone; what it had sent is known to be there.
             let known = backup.sent[other]
-            for place in max(known, lanes[node][other].given)..<max(known, lanes[node][other].given, lanes[node][other].entries.count) {
+            for place in max(
+                known, lanes[node][other].given)..<max(known, lanes[node][other].given, lanes[node][other].entries.count)
+            {
                 lanes[node][other].entries[place] = nil
             }
             if isKept { lanes[other][node].given = backup.got[other] }
@@ -297,7 +298,6 @@ struct RoomWorld {
             if isHealing || pick(3) == 0 { nodes[node].store.replica.backfill(from: offices[other], into: &actions) }
         }
         perform(actions, node)
-        if nodes[node].store.replica.hasCompared { nodes[node].store.feed.compared() }
     }
 
     // MARK: readers
@@ -306,7 +306,7 @@ struct RoomWorld {
         let store = nodes[node].store
         var behind: UInt64 = 0
         if let some = nodes[node].reader.some, let place = store.arrivals.first(where: { $0.id == some })?.place {
-            behind = store.feed.answered(after: place)
+            behind = store.replica.feed.answered(after: place)
         }
         for arrival in store.arrivals where arrival.place > behind { nodes[node].reader.known.insert(arrival.id) }
         // The worst of clients: it goes on from any message that it has.
@@ -322,7 +322,7 @@ struct RoomWorld {
             case .keep(let record):
                 nodes[node].store.rows[record.id] = record
                 if !record.id.line.isChanges {
-                    let place = nodes[node].store.feed.came()
+                    let place = nodes[node].store.replica.feed.came()
                     nodes[node].store.arrivals.append((place, record.id))
                 }
             case .send(let record, let others): for other in others { send(.record(record), node, other) }

@@ -16,9 +16,10 @@ public struct RoomMark: Sendable, Equatable {
 
     /// By line.
     public var lines: [Line]
-    /// Drawn by the process that says this; and the one of the addressee's process that was heard here last: a mark that names
-    /// another was written before it started, and came late.
+    /// Drawn by the process that says this.
     public var process: UInt64
+    /// What the addressee's process that was heard here last had drawn: a mark that names another was written before it started, and
+    /// came late.
     public var answers: UInt64
 
     /// A copy that has that.

@@ -184,6 +184,7 @@ extension RoomReplica {
             actions.append(.note(.changesAreGone))
             settle(log.forgive(), others, into: &actions)
         }
+        if hasCompared { feed.compared() }
         askAgain(into: &actions)
         for office in others where connected.contains(office) && marked[office] != mark(for: office) {
             mark(office, into: &actions)

@@ -42,6 +42,8 @@ public struct RoomReplica: Sendable {
     /// The greatest place that was shown here.
     var lastShown: RecordPlace?
 
+    /// The places of messages in the archive here: one is taken for each that is kept.
+    public var feed = ArrivalFeed()
     /// Whether this copy begins with what others have already written.
     var isJoining: Bool
 
@@ -90,6 +92,7 @@ public struct RoomReplica: Sendable {
     /// The process has started, perhaps with an older store: no line is continued, nothing is known of the others.
     public mutating func started(process: UInt64) {
         self.process = process
+        feed.started()
         processes = [:]
         run = nil
         connected = []

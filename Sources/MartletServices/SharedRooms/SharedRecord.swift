@@ -83,7 +83,7 @@ public enum SharedChange: Hashable, Sendable {
     case setting(String, String?)
     /// An office by the domain of its rooms; nil takes it away.
     case office(String, SharedOffice?)
-    /// A message is not to be read any more (XEP-0425).
+    /// A message is not to be read any more.
     case retraction(of: RecordID, by: String)
     /// The room is no more.
     case destruction
