@@ -117,6 +117,7 @@ targets += [
             "XMPPStreams",
             "XMPPStanzas", "XMPPXML", "XMPPAddress", "MartletCrypto", "MartletPrimitives", "CAllocations",
         ]),
+    tests("SharedRoomTests", ["MartletServices", "MartletCrypto", "MartletPrimitives"]),
     tests("SimulationTests", ["MartletSimulation", "MartletBus", "MartletConfiguration"]),
     tests("TidyTests", []),
 ]
