@@ -189,6 +189,8 @@ extension SiteConfiguration {
 
             \#(annotatedPublishing)
 
+            \#(annotatedRooms)
+
             \#(annotatedComponents)
 
             [federation]

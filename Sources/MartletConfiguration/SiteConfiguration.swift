@@ -44,6 +44,8 @@ public struct SiteConfiguration: Equatable, Sendable {
     public var archive = Archive()
     /// What is published.
     public var publishing = Publishing()
+    /// Rooms.
+    public var rooms = Rooms()
     /// How the site talks to other domains.
     public var federation = Federation()
     /// Every bound of the server.
@@ -65,7 +67,10 @@ public struct SiteConfiguration: Equatable, Sendable {
     public var domains: [String] { [domain] + moreDomains }
 
     /// They, and the hosts for other things.
-    public var allDomains: [String] { domains + (publishing.host.map { [$0] } ?? []) + components.map(\.domain) }
+    public var allDomains: [String] { domains + hostDomains + components.map(\.domain) }
+
+    /// The hosts for other things than people that are in this process.
+    var hostDomains: [String] { (publishing.host.map { [$0] } ?? []) + roomDomains }
 
     /// This configuration as a node can obey it that runs with another one: domains that are new come to those that it serves,
     /// and none of those goes before it is started anew. Their sessions and streams would have to end in the middle of a word.
@@ -73,9 +78,10 @@ public struct SiteConfiguration: Equatable, Sendable {
         var result = self
         result.domain = running.domain
         result.publishing.host = running.publishing.host ?? publishing.host
+        if running.rooms.isEnabled { (result.rooms.isEnabled, result.rooms.name) = (true, running.rooms.name) }
         result.moreDomains = running.moreDomains + domains.filter { !running.domains.contains($0) }
         // Components come and go as they like.
-        let taken = result.domains + (result.publishing.host.map { [$0] } ?? [])
+        let taken = result.domains + result.hostDomains
         result.components.removeAll { taken.contains($0.domain) }
         return result
     }
@@ -126,6 +132,10 @@ public struct SiteConfiguration: Equatable, Sendable {
             result.publishing = root.section("publishing") { Publishing(reading: &$0) }
             if let host = result.publishing.host, result.domains.contains(host) {
                 root.refuse("publishing", "\(host) is a domain of people already")
+            }
+            result.rooms = root.section("rooms") { Rooms(reading: &$0) }
+            for host in result.roomDomains where result.domains.contains(host) || result.publishing.host == host {
+                root.refuse("rooms", "\(host) is something else already")
             }
             result.federation = root.section("federation") { Federation(reading: &$0, ownDomains: result.domains) }
             result.components = root.sections("components", default: []) { Component(reading: &$0) }

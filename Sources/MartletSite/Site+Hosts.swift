@@ -13,7 +13,9 @@ extension Site {
         case .rooms: rooms.received(envelope, at: host, turn)
         case .people: deliver(envelope, toPeople: host, turn)
         case .pubsub where stanza.kind == .message:
-            if !pubsub.authorized(stanza, by: envelope.origin, at: host, turn) { refuse(envelope, StanzaError(.serviceUnavailable), turn) }
+            if !pubsub.authorized(stanza, by: envelope.origin, at: host, turn) {
+                refuse(envelope, StanzaError(.serviceUnavailable), turn)
+            }
         // Nobody lives here who could be seen or subscribed to (RFC 6121 §8.5.1).
         case .pubsub, .upload, .proxy, .component:
             if stanza.kind == .message { turn.bounce(stanza, StanzaError(.serviceUnavailable)) }

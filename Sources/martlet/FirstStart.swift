@@ -75,7 +75,7 @@ struct FirstStart {
     }
 
     /// The services that get domains of their own below each of the site's.
-    private static let components = ["conference", "upload", "pubsub", "proxy"]
+    private static let components = ["rooms", "conference", "upload", "pubsub", "proxy"]
 
     private func makeAccount(_ configuration: SiteConfiguration) throws -> Account {
         let password = Passwords.generated()

@@ -21,6 +21,7 @@ struct RoomOccupant: Sendable {
     /// As stored.
     var row: RoomOccupantRow {
         RoomOccupantRow(
-            jid: jid, nick: nick, role: role, affiliation: affiliation, state: isSuspended ? .suspended : .present, content: content)
+            jid: jid, nick: nick, role: role, affiliation: affiliation, state: isSuspended ? .suspended : .present,
+            content: content)
     }
 }

@@ -161,7 +161,9 @@ extension Rooms {
             rooms[place].occupants[own].asked > 0
         else { return }
         if stanza.isError {
-            let condition = stanza.payload("error", Namespaces.client)?.elements.first { $0.namespace == Namespaces.stanzaErrors }
+            let condition = stanza.payload("error", Namespaces.client)?.elements.first {
+                $0.namespace == Namespaces.stanzaErrors
+            }
             // The line is down again, or nobody could be asked.
             if condition?.name == StanzaError.Condition.remoteServerTimeout.rawValue { return }
             if Self.isGone(stanza) {

@@ -20,7 +20,9 @@ extension Rooms {
         }
         if let seconds = wish["seconds"].flatMap({ Int64($0) }), seconds >= 0 {
             let (span, isTooLong) = seconds.multipliedReportingOverflow(by: 1000)
-            if !isTooLong { question.since = WallTime(milliseconds: turn.wall.milliseconds - min(span, turn.wall.milliseconds)) }
+            if !isTooLong {
+                question.since = WallTime(milliseconds: turn.wall.milliseconds - min(span, turn.wall.milliseconds))
+            }
         }
         if let since = wish["since"].flatMap({ WallTime($0) }) {
             question.since = max(since, question.since ?? since)

@@ -30,7 +30,8 @@ extension Rooms {
             refuse(stanza, .diskNearlyFull, turn)
             return settle(rooms[place].number, turn)
         }
-        let role = rooms[place].place(ofNick: nick).map { rooms[place].occupants[$0].role } ?? rooms[place].role(for: affiliation)
+        let role =
+            rooms[place].place(ofNick: nick).map { rooms[place].occupants[$0].role } ?? rooms[place].role(for: affiliation)
         let occupant = RoomOccupant(
             number: rooms[place].nextNumber, jid: from, nick: nick, role: role, affiliation: affiliation,
             content: stanza.shownInRoom)
@@ -166,7 +167,8 @@ extension Rooms {
         }
         let words = creator.bare.description
         guard RoomTable.count(of: words, in: turn.store) < policy.roomsPerCreator else {
-            return StanzaError(.resourceConstraint, text: "You have made \(policy.roomsPerCreator) rooms, and may not have more")
+            return StanzaError(
+                .resourceConstraint, text: "You have made \(policy.roomsPerCreator) rooms, and may not have more")
         }
         guard RoomTable.count(ofHost: jid.domain, in: turn.store) < policy.roomsPerHost else {
             return StanzaError(.resourceConstraint, text: "There are too many rooms")

@@ -45,9 +45,12 @@ extension Rooms {
         }
         let payloads = stanza.payloads
         let subject = payloads.first { $0.is("subject", Namespaces.client) }
-        let isSubject = subject != nil && !payloads.contains { $0.is("body", Namespaces.client) || $0.is("thread", Namespaces.client) }
+        let isSubject =
+            subject != nil && !payloads.contains { $0.is("body", Namespaces.client) || $0.is("thread", Namespaces.client) }
         if isSubject, let subject {
-            if let error = objection(toSubject: subject.text, by: occupant, at: place, turn) { return turn.bounce(stanza, error) }
+            if let error = objection(toSubject: subject.text, by: occupant, at: place, turn) {
+                return turn.bounce(stanza, error)
+            }
         } else if occupant.role < .participant {
             return turn.bounce(stanza, StanzaError(.forbidden))  // §7.4
         }
