@@ -126,6 +126,8 @@ if !coresOnly {
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        // Without what it can bring besides its core: readers of configuration files, all of Foundation.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
     ]
     let nio: [Target.Dependency] = [
         .product(name: "NIOCore", package: "swift-nio"),
@@ -154,11 +156,19 @@ if !coresOnly {
             "MartletAdmin",
             ["MartletPrimitives", "XMPPAddress", "MartletBus", "MartletRuntime", "MartletConfiguration", logging] + nio),
 
+        target(
+            "MartletWeb",
+            [
+                "MartletPrimitives", "MartletCrypto", "XMPPAddress", "XMPPXML", "XMPPStanzas", "XMPPStreams", "MartletBus",
+                "MartletNetwork", "MartletConfiguration", logging, .product(name: "HummingbirdCore", package: "hummingbird"),
+            ] + nio),
+
         // Layer 5: the command
         .executableTarget(
             name: "martlet",
             dependencies: [
-                "MartletRuntime", "MartletNetwork", "MartletAdmin", "MartletLMDB", "MartletUnbound", "MartletConfiguration",
+                "MartletRuntime", "MartletNetwork", "MartletAdmin", "MartletWeb", "MartletLMDB", "MartletUnbound",
+                "MartletConfiguration",
                 "MartletTLS", "MartletCrypto", "MartletSimulation", "MartletSite", "MartletSessions", "MartletFederation",
                 "MartletBus", "MartletStore", "XMPPAddress", "XMPPStanzas", "XMPPXML", "XMPPStreams", "MartletPrimitives",
                 logging, .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -182,7 +192,7 @@ if !coresOnly {
             [
                 "MartletNetwork", "MartletAdmin", "MartletRuntime", "MartletConfiguration", "MartletLMDB", "MartletSite",
                 "MartletStore", "MartletBus", "MartletTLS", "MartletSessions", "XMPPStreams", "XMPPAddress",
-                "MartletPrimitives",
+                "MartletPrimitives", "MartletWeb",
                 logging,
                 .product(name: "NIOEmbedded", package: "swift-nio"),
             ] + nio),

@@ -98,6 +98,8 @@ extension SiteConfiguration {
 
             \#(annotatedComponentListener)
 
+            \#(annotatedWebListener)
+
             [client]
 
             # Whether strangers may create accounts with their client (XEP-0077). Default false: an open server is full of spammers
@@ -190,6 +192,8 @@ extension SiteConfiguration {
             \#(annotatedPublishing)
 
             \#(annotatedRooms)
+
+            \#(annotatedWeb)
 
             \#(annotatedComponents)
 

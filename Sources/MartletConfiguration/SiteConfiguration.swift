@@ -36,6 +36,10 @@ public struct SiteConfiguration: Equatable, Sendable {
     ]
     /// Where components connect; opened where there is one.
     public var componentListeners: [ComponentListener] = [ComponentListener(port: 5347)]
+    /// Where browsers connect.
+    public var webListeners: [WebListener] = [WebListener(port: 5443)]
+    /// What is served over HTTPS.
+    public var web = Web()
     /// Domains that processes of their own have.
     public var components: [Component] = []
     /// What clients may do.
@@ -122,8 +126,10 @@ public struct SiteConfiguration: Equatable, Sendable {
                 result.componentListeners = listeners.sections("component", default: result.componentListeners) {
                     ComponentListener(reading: &$0)
                 }
+                result.webListeners = listeners.sections("web", default: result.webListeners) { WebListener(reading: &$0) }
                 result.refuseDoubleListeners(&listeners)
             }
+            result.web = root.section("web") { Web(reading: &$0) }
             result.client = root.section("client") { Client(reading: &$0) }
             result.administration = root.section("admin") { Administration(reading: &$0, domains: result.domains) }
             result.contacts = root.section("contact") { Contacts(reading: &$0) }
@@ -167,6 +173,7 @@ public struct SiteConfiguration: Equatable, Sendable {
         var seen: [Endpoint] = []
         let endpoints =
             clientListeners.map(\.endpoint) + serverListeners.map(\.endpoint) + componentListeners.map(\.endpoint)
+            + webListeners.map(\.endpoint)
         for endpoint in endpoints {
             if seen.contains(endpoint) { listeners.refuse("two listeners on \(endpoint)") }
             seen.append(endpoint)

@@ -8,6 +8,7 @@ import XMPPStreams
 extension ConnectionHandler {
     /// It belongs to somebody from now on.
     func prove(_ group: Berths.Group, _ name: JID) {
+        if group == .person { proven = name }
         if let berth { berth.census.proved(berth.number, group, name) }
     }
 
@@ -54,5 +55,21 @@ extension ConnectionHandler {
                 bound.value.connection(id)?.resumed { $0.keysDerived(keys, for: derivation.id, into: &$1) }
             }
         }
+    }
+
+    /// The server stops. Streams that the site knows are closed by it; this one is closed here if the site does not.
+    func shutDown() {
+        // The last words of a client are heard in any case.
+        if handover.isResting { restIsOver() }
+        guard isOpen, !engine.isAuthenticated else { return }
+        tell { $0.perform(.close(StreamError(.systemShutdown)), into: &$1) }
+        flush()
+    }
+
+    /// Something that was to happen later.
+    func resumed(_ body: (inout StreamEngine, inout [StreamAction]) -> Void) {
+        guard isOpen else { return }
+        tell(body)
+        flush()
     }
 }

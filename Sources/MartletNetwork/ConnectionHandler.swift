@@ -26,7 +26,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case attempt(DialAttempt)
     }
 
-    private enum Phase {
+    enum Phase {
         case open
         /// The socket is gone; what came before its end is still being handed over.
         case draining
@@ -50,19 +50,23 @@ final class ConnectionHandler: ChannelDuplexHandler {
     var handover: HandoverWindow
     /// When it may be read again, while it rests.
     var restUntil = NIODeadline.uptimeNanoseconds(0)
-    private var gauge: ReadingGauge
+    var gauge: ReadingGauge
     private(set) var engine: StreamEngine
     /// What reading has cost, and who pays.
     var costs = Costs()
     private let directTLS: Bool
+    /// What carries it where it has no socket of its own.
+    private(set) var carrier: (any StreamCarrier)?
+    /// Who has logged in here.
+    var proven: JID?
     private var tls: TLSEngine?
     private(set) var context: ChannelHandlerContext?
     private var writer: DirectWriter?
     private var phase = Phase.open
-    private var unsent: [UInt8] = []
+    var unsent: [UInt8] = []
     /// TLS was ended by the other side: we follow when everything before that is handed over.
     private var hasHeardLast = false
-    private var readIsHeld = false
+    var readIsHeld = false
     /// Its handshake has to wait for its turn.
     var awaitsHandshake = false
     private var discarded = 0
@@ -72,12 +76,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private(set) var written: (mark: UInt64?, end: UInt64) = (nil, 0)
     private var bytesWritten: UInt64 = 0
     /// Why the connection ended, in words for the operator.
-    private var ending: String?
+    var ending: String?
 
     /// What an accepted connection costs its address pays until somebody has logged in.
     init(
         id: ConnectionID, loop: ConnectionLoop, address: RemoteAddress, engine: StreamEngine, directTLS: Bool,
-        listener: Listener, isAccepted: Bool
+        listener: Listener, isAccepted: Bool, carrier: (any StreamCarrier)? = nil
     ) {
         self.id = id
         self.address = address
@@ -85,12 +89,16 @@ final class ConnectionHandler: ChannelDuplexHandler {
         self.engine = engine
         self.directTLS = directTLS
         self.listener = listener
+        self.carrier = carrier
         handover = HandoverWindow(limit: loop.settings.unhandledLimit)
         costs.address = isAccepted ? address : nil
         gauge = ReadingGauge(bound: loop.settings.outboundLimit, ceiling: loop.settings.outboundCeiling)
     }
 
     var isOpen: Bool { phase == .open }
+    var isClosed: Bool { phase == .closed }
+    /// What was heard fills what may wait.
+    var isFull: Bool { handover.room <= 0 || engine.isWithholding || engine.holdsReads || awaitsHandshake }
     // MARK: from the socket
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -122,6 +130,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         if ending == nil, let tls, tls.receivedEnd() == .handshakeUnfinished { ending = "ended during the TLS handshake" }
+        channelEnded()
+    }
+
+    /// The way to the other side is gone.
+    func channelEnded() {
         // Nobody hears an answer any more, but what was said was said, also while the site was at something else.
         if phase == .open, engine.keepsUnread {
             phase = .draining
@@ -138,7 +151,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// While too much of this connection waits, the site has to answer first, or wants it to rest, nothing more is read: TCP slows
     /// the sender down.
     func read(context: ChannelHandlerContext) {
-        if phase == .open, handover.room <= 0 || engine.isWithholding || engine.holdsReads || awaitsHandshake {
+        if phase == .open, isFull {
             readIsHeld = true
         } else if phase == .closing, discarded > Self.discardLimit {
             // Whoever goes on sending does not read our last words either.
@@ -157,7 +170,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         }
         guard readIsHeld, handover.isOpen, !engine.isWithholding, !engine.holdsReads, !awaitsHandshake else { return }
         readIsHeld = false
-        context?.read()
+        if let carrier { carrier.readOn() } else { context?.read() }
     }
 
     // MARK: from the loop
@@ -180,25 +193,9 @@ final class ConnectionHandler: ChannelDuplexHandler {
         flush()
     }
 
-    /// The server stops. Streams that the site knows are closed by it; this one is closed here if the site does not.
-    func shutDown() {
-        // The last words of a client are heard in any case.
-        if handover.isResting { restIsOver() }
-        guard phase == .open, !engine.isAuthenticated else { return }
-        tell { $0.perform(.close(StreamError(.systemShutdown)), into: &$1) }
-        flush()
-    }
-
-    /// Something that was to happen later.
-    func resumed(_ body: (inout StreamEngine, inout [StreamAction]) -> Void) {
-        guard phase == .open else { return }
-        tell(body)
-        flush()
-    }
-
     /// Sends what was written since the last flush.
     func flush() {
-        guard !unsent.isEmpty || tls?.hasOutput == true, let context, phase != .closed else { return }
+        guard !unsent.isEmpty || tls?.hasOutput == true, let context, phase != .closed else { return carry() }
         // Ten thousand idle connections keep no room for what they may say one day.
         let bytes = unsent
         unsent = []
@@ -238,7 +235,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         TCPProgress.acknowledgedBytes(context.channel) ?? bytesWritten - UInt64(waiting(context))
     }
 
-    private func follow(_ verdict: ReadingGauge.Verdict) {
+    func follow(_ verdict: ReadingGauge.Verdict) {
         switch verdict {
         case .calm: break
         case .watch: loop.after(ReadingGauge.patience, id) { $0.lookedAgain() }
@@ -250,13 +247,14 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     private func lookedAgain() {
         if let context { follow(gauge.looked(waiting: waiting(context), progress: progress(context))) }
+        if let carrier { follow(gauge.looked(waiting: carrier.waitingBytes, progress: carrier.progress)) }
     }
 
     /// Ends the connection at once.
     func abort(_ words: String) {
         if ending == nil { ending = words }
         if phase == .draining { return ended() }
-        context?.close(promise: nil)
+        if let carrier { carrier.abort(words) } else { context?.close(promise: nil) }
     }
 
     // MARK: the engine's actions
@@ -336,6 +334,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     private func startTLS(asServer: Bool, serverName: String?) {
+        if let carrier { return tell { $0.tlsEstablished(carrier.tlsFacts, into: &$1) } }
         guard !asServer || mayShakeHands() else { return }
         do throws(TLSError) {
             tls =
@@ -354,15 +353,15 @@ final class ConnectionHandler: ChannelDuplexHandler {
     /// Flushes, says that nothing follows, and waits for the other side to say the same: a socket that is closed with
     /// unread bytes would take the last words with it.
     private func closeAfterFlush() {
-        guard phase == .open, let context else { return }
+        guard phase == .open, context != nil || carrier != nil else { return }
         flush()
         phase = .closing
         tls?.shutdown()
         flush()
-        context.close(mode: .output, promise: nil)
+        if let carrier { carrier.close() } else { context?.close(mode: .output, promise: nil) }
         if readIsHeld {
             readIsHeld = false
-            context.read()
+            context?.read()
         }
         loop.after(ConnectionHandler.lingering, id) { $0.abort("closed") }
     }
@@ -381,7 +380,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private static let discardLimit = 256 << 10
     /// What may be kept of what was said before the other side closed its socket, bytes: a client that sends so much and does not wait for
     /// the end of the stream was promised nothing for it.
-    private static let withheldLimit = 1 << 20
+    static let withheldLimit = 1 << 20
     /// How long the other side may take to read the last words, milliseconds.
     private static let lingering: Int64 = 3000
 
@@ -392,6 +391,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         sayLastCosts()
         tell { $0.connectionClosed(words, into: &$1) }
         tls = nil
+        carrier = nil
         unsent = []
         loop.remove(id)
     }

@@ -36,7 +36,9 @@ final class ConnectionLoop {
     private(set) var contexts: TLSContexts
     /// What performs `dial`; set once before anything is posted.
     var dialer: Dialer?
-    private let environments: StreamEnvironments
+    let environments: StreamEnvironments
+    /// Connections of the listeners for the web.
+    let web = WebConnections()
     private var table = SlotTable<ConnectionHandler>()
     /// Connections that got something in the batch being performed, each once.
     private var touched: [ConnectionHandler] = []
@@ -86,6 +88,7 @@ final class ConnectionLoop {
         case .client: (role, hearer) = (.clientReceiving, .client)
         case .server: (role, hearer) = (.serverReceiving, .server)
         case .component: (role, hearer) = (.componentReceiving, .server)
+        case .web: ourFault("a connection of the web is no stream")
         }
         let environment = environments.accepting(listener)
         return insert { id in
@@ -107,7 +110,7 @@ final class ConnectionLoop {
         }
     }
 
-    private func insert(_ make: (ConnectionID) -> ConnectionHandler) -> ConnectionHandler {
+    func insert(_ make: (ConnectionID) -> ConnectionHandler) -> ConnectionHandler {
         var made: ConnectionHandler?
         table.insert { slot, generation in
             let handler = make(ConnectionID(loop: index, slot: slot, generation: generation))
@@ -130,6 +133,7 @@ final class ConnectionLoop {
     func shutDown() {
         dialer?.stop()
         for connection in table.elements { connection.shutDown() }
+        web.shutDown()
     }
 
     /// Ends every connection at once.
@@ -137,6 +141,7 @@ final class ConnectionLoop {
         dialer?.stop()
         dialer = nil
         for connection in table.elements { connection.abort("the server stops") }
+        web.abortAll()
     }
 
     /// Calls `body` with the connection after that time, if it still lives then.
@@ -160,7 +165,10 @@ final class ConnectionLoop {
         isHandshakeTimerSet = true
         eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(Self.handshakeInterval)) { [self] in
             isHandshakeTimerSet = false
-            for id in handshakes.due(at: Dialer.now, isThere: { connection($0) != nil }) { connection(id)?.handshakeMayBegin() }
+            for id in handshakes.due(at: Dialer.now, isThere: { connection($0) != nil || web.isWaiting($0) }) {
+                connection(id)?.handshakeMayBegin()
+                web.mayBegin(id)
+            }
             waitForHandshakes()
         }
     }

@@ -24,6 +24,8 @@ struct Listening {
     let loops: [NIOLoopBound<ConnectionLoop>]
     let census: ConnectionCensus
     let logger: Logger
+    /// Who serves the connections of the listeners for the web.
+    var web: (any WebAcceptor)?
 
     /// Listens. `[::]` takes IPv4 too; on a machine without IPv6 it is `0.0.0.0`.
     func bind(_ listener: NetworkSettings.Listener, _ group: any EventLoopGroup) throws -> any Channel {
@@ -79,6 +81,7 @@ struct Listening {
         }
         channel.closeFuture.whenComplete { [census] _ in census.leave(berth) }
         try channel.syncOptions?.setOption(.writeBufferWaterMark, value: loop.settings.waterMark)
+        if case .web = listener.kind { return try welcome(channel, WebVisitor(address, loop, census, berth), loop) }
         if listener.kind != .client {
             let option = ChannelOptions.Types.SocketOption(level: .tcp, name: .init(rawValue: TCP_USER_TIMEOUT))
             try channel.syncOptions?.setOption(option, value: loop.settings.unacknowledgedTime)
@@ -99,14 +102,20 @@ struct Listening {
         }
     }
 
+    private func welcome(_ channel: any Channel, _ visitor: WebVisitor, _ loop: ConnectionLoop) throws {
+        try channel.pipeline.syncOperations.addHandler(TLSHandler(loop, visitor))
+        try web?.accept(channel, visitor)
+    }
+
     /// Counts a connection in. What has to give way to another one is told so (RFC 6120 §4.9.3.17).
     private func enter(
         _ channel: any Channel, _ address: RemoteAddress, _ listener: NetworkSettings.Listener
     ) -> Result<Berths.Number, BerthRefusal> {
         let eventLoop = channel.eventLoop
-        return census.enter(address, isServer: listener.kind != .client) { [self] in
+        return census.enter(address, isServer: listener.kind == .server || listener.kind == .component) { [self] in
             eventLoop.execute {
                 mention("connection closed for another", address, "it has not said who it is")
+                if let web = try? channel.pipeline.syncOperations.handler(type: TLSHandler.self) { return web.abort() }
                 guard let handler = try? channel.pipeline.syncOperations.handler(type: ConnectionHandler.self) else {
                     return channel.close(promise: nil)
                 }

@@ -91,10 +91,12 @@ public final class Network: Sendable {
     }
 
     /// Opens the listeners. A port that cannot be used is an error that names its setting.
-    public func listen() throws {
+    /// `web` gets the connections of the listeners for the web; without it there are none.
+    public func listen(web: (any WebAcceptor)? = nil) throws {
         do {
-            for listener in settings.withLock({ $0.listeners }) {
-                let channel = try Listening(loops: loops, census: census, logger: logger).bind(listener, group)
+            let (listeners, forWeb) = settings.withLock { ($0.listeners, $0.webListeners) }
+            for listener in listeners + (web == nil ? [] : forWeb) {
+                let channel = try Listening(loops: loops, census: census, logger: logger, web: web).bind(listener, group)
                 listening.withLock { $0.append(channel) }
             }
         } catch {
@@ -114,7 +116,7 @@ public final class Network: Sendable {
             eventLoop.execute { loop.value.reload(new, contexts) }
         }
         var words: [String] = []
-        if started.listeners != new.listeners { words.append("listeners") }
+        if started.listeners != new.listeners || started.webListeners != new.webListeners { words.append("listeners") }
         if started.dnsServers != new.dnsServers { words.append("federation.dns_servers") }
         if started.threads != new.threads { words.append("site.threads") }
         return words

@@ -13,6 +13,8 @@ struct NetworkSettings: Sendable {
         /// Who connects there.
         enum Kind: Sendable, Equatable {
             case client, server, component
+            /// HTTPS: browsers, mostly.
+            case web
         }
 
         var kind: Kind
@@ -35,6 +37,8 @@ struct NetworkSettings: Sendable {
     private let domains: [JID]
     private let people: Int
     let listeners: [Listener]
+    /// Those for HTTPS, which are opened where somebody serves there.
+    let webListeners: [Listener]
     let addressPolicy: AddressPolicy
 
     /// The settings of a configuration. `dialbackSecret` outlives restarts, so that keys under way stay good.
@@ -46,6 +50,7 @@ struct NetworkSettings: Sendable {
             JID(preparedLocalpart: nil, preparedDomainpart: $0, preparedResourcepart: nil)
         }
         listeners = Self.listeners(configuration)
+        webListeners = Self.webListeners(configuration)
         addressPolicy = AddressPolicy(
             allowed: configuration.federation.allowedNetworks.compactMap { IPNetwork($0.description) },
             listeners: listeners.compactMap { listener in
@@ -77,6 +82,15 @@ struct NetworkSettings: Sendable {
             }
     }
 
+    private static func webListeners(_ configuration: SiteConfiguration) -> [Listener] {
+        guard configuration.web.isEnabled else { return [] }
+        return configuration.webListeners.enumerated().map { index, listener in
+            Listener(
+                kind: .web, path: "listeners.web[\(index)]", address: listener.address.description, port: listener.port,
+                directTLS: true)
+        }
+    }
+
     // MARK: streams
 
     /// For streams that `listener` accepts.
@@ -96,6 +110,7 @@ struct NetworkSettings: Sendable {
             result.limits.stanzaBytes = configuration.limits.clientStanzaBytes
         case .server:
             result.tls = configuration.federation.requiresTLS ? .required : .optional
+        case .web: break
         case .component:
             result.tls = .unavailable
             for component in configuration.components {

@@ -5,6 +5,8 @@ import MartletTLS
 public struct TLSContexts: Sendable {
     /// For clients that connect.
     let client: TLSContext
+    /// For browsers.
+    let web: TLSContext
     /// For servers that connect.
     let accepting: TLSContext
     /// For servers we connect to.
@@ -18,6 +20,7 @@ public struct TLSContexts: Sendable {
             if let file = tls.peerCA { try TrustStore(additionalFile: file) } else { try TrustStore() }
         let versions: ClosedRange<TLSVersion> = tls.minimumVersion == .v1_3 ? .tls13 ... .tls13 : .tls12 ... .tls13
         client = try TLSContext(server: identity, alpn: ["xmpp-client"], versions: versions)
+        web = try TLSContext(server: identity, alpn: ["http/1.1"], versions: versions)
         accepting = try TLSContext(
             server: identity, requestingClientCertificates: trust, alpn: ["xmpp-server"], versions: versions)
         connecting = try TLSContext(client: identity, trust: trust, versions: versions)

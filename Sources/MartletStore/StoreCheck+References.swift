@@ -152,7 +152,8 @@ extension StoreCheck {
             (.account, 1), (.rosterVersion, 1), (.pendingSubscription, 2), (.mailbox, 1), (.clientSession, 1), (.clientSlot, 1),
             (.directed, 1), (.disabledAccount, 1), (.dayMessageShown, 1), (.blocked, 2), (.lastActivity, 1), (.push, 1),
             (.peer, 1), (.laneByDomains, 2), (.laneRules, 2),
-            (.have, 2), (.room, 1), (.roomOccupant, 1), (.roomListed, 2), (.archive, 1), (.archiveAccount, 1), (.archivePreferences, 1),
+            (.have, 2), (.room, 1), (.roomOccupant, 1), (.roomListed, 2),
+            (.archive, 1), (.archiveAccount, 1), (.archivePreferences, 1),
         ]
         var known: Set<UInt64> = []
         store.forEach(.addressByNumber, prefix: []) { key, _ in

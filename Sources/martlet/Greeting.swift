@@ -25,6 +25,9 @@ struct Greeting {
                 }
             lines.append("  port      \(listener.port)  (\(how))")
         }
+        if configuration.web.isEnabled {
+            lines += configuration.webListeners.map { "  web       \($0.port)  (HTTPS: WebSocket, BOSH)" }
+        }
         lines.append("The certificate may be the site's own: a client asks once whether to trust it.")
         lines.append("")
         Terminal.say(lines.joined(separator: "\n"))

@@ -8,6 +8,7 @@ import MartletNetwork
 import MartletRuntime
 import MartletStore
 import MartletTLS
+import MartletWeb
 import Synchronization
 
 /// One running site: store, site loop, network and control socket, put together here and taken apart in order.
@@ -17,6 +18,7 @@ final class Node {
     private let path: String
     private let loop: SiteLoop
     private let network: Network
+    private let web: WebServer
     private let admin: AdminServer
     private let logger: Logger
     private let state: NodeState
@@ -43,20 +45,21 @@ final class Node {
             }
         }
         self.box = box
+        web = WebServer(configuration, logger: logger)
         let environment = store.environment
         loop = SiteLoop(
             store: store, policy: SitePolicy(configuration), on: network.siteThread, dispatcher: network.dispatcher,
             logger: logger, diskProbe: { StoreRoom.Look(environment.look()) }, failed: ProcessEnd.storeFailed)
         admin = AdminServer(path: configuration.controlSocket, logger: logger) { [loop] id, command in
             loop.post(.command(id, command))
-        } reload: { [state, network, loop] in
-            state.reload(path, network, loop)
+        } reload: { [state, network, web, loop] in
+            state.reload(path, network, web, loop)
         }
         box.connect(admin)
         network.connect(to: loop)
         loop.start()
         do {
-            try network.listen()
+            try network.listen(web: web)
             try admin.start(group: network.group)
         } catch {
             loop.stop()
@@ -91,8 +94,8 @@ final class Node {
                 state.warnOfCertificate()
             }
             switch Signals.wait(milliseconds: Self.watchInterval) {
-            case .reload: _ = state.reload(path, network, loop)
-            case .timeout: if state.certificateHasChanged() { _ = state.reload(path, network, loop) }
+            case .reload: _ = state.reload(path, network, web, loop)
+            case .timeout: if state.certificateHasChanged() { _ = state.reload(path, network, web, loop) }
             case .terminate: return stop()
             case .wakeUp: break
             }

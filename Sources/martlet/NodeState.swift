@@ -4,6 +4,7 @@ import MartletBus
 import MartletConfiguration
 import MartletNetwork
 import MartletRuntime
+import MartletWeb
 import Synchronization
 
 /// What a node has read from its files, and the reading anew. A file that is not usable changes nothing.
@@ -36,7 +37,7 @@ final class NodeState: Sendable {
     func warnOfCertificate() { CertificateCheck.warnOfEnd(current.withLock { $0.configuration }, logger) }
 
     /// Reads configuration and certificates and hands them out. Any thread; may block.
-    func reload(_ path: String, _ network: Network, _ loop: SiteLoop) -> AdminAnswer {
+    func reload(_ path: String, _ network: Network, _ web: WebServer, _ loop: SiteLoop) -> AdminAnswer {
         current.withLock { reading in
             // Taken first: a file that changes while it is read is read again.
             let attempted = Self.stamps(reading.configuration)
@@ -46,6 +47,7 @@ final class NodeState: Sendable {
                 let stamps = Self.stamps(new)
                 let contexts = try TLSContexts(new)
                 var later = network.reload(new, contexts)
+                web.reload(new)
                 loop.post(.policyChanged(SitePolicy(new)))
                 log.level = new.logLevel
                 ProcessLimits.allowDumps(new.coreDumps)

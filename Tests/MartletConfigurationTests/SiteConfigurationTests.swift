@@ -57,8 +57,8 @@ struct SiteConfigurationTests {
         let configuration = SiteConfiguration.defaults(domain: "pilsen.example")
         let ports =
             configuration.clientListeners.map(\.port) + configuration.serverListeners.map(\.port)
-            + configuration.componentListeners.map(\.port)
-        #expect(ports == [5222, 5223, 5269, 5270, 5347])
+            + configuration.componentListeners.map(\.port) + configuration.webListeners.map(\.port)
+        #expect(ports == [5222, 5223, 5269, 5270, 5347, 5443])
         #expect(ports.allSatisfy { $0 > 1024 })
     }
 
@@ -85,6 +85,15 @@ struct SiteConfigurationTests {
             [[listeners.server]]
             address = "::1"
             port = 15269
+            [[listeners.web]]
+            address = "127.0.0.4"
+            port = 15443
+            [web]
+            external_url = "https://Chat.Pilsen.example/"
+            proxies = ["127.0.0.5"]
+            origins = ["https://www.pilsen.example"]
+            bosh = false
+            bosh_inactivity = "30s"
             [client]
             in_band_registration = true
             sasl_mechanisms = ["SCRAM-SHA-256"]
@@ -128,6 +137,12 @@ struct SiteConfigurationTests {
         #expect(configuration.interceptors == [])
         #expect(configuration.dataDirectory == "/srv/martlet/data")
         #expect(configuration.adminContact == "mailto:admin@pilsen.example")
+        #expect(configuration.webListeners == [.init(address: try #require(IPAddress("127.0.0.4")), port: 15443)])
+        #expect(configuration.web.externalURL == "https://chat.pilsen.example")
+        #expect(configuration.web.origins == ["https://www.pilsen.example"])
+        #expect(configuration.web.proxies == [try #require(IPAddress("127.0.0.5"))])
+        #expect(!configuration.web.offersBOSH && configuration.web.offersWebSocket)
+        #expect(configuration.webAddress(for: "brno.example") == "https://chat.pilsen.example")
         #expect(configuration.threads == 3)
         #expect(configuration.published.map(\.name) == ["admin", "abuse"])
         #expect(configuration.published.first?.addresses == ["mailto:admin@pilsen.example", "xmpp:anna@pilsen.example"])

@@ -82,6 +82,17 @@ extension SessionsHarness {
         return take(client).compactMap(\.inRoom)
     }
 
+    /// What a check of the store finds.
+    mutating func findings() -> [String] {
+        commit()
+        let rows = store.begin()
+        defer { store.abort() }
+        var check = StoreCheck()
+        for table in Table.all { _ = check.readRows(of: table, behind: [], in: rows) { _ in } }
+        check.compareRows(in: rows) { _ in }
+        return check.findings.map(\.words)
+    }
+
     /// What the rooms have sent to other domains, in short words.
     mutating func seenElsewhere() -> [String] {
         takeRemote().compactMap { stanza in

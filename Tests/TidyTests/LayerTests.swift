@@ -37,6 +37,9 @@ import Testing
         "MartletNetwork": cores.union([
             "MartletTLS", "MartletBus", "MartletRuntime", "MartletUnbound", "MartletConfiguration", "Logging",
         ]).union(nio).union(system),
+        "MartletWeb": cores.union([
+            "MartletBus", "MartletNetwork", "MartletConfiguration", "Logging", "HummingbirdCore", "HTTPTypes", "NIOHTTPTypes",
+        ]).union(nio).union(system),
         "MartletAdmin": values.union(["MartletStore", "MartletBus", "MartletRuntime", "MartletConfiguration", "Logging"])
             .union(nio).union(system),
     ]

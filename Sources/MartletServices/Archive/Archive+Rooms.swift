@@ -3,8 +3,33 @@ import MartletStore
 import XMPPStanzas
 import XMPPXML
 
-/// Archives of rooms.
+/// Archives of rooms: they belong to the room's address, and who may read them is the room's to say.
 extension Archive {
+    /// The same as for accounts.
+    public static let ofRooms = ServiceDeclaration(
+        "ArchiveOfRooms",
+        requests: [
+            .init("query", Namespaces.archive, [.get, .set], to: [.room]),
+            .init("metadata", Namespaces.archive, [.get], to: [.room]),
+        ])
+
+    /// Answers a request to a room whose archive the asker may read.
+    public mutating func answer(_ request: Request, of room: AccountName, _ turn: Turn) -> Answer {
+        guard turn.policy.archive.isEnabled else { return .error(StanzaError(.serviceUnavailable)) }
+        takeNew(turn)
+        if request.payload.name == "metadata" { return .result(metadataTaken(room.number, turn)) }
+        if request.type == .get { return .result(Element("query", Namespaces.archive, elements: [ArchiveQuery.form])) }
+        switch ArchiveQuery.read(request.payload, turn.policy.archive) {
+        case .failure(let error): return .error(error)
+        case .success(let query):
+            if let session = request.session?.session { return search(query, request.stanza, room, session, turn) }
+            guard let peer = request.stanza.from?.domain, request.envelope.origin.isPeer else {
+                return .error(StanzaError(.forbidden))
+            }
+            return search(query, request.stanza, room, peer: peer, turn)
+        }
+    }
+
     /// What was said last in a room, the oldest first, for somebody who has entered it: without what changed nothing but the subject.
     public mutating func history(
         _ question: RoomHistoryQuestion, _ turn: Turn

@@ -15,6 +15,8 @@ struct RoomOccupant: Sendable {
     var content: [UInt8]
     /// The line to his server is down: to the others he is gone, and what is said waits for him in the lane.
     var isSuspended = false
+    /// The line's count of recoveries when he was last shown everything.
+    var recovery: UInt32 = 0
     /// How often he was asked whether he is still there, without an answer.
     var asked: UInt8 = 0
 

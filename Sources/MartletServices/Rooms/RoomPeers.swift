@@ -21,6 +21,8 @@ struct RoomPeers {
         var rooms: [AddressNumber] = []
         /// How many there are in each. Look-up only.
         var counts: [AddressNumber: Int] = [:]
+        /// How often the line has come back.
+        var recoveries: UInt32 = 0
         /// The line is down, and they are told so.
         var isCut = false
         /// What is being done, and where it has come.
@@ -46,6 +48,9 @@ struct RoomPeers {
     var isScheduled = false
 
     func place(of pair: DomainPair) -> Int? { places[pair] }
+
+    /// How often the line to somebody has come back.
+    func recoveries(_ pair: DomainPair) -> UInt32 { places[pair].map { peers[$0].recoveries } ?? 0 }
 
     /// How many of a line are in a room.
     func count(_ place: Int, _ room: AddressNumber) -> Int { peers[place].counts[room] ?? 0 }

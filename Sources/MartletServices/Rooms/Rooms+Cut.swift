@@ -21,6 +21,9 @@ extension Rooms {
         peers.remove(DomainPair(local: address.domain, peer: jid.domain), room)
     }
 
+    /// How often the line to somebody in a room has come back.
+    func recoveries(of jid: JID, in room: JID) -> UInt32 { peers.recoveries(DomainPair(local: room.domain, peer: jid.domain)) }
+
     /// Federation says what became of a link.
     public mutating func linkChanged(_ change: LinkChange, _ turn: Turn) {
         guard peers.place(of: change.pair) != nil else { return }
@@ -36,7 +39,10 @@ extension Rooms {
         guard let place = peers.place(of: pair) else { return }
         switch state {
         case .up:
-            peers.change(place) { $0.isCut = false }
+            peers.change(place) {
+                $0.isCut = false
+                $0.recoveries += 1
+            }
             peers.begin(.check, place)
         case .cut, .unreached:
             let words = CutWords.status(state, now: turn.wall, utcOffset: turn.policy.utcOffset)

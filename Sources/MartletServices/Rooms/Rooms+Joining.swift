@@ -38,6 +38,8 @@ extension Rooms {
         rooms[place].append(occupant)
         RoomOccupantTable.put(rooms[place].number, occupant.number, occupant.row, in: turn.store)
         entered(from, rooms[place].number, rooms[place].jid, turn)
+        let recovery = recoveries(of: from, in: rooms[place].jid)
+        if recovery != 0, let own = rooms[place].place(of: occupant.number) { rooms[place].change(at: own) { $0.recovery = recovery } }
         welcome(occupant, wish, isNew: isNew, at: place, party, turn)
     }
 
@@ -63,9 +65,11 @@ extension Rooms {
     ) {
         guard let own = rooms[place].place(of: number) else { return }
         let wasSuspended = rooms[place].occupants[own].isSuspended
+        let recovery = recoveries(of: rooms[place].occupants[own].jid, in: rooms[place].jid)
         rooms[place].change(at: own) {
             $0.isSuspended = false
             $0.asked = 0
+            $0.recovery = recovery
             $0.content = stanza.shownInRoom
         }
         let occupant = rooms[place].occupants[own]

@@ -38,7 +38,9 @@ extension Rooms {
                 if let nick = to.resourcepart, nick != occupant.nick {
                     return changeNick(nick, stanza, own, at: place, party, turn)
                 }
-                if isEntry || occupant.isSuspended {
+                // What was shown while the line was down has not arrived.
+                let hasMissed = occupant.recovery != recoveries(of: from, in: to.bare)
+                if isEntry || occupant.isSuspended || hasMissed {
                     return enterAgain(stanza, occupant.number, isEntry: isEntry, at: place, party, turn)
                 }
                 return changePresence(stanza, own, at: place, party, turn)

@@ -99,6 +99,21 @@ extension Rooms {
         return .error(StanzaError(.featureNotImplemented))
     }
 
+    /// The room whose archive somebody asks for, where he may read it: who is there or a member may, and whoever might enter.
+    public mutating func reader(_ request: Request, _ turn: Turn) -> Result<AccountName, StanzaError> {
+        guard let from = request.stanza.from, let to = request.stanza.to, let place = place(of: to, turn) else {
+            return .failure(StanzaError(.itemNotFound))
+        }
+        let room = AccountName(rooms[place].jid, rooms[place].number)
+        defer { settle(room.number, turn) }
+        let affiliation = affiliation(of: from, at: place, turn)
+        let flags = rooms[place].row.configuration.flags
+        let isClosed = !flags.isDisjoint(with: [.isMembersOnly, .hasPassword]) || rooms[place].row.isLocked
+        let isIn = affiliation >= .member || rooms[place].place(of: from) != nil
+        guard affiliation != .outcast, isIn || !isClosed else { return .failure(StanzaError(.forbidden)) }
+        return .success(room)
+    }
+
     /// §10.1.2: an instant room, and what its owner gives up before it has begun.
     private mutating func answerOwner(_ request: Request, _ from: JID, at place: Int, _ turn: Turn) -> Answer {
         guard affiliation(of: from, at: place, turn) == .owner else { return .error(StanzaError(.forbidden)) }

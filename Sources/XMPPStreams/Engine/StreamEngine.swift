@@ -35,6 +35,9 @@ public struct StreamEngine {
     /// Whether the stream carries stanzas: a client was admitted, a pair of domains is proven.
     public var isAuthenticated: Bool { stream.isAuthenticated }
 
+    /// Whether the other end's header is awaited: its first, or the one behind TLS or a login.
+    public var awaitsHeader: Bool { stream.awaitsHeader }
+
     /// Bytes received and not yet understood: an incomplete stanza, or what came while an answer of the site is awaited.
     public var unreadByteCount: Int { stream.unreadByteCount }
 

@@ -27,10 +27,13 @@ class Martlet(Server):
     that look at the bare stream)."""
 
     def __init__(self, *arguments, limits=None, federation=None, offices=None, threads=1, client=None, karma=None,
-                 dialback=None, level="debug", prefix=(), components=None, admins=(), **named):  # fmt: skip
+                 dialback=None, level="debug", prefix=(), components=None, admins=(), web=None, **named):  # fmt: skip
         super().__init__(*arguments, **named)
         self.server_tls_port = ports.SERVER_TLS
         self.client_plain_port = ports.CLIENT_PLAIN
+        self.web_port = ports.WEB
+        #: Keys of [web] that differ from the defaults.
+        self.web = web or {}
         #: Keys of [limits], [federation], [client] and [karma] that differ from the defaults.
         self.limits = {"disk_reserve": "16MiB", "map_size": "4GiB"} | (limits or {})
         self.federation = federation or {}
@@ -139,7 +142,12 @@ peer_ca = "{self.authority.certificate if self.authority else ""}"
 [[listeners.component]]
 address = "{self.address}"
 port = {ports.COMPONENT}
+[[listeners.web]]
+address = "{self.address}"
+port = {self.web_port}
 {components}
+[web]
+{"".join(f"{name} = {_toml(value)}" + chr(10) for name, value in self.web.items())}
 [federation]
 dns_servers = ["{self.view.server}"]
 source_address = "{self.address}"
