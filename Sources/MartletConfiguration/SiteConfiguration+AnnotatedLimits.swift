@@ -116,6 +116,8 @@ extension SiteConfiguration {
 
         \#(annotatedRoomLimits)
 
+        \#(annotatedBytestreamLimits)
+
         [karma]
 
         # How much work of this server one party may cause, as time of one processor: for each second, and at once after a pause.

@@ -1,9 +1,12 @@
 import MartletBus
+import Synchronization
 
 /// Does what the site wants done elsewhere, each kind of it on threads of its own, and tells the site. One per process.
 final class WorkDispatcher: Sendable {
     /// Keys of passwords, for the site and for PLAIN.
     let passwords = WorkPool(.passwords)
+    /// Where there is one; before anything runs.
+    private let bytestreams = Mutex<BytestreamProxy?>(nil)
     private let site: any SitePort
 
     /// Tells `site` what was done.
@@ -11,11 +14,18 @@ final class WorkDispatcher: Sendable {
         self.site = site
     }
 
+    /// There is a proxy for bytestreams.
+    func connect(to proxy: BytestreamProxy) { bytestreams.withLock { $0 = proxy } }
+
     /// Begins a piece of work. Any thread; waits for nothing.
     func begin(_ id: WorkID, _ work: Work) {
         switch work {
         case .deriveKeys(let password, let cause):
             passwords.run(for: cause, { WorkResult.keys(password.keys()) }, then: done(id))
+        case .activateBytestream(let activation):
+            let done = done(id)
+            guard let proxy = bytestreams.withLock({ $0 }) else { return done(.bytestream(.stopped)) }
+            proxy.activate(activation) { done(.bytestream($0)) }
         }
     }
 

@@ -65,6 +65,7 @@ extension Site {
         case .pubsub: "news of nodes"
         case .rooms: "what is on its way in rooms"
         case .multicast: "a message to several"
+        case .lastKnown: "what was known to an account that is gone"
         case .administration: "what an administrator has ordered"
         case .bounces: "words about messages that came back"
         case .clockMark: "the clock"

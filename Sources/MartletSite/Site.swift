@@ -28,6 +28,8 @@ public struct Site {
     var push = Push()
     var administration = Administration()
     var multicast = Multicast()
+    var lastKnown = LastKnown()
+    var bytestreams = Bytestreams()
     /// In the order of their list, which is that of the catalogue.
     let services: [SiteService]
     /// What they declare.
@@ -103,6 +105,7 @@ public struct Site {
         push.boot(turn)
         administration.boot(turn)
         multicast.boot(turn)
+        lastKnown.boot(turn)
         offices.policyChanged(turn)
         sessions.boot(turn)
         federation.boot(turn)
@@ -135,6 +138,7 @@ public struct Site {
             federation.dialbackEnded(dial, verdict, turn)
         case .workDone(let id, let result):
             accounts.workDone(id, result, turn)
+            bytestreams.workDone(id, result, turn)
             settle(turn)
             accounts.requestHandled(turn)
         case .tick:
@@ -227,6 +231,7 @@ public struct Site {
             case .bounces: bounces.timerFired(turn)
             case .administration(let timer): administrationDue(timer, turn)
             case .multicast: multicast.timerFired(turn)
+            case .lastKnown: lastKnown.timerFired(turn)
             case .clockMark: markClock(turn)
             }
             settle(turn)

@@ -157,6 +157,7 @@ public struct StoreCheck {
             if MulticastTable.row(numbers[0], in: store) == nil {
                 find(.untidy, table, "a place in stanza \(numbers[0]), which is gone")
             }
+        case .known: _ = LastKnownTable.row(row.value)
         case .capability: _ = CapabilityTable.wanted(row.key, in: store)
         default: break
         }
@@ -177,6 +178,7 @@ public struct StoreCheck {
         .room: [8], .roomAffiliation: [24], .roomOccupant: [16], .roomDelivery: [16], .roomListed: [16], .roomCreator: [16],
         .roomHost: [8], .roomNick: [24], .roomSweep: [8],
         .disabledAccount: [8], .announcement: [8], .dayMessageShown: [8], .multicast: [8], .multicastPlace: [8],
+        .known: [24], .knownByAge: [8], .knownOfAccount: [16], .knownText: [32], .knownHolders: [32], .knownSize: [8],
     ]
 
     static func hex(_ bytes: [UInt8]) -> String {

@@ -7,7 +7,6 @@ import Testing
     /// gives its file a first line and takes it out here.
     private static let onlyMentioned: [String: String] = [
         // Kinds of hosts that the configuration will know.
-        "0065": "later: a host of bytestreams",
         "0363": "later: a host of files",
         // What clients say to each other and a server only looks at.
         "0085": "read: a message with nothing but a chat state is not kept",
