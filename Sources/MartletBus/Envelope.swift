@@ -19,6 +19,8 @@ public enum Origin: Sendable, Equatable {
     case bundle(DomainPair)
     /// A service's answer or news.
     case service
+    /// A room: what it says in the name of its occupants, or of itself. Who cannot take it may be told no more.
+    case room
     /// The site itself: errors in answer to what could not be delivered.
     case site
 
@@ -31,14 +33,14 @@ public enum Origin: Sendable, Equatable {
         case .login(_, let account): .account(account.number)
         case .peer(_, let pair), .bundle(let pair): .peer(pair.peer)
         case .component(_, let domain): .peer(domain)
-        case .account, .service, .site: .site
+        case .account, .service, .room, .site: .site
         }
     }
     /// Whether it came from another server or a component, on a stream of its own.
     public var isPeer: Bool {
         switch self {
         case .peer, .component: true
-        case .session, .login, .account, .bundle, .service, .site: false
+        case .session, .login, .account, .bundle, .service, .room, .site: false
         }
     }
 }
@@ -87,6 +89,9 @@ public struct Envelope: Sendable, Equatable {
     public let entrance: Checkpoint?
     /// Whose archives it is to stand in: whoever writes it to the log says so there. Decided when the interceptors have spoken.
     public var archives: ArchiveOwners?
+
+    /// Its row in the log, where it was written there before: a room's message, which all its occupants share. The row says nobody in `to`.
+    public var logSequence: UInt64?
 
     /// The last of its kind is told anew with presence: over a line that is down it does not wait.
     public var isNews = false

@@ -47,6 +47,8 @@ public enum Notice: Sendable, Equatable {
     case passwordChanged(AccountName, generation: UInt64, by: ConnectionID?)
     /// An account is gone, with everything that it had.
     case accountRemoved(AccountName)
+    /// A room is gone, with everything that it had.
+    case roomRemoved(AccountName)
     /// An account may not log in any more.
     case accountDisabled(AccountName)
     /// The keys that an administrator's order waits for, or nil where they cannot be had now.
@@ -131,8 +133,33 @@ public enum Question: Sendable, Equatable {
     case orderKeys(UInt64, password: [UInt8], admin: AddressNumber)
     /// Somebody has a long answer for a session, which may have more on its way than it should; see ``Notice/roomForAnswer(_:isThere:)``.
     case roomForAnswer(SessionID)
+    /// What was said last in a room, for somebody who has entered it.
+    case roomHistory(RoomHistoryQuestion)
+    /// Which of these sessions there are; the others are in no room any more.
+    case roomSessions(room: AddressNumber, [JID])
     /// These stanzas go to a session, in this order, if it is still there. Nothing of it is kept on disk.
     case longAnswer(SessionID, [Stanza])
+}
+
+/// What somebody who enters a room wants to be told of what was said before (XEP-0045 §7.2.14).
+public struct RoomHistoryQuestion: Sendable, Equatable {
+    /// The room.
+    public var room: AddressNumber
+    /// Who has entered, by his number in the room.
+    public var occupant: UInt64
+    /// Messages at most.
+    public var stanzas: Int
+    /// Characters of them at most, as XML.
+    public var characters: Int?
+    /// Nothing from before.
+    public var since: WallTime?
+
+    /// That question.
+    public init(room: AddressNumber, occupant: UInt64, stanzas: Int) {
+        self.room = room
+        self.occupant = occupant
+        self.stanzas = stanzas
+    }
 }
 
 /// A request of the queue command that only federation can answer.

@@ -117,6 +117,8 @@ public struct RequestScope: OptionSet, Sendable, Hashable {
     public static let host = RequestScope(rawValue: 8)
     /// The own account, by a connection that has logged in and bound no resource.
     public static let login = RequestScope(rawValue: 16)
+    /// A room.
+    public static let room = RequestScope(rawValue: 32)
 }
 
 /// Which requests a service answers.
@@ -163,7 +165,7 @@ public struct Request: Sendable {
     public let scope: RequestScope
     /// The account that it is about; nil for a request to a domain, or to an account that does not exist.
     public let account: AccountName?
-    /// The host that it is about; nil for a request to an account.
+    /// The host that it is about, or at which the room is; nil for a request to an account.
     public let host: Host?
 
     /// The request in `envelope`; nil where it is no request with one payload.

@@ -29,6 +29,8 @@ public struct SitePolicy: Sendable, Equatable {
     public var archive = ArchivePolicy()
     /// What is published.
     public var pubsub = PubSubPolicy()
+    /// Rooms.
+    public var rooms = RoomsPolicy()
     /// Who administers it with a client.
     public var admin = AdminPolicy()
     /// Where people read whether the server is out of order, while it is (XEP-0455). URIs.

@@ -9,6 +9,8 @@ public enum SiteTimer: Sendable, Equatable {
     case offices(OfficesTimer)
     /// Of nodes and their news.
     case pubsub(PubSubTimer)
+    /// Of rooms.
+    case rooms(RoomsTimer)
     /// Of the archives.
     case archive(ArchiveTimer)
     /// Of what administrators have ordered.
@@ -87,6 +89,16 @@ public enum PubSubTimer: Sendable, Equatable {
     case work
     /// An item may have to go.
     case expiry
+}
+
+/// What rooms wait for.
+public enum RoomsTimer: Sendable, Equatable {
+    /// The next slice of what is on its way in rooms.
+    case work
+    /// The next slice of looking after people of other domains whose line has come back.
+    case checks
+    /// The next slice of rooms that were there before the start.
+    case restore
 }
 
 /// What administration waits for.

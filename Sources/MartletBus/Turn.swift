@@ -130,7 +130,7 @@ public final class Turn {
         let entrance: Checkpoint =
             switch origin {
             case .peer, .component, .bundle: .fromPeer
-            case .session, .login, .account, .service, .site: .fromClient
+            case .session, .login, .account, .service, .room, .site: .fromClient
             }
         outgoing.append(Envelope(stanza, from: origin, entrance: entrance))
     }
@@ -144,6 +144,13 @@ public final class Turn {
     public func routeNews(_ stanza: consuming Stanza) {
         var envelope = Envelope(stanza, from: .account)
         envelope.isNews = true
+        outgoing.append(envelope)
+    }
+
+    /// Hands a room's stanza to the bus; `sequence` is the row of the log that all who get it share.
+    public func routeFromRoom(_ stanza: consuming Stanza, logged sequence: UInt64? = nil) {
+        var envelope = Envelope(stanza, from: .room)
+        envelope.logSequence = sequence
         outgoing.append(envelope)
     }
 

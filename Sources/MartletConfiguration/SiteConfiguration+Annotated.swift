@@ -194,6 +194,8 @@ extension SiteConfiguration {
 
             \#(annotatedPublishing)
 
+            \#(annotatedRooms)
+
             \#(annotatedWeb)
 
             \#(annotatedBytestreams)

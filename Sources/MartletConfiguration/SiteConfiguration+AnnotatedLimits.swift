@@ -114,6 +114,8 @@ extension SiteConfiguration {
 
         \#(annotatedPublishingLimits)
 
+        \#(annotatedRoomLimits)
+
         \#(annotatedBytestreamLimits)
 
         [karma]

@@ -51,6 +51,8 @@ extension SiteConfiguration {
         public var pushRegistrations = 16
         /// The most addresses of one stanza to several.
         public var multicastAddresses = 50
+        /// The bounds of rooms.
+        public var rooms = RoomLimits()
         /// The bytes that may wait in memory for others before whoever holds most is refused.
         public var memoryCeiling = 192 << 20
         /// The most dialback requests a stream may have unanswered.
@@ -142,6 +144,7 @@ extension SiteConfiguration {
                 "pending_dialbacks_per_address", .integer(1...10_000), default: pendingDialbacksPerAddress)
             readArchive(&section)
             readPublishing(&section)
+            rooms = RoomLimits(reading: &section)
         }
 
         private mutating func readPublishing(_ section: inout Section) {

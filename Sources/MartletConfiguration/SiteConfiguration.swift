@@ -48,6 +48,8 @@ public struct SiteConfiguration: Equatable, Sendable {
     public var archive = Archive()
     /// What is published.
     public var publishing = Publishing()
+    /// Rooms.
+    public var rooms = Rooms()
     /// `[bytestreams]`
     public var bytestreams = Bytestreams()
     /// How the site talks to other domains.
@@ -74,7 +76,7 @@ public struct SiteConfiguration: Equatable, Sendable {
     public var allDomains: [String] { domains + ownHosts + components.map(\.domain) }
 
     /// The hosts of this process.
-    var ownHosts: [String] { [publishing.host, bytestreams.domain].compactMap { $0 } }
+    var ownHosts: [String] { [publishing.host, bytestreams.domain].compactMap { $0 } + roomDomains }
 
     /// This configuration as a node can obey it that runs with another one: domains that are new come to those that it serves,
     /// and none of those goes before it is started anew. Their sessions and streams would have to end in the middle of a word.
@@ -82,6 +84,7 @@ public struct SiteConfiguration: Equatable, Sendable {
         var result = self
         result.domain = running.domain
         result.publishing.host = running.publishing.host ?? publishing.host
+        if running.rooms.isEnabled { (result.rooms.isEnabled, result.rooms.name) = (true, running.rooms.name) }
         // Its socket stays as it is, too.
         result.bytestreams = running.bytestreams
         result.moreDomains = running.moreDomains + domains.filter { !running.domains.contains($0) }
@@ -145,6 +148,11 @@ public struct SiteConfiguration: Equatable, Sendable {
                 root.refuse("bytestreams", "\(host) is another domain of this site already")
             }
             if result.bytestreams.domain != nil { result.refuseDoubleListeners(&root, result.bytestreams.endpoint) }
+            result.rooms = root.section("rooms") { Rooms(reading: &$0) }
+            let others = result.domains + [result.publishing.host, result.bytestreams.domain].compactMap { $0 }
+            for host in result.roomDomains where others.contains(host) {
+                root.refuse("rooms", "\(host) is something else already")
+            }
             result.federation = root.section("federation") { Federation(reading: &$0, ownDomains: result.domains) }
             result.components = root.sections("components", default: []) { Component(reading: &$0) }
             result.refuseDoubleComponents(&root)

@@ -111,7 +111,7 @@ extension Federation {
     private func needsRoom(_ stanza: Stanza, _ origin: Origin) -> Bool {
         switch origin {
         case .site, .service: false
-        case .session, .login, .account, .peer, .component, .bundle: !stanza.isError
+        case .session, .login, .account, .peer, .component, .bundle, .room: !stanza.isError
         }
     }
 

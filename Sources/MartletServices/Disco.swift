@@ -7,7 +7,7 @@ import XMPPXML
 
 /// What an account or a domain is and can do: the sum of what the services declare.
 public enum Disco {
-    private static let everything: RequestScope = [.ownAccount, .contact, .stranger, .host]
+    private static let everything: RequestScope = [.ownAccount, .contact, .stranger, .host, .room]
 
     /// For everybody and everything.
     public static let declaration = ServiceDeclaration(

@@ -35,6 +35,12 @@ extension Sessions {
         endDoomed(turn)
     }
 
+    /// Whether there is a session of that address, be it without connection.
+    public func isThere(_ jid: JID) -> Bool {
+        guard let place = online.place(of: jid.bare) else { return false }
+        return session(of: jid, at: place) != nil
+    }
+
     /// The resources of an account that have a connection.
     public func connectedResources(of bare: JID) -> [String] {
         guard let place = online.place(of: bare) else { return [] }
@@ -77,7 +83,7 @@ extension Sessions {
             case .normal, .chat:
                 if stanza.isDurableMessage { beginOwnCatchUp(session, turn) }
                 deliver(envelope, to: [session], copies, number, place, turn)
-            case .groupchat, .error: deliverForSession(stanza, to: session, copies, number, envelope.origin, turn)
+            case .groupchat, .error: deliverForSession(envelope, to: session, copies, number, turn)
             case .headline:
                 send(stanza, to: session, turn)
                 for id in copies { copy(stanza, .received, to: id, turn) }
@@ -191,8 +197,9 @@ extension Sessions {
     /// A message that concerns one session only: what a room says to its occupant, an error for what the session sent. It
     /// is never offered to another session, but a resumable one does not lose it.
     private mutating func deliverForSession(
-        _ stanza: Stanza, to session: SessionID, _ copies: [SessionID], _ number: AddressNumber, _ origin: Origin, _ turn: Turn
+        _ envelope: Envelope, to session: SessionID, _ copies: [SessionID], _ number: AddressNumber, _ turn: Turn
     ) {
+        let (stanza, origin) = (envelope.stanza, envelope.origin)
         // Below the reserve an error is still stored: what it answers has been counted for its sender.
         guard sessions[session].isResumable, stanza.isDurableMessage,
             turn.admits(stanza.isError ? .bounce : .message, bytes: stanza.content.count)
@@ -205,7 +212,7 @@ extension Sessions {
             return turn.bounce(stanza, StanzaError(.serviceUnavailable))
         }
         let holders = 1 + copies.count { sessions[$0].isResumable }
-        let sequence = store(stanza, weight, for: number, holders: holders, isForSession: true, turn)
+        let sequence = storeForSession(envelope, weight, for: number, holders: holders, turn)
         transmit(.message(sequence), stanza.serialized(), to: session, turn)
         for id in copies { copy(stanza, .received, at: sequence, to: id, turn) }
     }

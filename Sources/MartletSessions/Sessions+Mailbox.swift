@@ -23,6 +23,27 @@ extension Sessions {
         return store(logged, weight, for: account, holders: holders, isForSession: isForSession, archives: archives, turn)
     }
 
+    /// The same for a message that is for sessions alone. What stands in the log already, as a room's message for all its occupants, is not
+    /// written once more.
+    func storeForSession(
+        _ envelope: Envelope, _ weight: MailboxRow.Weight, for account: AddressNumber, holders: Int, _ turn: Turn
+    ) -> UInt64 {
+        guard let sequence = envelope.logSequence else {
+            return store(envelope.stanza, weight, for: account, holders: holders, isForSession: true, turn)
+        }
+        if var row = MailboxTable.row(account, sequence, in: turn.store) {
+            // Another session of the account is in the room too.
+            row.holders += UInt16(holders)
+            MailboxTable.put(account, sequence, row, in: turn.store)
+            return sequence
+        }
+        StanzaLog.hold(sequence, in: turn.store)
+        let mark = envelope.stanza.to?.resourcepart.map(MailboxRow.mark(ofResource:))
+        let row = MailboxRow(holders: UInt16(holders), isForSession: true, resourceMark: mark, weight: weight)
+        MailboxTable.put(account, sequence, row, in: turn.store)
+        return sequence
+    }
+
     private func store(
         _ logged: LoggedStanza, _ weight: MailboxRow.Weight, for account: AddressNumber, holders: Int,
         isForSession: Bool = false, archives: ArchiveOwners? = nil, _ turn: Turn

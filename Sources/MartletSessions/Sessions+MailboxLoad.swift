@@ -44,7 +44,7 @@ extension Sessions {
         case .site, .service:
             mailboxes.values[place].add(Int(weight.bytes), for: weight.sender)
             return weight
-        case .session, .login, .account, .peer, .component, .bundle: break
+        case .session, .login, .account, .peer, .component, .bundle, .room: break
         }
         let isTaken = mailboxes.values[place].addIfAdmitted(
             Int(weight.bytes), for: weight.sender, of: turn.policy.limits.mailbox

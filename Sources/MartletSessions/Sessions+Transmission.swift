@@ -92,7 +92,10 @@ extension Sessions {
         if let archive = logged.archive, archive.addressee == sessions[id].accountNumber {
             stableID = (sessions[id].jid.bare, archive.id)
         }
-        return logged.stanza.serialized(
+        var stanza = logged.stanza
+        // All occupants of a room share what it has said.
+        if stanza.to == nil { stanza.to = sessions[id].jid }
+        return stanza.serialized(
             delay: (from: sessions[id].jid.domain, stamp: logged.acceptedAt), stableID: stableID)
     }
 

@@ -11,7 +11,7 @@ extension Site {
     mutating func route(_ envelope: consuming Envelope, _ turn: Turn) {
         if let entrance = envelope.entrance, !passes(&envelope, at: entrance, turn) { return }
         if envelope.entrance != nil, envelope.stanza.kind == .message {
-            envelope.stanza.removeStableIDs { policy.hasPeople(at: $0.domainpart) }
+            envelope.stanza.removeStableIDs { policy.houses($0.domainpart) }
         }
         guard let address = addressee(of: envelope) else { return }
         // XEP-0280 §11: a copy is made by the server of its reader, and by nobody else.
@@ -67,7 +67,7 @@ extension Site {
         switch envelope.origin {
         case .session: return envelope.stanza.from?.bare
         case .login(_, let account): return account.jid
-        case .account, .peer, .component, .bundle, .service, .site: return nil
+        case .account, .peer, .component, .bundle, .service, .room, .site: return nil
         }
     }
 
@@ -111,24 +111,6 @@ extension Site {
         return archive.owners(of: envelope, to: addressee, turn)
     }
 
-    /// A stanza to one of our domains, or to what lives below one that has no accounts.
-    private mutating func deliver(_ envelope: borrowing Envelope, to host: Host, _ turn: Turn) {
-        let stanza = envelope.stanza
-        switch stanza.kind {
-        case .iq: deliverIQ(envelope, to: host, turn)
-        case .message:
-            if host.kind == .people {
-                if administration.takes(stanza, envelope.origin, at: host.domain, turn) { return }
-                if stanza.to?.isDomain == true, bringToSeveral(envelope, turn) { return }
-            }
-            if host.kind == .pubsub, pubsub.authorized(stanza, by: envelope.origin, at: host, turn) { return }
-            turn.bounce(stanza, StanzaError(.serviceUnavailable))
-        // Nobody lives here who could be seen or subscribed to (RFC 6121 §8.5.1).
-        case .presence:
-            if host.kind == .people, !stanza.content.isEmpty, stanza.to?.isDomain == true { _ = bringToSeveral(envelope, turn) }
-        }
-    }
-
     /// Somebody is let in to see an account's presence.
     private mutating func granted(_ stanza: Stanza, _ turn: Turn) {
         guard let from = stanza.from?.bare, let to = stanza.to?.bare, policy.hasPeople(at: from.domainpart),
@@ -142,21 +124,6 @@ extension Site {
         guard let number = sessions.accountNumber(of: address, turn) else { return }
         if presence.presenceType == .unsubscribed, let from = presence.from { lastKnown.forget(from, of: number, turn) }
         pubsub.heardRemote(presence, to: address, number, turn)
-    }
-
-    private mutating func deliverIQ(_ envelope: borrowing Envelope, to host: Host, _ turn: Turn) {
-        let stanza = envelope.stanza
-        guard let type = stanza.iqType else { return refuse(envelope, StanzaError(.badRequest), turn) }
-        // Answers to what we never asked end here.
-        guard type.isRequest else { return multicast.answered(stanza, turn) }
-        var scope = RequestScope.host
-        var account: AccountName?
-        if case .login(_, let own) = envelope.origin { (scope, account) = (.login, own) }
-        guard let request = Request(copy envelope, scope: scope, account: account, host: host) else {
-            return refuse(envelope, StanzaError(.badRequest), turn)  // RFC 6120 §8.2.3
-        }
-        guard stanza.to?.isDomain != false else { return refuse(envelope, StanzaError(.serviceUnavailable), turn) }
-        answer(request, turn)
     }
 
     /// An IQ to the bare JID of an account: the site answers on its behalf (RFC 6121 §8.5.2.1.3). Only who may see the account's
@@ -185,14 +152,14 @@ extension Site {
         switch envelope.origin {
         case .login: return .login
         case .session(let origin) where origin.account == number: return .ownAccount
-        case .session, .account, .peer, .component, .bundle, .service, .site:
+        case .session, .account, .peer, .component, .bundle, .service, .room, .site:
             guard let from = envelope.stanza.from, !from.hasSameBare(as: jid) else { return .stranger }
             return sessions.isSubscribed(from, to: number, turn) ? .contact : .stranger
         }
     }
 
     /// An error goes back to whoever sent the stanza.
-    private func refuse(_ envelope: borrowing Envelope, _ error: StanzaError, _ turn: Turn) {
+    func refuse(_ envelope: borrowing Envelope, _ error: StanzaError, _ turn: Turn) {
         if let reply = envelope.stanza.errorReply(error) { send(reply, backTo: envelope.origin, from: .site, turn) }
     }
 

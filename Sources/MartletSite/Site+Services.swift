@@ -29,7 +29,9 @@ public struct SiteService: Sendable {
 
     /// The services of a site. One line makes a service part of it; all else stands in the service's own file.
     static let all: [SiteService] = [
-        SiteService(Disco.declaration) { $1.pubsub.discover($0, $2) ?? Disco.answer($0, $1.catalogue, $2) },
+        SiteService(Disco.declaration) {
+            $1.pubsub.discover($0, $2) ?? $1.rooms.discover($0, $2) ?? Disco.answer($0, $1.catalogue, $2)
+        },
         SiteService(Ping.declaration) { _, _, _ in Ping.answer() },
         SiteService(SoftwareVersion.declaration) { SoftwareVersion.answer($2) },
         SiteService(EntityTime.declaration) { EntityTime.answer($2) },
@@ -40,9 +42,16 @@ public struct SiteService: Sendable {
         SiteService(AdHocCommands.declaration) { AdHocCommands.answer($0, $2) },
         SiteService(Multicast.declaration),
         SiteService(Archive.declaration) { $1.archive.answer($0, $2) },
+        SiteService(Archive.ofRooms) { request, site, turn in
+            switch site.rooms.reader(request, turn) {
+            case .success(let room): site.archive.answer(request, of: room, turn)
+            case .failure(let error): .error(error)
+            }
+        },
         SiteService(Archive.preferences) { $1.archive.answerPreferences($0, $2) },
         SiteService(Archive.retractions),
         SiteService(PubSub.declaration) { $1.pubsub.answer($0, $2) },
+        SiteService(Rooms.declaration) { $1.rooms.answer($0, $2) },
         SiteService(PubSub.profiles) { $1.pubsub.answerProfile($0, $2) },
         SiteService(PubSub.privateStorage) { $1.pubsub.answerPrivate($0, $2) },
         SiteService(PubSub.bookmarks),

@@ -48,12 +48,14 @@ extension Site {
         case .linkChanged(let change):
             sessions.linkChanged(change, turn)
             pubsub.linkChanged(change)
+            rooms.linkChanged(change, turn)
             lastKnown.linkChanged(change, turn)
             if case .counted(let account) = change.kind { offices.counted(change.pair, of: account, turn) }
             if case .healed(let ofPeer) = change.kind { offices.healed(change.pair, ofPeer: ofPeer, turn) }
         case .lineChanged(let pair, let state):
             offices.lineChanged(pair, state, turn)
             pubsub.lineChanged(pair, state)
+            rooms.lineChanged(pair, state, turn)
         case .sessionBecameReady(let id, let jid, let account, let isRestored):
             offices.sessionBecameReady(id, jid, account, isRestored: isRestored, turn)
             if administration.hasDayMessage, !isRestored { administration.sessionBecameReady(jid, account, turn) }
@@ -85,6 +87,7 @@ extension Site {
             administration.accountRemoved(account, turn)
             pubsub.accountRemoved(account, turn)
             lastKnown.accountRemoved(account.number, turn)
+        case .roomRemoved(let room): archive.accountRemoved(room, turn)
         case .accountDisabled(let account): sessions.accountDisabled(account, turn)
         case .orderedKeys(let order, let keys): administration.keysDerived(order, keys, turn)
         case .sessionDetached(let session, let unread): push.detached(session, unread: unread, turn)
@@ -108,6 +111,9 @@ extension Site {
             let waiting = message.from.flatMap { federation.ownWaiting(of: $0.bare, on: pair, turn) }
             offices.answer(message, session, pair, waiting: waiting, turn)
         case .roomForAnswer(let session): sessions.roomWanted(session, turn)
+        case .roomHistory(let question): rooms.historyFound(question, archive.history(question, turn), turn)
+        case .roomSessions(let room, let jids):
+            rooms.sessionsMissing(jids.filter { !sessions.isThere($0) }, in: room, turn)
         case .longAnswer(let session, let stanzas): sessions.sendLong(stanzas, to: session, turn)
         case .administer(let question): administer(question, turn)
         case .orderKeys(let order, let password, let admin): accounts.orderKeys(order, password, admin: admin, turn)

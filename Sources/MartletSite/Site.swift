@@ -21,6 +21,7 @@ public struct Site {
     var offices = Offices()
     var archive = Archive()
     var pubsub = PubSub()
+    var rooms = Rooms()
     var interceptors = Interceptors()
     var bounces = Bounces()
     var blocking = Blocking()
@@ -110,6 +111,7 @@ public struct Site {
         federation.boot(turn)
         archive.boot(turn)
         pubsub.boot(turn)
+        rooms.boot(turn)
         settle(turn)
     }
 
@@ -225,6 +227,7 @@ public struct Site {
             case .offices(let timer): offices.timerFired(timer, turn)
             case .archive(let timer): archive.timerFired(timer, turn)
             case .pubsub(let timer): pubsub.timerFired(timer, turn)
+            case .rooms(let timer): rooms.timerFired(timer, turn)
             case .bounces: bounces.timerFired(turn)
             case .administration(let timer): administrationDue(timer, turn)
             case .multicast: multicast.timerFired(turn)

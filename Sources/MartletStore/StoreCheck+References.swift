@@ -51,6 +51,10 @@ extension StoreCheck {
             if row.logSequence != 0 { point(row.logSequence, .held, "held entry \(place)") }
             return true
         }
+        store.forEach(.roomDelivery, prefix: []) { key, value in
+            point(Self.number(value, 0), .roomDelivery, "a message on its way in room \(Self.number(key, 0))")
+            return true
+        }
         let indexed = MetaTable.archivesIndexed(in: store)
         store.forEach(.log, prefix: []) { key, _ in
             let sequence = Self.number(key, 0)
@@ -148,7 +152,8 @@ extension StoreCheck {
             (.account, 1), (.rosterVersion, 1), (.pendingSubscription, 2), (.mailbox, 1), (.clientSession, 1), (.clientSlot, 1),
             (.directed, 1), (.disabledAccount, 1), (.dayMessageShown, 1), (.blocked, 2), (.lastActivity, 1), (.push, 1),
             (.peer, 1), (.laneByDomains, 2), (.laneRules, 2),
-            (.have, 2), (.archive, 1), (.archiveAccount, 1), (.archivePreferences, 1),
+            (.have, 2), (.room, 1), (.roomOccupant, 1), (.roomListed, 2),
+            (.archive, 1), (.archiveAccount, 1), (.archivePreferences, 1),
         ]
         var known: Set<UInt64> = []
         store.forEach(.addressByNumber, prefix: []) { key, _ in

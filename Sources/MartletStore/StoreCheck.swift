@@ -148,6 +148,8 @@ public struct StoreCheck {
         case .pubsubNode: _ = PubSubNodeTable.row(NodeNumber(numbers[0]), in: store)
         case .pubsubItem: _ = PubSubItemTable.row(NodeNumber(numbers[0]), numbers[1], in: store)
         case .pubsubOwner: _ = PubSubNodeTable.owner(address(0), in: store)
+        case .room: _ = RoomTable.row(address(0), in: store)
+        case .roomOccupant: _ = RoomOccupantTable.row(address(0), numbers[1], in: store)
         case .announcement:
             if !AnnouncementTable.isReadable(row.value) { find(.damaged, table, "row \(Self.hex(row.key)) cannot be read") }
         case .multicast: _ = MulticastTable.row(numbers[0], in: store)
@@ -173,6 +175,8 @@ public struct StoreCheck {
         .pubsubNode: [8], .pubsubNodeByName: [24], .pubsubItem: [16], .pubsubItemByID: [24], .pubsubAffiliation: [24],
         .pubsubSubscription: [40], .pubsubMember: [32], .pubsubOwner: [8], .pubsubSweep: [8], .pubsubExpiry: [24],
         .capability: [CapabilityTable.keyBytes], .vCard: [8], .avatar: [8], .privateStorage: [24],
+        .room: [8], .roomAffiliation: [24], .roomOccupant: [16], .roomDelivery: [16], .roomListed: [16], .roomCreator: [16],
+        .roomHost: [8], .roomNick: [24], .roomSweep: [8],
         .disabledAccount: [8], .announcement: [8], .dayMessageShown: [8], .multicast: [8], .multicastPlace: [8],
         .known: [24], .knownByAge: [8], .knownOfAccount: [16], .knownText: [32], .knownHolders: [32], .knownSize: [8],
     ]

@@ -127,6 +127,27 @@ extension Table {
     /// account, digest of a namespace → what a client keeps there. See ``PrivateStorageTable``.
     public static let privateStorage = Table(rawValue: 109)
 
+    // MARK: rooms, 112–143
+
+    /// room → what it is. See ``RoomTable``.
+    public static let room = Table(rawValue: 112)
+    /// room, digest of a bare JID → what he is to it. See ``RoomAffiliationTable``.
+    public static let roomAffiliation = Table(rawValue: 113)
+    /// room, number → somebody who is there. See ``RoomOccupantTable``.
+    public static let roomOccupant = Table(rawValue: 114)
+    /// room, number → a message on its way to those who are there. See ``RoomOccupantTable``.
+    public static let roomDelivery = Table(rawValue: 115)
+    /// host, room → nothing: rooms that are listed. See ``RoomTable``.
+    public static let roomListed = Table(rawValue: 116)
+    /// digest of a bare JID → how many rooms he has made. See ``RoomTable``.
+    public static let roomCreator = Table(rawValue: 117)
+    /// host → how many rooms it has. See ``RoomTable``.
+    public static let roomHost = Table(rawValue: 118)
+    /// room, digest of a nickname → for whom it is kept. See ``RoomAffiliationTable``.
+    public static let roomNick = Table(rawValue: 119)
+    /// room → nothing: rows of it are to be removed.
+    public static let roomSweep = Table(rawValue: 120)
+
     // MARK: administration, 160–175
 
     /// account → since when it may not log in. See ``DisabledTable``.
@@ -177,5 +198,6 @@ extension Table {
             haveTags, archive, archiveByPeer, archiveAccount, archivePreferences, blocked, lastActivity, push, client,
             invitation,
             disabledAccount, announcement, dayMessageShown, multicast, multicastPlace,
-        ] + (96...109).map { Table(rawValue: $0) } + (192...197).map { Table(rawValue: $0) }
+        ] + (96...109).map { Table(rawValue: $0) } + (112...120).map { Table(rawValue: $0) }
+            + (192...197).map { Table(rawValue: $0) }
 }

@@ -78,6 +78,20 @@ public enum Namespaces {
     public static let rooms = "http://jabber.org/protocol/muc"
     /// XEP-0045: what a room says to a user.
     public static let roomUser = "http://jabber.org/protocol/muc#user"
+    /// XEP-0045: what owners ask of a room.
+    public static let roomOwner = "http://jabber.org/protocol/muc#owner"
+    /// XEP-0045: what admins and moderators ask of a room.
+    public static let roomAdmin = "http://jabber.org/protocol/muc#admin"
+    /// XEP-0045 §15.5.3: the form of a room's configuration.
+    public static let roomConfiguration = "http://jabber.org/protocol/muc#roomconfig"
+    /// XEP-0045 §15.5.4: the form in which service discovery tells about a room.
+    public static let roomInformation = "http://jabber.org/protocol/muc#roominfo"
+    /// XEP-0045 §8.6: the form by which somebody asks for voice.
+    public static let roomRequest = "http://jabber.org/protocol/muc#request"
+    /// XEP-0421: Occupant identifiers.
+    public static let occupantID = "urn:xmpp:occupant-id:0"
+    /// XEP-0410: MUC Self-Ping, the feature of a server that answers itself.
+    public static let selfPing = "http://jabber.org/protocol/muc#self-ping-optimization"
     /// XEP-0249: Direct MUC Invitations.
     public static let conference = "jabber:x:conference"
     /// XEP-0478: Stream Limits Advertisement.

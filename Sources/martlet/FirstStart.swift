@@ -97,7 +97,7 @@ struct FirstStart {
     }
 
     /// The services that get domains of their own below each of the site's.
-    private static let components = ["conference", "upload", "pubsub", "proxy"]
+    private static let components = ["rooms", "conference", "upload", "pubsub", "proxy"]
 
     /// The address of the first account.
     private var address: JID {

@@ -9,9 +9,11 @@ extension SitePolicy {
     /// The policy that a configuration asks for: every key of the file that the site itself obeys, in one place.
     init(_ configuration: SiteConfiguration) {
         let nodes = configuration.publishing.host.map { [Host(Self.domain($0), .pubsub)] } ?? []
+        let rooms = configuration.roomDomains.map { Host(Self.domain($0), .rooms) }
         let proxies = configuration.bytestreams.domain.map { [Host(Self.domain($0), .proxy)] } ?? []
         let components = configuration.components.map { Host(Self.domain($0.domain), .component) }
-        self.init(hosts: configuration.domains.map { Host(Self.domain($0), .people) } + nodes + proxies + components)
+        self.init(
+            hosts: configuration.domains.map { Host(Self.domain($0), .people) } + nodes + rooms + proxies + components)
         let federation = configuration.federation
         let limits = configuration.limits
         interceptors = configuration.interceptors.compactMap(InterceptorKind.init(rawValue:))
@@ -59,6 +61,7 @@ extension SitePolicy {
         self.limits.take(limits)
         archive.take(configuration)
         pubsub.take(configuration)
+        self.rooms.take(configuration)
         karma.office.take(configuration.karma.office)
         karma.person.take(configuration.karma.person)
         karma.knownPeer.take(configuration.karma.knownServer)
@@ -148,6 +151,24 @@ extension PubSubPolicy {
         subscriptionsPerNode = limits.subscriptionsPerNode
         knownBytesPerAccount = UInt64(limits.knownBytesPerAccount)
         knownBytes = UInt64(limits.knownBytes)
+    }
+}
+
+extension RoomsPolicy {
+    /// As the file says it.
+    fileprivate mutating func take(_ configuration: SiteConfiguration) {
+        let (rooms, limits) = (configuration.rooms, configuration.limits.rooms)
+        creators = Creators(rawValue: rooms.creators.rawValue) ?? creators
+        namedCreators = rooms.namedCreators
+        isListedElsewhere = rooms.isListedElsewhere
+        roomsPerCreator = limits.roomsPerCreator
+        roomsPerHost = limits.roomsPerDomain
+        occupants = limits.occupants
+        affiliations = limits.affiliations
+        sessionsPerPerson = limits.sessionsPerPerson
+        nickBytes = limits.nickBytes
+        subjectBytes = limits.subjectBytes
+        history = limits.history
     }
 }
 

@@ -36,7 +36,10 @@ struct ComponentConfigurationTests {
                 .init(domain: "sms.pilsen.example", secret: "0123456789abcdef"),
             ])
         #expect(configuration.componentListeners == [.init(address: try #require(IPAddress("::1")), port: 15347)])
-        #expect(configuration.allDomains == ["pilsen.example", "brno.example", "irc.pilsen.example", "sms.pilsen.example"])
+        let rooms = ["rooms.pilsen.example", "rooms.brno.example"]
+        #expect(
+            configuration.allDomains
+                == ["pilsen.example", "brno.example"] + rooms + ["irc.pilsen.example", "sms.pilsen.example"])
     }
 
     @Test(

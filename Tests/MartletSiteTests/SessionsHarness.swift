@@ -40,7 +40,7 @@ final class Elsewhere: @unchecked Sendable {
             site.answerWaiting(session, pairs.map { ($0, waiting[account]) }, turn)
         case .officeAnswer(let message, let session, let pair):
             site.offices.answer(message, session, pair, waiting: message.from.flatMap { waiting[$0.bare] }, turn)
-        case .ownEntries, .roomForAnswer, .longAnswer, .administer, .orderKeys: return false
+        case .ownEntries, .roomForAnswer, .longAnswer, .administer, .orderKeys, .roomHistory, .roomSessions: return false
         }
         return true
     }

@@ -7,14 +7,12 @@ import Testing
     /// gives its file a first line and takes it out here.
     private static let onlyMentioned: [String: String] = [
         // Kinds of hosts that the configuration will know.
-        "0045": "later: a host of rooms; who enters one is told from the presence",
         "0363": "later: a host of files",
         // What clients say to each other and a server only looks at.
         "0085": "read: a message with nothing but a chat state is not kept",
         "0122": "written: that any id may be searched for, in the form of a search",
         "0184": "read: a receipt is kept in archives and copied to other devices",
         "0333": "read: a marker is kept in archives and copied to other devices",
-        "0249": "read: an invitation is copied to other devices",
         "0300": "read: the element that hashes of capabilities stand in",
     ]
 

@@ -12,19 +12,37 @@ extension Archive {
     mutating func search(
         _ query: ArchiveQuery, _ request: Stanza, _ account: AccountName, _ session: SessionID, _ turn: Turn
     ) -> Answer {
-        guard searches.count(of: session) < turn.policy.archive.searchesPerSession else {
+        let reader = ArchiveReader.session(session)
+        guard searches.count(of: reader) < turn.policy.archive.searchesPerSession else {
             return .error(StanzaError(.resourceConstraint, .wait, text: "Too many searches at a time"))
         }
-        guard let search = begun(query, request, account, turn) else { return .error(StanzaError(.itemNotFound)) }
-        let isFirst = searches.count(of: session) == 0
-        searches.append(search, of: session)
+        guard let search = begun(query, request, account, turn.bill.payer, turn) else {
+            return .error(StanzaError(.itemNotFound))
+        }
+        let isFirst = searches.count(of: reader) == 0
+        searches.append(search, of: reader)
         if isFirst { turn.ask(.roomForAnswer(session)) }
+        return .later
+    }
+
+    /// A search of somebody of another domain, which may take what the line takes.
+    mutating func search(
+        _ query: ArchiveQuery, _ request: Stanza, _ room: AccountName, peer: JID, _ turn: Turn
+    ) -> Answer {
+        let reader = ArchiveReader.peer(peer)
+        guard searches.count(of: reader) < ArchiveLimits.searchesPerPeer else {
+            return .error(StanzaError(.resourceConstraint, .wait, text: "Too many searches at a time"))
+        }
+        guard let search = begun(query, request, room, .peer(peer), turn) else { return .error(StanzaError(.itemNotFound)) }
+        let isFirst = searches.count(of: reader) == 0
+        searches.append(search, of: reader)
+        if isFirst { becameReady(reader, turn) }
         return .later
     }
 
     /// The search with its bounds; nil where it names a message that there is not (§4.1.4, §4.3.2).
     private func begun(
-        _ query: ArchiveQuery, _ request: Stanza, _ account: AccountName, _ turn: Turn
+        _ query: ArchiveQuery, _ request: Stanza, _ account: AccountName, _ payer: Party?, _ turn: Turn
     ) -> ArchiveSearch? {
         let number = account.number
         let removed = ArchiveAccountTable.row(number, in: turn.store).removed
@@ -59,6 +77,8 @@ extension Archive {
         let bounds = low <= high ? low...high : 0...0
         var search = ArchiveSearch(
             query, request, account, order, bounds, from: next, isBackward: isBackward, turn.policy.archive)
+        search.payer = payer ?? .account(number)
+        search.isOfRoom = !turn.policy.hasPeople(at: account.jid.domainpart)
         if let ids = query.ids {
             var wanted: Set<UInt64> = []
             for id in ids {
@@ -91,26 +111,42 @@ extension Archive {
 
     /// A session has room for an answer, or is gone.
     public mutating func roomTold(_ session: SessionID, _ isThere: Bool, _ turn: Turn) {
-        guard isThere else { return searches.remove(session) }
-        searches.becameReady(session)
+        guard isThere else { return searches.remove(.session(session)) }
+        becameReady(.session(session), turn)
+    }
+
+    private mutating func becameReady(_ reader: ArchiveReader, _ turn: Turn) {
+        searches.becameReady(reader)
         // One slice at once; what follows waits for its time, so that a turn stays short.
         if !hasAnswerTimer { answerNext(turn) }
     }
 
     /// A slice of the search whose turn it is.
     mutating func answerNext(_ turn: Turn) {
-        guard let (session, waiting) = searches.take() else { return }
+        guard let (reader, waiting) = searches.take() else { return }
         var search = waiting
         // Whoever asks pays for each slice, whatever has set it going.
-        (turn.bill.payer, turn.bill.isPaid) = (.account(search.account.number), false)
+        (turn.bill.payer, turn.bill.isPaid) = (search.payer, false)
         guard search.goOn(self, turn) else {
-            searches.putBack(search, of: session)
+            searches.putBack(search, of: reader)
             return answerLater(turn)
         }
-        turn.ask(.longAnswer(session, answer(search, turn)))
-        if searches.isDone(session) {
+        let stanzas = answer(search, turn)
+        switch reader {
+        case .session(let session): turn.ask(.longAnswer(session, stanzas))
+        case .peer:
+            for var stanza in stanzas {
+                // Asked for again where it does not arrive: it waits in no lane.
+                if stanza.kind == .message { stanza.traits.insert(.noStore) }
+                turn.route(stanza, from: .service)
+            }
+        }
+        if searches.isDone(reader) {
             answerLater(turn)
-            turn.ask(.roomForAnswer(session))
+            switch reader {
+            case .session(let session): turn.ask(.roomForAnswer(session))
+            case .peer: searches.becameReady(reader)
+            }
         } else if searches.hasReady {
             answerLater(turn)
         }

@@ -99,7 +99,7 @@ extension Archive {
     /// Whether somebody elsewhere is in none of our offices and no contact of the account: what such people write takes at most half of an
     /// archive, so that whoever writes without end does not have it forget what friends have written.
     func isStranger(_ jid: JID, to account: AddressNumber, _ turn: Turn) -> Bool {
-        !turn.policy.hasPeople(at: jid.domainpart) && !turn.policy.isOffice(jid.domainpart)
+        !turn.policy.houses(jid.domainpart) && !turn.policy.isOffice(jid.domainpart)
             && !RosterTable.hasContact(jid.bare, of: account, in: turn.store)
     }
 

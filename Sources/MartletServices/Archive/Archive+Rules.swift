@@ -63,7 +63,7 @@ extension Archive {
 
     /// Payloads without a body that say something: what is encrypted, what changes or answers a message, receipts and markers, which
     /// another device has to know of, calls and invitations.
-    private static func isSaid(_ payload: Element) -> Bool {
+    static func isSaid(_ payload: Element) -> Bool {
         switch (payload.name, payload.namespace) {
         case ("subject", Namespaces.client), ("received", Namespaces.receipts): true
         case ("markable", Namespaces.chatMarkers): false

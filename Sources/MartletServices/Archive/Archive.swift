@@ -118,7 +118,7 @@ public struct Archive {
     }
 
     /// §5: the first message and the last.
-    private func metadataTaken(_ account: AddressNumber, _ turn: Turn) -> Element {
+    func metadataTaken(_ account: AddressNumber, _ turn: Turn) -> Element {
         var metadata = Element("metadata", Namespaces.archive)
         let removed = ArchiveAccountTable.row(account, in: turn.store).removed
         let ends = [
@@ -171,6 +171,8 @@ enum ArchiveLimits {
     static let preferenceBytes = 64 << 10
     /// Bytes of a `queryid`, which stands in each answer.
     static let queryIDBytes = 256
+    /// Searches of the people of one other domain at a time: some dozens of them who enter rooms when a line comes back.
+    static let searchesPerPeer = 64
     /// Archives in one part of a list, which counts what waits for the index of each.
     static let listed = 256
     /// What a message of an answer costs beside its content, for the size of a page.

@@ -20,6 +20,10 @@ struct ArchiveSearch {
     /// The request that is answered at the end, without its content.
     let request: Stanza
     let account: AccountName
+    /// Who pays for it.
+    var payer = Party.site
+    /// The archive is a room's: one end of each message is somebody in it, and the other the room.
+    var isOfRoom = false
     /// What the page ends at.
     let limits: ArchivePolicy
     /// The rows that are gone through.
@@ -148,16 +152,23 @@ struct ArchiveSearch {
     private func mayFit(_ row: ArchiveRow) -> Bool {
         if let start = query.start, row.time < start { return false }
         if let end = query.end, row.time > end { return false }
-        guard let with = query.with, let resource = with.resourcepart, !with.hasSameBare(as: account.jid) else { return true }
+        guard let with = query.with, let resource = with.resourcepart, isOfRoom || !with.hasSameBare(as: account.jid) else {
+            return true
+        }
         return row.resource == MailboxRow.mark(ofResource: resource)
     }
 
     private func fits(_ stanza: Stanza) -> Bool {
-        if let with = query.with, !Self.fits(stanza, with, of: account.jid) { return false }
+        if let with = query.with, !fits(stanza, with) { return false }
         if query.words.isEmpty { return true }
         guard stanza.traits.contains(.body) else { return false }
         let bodies = stanza.payloads.filter { $0.is("body", Namespaces.client) }.map { Array($0.text.lowercased().utf8) }
         return query.words.allSatisfy { word in bodies.contains { word.isFound(in: $0) } }
+    }
+
+    private func fits(_ stanza: Stanza, _ with: JID) -> Bool {
+        guard isOfRoom else { return Self.fits(stanza, with, of: account.jid) }
+        return with.isFull ? stanza.from == with : stanza.from?.hasSameBare(as: with) ?? false
     }
 
     /// §4.1.1: either end is that address, bare ones with all their resources; of the own address, both ends.

@@ -21,6 +21,8 @@ extension Blocking {
         guard let from = stanza.from, let to = stanza.to else { return .passes }
         switch envelope.origin {
         case .login, .service, .site: return .passes
+        // An error would have the room think that its occupant is gone.
+        case .room: return checkpoint == .toAccount && blocks(from, for: to.bare) ? .ends : .passes
         case .session where checkpoint == .fromClient: return said(stanza, from, to, turn)
         case .session where envelope.entrance == nil && isHidden(stanza.presenceType): break
         case .account where isHiddenOfAccount(stanza): break

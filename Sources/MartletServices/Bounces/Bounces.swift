@@ -56,7 +56,7 @@ public struct Bounces {
         case .session, .login:
             // A client's: nobody is told of what is beyond, as nobody ever is of errors.
             return senders.take(BouncePair(sender: from.bare, domain: to.domain), turn.now) && turn.admits(.bounce)
-        case .account, .peer, .component, .bundle, .service, .site:
+        case .account, .peer, .component, .bundle, .service, .room, .site:
             let pair = BouncePair(sender: to.bare, domain: from.domain)
             let isOurs = turn.policy.houses(to.domainpart)
             let isForeign = !isOurs && !turn.policy.isOffice(to.domainpart)

@@ -84,7 +84,7 @@ public struct Multicast {
                 guard addresses.pending.allSatisfy({ turn.policy.serves($0.jid.domainpart) }) else {
                     return .refused(StanzaError(.forbidden, text: "Nothing is passed on to other servers"))
                 }
-            case .login, .account, .service, .site: return .none
+            case .login, .account, .service, .room, .site: return .none
             }
             return .wanted(addresses.pending.map(\.jid))
         } catch {
