@@ -39,7 +39,9 @@ extension Rooms {
         RoomOccupantTable.put(rooms[place].number, occupant.number, occupant.row, in: turn.store)
         entered(from, rooms[place].number, rooms[place].jid, turn)
         let recovery = recoveries(of: from, in: rooms[place].jid)
-        if recovery != 0, let own = rooms[place].place(of: occupant.number) { rooms[place].change(at: own) { $0.recovery = recovery } }
+        if recovery != 0, let own = rooms[place].place(of: occupant.number) {
+            rooms[place].change(at: own) { $0.recovery = recovery }
+        }
         welcome(occupant, wish, isNew: isNew, at: place, party, turn)
     }
 
@@ -198,13 +200,6 @@ extension Rooms {
         case .people: return turn.policy.hasPeople(at: jid.domainpart)
         case .offices: return turn.policy.hasPeople(at: jid.domainpart) || turn.policy.isOffice(jid.domainpart)
         }
-    }
-
-    /// §10.1.2: the room is as it is by default, and open to everybody.
-    mutating func unlock(at place: Int, _ turn: Turn) {
-        guard rooms[place].row.isLocked else { return }
-        rooms[place].row.isLocked = false
-        write(place, turn)
     }
 
     /// The row of a room has changed.
