@@ -15,8 +15,10 @@ struct RoomArchiveTests {
 
     private func bodies(_ stanzas: [Element]) -> [String] {
         stanzas.compactMap {
-            $0.first("result", Namespaces.archive)?.first("forwarded", "urn:xmpp:forward:0")?.first("message", Namespaces.client)
-                .map { "\($0["from"] ?? ""): \($0.first("body", Namespaces.client)?.text ?? "")" }
+            $0.first("result", Namespaces.archive)?.first("forwarded", "urn:xmpp:forward:0")?.first(
+                "message", Namespaces.client
+            )
+            .map { "\($0["from"] ?? ""): \($0.first("body", Namespaces.client)?.text ?? "")" }
         }
     }
 
@@ -57,7 +59,8 @@ struct RoomArchiveTests {
         harness.say(hag, "two")
         harness.send(
             hag,
-            "<message type='groupchat' to='\(SessionsHarness.coven)'><body>off</body><no-permanent-store xmlns='urn:xmpp:hints'/></message>")
+            "<message type='groupchat' to='\(SessionsHarness.coven)'><body>off</body><no-permanent-store xmlns='urn:xmpp:hints'/></message>"
+        )
         harness.send(crone, "<message type='groupchat' to='\(SessionsHarness.coven)'><subject>S</subject></message>")
         _ = harness.take(hag)
         let field = "<field var='with'><value>\(SessionsHarness.coven)/thirdwitch</value></field>"

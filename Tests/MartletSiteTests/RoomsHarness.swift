@@ -88,7 +88,7 @@ extension SessionsHarness {
         let rows = store.begin()
         defer { store.abort() }
         var check = StoreCheck()
-        for table in Table.all { _ = check.readRows(of: table, behind: [], in: rows) { _ in } }
+        for table in Table.all { check.readRows(of: table, in: rows) { _ in } }
         check.compareRows(in: rows) { _ in }
         return check.findings.map(\.words)
     }

@@ -1,3 +1,4 @@
+// XEP-0313: Message Archive Management, version 1.1.3, complete for rooms
 import MartletBus
 import MartletStore
 import XMPPStanzas

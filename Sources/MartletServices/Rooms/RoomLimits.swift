@@ -20,6 +20,10 @@ enum RoomLimits {
     static let checkTries: UInt8 = 3
     /// Milliseconds between two rooms that are read after a start.
     static let restorePause: Int64 = 10
+    /// Occupants of one room from one other server that is none of our offices: nobody there fills a room with names that he has made up.
+    static let strangers = 500
+    /// Places that the people of such a server have in all rooms: some hundreds of them in some dozens each.
+    static let placesPerPeer = 20_000
     /// Affiliations that are removed with a room at once; more go in slices.
     static let removedPerSlice = 256
     /// Bytes of an id of a request that is passed on: there comes as much again before it.

@@ -21,6 +21,8 @@ struct RoomPeers {
         var rooms: [AddressNumber] = []
         /// How many there are in each. Look-up only.
         var counts: [AddressNumber: Int] = [:]
+        /// How many there are in all.
+        var total = 0
         /// How often the line has come back.
         var recoveries: UInt32 = 0
         /// The line is down, and they are told so.
@@ -45,7 +47,8 @@ struct RoomPeers {
     var line: Deque<DomainPair> = []
     /// Whoever was asked and has not answered, the first first.
     var asked: Deque<Asked> = []
-    var isScheduled = false
+    /// When the next slice is due; nil where there is nothing to do.
+    var next: Instant?
 
     func place(of pair: DomainPair) -> Int? { places[pair] }
 
@@ -66,6 +69,7 @@ struct RoomPeers {
             peers.append(Peer(pair: pair))
         }
         let count = peers[place].counts[room] ?? 0
+        peers[place].total += 1
         peers[place].counts[room] = count + 1
         if count == 0 { peers[place].rooms.insert(room, at: Self.place(of: room, in: peers[place].rooms)) }
         return isFirst
@@ -74,6 +78,7 @@ struct RoomPeers {
     /// He has left it.
     mutating func remove(_ pair: DomainPair, _ room: AddressNumber) {
         guard let place = places[pair], let count = peers[place].counts[room] else { return }
+        peers[place].total -= 1
         guard count == 1 else {
             peers[place].counts[room] = count - 1
             return

@@ -52,24 +52,24 @@ extension Rooms {
         scheduleChecks(turn)
     }
 
+    /// Sees to it that the next slice comes when it is due. A timer that was set for later meets a slice that was done meanwhile.
     mutating func scheduleChecks(_ turn: Turn) {
-        guard !peers.isScheduled else { return }
-        if !peers.line.isEmpty {
-            turn.schedule(.rooms(.checks), after: RoomLimits.checkPause)
-        } else if let first = peers.asked.first {
-            turn.schedule(.rooms(.checks), at: max(first.deadline, turn.now + RoomLimits.checkPause))
-        } else {
-            return
-        }
-        peers.isScheduled = true
+        let soon = turn.now + RoomLimits.checkPause
+        guard let due = peers.line.isEmpty ? peers.asked.first.map({ max($0.deadline, soon) }) : soon else { return }
+        if let next = peers.next, next <= due { return }
+        peers.next = due
+        turn.schedule(.rooms(.checks), at: due)
     }
 
     /// The next slice: of the line whose turn it is, and of whoever has not answered.
     mutating func checksDue(_ turn: Turn) {
-        peers.isScheduled = false
+        guard let next = peers.next, next <= turn.now else { return }
+        peers.next = nil
         remind(turn)
         while let pair = peers.line.popFirst() {
             guard let place = peers.place(of: pair), let work = peers.peers[place].work else { continue }
+            // Whose line it is pays for what follows from it.
+            (turn.bill.payer, turn.bill.isPaid) = (.peer(pair.peer), false)
             let isDone = goOn(work, pair, turn)
             if let place = peers.place(of: pair) {
                 if isDone { peers.change(place) { $0.work = nil } } else { peers.line.append(pair) }
@@ -124,7 +124,7 @@ extension Rooms {
         presence.role = .none
         presence.content = []
         Element("status", Namespaces.client, text: words).write(to: &presence.content, within: Namespaces.client)
-        tell(.presence(presence), at: place, .site, turn)
+        tell(.presence(presence), at: place, .peer(occupant.jid.domain), turn)
     }
 
     // MARK: whether somebody is still there

@@ -3,6 +3,7 @@ import MartletPrimitives
 import MartletStore
 import XMPPAddress
 import XMPPStanzas
+import XMPPStreams
 import XMPPXML
 
 /// Entering a room (XEP-0045 §7.2) and making one (§10.1).
@@ -129,11 +130,25 @@ extension Rooms {
         let most = configuration.maxOccupants == 0 ? bound : min(bound, Int(configuration.maxOccupants))
         let mayAlways = affiliation >= .admin && rooms[place].occupants.count < bound
         if rooms[place].occupants.count >= most, !mayAlways { return StanzaError(.serviceUnavailable, .wait) }  // §7.2.10
+        if isFull(of: from, at: place, turn) {
+            return StanzaError(.resourceConstraint, text: "Too many people of your server are here")
+        }
         let own = rooms[place].numbers(of: nick).count
         if own >= turn.policy.rooms.sessionsPerPerson {
             return StanzaError(.resourceConstraint, text: "Too many of your devices are in this room")
         }
         return nil
+    }
+
+    /// Whether the people of a server that is none of ours have all the places that they may have, in the room or in all.
+    private func isFull(of jid: JID, at place: Int, _ turn: Turn) -> Bool {
+        let pair = DomainPair(local: rooms[place].jid.domain, peer: jid.domain)
+        guard !turn.policy.houses(jid.domainpart), !turn.policy.isOffice(jid.domainpart), let peer = peers.place(of: pair)
+        else {
+            return false
+        }
+        return peers.count(peer, rooms[place].number) >= RoomLimits.strangers
+            || peers.peers[peer].total >= RoomLimits.placesPerPeer
     }
 
     /// Whether a nickname is somebody else's: of somebody who is there, or for whom it is kept (§7.10).

@@ -121,7 +121,11 @@ class Martlet(Server):
             f"[[components]]\ndomain = {_toml(domain)}\nsecret = {_toml(secret)}\n"
             for domain, secret in self.components.items()
         )
-        people = [domain for domain in self.more_domains if domain not in self._never_people]
+        # Rooms have a domain below that of people, which is served without being named.
+        people = [
+            domain for domain in self.more_domains
+            if domain not in self._never_people and domain != f"rooms.{self.domain}"
+        ]
         offices = "".join(
             f"[[federation.sites]]\ndomain = {_toml(domain)}\nname = {_toml(name)}\n"
             for domain, name in self.offices.items()
