@@ -86,6 +86,18 @@ public enum RoomAffiliationTable {
         return (rows, last)
     }
 
+    /// Bytes of the part of a row's place that is its own.
+    public static let placeBytes = 16
+
+    /// The place of a row of a room, by the part that is its own.
+    public static func place(_ room: AddressNumber, _ own: [UInt8]) -> [UInt8] {
+        let prefix = NumberKey.one(room.value)
+        return Array(prefix.span) + own
+    }
+
+    /// The part of a row's place that is its own.
+    public static func placeBytes(of place: [UInt8]) -> [UInt8] { Array(place.dropFirst(8)) }
+
     /// Removes the first row of a room; false where none is left.
     public static func removeFirst(_ room: AddressNumber, in store: some KeyValueTransaction) -> Bool {
         let prefix = NumberKey.one(room.value)

@@ -15,6 +15,8 @@ extension Namespaces {
     public static let receipts = "urn:xmpp:receipts"
     /// XEP-0424: Message Retraction.
     public static let retraction = "urn:xmpp:message-retract:1"
+    /// XEP-0425: Moderated Message Retraction.
+    public static let moderation = "urn:xmpp:message-moderate:1"
     /// XEP-0333: Displayed Markers.
     public static let chatMarkers = "urn:xmpp:chat-markers:0"
 }

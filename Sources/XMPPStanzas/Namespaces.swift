@@ -88,6 +88,8 @@ public enum Namespaces {
     public static let roomInformation = "http://jabber.org/protocol/muc#roominfo"
     /// XEP-0045 §8.6: the form by which somebody asks for voice.
     public static let roomRequest = "http://jabber.org/protocol/muc#request"
+    /// XEP-0045 §7.10: the form by which somebody asks to become a member.
+    public static let roomRegistration = "http://jabber.org/protocol/muc#register"
     /// XEP-0421: Occupant identifiers.
     public static let occupantID = "urn:xmpp:occupant-id:0"
     /// XEP-0410: MUC Self-Ping, the feature of a server that answers itself.

@@ -1,3 +1,4 @@
+// XEP-0313: Message Archive Management, version 1.1.3, complete for rooms
 import MartletBus
 import MartletStore
 import XMPPStanzas
@@ -39,15 +40,20 @@ extension Archive {
         let removed = ArchiveAccountTable.row(question.room, in: turn.store).removed
         var found: [(sequence: UInt64, message: LoggedStanza)] = []
         var (next, looks, bytes) = (UInt64.max, 4 * question.stanzas, 0)
+        // What was taken back since (XEP-0425) stands before what takes it back.
+        var moderated: Set<String> = []
         while found.count < question.stanzas, looks > 0, bytes < ArchiveLimits.bytesPerSlice,
             let row = last(of: question.room, .all, before: next, turn), row.sequence > removed
         {
             looks -= 1
             next = row.sequence
             if let since = question.since, row.time < since { break }
-            guard let logged = StanzaLog.stanza(row.sequence, in: turn.store), logged.stanza.traits.contains(.body) else {
+            guard let logged = StanzaLog.stanza(row.sequence, in: turn.store) else { continue }
+            guard logged.stanza.traits.contains(.body) else {
+                if let id = logged.stanza.moderated { moderated.insert(id) }
                 continue
             }
+            if !moderated.isEmpty, let id = logged.archive?.id.text, moderated.contains(id) { continue }
             bytes += logged.stanza.content.count
             // §7.2.14: the characters are those of whole stanzas.
             if let most = question.characters, bytes > most { break }

@@ -16,6 +16,8 @@ struct RoomJob {
         case everybody(to: UInt64)
         /// What was said before, and the subject, to somebody who has entered.
         case welcome(to: UInt64, RoomHistoryQuestion)
+        /// Many go.
+        case close(RoomClosing)
     }
 
     let kind: Kind
@@ -31,6 +33,7 @@ struct RoomJob {
         case .message(let stanza, _, _): stanza.content.count + 128
         case .presence(let presence): presence.content.count + 256
         case .everybody, .welcome: 64
+        case .close: RoomLimits.reasonBytes
         }
     }
 }

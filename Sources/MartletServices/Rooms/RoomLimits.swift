@@ -36,4 +36,26 @@ enum RoomLimits {
     static let reasonBytes = 1024
     /// Invitations in one message.
     static let invitations = 10
+    /// Fields of a form that an owner submits: ours, some times over.
+    static let fields = 100
+    /// Bytes of a room's name.
+    static let nameBytes = 256
+    /// Bytes of what is said about a room.
+    static let descriptionBytes = 2048
+    /// Bytes of the name of a language.
+    static let languageBytes = 64
+    /// Bytes of a room's password.
+    static let passwordBytes = 256
+    /// People whose standing one request changes: each may be told to a whole room.
+    static let deeds = 128
+    /// Messages about people who are not there that one request causes beside what everybody is told.
+    static let notices = 256
+    /// Bytes of one answer with a list: what other servers and clients take in one stanza. More is on its next page.
+    static let listBytes = 100_000
+    /// Rows that are read of such a list at once.
+    static let listRows = 256
+    /// Moderators or admins who are asked to decide something.
+    static let askedToDecide = 20
+    /// Bytes of a room's profile: a picture that is small on a screen, in base64.
+    static let profileBytes = 100_000
 }

@@ -93,10 +93,11 @@ extension Rooms {
             Element("identity", Namespaces.discoInfo, [("category", "conference"), ("type", "text"), ("name", name)]))
         var features = [
             Namespaces.discoInfo, Namespaces.discoItems, Namespaces.rooms, Namespaces.ping, Namespaces.selfPing,
-            Namespaces.occupantID, Namespaces.stanzaID,
+            Namespaces.occupantID, Namespaces.stanzaID, Namespaces.vCardTemp,
         ]
+        if configuration.flags.contains(.takesRegistrations) { features.append(Namespaces.register) }
         if turn.policy.archive.isEnabled, configuration.flags.contains(.isArchived) {
-            features += [Namespaces.archive, Namespaces.archiveExtended]
+            features += [Namespaces.archive, Namespaces.archiveExtended, Namespaces.moderation]
         }
         func add(_ flag: RoomConfiguration.Flags, _ yes: String, _ no: String) {
             features.append(configuration.flags.contains(flag) ? yes : no)
@@ -118,6 +119,10 @@ extension Rooms {
         field("muc#roominfo_occupants", String(rooms[place].shownCount))
         if !configuration.language.isEmpty { field("muc#roominfo_lang", configuration.language) }
         field("muc#roominfo_changesubject", configuration.flags.contains(.allowsSubject) ? "1" : "0", "boolean")
+        if let hash = AvatarTable.hash(of: rooms[place].number, in: turn.store) {
+            field("muc#roominfo_avatarhash", hash, "text-multi")
+        }
+        if !configuration.node.isEmpty { field("muc#roominfo_pubsub", configuration.node) }
         field("muc#maxhistoryfetch", String(turn.policy.rooms.history))
         query.append(form.element)
         return query

@@ -77,6 +77,7 @@ extension Rooms {
             if let delivery { note(job, delivery, isDone: isDone, rooms[place].number, turn) }
             return isDone
         case .everybody(let number): return showEverybody(to: number, &job, place, &slice, turn)
+        case .close(let closing): return goOn(closing, &job, place, &slice, turn)
         case .welcome(let number, let question):
             guard rooms[place].place(of: number) != nil else { return true }
             rooms[place].awaitsHistory = true

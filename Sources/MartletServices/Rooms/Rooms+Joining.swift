@@ -217,13 +217,6 @@ extension Rooms {
         }
     }
 
-    /// §10.1.2: the room is as it is by default, and open to everybody.
-    mutating func unlock(at place: Int, _ turn: Turn) {
-        guard rooms[place].row.isLocked else { return }
-        rooms[place].row.isLocked = false
-        write(place, turn)
-    }
-
     /// The row of a room has changed.
     func write(_ place: Int, _ turn: Turn) {
         let row = rooms[place].row

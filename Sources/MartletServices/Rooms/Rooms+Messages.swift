@@ -27,7 +27,7 @@ extension Rooms {
             say(stanza, own, at: place, party, turn)
         case .normal, .chat, .headline:
             if to.isFull { return whisper(stanza, from, to, at: place, party, turn) }
-            if carry(stanza, from, at: place, party, turn) { return }
+            if carry(stanza, from, at: place, party, turn) || takeForm(stanza, from, at: place, party, turn) { return }
             turn.bounce(stanza, StanzaError(.notAcceptable))
         case .error: break
         }

@@ -95,8 +95,14 @@ extension Rooms {
             // Only who is in it has something to ask of it.
             return rooms[place].place(of: from) == nil ? .error(StanzaError(.notAcceptable)) : .result(nil)
         }
-        if request.payload.namespace == Namespaces.roomOwner { return answerOwner(request, from, at: place, turn) }
-        return .error(StanzaError(.featureNotImplemented))
+        switch request.payload.namespace {
+        case Namespaces.roomOwner: return answerOwner(request, from, at: place, turn)
+        case Namespaces.roomAdmin: return answerAdmin(request, from, at: place, turn)
+        case Namespaces.register: return answerRegistration(request, from, at: place, turn)
+        case Namespaces.moderation: return moderate(request, from, at: place, turn)
+        case Namespaces.vCardTemp: return answerProfile(request, from, at: place, turn)
+        default: return .error(StanzaError(.featureNotImplemented))
+        }
     }
 
     /// The room whose archive somebody asks for, where he may read it: who is there or a member may, and whoever might enter.
@@ -112,24 +118,5 @@ extension Rooms {
         let isIn = affiliation >= .member || rooms[place].place(of: from) != nil
         guard affiliation != .outcast, isIn || !isClosed else { return .failure(StanzaError(.forbidden)) }
         return .success(room)
-    }
-
-    /// §10.1.2: an instant room, and what its owner gives up before it has begun.
-    private mutating func answerOwner(_ request: Request, _ from: JID, at place: Int, _ turn: Turn) -> Answer {
-        guard affiliation(of: from, at: place, turn) == .owner else { return .error(StanzaError(.forbidden)) }
-        guard request.type == .set, let form = request.payload.first("x", Namespaces.dataForms).flatMap(DataForm.init) else {
-            return .error(StanzaError(.featureNotImplemented))
-        }
-        switch form.kind {
-        case .submit where form.fields.allSatisfy({ $0.name == "FORM_TYPE" }):
-            unlock(at: place, turn)
-            return .result(nil)
-        case .cancel:
-            if rooms[place].row.isLocked, let own = rooms[place].place(of: from) {
-                leave(own, at: place, request.envelope.origin.party, turn)
-            }
-            return .result(nil)
-        case .submit, .form, .result: return .error(StanzaError(.featureNotImplemented))
-        }
     }
 }

@@ -34,10 +34,13 @@ public struct Rooms {
     /// For hosts of rooms, and for rooms.
     public static let declaration = ServiceDeclaration(
         "Rooms",
-        features: [.init(Namespaces.rooms, of: [.host(.rooms)])],
+        features: [.init(Namespaces.rooms, of: [.host(.rooms)]), .init(Namespaces.vCardTemp, of: [.host(.rooms)])],
         requests: [
             .init("query", Namespaces.roomOwner, [.get, .set], to: [.room]),
             .init("query", Namespaces.roomAdmin, [.get, .set], to: [.room]),
+            .init("query", Namespaces.register, [.get, .set], to: [.room]),
+            .init("vCard", Namespaces.vCardTemp, [.get, .set], to: [.room]),
+            .init("moderate", Namespaces.moderation, [.set], to: [.room]),
             .init("ping", Namespaces.ping, [.get], to: [.room]),
         ])
 
@@ -124,6 +127,8 @@ public struct Rooms {
     /// A room is gone, with everything that it had.
     func remove(_ number: AddressNumber, _ jid: JID, _ turn: Turn) {
         RoomTable.remove(number, at: jid, in: turn.store)
+        VCardTable.remove(number, in: turn.store)
+        AvatarTable.set(number, nil, in: turn.store)
         turn.notify(.roomRemoved(AccountName(jid, number)))
         for _ in 0..<RoomLimits.removedPerSlice {
             guard RoomAffiliationTable.removeFirst(number, in: turn.store) else { return }
