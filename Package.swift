@@ -144,6 +144,8 @@ if !coresOnly {
                 "MartletPrimitives", "MartletCrypto", "XMPPAddress", "XMPPStanzas", "XMPPStreams", "MartletStore", "MartletBus",
                 "MartletSite", collections, logging,
             ]),
+        target(
+            "MartletFiles", ["MartletPrimitives", "MartletCrypto", "XMPPAddress", "MartletStore", "MartletBus"]),
         target("MartletLMDB", ["CLMDB", "MartletStore", "MartletPrimitives"]),
         target("MartletUnbound", ["CUnbound", "XMPPStreams", "MartletPrimitives"]),
         target(
@@ -160,14 +162,16 @@ if !coresOnly {
             "MartletWeb",
             [
                 "MartletPrimitives", "MartletCrypto", "XMPPAddress", "XMPPXML", "XMPPStanzas", "XMPPStreams", "MartletBus",
-                "MartletNetwork", "MartletConfiguration", logging, .product(name: "HummingbirdCore", package: "hummingbird"),
+                "MartletStore", "MartletFiles", "MartletNetwork", "MartletConfiguration", logging,
+                .product(name: "HummingbirdCore", package: "hummingbird"),
             ] + nio),
 
         // Layer 5: the command
         .executableTarget(
             name: "martlet",
             dependencies: [
-                "MartletRuntime", "MartletNetwork", "MartletAdmin", "MartletWeb", "MartletLMDB", "MartletUnbound",
+                "MartletRuntime", "MartletNetwork", "MartletAdmin", "MartletWeb", "MartletFiles", "MartletLMDB",
+                "MartletUnbound",
                 "MartletConfiguration",
                 "MartletTLS", "MartletCrypto", "MartletSimulation", "MartletSite", "MartletSessions", "MartletFederation",
                 "MartletBus", "MartletStore", "XMPPAddress", "XMPPStanzas", "XMPPXML", "XMPPStreams", "MartletPrimitives",
@@ -186,6 +190,7 @@ if !coresOnly {
             ],
             swiftSettings: strict),
         tests("MartletLMDBTests", ["MartletLMDB", "MartletStore", "MartletPrimitives"]),
+        tests("MartletFilesTests", ["MartletFiles", "MartletBus", "MartletStore", "MartletCrypto", "MartletPrimitives"]),
         tests("MartletUnboundTests", ["MartletUnbound", "XMPPStreams"]),
         tests(
             "MartletNetworkTests",

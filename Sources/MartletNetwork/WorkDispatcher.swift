@@ -4,11 +4,14 @@ import MartletBus
 final class WorkDispatcher: Sendable {
     /// Keys of passwords, for the site and for PLAIN.
     let passwords = WorkPool(.passwords)
+    private let files = WorkPool(.files)
     private let site: any SitePort
+    private let disk: @Sendable (Work) -> WorkResult
 
-    /// Tells `site` what was done.
-    init(site: any SitePort) {
+    /// Tells `site` what was done; `disk` does what is to be done with files, and may wait.
+    init(site: any SitePort, disk: @escaping @Sendable (Work) -> WorkResult = { _ in .failed }) {
         self.site = site
+        self.disk = disk
     }
 
     /// Begins a piece of work. Any thread; waits for nothing.
@@ -16,6 +19,9 @@ final class WorkDispatcher: Sendable {
         switch work {
         case .deriveKeys(let password, let cause):
             passwords.run(for: cause, { WorkResult.keys(password.keys()) }, then: done(id))
+        case .readFile(_, _, _, let cause): files.run(for: cause, { [disk] in disk(work) }, then: done(id))
+        case .removeFiles, .writeCopy, .keepCopy:
+            files.run(for: Cause(.office, .site), { [disk] in disk(work) }, then: done(id))
         }
     }
 
@@ -26,5 +32,6 @@ final class WorkDispatcher: Sendable {
     /// Ends all threads; what waits is not done.
     func stop() {
         passwords.stop()
+        files.stop()
     }
 }

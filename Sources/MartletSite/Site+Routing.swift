@@ -12,6 +12,7 @@ extension Site {
         if let entrance = envelope.entrance, !passes(&envelope, at: entrance, turn) { return }
         if envelope.entrance != nil, envelope.stanza.kind == .message {
             envelope.stanza.removeStableIDs { policy.hasPeople(at: $0.domainpart) }
+            if watchesLinks, envelope.origin.isPeer { uploads.came(&envelope, turn) }
         }
         guard let address = addressee(of: envelope) else { return }
         // XEP-0280 §11: a copy is made by the server of its reader, and by nobody else.
@@ -28,6 +29,7 @@ extension Site {
     private mutating func bring(_ envelope: consuming Envelope, to address: JID, _ turn: Turn) -> Bool {
         if offices.takes(envelope, to: address, turn) { return true }
         let owner = policy.owner(of: address)
+        if uploads.hasRecent, owner == .peer, envelope.stanza.kind == .message { uploads.leaves(&envelope, turn) }
         if !passes(&envelope, at: owner.isElsewhere ? .toPeer : .toAccount, turn) { return false }
         if envelope.stanza.isError, envelope.stanza.kind == .message {
             if !owner.isElsewhere, PubSub.isAboutNews(envelope.stanza) { return true }
@@ -146,7 +148,10 @@ extension Site {
         let stanza = envelope.stanza
         guard let type = stanza.iqType else { return refuse(envelope, StanzaError(.badRequest), turn) }
         // Answers to what we never asked end here.
-        guard type.isRequest else { return multicast.answered(stanza, turn) }
+        guard type.isRequest else {
+            uploads.answered(stanza, turn)
+            return multicast.answered(stanza, turn)
+        }
         var scope = RequestScope.host
         var account: AccountName?
         if case .login(_, let own) = envelope.origin { (scope, account) = (.login, own) }

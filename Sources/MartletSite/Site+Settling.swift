@@ -48,6 +48,7 @@ extension Site {
         case .linkChanged(let change):
             sessions.linkChanged(change, turn)
             pubsub.linkChanged(change)
+            uploads.linkChanged(change, turn)
             if case .counted(let account) = change.kind { offices.counted(change.pair, of: account, turn) }
             if case .healed(let ofPeer) = change.kind { offices.healed(change.pair, ofPeer: ofPeer, turn) }
         case .lineChanged(let pair, let state):
@@ -81,6 +82,7 @@ extension Site {
             push.accountRemoved(account)
             administration.accountRemoved(account, turn)
             pubsub.accountRemoved(account, turn)
+            uploads.accountRemoved(account, turn)
         case .accountDisabled(let account): sessions.accountDisabled(account, turn)
         case .orderedKeys(let order, let keys): administration.keysDerived(order, keys, turn)
         case .sessionDetached(let session, let unread): push.detached(session, unread: unread, turn)

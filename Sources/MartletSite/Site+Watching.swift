@@ -63,6 +63,7 @@ extension Site {
         case .archive(.answer): "a search of an archive"
         case .archive: "work on the archives"
         case .pubsub: "news of nodes"
+        case .uploads: "work on uploads"
         case .multicast: "a message to several"
         case .administration: "what an administrator has ordered"
         case .bounces: "words about messages that came back"

@@ -155,6 +155,12 @@ public struct StoreCheck {
             if MulticastTable.row(numbers[0], in: store) == nil {
                 find(.untidy, table, "a place in stanza \(numbers[0]), which is gone")
             }
+        case .upload:
+            if let token = UploadTable.row(numbers[0], in: store)?.token,
+                UploadTable.number(of: token, in: store) != numbers[0]
+            {
+                find(.damaged, table, "file \(numbers[0]) is not found by its token")
+            }
         case .capability: _ = CapabilityTable.wanted(row.key, in: store)
         default: break
         }
@@ -172,6 +178,7 @@ public struct StoreCheck {
         .pubsubNode: [8], .pubsubNodeByName: [24], .pubsubItem: [16], .pubsubItemByID: [24], .pubsubAffiliation: [24],
         .pubsubSubscription: [40], .pubsubMember: [32], .pubsubOwner: [8], .pubsubSweep: [8], .pubsubExpiry: [24],
         .capability: [CapabilityTable.keyBytes], .vCard: [8], .avatar: [8], .privateStorage: [24],
+        .upload: [8], .uploadByToken: [16], .uploadOfOwner: [16], .uploadUse: [8],
         .disabledAccount: [8], .announcement: [8], .dayMessageShown: [8], .multicast: [8], .multicastPlace: [8],
     ]
 

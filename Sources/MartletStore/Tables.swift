@@ -126,6 +126,17 @@ extension Table {
     /// account, digest of a namespace → what a client keeps there. See ``PrivateStorageTable``.
     public static let privateStorage = Table(rawValue: 109)
 
+    // MARK: uploads, 144–159
+
+    /// number → a file that was uploaded. See ``UploadTable``.
+    public static let upload = Table(rawValue: 144)
+    /// token → number.
+    public static let uploadByToken = Table(rawValue: 145)
+    /// owner, number → nothing.
+    public static let uploadOfOwner = Table(rawValue: 146)
+    /// owner → how many files and bytes it has.
+    public static let uploadUse = Table(rawValue: 147)
+
     // MARK: administration, 160–175
 
     /// account → since when it may not log in. See ``DisabledTable``.
@@ -161,5 +172,5 @@ extension Table {
             haveTags, archive, archiveByPeer, archiveAccount, archivePreferences, blocked, lastActivity, push, client,
             invitation,
             disabledAccount, announcement, dayMessageShown, multicast, multicastPlace,
-        ] + (96...109).map { Table(rawValue: $0) }
+        ] + [96...109, 144...147].joined().map { Table(rawValue: $0) }
 }

@@ -25,7 +25,8 @@ struct MartletCommand: ParsableCommand {
         version: ProductVersion.line,
         subcommands: [
             RunCommand.self, InitCommand.self, ServeCommand.self, UserCommand.self, InviteCommand.self, LinkCommand.self,
-            QueueCommand.self, ArchiveCommand.self, StatusCommand.self, ExplainCommand.self, ReloadCommand.self,
+            QueueCommand.self, ArchiveCommand.self, UploadCommand.self, StatusCommand.self, ExplainCommand.self,
+            ReloadCommand.self,
             CheckCommand.self, StoreCommand.self, SimulateCommand.self,
         ])
 

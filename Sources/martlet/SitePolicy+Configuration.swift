@@ -3,14 +3,16 @@ import MartletBus
 import MartletConfiguration
 import MartletPrimitives
 import MartletStore
+import MartletWeb
 import XMPPAddress
 
 extension SitePolicy {
     /// The policy that a configuration asks for: every key of the file that the site itself obeys, in one place.
     init(_ configuration: SiteConfiguration) {
         let nodes = configuration.publishing.host.map { [Host(Self.domain($0), .pubsub)] } ?? []
+        let files = configuration.uploadHosts.map { Host(Self.domain($0), .upload) }
         let components = configuration.components.map { Host(Self.domain($0.domain), .component) }
-        self.init(hosts: configuration.domains.map { Host(Self.domain($0), .people) } + nodes + components)
+        self.init(hosts: configuration.domains.map { Host(Self.domain($0), .people) } + nodes + files + components)
         let federation = configuration.federation
         let limits = configuration.limits
         interceptors = configuration.interceptors.compactMap(InterceptorKind.init(rawValue:))
@@ -56,6 +58,7 @@ extension SitePolicy {
         self.limits.take(limits)
         archive.take(configuration)
         pubsub.take(configuration)
+        uploads.take(configuration)
         karma.office.take(configuration.karma.office)
         karma.person.take(configuration.karma.person)
         karma.knownPeer.take(configuration.karma.knownServer)
@@ -143,6 +146,30 @@ extension PubSubPolicy {
         nodesPerHost = limits.publishedNodesAtHost
         bytesPerHost = UInt64(limits.publishedBytesAtHost)
         subscriptionsPerNode = limits.subscriptionsPerNode
+    }
+}
+
+extension UploadPolicy {
+    /// As the file says it.
+    fileprivate mutating func take(_ configuration: SiteConfiguration) {
+        let said = configuration.uploads
+        hosts = configuration.uploadHosts.compactMap { host in
+            configuration.webAddress(for: host).map { UploadHost(domain: host, base: $0 + UploadRoutes.place) }
+        }
+        fileBytes = UInt64(said.fileBytes)
+        filesPerAccount = UInt64(said.filesPerAccount)
+        bytesPerAccount = UInt64(said.bytesPerAccount)
+        filesPerSite = UInt64(said.filesPerSite)
+        bytesPerSite = UInt64(said.bytesPerSite)
+        retention = said.retention.milliseconds
+        refusedTypes = said.refusedTypes
+        copyBytes = UInt64(said.copyBytes)
+        bytesPerOffice = UInt64(said.bytesPerOffice)
+        copiedPerDay = UInt64(said.copiedPerDay)
+        for site in configuration.federation.sites {
+            officeHosts[site.domain] = site.uploadHost
+            copyBytesOfOffice[site.domain] = site.copyBytes.map { UInt64($0) }
+        }
     }
 }
 

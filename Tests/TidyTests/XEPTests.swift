@@ -9,13 +9,19 @@ import Testing
         // Kinds of hosts that the configuration will know.
         "0045": "later: a host of rooms; who enters one is told from the presence",
         "0065": "later: a host of bytestreams",
-        "0363": "later: a host of files",
         // What clients say to each other and a server only looks at.
         "0085": "read: a message with nothing but a chat state is not kept",
         "0122": "written: that any id may be searched for, in the form of a search",
         "0184": "read: a receipt is kept in archives and copied to other devices",
         "0333": "read: a marker is kept in archives and copied to other devices",
         "0249": "read: an invitation is copied to other devices",
+        "0027": "read: an encrypted message may show a file that its sender has just uploaded",
+        "0066": "read: addresses of files of our offices are shown anew, wherever they stand",
+        "0373": "read: an encrypted message may show a file that its sender has just uploaded",
+        "0380": "read: the same",
+        "0384": "read: the same",
+        "0385": "read: addresses of files of our offices are shown anew, wherever they stand",
+        "0447": "read: the same; its metadata pass",
         "0300": "read: the element that hashes of capabilities stand in",
     ]
 
