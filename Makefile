@@ -20,7 +20,7 @@ FUZZ     ?= 3600
 RELEASE  := -c release --static-swift-stdlib -Xswiftc -cross-module-optimization
 
 .DEFAULT_GOAL := help
-.PHONY: help run build martlet-bench quick test demo faults bench campaign clean
+.PHONY: help run build deb martlet-bench quick test demo faults bench campaign clean
 .PHONY: part-cores part-lint part-fuzz-smoke part-sanitize part-swift part-model part-simulate part-interop part-fuzz \
 	part-thread-sanitize part-kills part-seeds part-fuzz-long
 
@@ -33,6 +33,10 @@ run: build ## One office in the foreground, set up in ./var at the first start; 
 build: ## The release build: .build/release/martlet
 	@Tests/setup/install build
 	$(SWIFT) build $(RELEASE) --product martlet
+
+deb: build ## The Debian package: .build/martlet_VERSION_ARCH.deb, then: apt install ./FILE; martlet setup
+	@Tests/setup/install package
+	Config/debian/build
 
 martlet-bench: ## The program that measures single steps and whole sites: .build/release/martlet-bench
 	@Tests/setup/install build

@@ -28,6 +28,12 @@ public struct PubSubPolicy: Sendable, Equatable {
     /// Bytes of an answer beyond which no further item is put into it: half of what servers take.
     public var answerBytes = 192 << 10
 
+    /// Bytes of what one account was shown of its contacts elsewhere, kept for when a line is cut; 0 keeps nothing. Pictures, profiles and
+    /// keys of two hundred contacts.
+    public var knownBytesPerAccount: UInt64 = 8 << 20
+    /// Bytes of that of all accounts, each text once: of two thousand contacts, and a row for each of them and each of 500 accounts.
+    public var knownBytes: UInt64 = 256 << 20
+
     /// Who may make nodes at a host.
     public enum Creators: String, Sendable, CaseIterable {
         /// Only who is named.

@@ -13,6 +13,8 @@ public struct SitePolicy: Sendable, Equatable {
     public var contacts: [ContactRole] = []
     /// What clients are told of services beside XMPP (XEP-0215).
     public var externalServices: [ExternalService] = []
+    /// Where bytestreams between clients go (XEP-0065).
+    public var bytestreams = BytestreamPolicy()
     /// The XEP-0092 answer.
     public var softwareVersion = "0.1"
     /// Local time minus UTC in seconds, for times of day that people read.

@@ -19,6 +19,8 @@ public enum SiteTimer: Sendable, Equatable {
     case administration(AdministrationTimer)
     /// The next slice of stanzas to many addresses.
     case multicast
+    /// The next slice of what is forgotten of people elsewhere.
+    case lastKnown
     /// Senders are to be told of messages that came back.
     case bounces
     /// Site time is to be noted in the store.

@@ -6,6 +6,9 @@ public struct WorkID: Hashable, Sendable {
     public var value: UInt64
     /// The piece of that number.
     public init(_ value: UInt64) { self.value = value }
+
+    /// Those of bytestreams have numbers of their own.
+    public static func bytestream(_ number: UInt64) -> WorkID { WorkID(number | 1 << 63) }
 }
 
 /// Everything slow that a site wants done elsewhere: it goes on meanwhile, and is told once. A restart forgets what was under
@@ -21,12 +24,15 @@ public enum Work: Sendable, Equatable {
     case writeCopy(UploadToken, offset: UInt64, [UInt8])
     /// A copy has all its bytes: it is named and safe if it has that SHA-256. Ends in ``WorkResult/done``.
     case keepCopy(UploadToken, digest: [UInt8])
+    /// A bytestream begins; ends in ``WorkResult/bytestream(_:)``.
+    case activateBytestream(BytestreamActivation)
 
     /// Which bound it counts against.
     public var kind: WorkKind {
         switch self {
         case .deriveKeys: .passwords
         case .removeFiles, .readFile, .writeCopy, .keepCopy: .files
+        case .activateBytestream: .bytestreams
         }
     }
 }
@@ -43,6 +49,8 @@ public enum WorkResult: Sendable, Equatable {
     case failed
     /// A part of a file, as base64.
     case part([UInt8])
+    /// A bytestream runs, or why not.
+    case bytestream(BytestreamOutcome)
 }
 
 /// The kinds of work. Each has threads and a queue of its own: a flood of one kind slows that kind down and nothing else.
@@ -52,6 +60,8 @@ public enum WorkKind: Sendable, CaseIterable {
     case passwords
     /// Files: what waits for the disk.
     case files
+    /// Looking for a bytestream among those of the proxy.
+    case bytestreams
 
     /// How much of it may be going on.
     public var bound: WorkBound {
@@ -61,6 +71,8 @@ public enum WorkKind: Sendable, CaseIterable {
         case .passwords: WorkBound(atOnce: 2, waiting: 64)
         // A disk does two things at once well. What waits is small: parts of copies, one of each office, and names to be removed.
         case .files: WorkBound(atOnce: 2, waiting: 256)
+        // A look at a table; as many as wait in the site.
+        case .bytestreams: WorkBound(atOnce: 1, waiting: 256)
         }
     }
 }

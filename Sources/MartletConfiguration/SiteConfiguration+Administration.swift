@@ -32,15 +32,17 @@ extension ValueRule<JID> {
 
 /// The part of the annotated file.
 extension SiteConfiguration {
-    static let annotatedAdministration = """
+    static func annotatedAdministration(_ accounts: [String]) -> String {
+        """
         [admin]
 
         # Accounts of this site, such as ["alice@pilsen.example"], that administer it with their clients (XEP-0133): they add, delete and
         # disable accounts, end sessions, change passwords, see who is online, and tell everybody something. Nobody else sees that
         # this exists. Whoever has the password of such an account can do all of that. Default []: nobody; the command line remains.
-        accounts = []
+        accounts = [\(accounts.map(\.inQuotes).joined(separator: ", "))]
 
         # Whether what an administrator at one of [[federation.sites]] announces to everybody here is passed on. Default true.
         announcements_from_offices = true
         """
+    }
 }

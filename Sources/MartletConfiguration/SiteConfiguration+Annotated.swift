@@ -3,7 +3,10 @@ extension SiteConfiguration {
     /// `pilsen.example` and is written from here (a test compares the two). What it says is what `defaults(domain:)` has.
     ///
     /// The domains must be prepared: such a domain has no characters that would need escapes in TOML.
-    public static func annotated(domain: String, moreDomains: [String] = []) -> String {
+    /// `data` is the directory of the database, `admins` who administers with a client, both prepared too.
+    public static func annotated(
+        domain: String, moreDomains: [String] = [], data: String = ".", admins: [String] = []
+    ) -> String {
         let further = moreDomains.map(\.inQuotes).joined(separator: ", ")
         return #"""
             # Martlet: the configuration of one site.
@@ -25,7 +28,7 @@ extension SiteConfiguration {
 
             # The directory of the database. A relative path is relative to the directory of this file. Default ".": everything in
             # one place, which is easy to find and to back up.
-            data_directory = "."
+            data_directory = \#(data.inQuotes)
 
             # Where people and the operators of other servers reach the administrator: a URI, "mailto:…" or "xmpp:…". Published
             # (XEP-0157). Default "": nothing is published.
@@ -138,7 +141,7 @@ extension SiteConfiguration {
             # How many clients of one account may be online at a time. Default 16: people have fewer, runaway clients more.
             resources_per_account = 16
 
-            \#(annotatedAdministration)
+            \#(annotatedAdministration(admins))
 
             [contact]
 
@@ -194,6 +197,8 @@ extension SiteConfiguration {
             \#(annotatedWeb)
 
             \#(annotatedUploads)
+
+            \#(annotatedBytestreams)
 
             \#(annotatedComponents)
 

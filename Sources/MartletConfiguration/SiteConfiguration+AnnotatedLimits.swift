@@ -114,6 +114,8 @@ extension SiteConfiguration {
 
         \#(annotatedPublishingLimits)
 
+        \#(annotatedBytestreamLimits)
+
         [karma]
 
         # How much work of this server one party may cause, as time of one processor: for each second, and at once after a pause.

@@ -48,7 +48,7 @@ extension SiteConfiguration {
 
     /// Each component has a domain of its own that nobody else has.
     func refuseDoubleComponents(_ root: inout Section) {
-        let others = domains + (publishing.host.map { [$0] } ?? []) + federation.sites.map(\.domain)
+        let others = domains + ownHosts + federation.sites.map(\.domain)
         for (index, component) in components.enumerated() {
             if others.contains(component.domain) { root.refuse("components", "\(component.domain) is somebody else's already") }
             if federation.blockedDomains.contains(component.domain) {

@@ -84,6 +84,16 @@ extension SiteConfiguration {
         public var publishedBytesAtHost = 1 << 30
         /// The most subscriptions of one node.
         public var subscriptionsPerNode = 1000
+        /// The most bytes of what one account was shown of its contacts elsewhere.
+        public var knownBytesPerAccount = 8 << 20
+        /// The most bytes of that of all accounts.
+        public var knownBytes = 256 << 20
+        /// The most bytestreams of one account.
+        public var bytestreamsPerAccount = 8
+        /// The most bytes that they move in a second.
+        public var bytestreamBytesPerSecond = 8 << 20
+        /// How long one may stand still.
+        public var bytestreamIdleTime = Duration.seconds(300)
 
         /// The defaults.
         public init() {}
@@ -149,6 +159,14 @@ extension SiteConfiguration {
                 "published_bytes_at_host", .size((64 << 10)...(1 << 44)), default: publishedBytesAtHost)
             subscriptionsPerNode = section.value(
                 "subscriptions_per_node", .integer(1...100_000), default: subscriptionsPerNode)
+            knownBytesPerAccount = section.value(
+                "known_bytes_per_account", .size(0...(1 << 40)), default: knownBytesPerAccount)
+            knownBytes = section.value("known_bytes", .size(0...(1 << 44)), default: knownBytes)
+            bytestreamsPerAccount = section.value("bytestreams_per_account", .integer(0...24), default: bytestreamsPerAccount)
+            bytestreamBytesPerSecond = section.value(
+                "bytestream_bytes_per_second", .size((1 << 10)...(1 << 34)), default: bytestreamBytesPerSecond)
+            bytestreamIdleTime = section.value(
+                "bytestream_idle_time", .duration(.seconds(10) ... .seconds(86_400)), default: bytestreamIdleTime)
         }
 
         private mutating func readArchive(_ section: inout Section) {

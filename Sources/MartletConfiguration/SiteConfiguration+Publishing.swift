@@ -58,5 +58,11 @@ extension SiteConfiguration {
 
         # The most subscriptions of one node. Default 1000: everybody in a company, each with two of them.
         subscriptions_per_node = 1000
+
+        # What people here were shown of their contacts elsewhere (pictures, keys, profiles) is kept for when the line there is cut:
+        # the most bytes for one of them, and for all together; the oldest gives way. 0 keeps nothing. Defaults "8MiB", for two hundred
+        # contacts, and "256MiB": what several people were shown stands there once.
+        known_bytes_per_account = "8MiB"
+        known_bytes = "256MiB"
         """
 }

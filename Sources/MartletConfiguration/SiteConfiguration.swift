@@ -50,6 +50,8 @@ public struct SiteConfiguration: Equatable, Sendable {
     public var publishing = Publishing()
     /// What people send one another.
     public var uploads = Uploads()
+    /// `[bytestreams]`
+    public var bytestreams = Bytestreams()
     /// How the site talks to other domains.
     public var federation = Federation()
     /// Every bound of the server.
@@ -71,7 +73,10 @@ public struct SiteConfiguration: Equatable, Sendable {
     public var domains: [String] { [domain] + moreDomains }
 
     /// They, and the hosts for other things.
-    public var allDomains: [String] { domains + (publishing.host.map { [$0] } ?? []) + components.map(\.domain) }
+    public var allDomains: [String] { domains + ownHosts + components.map(\.domain) }
+
+    /// The hosts of this process.
+    var ownHosts: [String] { [publishing.host, bytestreams.domain].compactMap { $0 } }
 
     /// This configuration as a node can obey it that runs with another one: domains that are new come to those that it serves,
     /// and none of those goes before it is started anew. Their sessions and streams would have to end in the middle of a word.
@@ -79,9 +84,11 @@ public struct SiteConfiguration: Equatable, Sendable {
         var result = self
         result.domain = running.domain
         result.publishing.host = running.publishing.host ?? publishing.host
+        // Its socket stays as it is, too.
+        result.bytestreams = running.bytestreams
         result.moreDomains = running.moreDomains + domains.filter { !running.domains.contains($0) }
         // Components come and go as they like.
-        let taken = result.domains + (result.publishing.host.map { [$0] } ?? [])
+        let taken = result.domains + result.ownHosts
         result.components.removeAll { taken.contains($0.domain) }
         return result
     }
@@ -139,6 +146,11 @@ public struct SiteConfiguration: Equatable, Sendable {
             if let host = result.publishing.host, result.domains.contains(host) {
                 root.refuse("publishing", "\(host) is a domain of people already")
             }
+            result.bytestreams = root.section("bytestreams") { Bytestreams(reading: &$0) }
+            if let host = result.bytestreams.domain, (result.domains + [result.publishing.host]).contains(host) {
+                root.refuse("bytestreams", "\(host) is another domain of this site already")
+            }
+            if result.bytestreams.domain != nil { result.refuseDoubleListeners(&root, result.bytestreams.endpoint) }
             result.federation = root.section("federation") { Federation(reading: &$0, ownDomains: result.domains) }
             result.components = root.sections("components", default: []) { Component(reading: &$0) }
             result.refuseDoubleComponents(&root)
@@ -165,11 +177,12 @@ public struct SiteConfiguration: Equatable, Sendable {
         }
     }
 
-    private func refuseDoubleListeners(_ listeners: inout Section) {
+    private func refuseDoubleListeners(_ listeners: inout Section, _ more: Endpoint? = nil) {
         var seen: [Endpoint] = []
         let endpoints =
             clientListeners.map(\.endpoint) + serverListeners.map(\.endpoint) + componentListeners.map(\.endpoint)
             + webListeners.map(\.endpoint)
+            + (more.map { [$0] } ?? [])
         for endpoint in endpoints {
             if seen.contains(endpoint) { listeners.refuse("two listeners on \(endpoint)") }
             seen.append(endpoint)

@@ -27,20 +27,31 @@ struct Listening {
     /// Who serves the connections of the listeners for the web.
     var web: (any WebAcceptor)?
 
+    /// What is done with a connection that was accepted.
+    typealias Acceptance = @Sendable (any Channel) throws -> Void
+
     /// Listens. `[::]` takes IPv4 too; on a machine without IPv6 it is `0.0.0.0`.
     func bind(_ listener: NetworkSettings.Listener, _ group: any EventLoopGroup) throws -> any Channel {
+        try bind(listener, group) { try accepted($0, listener) }
+    }
+
+    /// The same for connections with which something else is done.
+    func bind(
+        _ listener: NetworkSettings.Listener, _ group: any EventLoopGroup, accepting: @escaping Acceptance
+    ) throws -> any Channel {
         do {
-            return try bind(listener, at: listener.address, group)
+            return try bind(listener, at: listener.address, group, accepting)
         } catch let error as IOError where error.errnoCode == EAFNOSUPPORT && listener.address == "::" {
-            return try explained(listener) { try bind(listener, at: "0.0.0.0", group) }
+            return try explained(listener) { try bind(listener, at: "0.0.0.0", group, accepting) }
         } catch {
             return try explained(listener) { throw error }
         }
     }
 
-    private func bind(_ listener: NetworkSettings.Listener, at address: String, _ group: any EventLoopGroup) throws
-        -> any Channel
-    {
+    private func bind(
+        _ listener: NetworkSettings.Listener, at address: String, _ group: any EventLoopGroup,
+        _ accepting: @escaping Acceptance
+    ) throws -> any Channel {
         let local = try SocketAddress(ipAddress: address, port: Int(listener.port))
         let backoff = logger
         var bootstrap = ServerBootstrap(group: group)
@@ -55,8 +66,8 @@ struct Listening {
             .childChannelOption(.socketOption(.so_keepalive), value: 1)
             .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: Self.keepAliveIdle)
             .childChannelOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: Self.keepAliveInterval)
-            .childChannelInitializer { [self] channel in
-                channel.eventLoop.makeCompletedFuture { try accepted(channel, listener) }
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { try accepting(channel) }
             }
         if address.contains(":") {
             let level = NIOBSDSocket.OptionLevel.ipv6

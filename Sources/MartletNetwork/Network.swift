@@ -33,6 +33,8 @@ public final class Network: Sendable {
     private let census: ConnectionCensus
     private let logins: LoginKarma
     private let work: WorkDispatcher
+    /// Where there is one.
+    private let bytestreams: BytestreamProxy?
     private let resolver: UnboundResolver
     private let port: Port
     private let dialbackSecret: [UInt8]
@@ -55,6 +57,10 @@ public final class Network: Sendable {
         work = WorkDispatcher(site: port, disk: disk)
         census = ConnectionCensus(total: descriptors.connections, perAddress: settings.connectionsPerAddress)
         logins = LoginKarma(settings.loginBudget)
+        bytestreams =
+            settings.bytestreamListener == nil
+            ? nil : try BytestreamProxy(settings.bytestreamLimits, census: census, logger: logger)
+        if let bytestreams { work.connect(to: bytestreams) }
         self.settings = Mutex(settings)
         started = settings
         self.dialbackSecret = dialbackSecret
@@ -99,6 +105,10 @@ public final class Network: Sendable {
                 let channel = try Listening(loops: loops, census: census, logger: logger, web: web).bind(listener, group)
                 listening.withLock { $0.append(channel) }
             }
+            if let bytestreams, let listener = started.bytestreamListener {
+                let channel = try bytestreams.listen(listener)
+                listening.withLock { $0.append(channel) }
+            }
         } catch {
             stopAccepting()
             throw error
@@ -112,11 +122,13 @@ public final class Network: Sendable {
         census.limit(perAddress: new.connectionsPerAddress)
         for (office, address) in new.officeAddresses { census.met(office, at: address, .office) }
         logins.limit(new.loginBudget)
+        bytestreams?.limit(new.bytestreamLimits)
         for (loop, eventLoop) in zip(loops, group.makeIterator()) {
             eventLoop.execute { loop.value.reload(new, contexts) }
         }
         var words: [String] = []
         if started.listeners != new.listeners || started.webListeners != new.webListeners { words.append("listeners") }
+        if started.bytestreamListener != new.bytestreamListener { words.append("bytestreams") }
         if started.dnsServers != new.dnsServers { words.append("federation.dns_servers") }
         if started.threads != new.threads { words.append("site.threads") }
         return words
@@ -148,6 +160,7 @@ public final class Network: Sendable {
             try? eventLoop.submit { loop.value.abortAll() }.wait()
         }
         work.stop()
+        bytestreams?.stop()
         resolver.shutdown()
         try? group.syncShutdownGracefully()
         try? siteGroup?.syncShutdownGracefully()

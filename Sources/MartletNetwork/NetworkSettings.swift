@@ -58,6 +58,23 @@ struct NetworkSettings: Sendable {
             })
     }
 
+    /// The socket of the proxy for bytestreams; nil where there is none.
+    var bytestreamListener: Listener? {
+        let proxy = configuration.bytestreams
+        guard proxy.domain != nil else { return nil }
+        return Listener(
+            kind: .client, path: "bytestreams", address: proxy.address.description, port: proxy.port, directTLS: false,
+            plain: true)
+    }
+
+    /// How much of them there may be.
+    var bytestreamLimits: BytestreamTable.Limits {
+        let limits = configuration.limits
+        return .init(
+            streamsPerAccount: limits.bytestreamsPerAccount, bytesPerSecond: limits.bytestreamBytesPerSecond,
+            idleTime: limits.bytestreamIdleTime.wholeMilliseconds)
+    }
+
     private static func listeners(_ configuration: SiteConfiguration) -> [Listener] {
         let client = configuration.clientListeners.enumerated().map { index, listener in
             Listener(

@@ -35,6 +35,7 @@ extension Site {
             if !owner.isElsewhere, PubSub.isAboutNews(envelope.stanza) { return true }
             if envelope.stanza.isDurableMessage, !bounces.passes(envelope, turn) { return false }
         }
+        if envelope.stanza.kind == .iq || envelope.stanza.traits.contains(.news) { remember(&envelope, owner, address, turn) }
         if envelope.stanza.kind == .message { envelope.archives = archives(of: envelope, owner, turn) }
         if envelope.stanza.kind == .presence, envelope.stanza.type == "subscribed" { granted(envelope.stanza, turn) }
         // XEP-0012 §4
@@ -141,6 +142,7 @@ extension Site {
     /// Presence of somebody elsewhere to an account, which may have news for him.
     private mutating func hear(_ presence: Stanza, _ address: JID, _ turn: Turn) {
         guard let number = sessions.accountNumber(of: address, turn) else { return }
+        if presence.presenceType == .unsubscribed, let from = presence.from { lastKnown.forget(from, of: number, turn) }
         pubsub.heardRemote(presence, to: address, number, turn)
     }
 

@@ -59,6 +59,7 @@ public struct SiteService: Sendable {
         SiteService(Push.declaration) { $1.push.answer($0, $2) },
         SiteService(Blocking.declaration) { $1.blocking.answer($0, $2) },
         SiteService(AbuseReport.declaration),
+        SiteService(Bytestreams.declaration) { $1.bytestreams.answer($0, $2) },
         SiteService(Sessions.carbons) { $1.sessions.answerCarbons($0, $2) },
     ]
 }

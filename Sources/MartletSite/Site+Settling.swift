@@ -49,6 +49,7 @@ extension Site {
             sessions.linkChanged(change, turn)
             pubsub.linkChanged(change)
             uploads.linkChanged(change, turn)
+            lastKnown.linkChanged(change, turn)
             if case .counted(let account) = change.kind { offices.counted(change.pair, of: account, turn) }
             if case .healed(let ofPeer) = change.kind { offices.healed(change.pair, ofPeer: ofPeer, turn) }
         case .lineChanged(let pair, let state):
@@ -61,7 +62,9 @@ extension Site {
         case .capabilitiesHeard(let presence, let account, let hearing): pubsub.heardOurs(presence, account, hearing, turn)
         case .pictureChanged(let account, let hash): sessions.pictureChanged(account, hash: hash, turn)
         case .resourceLeft(let jid): pubsub.oursLeft(jid)
-        case .contactRemoved(let account, let contact): offices.contactRemoved(account, contact, turn)
+        case .contactRemoved(let account, let contact):
+            offices.contactRemoved(account, contact, turn)
+            lastKnown.forget(contact, of: account.number, turn)
         case .sessionsDismissed:
             // What they did and said at last goes to the others before these are told.
             federation.shutdown(turn)
@@ -83,6 +86,7 @@ extension Site {
             administration.accountRemoved(account, turn)
             pubsub.accountRemoved(account, turn)
             uploads.accountRemoved(account, turn)
+            lastKnown.accountRemoved(account.number, turn)
         case .accountDisabled(let account): sessions.accountDisabled(account, turn)
         case .orderedKeys(let order, let keys): administration.keysDerived(order, keys, turn)
         case .sessionDetached(let session, let unread): push.detached(session, unread: unread, turn)

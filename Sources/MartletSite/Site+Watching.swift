@@ -65,6 +65,7 @@ extension Site {
         case .pubsub: "news of nodes"
         case .uploads: "work on uploads"
         case .multicast: "a message to several"
+        case .lastKnown: "what was known to an account that is gone"
         case .administration: "what an administrator has ordered"
         case .bounces: "words about messages that came back"
         case .clockMark: "the clock"

@@ -28,6 +28,8 @@ public struct Site {
     var push = Push()
     var administration = Administration()
     var multicast = Multicast()
+    var lastKnown = LastKnown()
+    var bytestreams = Bytestreams()
     /// In the order of their list, which is that of the catalogue.
     let services: [SiteService]
     /// What they declare.
@@ -108,6 +110,7 @@ public struct Site {
         push.boot(turn)
         administration.boot(turn)
         multicast.boot(turn)
+        lastKnown.boot(turn)
         offices.policyChanged(turn)
         sessions.boot(turn)
         federation.boot(turn)
@@ -142,6 +145,7 @@ public struct Site {
             uploads.workDone(id, result, turn)
         case .workDone(let id, let result):
             accounts.workDone(id, result, turn)
+            bytestreams.workDone(id, result, turn)
             settle(turn)
             accounts.requestHandled(turn)
         case .tick:
@@ -234,6 +238,7 @@ public struct Site {
             case .bounces: bounces.timerFired(turn)
             case .administration(let timer): administrationDue(timer, turn)
             case .multicast: multicast.timerFired(turn)
+            case .lastKnown: lastKnown.timerFired(turn)
             case .clockMark: markClock(turn)
             }
             settle(turn)

@@ -161,6 +161,7 @@ public struct StoreCheck {
             {
                 find(.damaged, table, "file \(numbers[0]) is not found by its token")
             }
+        case .known: _ = LastKnownTable.row(row.value)
         case .capability: _ = CapabilityTable.wanted(row.key, in: store)
         default: break
         }
@@ -180,6 +181,7 @@ public struct StoreCheck {
         .capability: [CapabilityTable.keyBytes], .vCard: [8], .avatar: [8], .privateStorage: [24],
         .upload: [8], .uploadByToken: [16], .uploadOfOwner: [16], .uploadUse: [8],
         .disabledAccount: [8], .announcement: [8], .dayMessageShown: [8], .multicast: [8], .multicastPlace: [8],
+        .known: [24], .knownByAge: [8], .knownOfAccount: [16], .knownText: [32], .knownHolders: [32], .knownSize: [8],
     ]
 
     static func hex(_ bytes: [UInt8]) -> String {

@@ -19,7 +19,8 @@
 /// | 160–175 | administration: accounts that are disabled, announcements, stanzas to many; journal, groups |
 /// | 176–183 | devices of an account: blocking, last activity, push |
 /// | 184–191 | login: clients and their tokens, invitations |
-/// | 192–255 | nobody yet |
+/// | 192–199 | what was shown to accounts of people elsewhere |
+/// | 200–255 | nobody yet |
 ///
 /// A table that holds stanzas is known to ``StoreMigration``.
 extension Table {
@@ -166,11 +167,26 @@ extension Table {
     /// digest of a token → an invitation to make an account. See ``InvitationTable``.
     public static let invitation = Table(rawValue: 185)
 
+    // MARK: what is known of people elsewhere, 192–199
+
+    /// account, contact, place → something that the account was shown of him. See ``LastKnownTable``.
+    public static let known = Table(rawValue: 192)
+    /// place → account, contact: the oldest of all. See ``LastKnownTable``.
+    public static let knownByAge = Table(rawValue: 193)
+    /// account, place → contact: the oldest of an account. See ``LastKnownTable``.
+    public static let knownOfAccount = Table(rawValue: 194)
+    /// digest → a text that stands in some of these rows. See ``LastKnownTable``.
+    public static let knownText = Table(rawValue: 195)
+    /// digest → how many rows have it. See ``LastKnownTable``.
+    public static let knownHolders = Table(rawValue: 196)
+    /// account → bytes of what is known to it; of no account: of all. See ``LastKnownTable``.
+    public static let knownSize = Table(rawValue: 197)
+
     /// Every table, for the store to open.
     public static let all: [Table] =
         (0...23).map { Table(rawValue: $0) } + [
             haveTags, archive, archiveByPeer, archiveAccount, archivePreferences, blocked, lastActivity, push, client,
             invitation,
             disabledAccount, announcement, dayMessageShown, multicast, multicastPlace,
-        ] + [96...109, 144...147].joined().map { Table(rawValue: $0) }
+        ] + [96...109, 144...147, 192...197].joined().map { Table(rawValue: $0) }
 }

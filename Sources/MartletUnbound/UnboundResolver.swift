@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 import XMPPStreams
 
@@ -22,7 +23,7 @@ public final class UnboundResolver: Sendable {
 
         /// A configuration; what is not named has the value for production.
         public init(
-            servers: [String] = [], hostsFile: String? = "/etc/hosts", trustAnchorFile: String? = nil,
+            servers: [String] = [], hostsFile: String? = UnboundResolver.hostsFile(), trustAnchorFile: String? = nil,
             outstandingLimit: Int = UnboundResolver.outstandingLimit, sockets: Int = UnboundResolver.outstandingLimit
         ) {
             self.servers = servers
@@ -32,6 +33,9 @@ public final class UnboundResolver: Sendable {
             self.sockets = sockets
         }
     }
+
+    /// The system's file of hosts; nil where there is none: such a machine is none the worse, and containers come so.
+    public static func hostsFile(_ path: String = "/etc/hosts") -> String? { access(path, F_OK) == 0 ? path : nil }
 
     /// How many lookups may be outstanding unless the configuration says otherwise.
     public static let outstandingLimit = 256

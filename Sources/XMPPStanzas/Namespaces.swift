@@ -90,6 +90,8 @@ public enum Namespaces {
     public static let lastActivity = "jabber:iq:last"
     /// XEP-0357: Push Notifications.
     public static let push = "urn:xmpp:push:0"
+    /// XEP-0065.
+    public static let bytestreams = "http://jabber.org/protocol/bytestreams"
     /// XEP-0060: requests to nodes.
     public static let nodes = "http://jabber.org/protocol/pubsub"
     /// XEP-0191: Blocking Command.

@@ -122,6 +122,8 @@ public struct Stanza: Hashable, Sendable {
         public static let lastActivity = Traits(rawValue: 8192)
         /// An XEP-0115 or XEP-0390 `<c/>`: presence that says what its sender can.
         public static let capabilities = Traits(rawValue: 1 << 16)
+        /// An XEP-0060 `<event/>`: news of a node.
+        public static let news = Traits(rawValue: 1 << 17)
     }
 
     /// A stanza of our own making.
@@ -172,6 +174,7 @@ extension Stanza.Traits {
         case ("origin-id", Namespaces.stanzaID): self = .originID
         case ("stanza-id", Namespaces.stanzaID): self = .stableID
         case ("query", Namespaces.lastActivity): self = [.lastActivity, .substance]
+        case ("event", Namespaces.pubsubEvent): self = [.news, .substance]
         default: self = .substance
         }
     }

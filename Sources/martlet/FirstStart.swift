@@ -17,6 +17,10 @@ struct FirstStart {
     let directory: String
     /// The domains to serve, the site's name first.
     let domains: [String]
+    /// The directory of the database, relative to that one.
+    var data = "."
+    /// The name of the first account, at the first domain.
+    var admin = "admin"
 
     var configurationPath: String { directory + "/martlet.toml" }
 
@@ -41,11 +45,24 @@ struct FirstStart {
         return [prepared]
     }
 
-    /// Makes what is missing. `nil` where the site existed already.
-    func perform(withAccount: Bool) throws -> Account? {
+    /// Whom the site has at first.
+    enum First {
+        case nobody
+        /// An account to try it with.
+        case somebody
+        /// An account that administers it with a client, with this password or one that we make.
+        case administrator(password: String?)
+    }
+
+    /// Makes what is missing. `nil` where the site existed already, and where nobody was wanted.
+    func perform(_ first: First) throws -> Account? {
         guard !isDone else { return nil }
         try Files.makeDirectory(directory)
-        let text = SiteConfiguration.annotated(domain: domains[0], moreDomains: Array(domains.dropFirst())) + "\n"
+        var admins: [String] = []
+        if case .administrator = first { admins = [try address.description] }
+        let text =
+            SiteConfiguration.annotated(domain: domains[0], moreDomains: Array(domains.dropFirst()), data: data, admins: admins)
+            + "\n"
         let configuration: SiteConfiguration
         do {
             configuration = try SiteConfiguration.parse(text, fileName: configurationPath)
@@ -53,7 +70,12 @@ struct FirstStart {
             ourFault("the annotated default configuration is valid for any prepared domains: \(error)")
         }
         try makeCertificate(configuration)
-        let account = withAccount ? try makeAccount(configuration) : nil
+        let account: Account?
+        switch first {
+        case .nobody: account = nil
+        case .somebody: account = try makeAccount(configuration, Passwords.generated())
+        case .administrator(let password): account = try makeAccount(configuration, password ?? Passwords.generated())
+        }
         try Files.write(Array(text.utf8), to: configurationPath)
         return account
     }
@@ -77,14 +99,19 @@ struct FirstStart {
     /// The services that get domains of their own below each of the site's.
     private static let components = ["conference", "upload", "pubsub", "proxy"]
 
-    private func makeAccount(_ configuration: SiteConfiguration) throws -> Account {
-        let password = Passwords.generated()
-        let account: JID
-        do {
-            account = try JID(localpart: "admin", domainpart: domains[0])
-        } catch {
-            throw CommandFailure("\(domains[0]) cannot have accounts: \(error)")
+    /// The address of the first account.
+    private var address: JID {
+        get throws {
+            do {
+                return try JID(localpart: admin, domainpart: domains[0])
+            } catch {
+                throw CommandFailure("\(admin)@\(domains[0]) cannot be an account: \(error)")
+            }
         }
+    }
+
+    private func makeAccount(_ configuration: SiteConfiguration, _ password: String) throws -> Account {
+        let account = try address
         let keys = try Passwords.keys(for: password)
         let site = try LocalSite(configuration)
         defer { site.close() }

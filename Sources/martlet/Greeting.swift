@@ -7,11 +7,15 @@ struct Greeting {
     let directory: String
     let account: FirstStart.Account?
 
-    func say() throws {
+    /// `person` is an account whose password its owner knows; nothing is served yet where `isServing` is false.
+    func say(person: String? = nil, isServing: Bool = true) throws {
         let host = configuration.domain == "localhost" ? "localhost" : ProcessLimits.hostName() ?? configuration.domain
-        var lines = ["", "Martlet serves \(listed(configuration.domains)). In a client, enter:"]
+        let does = isServing ? "serves" : "is set up for"
+        var lines = ["", "Martlet \(does) \(listed(configuration.domains)). In a client, enter:"]
         if let account {
             lines += try words(for: account)
+        } else if let person {
+            lines.append("  address   \(person)")
         } else {
             lines.append("  address   NAME@\(configuration.domain)  (make one: martlet user add NAME \(option))")
         }

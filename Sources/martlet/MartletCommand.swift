@@ -11,7 +11,8 @@ struct MartletCommand: ParsableCommand {
             Try it out here and now:
               martlet run --directory var --domain office.example
 
-            Run it as a service:
+            Run it as a service (as the Debian package does, with systemd; else with init):
+              martlet setup
               martlet init --directory /etc/martlet --domain office.example
               martlet check --config /etc/martlet/martlet.toml
               martlet serve --config /etc/martlet/martlet.toml
@@ -24,7 +25,8 @@ struct MartletCommand: ParsableCommand {
             """,
         version: ProductVersion.line,
         subcommands: [
-            RunCommand.self, InitCommand.self, ServeCommand.self, UserCommand.self, InviteCommand.self, LinkCommand.self,
+            RunCommand.self, SetupCommand.self, InitCommand.self, ServeCommand.self, UserCommand.self, InviteCommand.self,
+            LinkCommand.self,
             QueueCommand.self, ArchiveCommand.self, UploadCommand.self, StatusCommand.self, ExplainCommand.self,
             ReloadCommand.self,
             CheckCommand.self, StoreCommand.self, SimulateCommand.self,

@@ -24,6 +24,8 @@ final class Node {
     private let admin: AdminServer
     private let logger: Logger
     private let state: NodeState
+    private let manager = ServiceManager.fromEnvironment()
+    private let heart = Heart()
 
     /// Opens the store, starts the site, then the sockets. Nothing listens when this throws.
     init(configurationPath path: String, configuration: SiteConfiguration, log: LogLevelBox) throws {
@@ -31,7 +33,7 @@ final class Node {
         let descriptors = ProcessLimits.raiseDescriptors()
         logger = Logger(label: "martlet") { _ in SwitchableLogHandler(level: log) }
         let contexts = try Self.contexts(configuration)
-        let store = try Self.store(configuration, logger)
+        let store = try Self.store(configuration, logger, manager)
         state = NodeState(configuration: configuration, log: log, logger: logger)
         let box = AdminBox()
         let files = try Self.files(configuration)
@@ -84,6 +86,7 @@ final class Node {
             ])
         _ = CertificateCheck.warn(configuration, logger)
         CertificateCheck.warnOfEnd(configuration, logger)
+        manager.say(.ready("serving \(configuration.domains.joined(separator: ", "))"))
     }
 
     private let box: AdminBox
@@ -98,16 +101,21 @@ final class Node {
     /// Serves until a signal ends it.
     func run() {
         var told = MonotonicClock.milliseconds
+        var looked = told
         while true {
+            if heart.beats(network.siteThread.execute) { manager.say(.alive) }
             if MonotonicClock.milliseconds - told >= Self.expiryInterval {
                 told = MonotonicClock.milliseconds
                 state.warnOfCertificate()
             }
-            switch Signals.wait(milliseconds: Self.watchInterval) {
+            switch Signals.wait(milliseconds: min(Self.watchInterval, manager.interval ?? Self.watchInterval)) {
             case .reload: _ = state.reload(path, network, web, loop)
-            case .timeout: if state.certificateHasChanged() { _ = state.reload(path, network, web, loop) }
             case .terminate: return stop()
-            case .wakeUp: break
+            case .timeout, .wakeUp: break
+            }
+            if MonotonicClock.milliseconds - looked >= Self.watchInterval {
+                looked = MonotonicClock.milliseconds
+                if state.certificateHasChanged() { _ = state.reload(path, network, web, loop) }
             }
         }
     }
@@ -115,6 +123,7 @@ final class Node {
     /// Stops accepting, lets the site say good-bye to everybody, commits, and ends. A second signal ends at once: what was
     /// acknowledged is on disk at any time.
     private func stop() {
+        manager.say(.stopping)
         logger.notice("stopping", metadata: ["connections": "\(network.connectionCount)"])
         network.shutDown()
         loop.post(.shutdownRequested)
@@ -141,23 +150,30 @@ final class Node {
 
     /// The store, opened. One that was in use is served from the start, also on a full disk: what needs no room. A new one, and one that has
     /// to be written anew for this version, waits for room: a start that failed for want of it would only be tried again and again.
-    private static func store(_ configuration: SiteConfiguration, _ logger: Logger) throws -> sending LMDBStore {
+    private static func store(
+        _ configuration: SiteConfiguration, _ logger: Logger, _ manager: ServiceManager
+    ) throws -> sending LMDBStore {
         let directory = configuration.dataDirectory
         while true {
             do {
                 let store = try StoreOpening.open(configuration)
                 let environment = store.environment
                 if StoreMigration.isCurrent(store) { return store }
-                try waitForRoom(logger, directory) { environment.look().bytes }
+                try waitForRoom(logger, manager, directory) { environment.look().bytes }
                 return store
             } catch let failure as CommandFailure where failure.status == .diskFull {
-                try waitForRoom(logger, directory) { ProcessLimits.freeBytes(under: directory).map { UInt64($0) } ?? 0 }
+                try waitForRoom(logger, manager, directory) {
+                    ProcessLimits.freeBytes(under: directory).map { UInt64($0) } ?? 0
+                }
             }
         }
     }
 
-    private static func waitForRoom(_ logger: Logger, _ directory: String, _ room: () -> UInt64) throws {
+    private static func waitForRoom(
+        _ logger: Logger, _ manager: ServiceManager, _ directory: String, _ room: () -> UInt64
+    ) throws {
         guard room() < roomToBegin else { return }
+        manager.say(.status("the disk is full: waiting for room in \(directory)"))
         logger.error(
             "the disk is full: nothing is served before there is room",
             metadata: ["directory": "\(directory)", "free": "\(room() >> 20) MiB", "needed": "\(roomToBegin >> 20) MiB"])

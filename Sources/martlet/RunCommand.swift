@@ -21,7 +21,7 @@ struct RunCommand: ParsableCommand {
     func run() throws {
         try Serving.prepare()
         let start = FirstStart(directory: directory, domains: try FirstStart.domains(asked: domain))
-        let account = try start.perform(withAccount: true)
+        let account = try start.perform(.somebody)
         let configuration = try ConfigurationFile.load(start.configurationPath)
         if !domain.isEmpty, start.domains != configuration.domains {
             Terminal.warn(
@@ -58,7 +58,7 @@ struct InitCommand: ParsableCommand {
         umask(0o077)
         let start = FirstStart(directory: directory, domains: try FirstStart.domains(asked: domain))
         if start.isDone { throw CommandFailure("\(start.configurationPath) exists already: nothing was changed") }
-        _ = try start.perform(withAccount: false)
+        _ = try start.perform(.nobody)
         Terminal.say(
             """
             \(start.configurationPath) is made, for \(listed(start.domains)).

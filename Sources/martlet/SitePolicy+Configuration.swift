@@ -11,12 +11,15 @@ extension SitePolicy {
     init(_ configuration: SiteConfiguration) {
         let nodes = configuration.publishing.host.map { [Host(Self.domain($0), .pubsub)] } ?? []
         let files = configuration.uploadHosts.map { Host(Self.domain($0), .upload) }
+        let proxies = configuration.bytestreams.domain.map { [Host(Self.domain($0), .proxy)] } ?? []
         let components = configuration.components.map { Host(Self.domain($0.domain), .component) }
-        self.init(hosts: configuration.domains.map { Host(Self.domain($0), .people) } + nodes + files + components)
+        self.init(hosts: configuration.domains.map { Host(Self.domain($0), .people) } + nodes + files + proxies + components)
         let federation = configuration.federation
         let limits = configuration.limits
         interceptors = configuration.interceptors.compactMap(InterceptorKind.init(rawValue:))
         softwareVersion = ProductVersion.number
+        bytestreams.host = configuration.bytestreams.host ?? configuration.domain
+        bytestreams.port = configuration.bytestreams.port
         contacts = configuration.published.map { ContactRole($0.name, $0.addresses) }
         outageStatus = configuration.contacts.outageStatus
         admin = AdminPolicy(configuration.administration)
@@ -146,6 +149,8 @@ extension PubSubPolicy {
         nodesPerHost = limits.publishedNodesAtHost
         bytesPerHost = UInt64(limits.publishedBytesAtHost)
         subscriptionsPerNode = limits.subscriptionsPerNode
+        knownBytesPerAccount = UInt64(limits.knownBytesPerAccount)
+        knownBytes = UInt64(limits.knownBytes)
     }
 }
 

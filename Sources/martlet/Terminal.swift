@@ -35,6 +35,23 @@ enum Terminal {
         return first
     }
 
+    /// An answer typed on the terminal, or the default where nothing is typed; nil where nobody can be asked and there is no default.
+    static func ask(_ question: String, default known: String?) throws -> String? {
+        guard isatty(STDIN_FILENO) == 1 else { return known }
+        putError(question + (known.map { " [\($0)]" } ?? "") + " ")
+        guard let answer = try line(), !answer.isEmpty else { return known }
+        return answer
+    }
+
+    /// A password that is typed twice, or one that stands on standard input; nil where none is: then one is made.
+    static func passwordOrNone(for account: String) throws -> String? {
+        guard isatty(STDIN_FILENO) == 1 else { return try line().flatMap { $0.isEmpty ? nil : $0 } }
+        let first = try hidden(prompt: "Password for \(account) (nothing: one is made): ")
+        guard !first.isEmpty else { return nil }
+        guard try hidden(prompt: "The same again: ") == first else { throw CommandFailure("the two are not the same") }
+        return first
+    }
+
     /// Asks before something that cannot be taken back. Without a terminal nobody can answer: `--yes` has to be said.
     static func confirm(_ question: String, yes: Bool) throws {
         if yes { return }

@@ -269,9 +269,9 @@ static struct {
     int n, conc;
     int tls, sasl;
     double hold, settle, seconds, quiet, stall;
-    bool sm, sm_resume, no_presence, cross, to_full, abrupt, verbose, release;
+    bool sm, sm_resume, no_presence, cross, to_full, abrupt, verbose, release, publish;
     int sm_every;
-    int pairs, window, body;
+    int pairs, window, body, page;
     long messages;
     double rate;
     int warmup;
@@ -285,7 +285,7 @@ static struct {
         .host = {"127.0.0.1", NULL}, .domain = {"a.test", "b.test"}, .port = {5222, 0},
         .prefix = "user", .password = "secret", .resource = "load", .label = "",
         .n = 100, .conc = 64, .tls = TLS_START, .sasl = M_AUTO, .hold = 0, .settle = 1, .quiet = 3,
-        .stall = 15, .sm_every = 5, .pairs = 200, .window = 5, .body = 100, .warmup = 5,
+        .stall = 15, .sm_every = 5, .pairs = 200, .window = 5, .body = 100, .page = 50, .warmup = 5,
         .recipients = 1000, .senders = 10, .contacts = 100, .toggles = 200, .occupants = 100,
         .room = "room", .srcs_per = 4000, .kill_at = -1, .phase = "both",
 };
@@ -824,6 +824,35 @@ static void stream_open(conn *c) {
           o.domain[c->side]);
 }
 
+/* What a client wants of others' nodes it says with its capabilities (XEP-0115), here of one node (XEP-0163). */
+#define NODE "urn:example:load"
+#define CAPS_NODE "https://example.org/xmppload"
+#define CAPS "http://jabber.org/protocol/caps"
+#define DISCO "http://jabber.org/protocol/disco#info"
+
+static const char *caps_hash(void) {
+    static char text[64];
+    if (!text[0]) {
+        static const char of[] = "client/pc//xmppload<" CAPS "<" DISCO "<" NODE "+notify<";
+        unsigned char sum[20];
+        SHA1((const unsigned char *)of, sizeof of - 1, sum);
+        text[b64enc(text, sum, sizeof sum)] = 0;
+    }
+    return text;
+}
+
+static void answer_disco(conn *c, const char *s, const char *id, int il, const char *to) {
+    const char *q = strstr(s, "<query"), *node = NULL;
+    size_t nl = 0;
+    char of[600] = "";
+    if (q && attr(q, "node", &node, &nl)) snprintf(of, sizeof of, " node='%.*s'", (int)nl, node);
+    stanzaf(c,
+            "<iq type='result' id='%.*s'%s><query xmlns='" DISCO "'%s><identity category='client' type='pc' "
+            "name='xmppload'/><feature var='" CAPS "'/><feature var='" DISCO "'/><feature var='" NODE "+notify'/>"
+            "</query></iq>",
+            il, id, to, of);
+}
+
 static void become_ready(conn *c) {
     c->state = S_READY;
     inflight--;
@@ -831,7 +860,9 @@ static void become_ready(conn *c) {
     hist_add(&h_login, now_ns() - c->t0);
     free(c->sc);
     c->sc = NULL;
-    if (!o.no_presence) {
+    if (!o.no_presence && o.publish) {
+        stanzaf(c, "<presence><c xmlns='" CAPS "' hash='sha-1' node='" CAPS_NODE "' ver='%s'/></presence>", caps_hash());
+    } else if (!o.no_presence) {
         send_stanza(c, "<presence/>", 11);
     }
     if (on_ready) on_ready(c);
@@ -985,7 +1016,8 @@ static void ready_stanza(conn *c, char *s, size_t n) {
             if (from) snprintf(to, sizeof to, " to='%.*s'", (int)fl, from);
             st_iq_replied++;
             if (on_extra) on_extra(c);
-            if ((set && strstr(s, "jabber:iq:roster")) || strstr(s, "urn:xmpp:ping"))
+            if (get && o.publish && strstr(s, DISCO)) answer_disco(c, s, id, (int)il, to);
+            else if ((set && strstr(s, "jabber:iq:roster")) || strstr(s, "urn:xmpp:ping"))
                 stanzaf(c, "<iq type='result' id='%.*s'%s/>", (int)il, id, to);
             else
                 stanzaf(c,
@@ -1994,7 +2026,6 @@ static int fo_user_of(const char *s, const char *a) {
 }
 
 static void fo_stanza(conn *c, char *s, size_t n) {
-    (void)n;
     if (s[1] == 'i' && is_el(s, "iq") && attr_is(s, "id", "ros1")) {
         for (char *p = s; (p = strstr(p, "<item")); p++) {
             int u = fo_user_of(p, "jid");
@@ -2006,10 +2037,11 @@ static void fo_stanza(conn *c, char *s, size_t n) {
         fo_roster_got = true;
         return;
     }
-    if (s[1] != 'p') return;
+    if (s[1] == 'i' && o.publish && attr_is(s, "type", "error")) note_error(c, "publishing", s, n);
+    if (s[1] != 'p' && !(s[1] == 'm' && o.publish)) return;
     const char *ty;
     size_t tl;
-    if (attr(s, "type", &ty, &tl)) {
+    if (s[1] == 'p' && attr(s, "type", &ty, &tl)) {
         int u = fo_user_of(s, "from");
         if (u < 0) return;
         char j[200];
@@ -2024,13 +2056,13 @@ static void fo_stanza(conn *c, char *s, size_t n) {
         }
         return;
     }
-    char *st = strstr(s, "<status>f.");
+    char *st = strstr(s, ">f.");
     if (!st) {
         fo_other++;
         return;
     }
     char *e;
-    uint32_t r = (uint32_t)strtoul(st + 10, &e, 10);
+    uint32_t r = (uint32_t)strtoul(st + 3, &e, 10);
     uint64_t t = strtoull(e + 1, NULL, 10);
     if (r != fo_round) {
         fo_other++;
@@ -2090,8 +2122,14 @@ static int mode_fanout(void) {
         for (int k = 0; k < K; k++) {
             fo_round++;
             fo_round_deliv = 0;
-            stanzaf(&conns[0], "<presence>%s<status>f.%u.%llu</status></presence>",
-                    k % 2 ? "<show>away</show>" : "", fo_round, (unsigned long long)now_ns());
+            if (o.publish)
+                stanzaf(&conns[0],
+                        "<iq type='set' id='p%u'><pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='" NODE
+                        "'><item id='current'><load xmlns='" NODE "'>f.%u.%llu</load></item></publish></pubsub></iq>",
+                        fo_round, fo_round, (unsigned long long)now_ns());
+            else
+                stanzaf(&conns[0], "<presence>%s<status>f.%u.%llu</status></presence>",
+                        k % 2 ? "<show>away</show>" : "", fo_round, (unsigned long long)now_ns());
             expect += (uint64_t)R;
             uint64_t w = now_ns();
             while (fo_round_deliv < (uint64_t)R && (double)(now_ns() - w) < 5e9) loop_once(50);
@@ -2108,13 +2146,93 @@ static int mode_fanout(void) {
     js_num("expected", (double)expect);
     js_num("delivered", (double)fo_deliv);
     js_num("lost", (double)lost);
-    printf("presence deliveries expected %llu got %llu missing %llu (self %llu, other %llu)\n",
+    printf("deliveries expected %llu got %llu missing %llu (self %llu, other %llu)\n",
            (unsigned long long)expect, (unsigned long long)fo_deliv, (unsigned long long)lost,
            (unsigned long long)fo_self, (unsigned long long)fo_other);
     report_interval("delivery", (double)fo_deliv, &a, &b);
-    report_lat("presence", &h_fan);
+    report_lat(o.publish ? "item" : "presence", &h_fan);
     logout_all();
     return report_end(lost ? 1 : 0);
+}
+
+/* ------------------------------------------------------------ mode: pages */
+
+/* Everybody leafs backwards through his archive (XEP-0313), page after page, and begins again at its end. */
+static uint64_t pg_results, pg_pages, pg_asked, pg_target, pg_errors;
+static uint32_t *pg_got; /* results of the page that comes */
+static hist h_page;
+
+static void pg_ask(conn *c, const char *before, size_t bl) {
+    if (pg_asked >= pg_target) return;
+    pg_asked++;
+    pg_got[c->idx] = 0;
+    stanzaf(c,
+            "<iq type='set' id='a.%u.0.%llu'><query xmlns='urn:xmpp:mam:2'><set xmlns='http://jabber.org/protocol/rsm'>"
+            "<max>%d</max><before>%.*s</before></set></query></iq>",
+            c->idx, (unsigned long long)now_ns(), o.page, (int)bl, before);
+}
+
+static void pg_stanza(conn *c, char *s, size_t n) {
+    if (s[1] == 'm' && strstr(s, "urn:xmpp:mam:2")) {
+        pg_got[c->idx]++;
+        return;
+    }
+    uint32_t a, b;
+    uint64_t t;
+    if (s[1] != 'i' || !parse_id(s, 'a', &a, &b, &t)) return;
+    if (!attr_is(s, "type", "result")) {
+        pg_errors++;
+        note_error(c, "page", s, n);
+    }
+    hist_add(&h_page, now_ns() - t);
+    pg_pages++;
+    pg_results += pg_got[c->idx];
+    char *fin = strstr(s, "<fin"), *first = find_el(s, "first");
+    bool ends = !fin || !first || attr_is(fin, "complete", "true");
+    size_t l = 0;
+    char *id = ends ? NULL : text_of(first, &l);
+    pg_ask(c, id ? id : "", id ? l : 0);
+}
+
+static int mode_pages(void) {
+    conns_alloc(o.n);
+    pg_got = xcalloc((size_t)o.n, sizeof *pg_got);
+    for (int i = 0; i < o.n; i++) {
+        conns[i].user = (uint32_t)(o.from + i);
+        conns[i].idx = (uint32_t)i;
+    }
+    on_stanza = pg_stanza;
+    o.no_presence = true;
+    login_range(0, o.n);
+    run_for(o.settle);
+    snap a, b;
+    for (int pass = 0; pass < 2; pass++) { /* pass 0: warm-up */
+        pg_results = pg_pages = pg_asked = 0;
+        memset(&h_page, 0, sizeof h_page);
+        pg_target = pass ? (uint64_t)o.messages : (uint64_t)o.n;
+        take(&a, false);
+        for (int i = 0; i < o.n; i++) pg_ask(&conns[i], "", 0);
+        uint64_t last = now_ns(), lastn = 0;
+        while (pg_pages < pg_asked && (double)(now_ns() - last) < o.stall * 1e9) {
+            loop_once(50);
+            if (pg_pages != lastn) lastn = pg_pages, last = now_ns();
+        }
+        take(&b, false);
+    }
+    report_begin();
+    js_num("readers", o.n);
+    js_num("page", o.page);
+    js_num("pages", (double)pg_pages);
+    js_num("results", (double)pg_results);
+    js_num("errors", (double)pg_errors);
+    printf("pages asked for %llu, come %llu, errors %llu; %.1f messages a page\n", (unsigned long long)pg_asked,
+           (unsigned long long)pg_pages, (unsigned long long)pg_errors,
+           pg_pages ? (double)pg_results / (double)pg_pages : 0);
+    /* A page that the beginning of the archive has cut short counts as what it has. */
+    report_interval("page", (double)pg_results / o.page, &a, &b);
+    report_lat("page", &h_page);
+    logout_all();
+    return report_end(pg_errors || pg_pages < pg_target || !pg_results ? 1 : 0);
 }
 
 /* -------------------------------------------------------------- mode: muc */
@@ -2301,7 +2419,7 @@ static int selftest(void) {
 
 static void usage(void) {
     fputs(
-        "usage: xmppload MODE [options]   MODE: register connect chat offline fanout muc selftest\n"
+        "usage: xmppload MODE [options]   MODE: register connect chat offline fanout pages muc selftest\n"
         "  --host A --port N --domain D      server (loopback only)   [127.0.0.1 5222 a.test]\n"
         "  --host-b A --port-b N --domain-b D  second server for --cross-domain\n"
         "  --user-prefix P --password W --from N   users P<N>..        [user secret 0]\n"
@@ -2317,7 +2435,8 @@ static void usage(void) {
         "  --cross-domain                    receivers are on the second server (chat, offline)\n"
         "  --senders S --recipients R --messages M --between CMD --kill-pid P[,P] --kill-at N\n"
         "  --phase both|store|read --ack-file F --quiet S     (offline)\n"
-        "  --contacts R --toggles K          (fanout)\n"
+        "  --contacts R --toggles K --publish  (fanout: presence, or with --publish items of a node)\n"
+        "  -n N --messages K --page P        N people leaf through K pages of their archives (pages)\n"
         "  --occupants O --room R --muc-domain D --messages K --window W (muc)\n"
         "  --label TEXT --verbose\n",
         stderr);
@@ -2342,7 +2461,7 @@ int main(int argc, char **argv) {
         X = 1000, HOST, PORT, DOMAIN, HOSTB, PORTB, DOMAINB, PREFIX, PASS, FROM, TLS, DTLS, PLAINX, TLSV, SASL,
         CACHE, RES, NOPRES, SM, SMRES, SMEV, ABRUPT, SPID, CONC, HOLD, SETTLE, STALL, PERSRC, PAIRS, WINDOW,
         BODY, MSGS, SECS, WARM, RATE, FULL, CROSS, SENDERS, RECIP, BETWEEN, KILLPID, KILLAT, PHASE, ACKF,
-        QUIET, CONTACTS, TOGGLES, OCC, ROOM, MUCD, LABEL, VERB
+        QUIET, CONTACTS, TOGGLES, PUBLISH, PAGE, OCC, ROOM, MUCD, LABEL, VERB
     };
     static const struct option lo[] = {
             {"host", 1, 0, HOST}, {"port", 1, 0, PORT}, {"domain", 1, 0, DOMAIN}, {"host-b", 1, 0, HOSTB},
@@ -2358,7 +2477,8 @@ int main(int argc, char **argv) {
             {"cross-domain", 0, 0, CROSS}, {"senders", 1, 0, SENDERS}, {"recipients", 1, 0, RECIP},
             {"between", 1, 0, BETWEEN}, {"kill-pid", 1, 0, KILLPID}, {"kill-at", 1, 0, KILLAT},
             {"phase", 1, 0, PHASE}, {"ack-file", 1, 0, ACKF}, {"quiet", 1, 0, QUIET},
-            {"contacts", 1, 0, CONTACTS}, {"toggles", 1, 0, TOGGLES}, {"occupants", 1, 0, OCC},
+            {"contacts", 1, 0, CONTACTS}, {"toggles", 1, 0, TOGGLES}, {"publish", 0, 0, PUBLISH}, {"page", 1, 0, PAGE},
+            {"occupants", 1, 0, OCC},
             {"room", 1, 0, ROOM}, {"muc-domain", 1, 0, MUCD}, {"label", 1, 0, LABEL}, {"verbose", 0, 0, VERB},
             {0, 0, 0, 0}};
     if (argc < 2) usage();
@@ -2419,6 +2539,8 @@ int main(int argc, char **argv) {
         case QUIET: o.quiet = atof(optarg); break;
         case CONTACTS: o.contacts = atoi(optarg); break;
         case TOGGLES: o.toggles = atoi(optarg); break;
+        case PUBLISH: o.publish = true; break;
+        case PAGE: o.page = atoi(optarg); break;
         case OCC: o.occupants = atoi(optarg); break;
         case ROOM: o.room = optarg; break;
         case MUCD: o.muc_domain = optarg; break;
@@ -2428,7 +2550,7 @@ int main(int argc, char **argv) {
         }
     }
     if (o.n < 1 || o.n > 1000000 || o.conc < 1 || o.body < 1 || o.body > 65000 || o.pairs < 1 ||
-        o.pairs > 100000 || o.window < 1 || o.sm_every < 1 || o.srcs_per < 1 || o.seconds > 3600)
+        o.pairs > 100000 || o.window < 1 || o.page < 1 || o.sm_every < 1 || o.srcs_per < 1 || o.seconds > 3600)
         usage();
     if (!o.host[1]) o.host[1] = o.host[0];
     if (!o.port[1]) o.port[1] = o.port[0];
@@ -2474,6 +2596,7 @@ int main(int argc, char **argv) {
     else if (!strcmp(o.mode, "chat")) rc = mode_chat();
     else if (!strcmp(o.mode, "offline")) rc = mode_offline();
     else if (!strcmp(o.mode, "fanout")) rc = mode_fanout();
+    else if (!strcmp(o.mode, "pages")) rc = mode_pages();
     else if (!strcmp(o.mode, "muc")) rc = mode_muc();
     else usage();
     sp_save();

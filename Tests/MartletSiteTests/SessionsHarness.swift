@@ -105,6 +105,8 @@ struct SessionsHarness {
     var keysRequests: [(id: WorkID, password: ChosenPassword)] = []
     /// What is to be done on the disk and is not.
     var works: [(id: WorkID, work: Work)] = []
+    /// Bytestreams that are to begin.
+    var activations: [(id: WorkID, activation: BytestreamActivation)] = []
     private var answers: [CommandAnswer] = []
     /// What is held in memory, and by whom.
     var memory = MemoryLedger()
@@ -234,6 +236,7 @@ struct SessionsHarness {
             case .note(let diagnostic): diagnostics.append(diagnostic)
             case .work(let id, .deriveKeys(let password, _)): keysRequests.append((id, password))
             case .work(let id, let work): works.append((id, work))
+            case .work(let id, .activateBytestream(let activation)): activations.append((id, activation))
             case .answer(_, let answer): answers.append(answer)
             case .dial, .cancelDial: break  // nobody answers there
             case .withhold(let mechanisms): withheld = mechanisms

@@ -143,6 +143,12 @@ struct UnboundResolverTests {
         #expect(await ask(resolver, "backup.a.example", .a) == .records([address("127.0.0.3")], secure: false))
     }
 
+    @Test("a machine without a file of hosts resolves all the same")
+    func noHosts() {
+        #expect(UnboundResolver.hostsFile("/nonexistent/hosts") == nil)
+        #expect(UnboundResolver.hostsFile("/etc/passwd") == "/etc/passwd")
+    }
+
     @Test("what is no server and files that cannot be read are refused in words")
     func refusedConfigurations() {
         #expect(throws: UnboundFailure.self) { try UnboundResolver(servers: ["not an address"]) }

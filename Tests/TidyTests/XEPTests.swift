@@ -9,6 +9,7 @@ import Testing
         // Kinds of hosts that the configuration will know.
         "0045": "later: a host of rooms; who enters one is told from the presence",
         "0065": "later: a host of bytestreams",
+        "0363": "later: a host of files",
         // What clients say to each other and a server only looks at.
         "0085": "read: a message with nothing but a chat state is not kept",
         "0122": "written: that any id may be searched for, in the form of a search",

@@ -16,6 +16,7 @@ struct SimulatedWork {
         switch work {
         case .deriveKeys: Self.begin(work.kind.bound, &passwords, Self.derivation, now)
         case .removeFiles, .readFile, .writeCopy, .keepCopy: now + Self.disk
+        case .activateBytestream: now
         }
     }
 
@@ -26,6 +27,8 @@ struct SimulatedWork {
         case .removeFiles, .writeCopy, .keepCopy: .done
         // Nobody uploads anything there.
         case .readFile: .failed
+        // Nobody sends files there.
+        case .activateBytestream: .bytestream(.stopped)
         }
     }
 

@@ -111,6 +111,9 @@ STEPS = (
     Step("chat-archive", work.archived, (10, 40, 24), 14, (
         _message("The same, every message in the archives of both", 30),
     )),
+    Step("pages", work.pages, (6, 60, 60), 60, (
+        Figure("A page of 50 out of an archive", CPU, "µs a page", Times(10), beside=LATENCY),
+    )),
     Step("light", work.light, (26, 26, 26), 14, (
         _message("200 messages a second over TLS", 10),
         Figure("the same, half of the messages within", "p50_ms", "ms", AtMost(2, "ms"), compares=False),
@@ -126,6 +129,9 @@ STEPS = (
     )),
     Step("fanout", work.fanout, (8, 18, 12), 18, (
         Figure("Presence to 200 contacts", CPU, "µs a delivery", Times(6), beside=LATENCY),
+    )),
+    Step("publish", work.publishing, (8, 25, 15), 18, (
+        Figure("An item of a node (XEP-0163) to 200 contacts", CPU, "µs a delivery", Times(6), beside=LATENCY),
     )),
     Step("s2s", work.between, (8, 12, 8), 30, (_message("Between two servers over TLS, both together", 10),)),
     Step("s2s-sm", work.between_durable, (8, 14, 9), 30, (

@@ -57,11 +57,25 @@ def offline(bench, kind, runs):
             )  # fmt: skip
 
 
-def fanout(bench, kind, runs):
+def fanout(bench, kind, runs, *words):
     contacts = bench.amount(200, least=5)
     with bench.room.server(kind, contacts + 1) as server:
         for _ in range(runs):
-            yield bench.measure("fanout", "--contacts", contacts, "--toggles", bench.amount(200), servers=[server])
+            yield bench.measure("fanout", "--contacts", contacts, "--toggles", bench.amount(200), *words, servers=[server])
+
+
+def publishing(bench, kind, runs):
+    yield from fanout(bench, kind, runs, "--publish")
+
+
+def pages(bench, kind, runs):
+    """Forty people with a thousand messages each leaf through them."""
+    pairs = bench.amount(20, least=2)
+    with bench.room.server(kind, 2 * pairs, archives=True) as server:
+        # Not measured: what there is to be read.
+        bench.load.run("chat", "--pairs", pairs, "--window", 5, "--body", BODY, "--messages", 1000 * pairs, servers=[server])
+        for _ in range(runs):
+            yield bench.measure("pages", "-n", 2 * pairs, "--messages", bench.amount(2000), servers=[server])
 
 
 def between(bench, kind, runs, *words):
@@ -69,7 +83,7 @@ def between(bench, kind, runs, *words):
     words = ("--cross-domain", "--pairs", pairs, "--window", WINDOW, "--body", BODY, *words)
     with bench.room.pair(kind, 2 * pairs) as servers:
         # Not measured: the link is made and was used.
-        bench.load.run("chat", *words, "--messages", bench.amount(4000), servers=servers)
+        bench.load.run("chat", *words, "--messages", bench.amount(2000), servers=servers)
         for _ in range(runs):
             yield bench.measure("chat", *words, "--messages", bench.amount(20000), servers=servers)
 
