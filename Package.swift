@@ -145,6 +145,8 @@ if !coresOnly {
                 "MartletPrimitives", "MartletCrypto", "XMPPAddress", "XMPPStanzas", "XMPPStreams", "MartletStore", "MartletBus",
                 "MartletSite", collections, logging,
             ]),
+        target(
+            "MartletFiles", ["MartletPrimitives", "MartletCrypto", "XMPPAddress", "MartletStore", "MartletBus"]),
         target("MartletLMDB", ["CLMDB", "MartletStore", "MartletPrimitives"]),
         target("MartletUnbound", ["CUnbound", "XMPPStreams", "MartletPrimitives"]),
         target(
@@ -161,7 +163,7 @@ if !coresOnly {
             "MartletWeb",
             [
                 "MartletPrimitives", "MartletCrypto", "XMPPAddress", "XMPPXML", "XMPPStanzas", "XMPPStreams", "MartletBus",
-                "MartletRuntime", "MartletNetwork", "MartletConfiguration", logging,
+                "MartletStore", "MartletFiles", "MartletRuntime", "MartletNetwork", "MartletConfiguration", logging,
                 .product(name: "HummingbirdCore", package: "hummingbird"),
             ] + nio),
 
@@ -169,7 +171,8 @@ if !coresOnly {
         .executableTarget(
             name: "martlet",
             dependencies: [
-                "MartletRuntime", "MartletNetwork", "MartletAdmin", "MartletWeb", "MartletLMDB", "MartletUnbound",
+                "MartletRuntime", "MartletNetwork", "MartletAdmin", "MartletWeb", "MartletFiles", "MartletLMDB",
+                "MartletUnbound",
                 "MartletConfiguration",
                 "MartletTLS", "MartletCrypto", "MartletSimulation", "MartletSite", "MartletSessions", "MartletFederation",
                 "MartletBus", "MartletStore", "XMPPAddress", "XMPPStanzas", "XMPPXML", "XMPPStreams", "MartletPrimitives",
@@ -188,6 +191,7 @@ if !coresOnly {
             ],
             swiftSettings: strict),
         tests("MartletLMDBTests", ["MartletLMDB", "MartletStore", "MartletPrimitives"]),
+        tests("MartletFilesTests", ["MartletFiles", "MartletBus", "MartletStore", "MartletCrypto", "MartletPrimitives"]),
         tests("MartletUnboundTests", ["MartletUnbound", "XMPPStreams"]),
         tests(
             "MartletNetworkTests",

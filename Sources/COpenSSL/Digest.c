@@ -63,3 +63,17 @@ int martlet_pbkdf2(
 int martlet_equal(const void *one, const void *other, size_t length) {
     return length == 0 || CRYPTO_memcmp(one, other, length) == 0;
 }
+
+void *martlet_digest_begin(int algorithm) {
+    if (!is_known(algorithm)) return NULL;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    if (context != NULL && EVP_DigestInit_ex2(context, digests[algorithm], NULL) == 1) return context;
+    EVP_MD_CTX_free(context);
+    return NULL;
+}
+
+int martlet_digest_take(void *state, const void *bytes, size_t length) { return EVP_DigestUpdate(state, bytes, length) == 1; }
+
+int martlet_digest_end(void *state, uint8_t *result) { return EVP_DigestFinal_ex(state, result, NULL) == 1; }
+
+void martlet_digest_free(void *state) { EVP_MD_CTX_free(state); }

@@ -14,6 +14,12 @@ public enum AdminRequest: Codable, Sendable, Equatable {
     /// Milliseconds, 0 for ever; nil for the site's rule.
     case setRetention(account: String, milliseconds: Int64?)
     case exportArchive(account: String, after: UInt64?)
+    /// Files, or those of one account or office.
+    case listUploads(owner: String?, after: UInt64?)
+    /// Everything of an account, or of an office that it was copied from.
+    case purgeUploads(owner: String)
+    /// One file, by the token in its address.
+    case purgeUpload(token: String)
     case listLinks
     case showLink(peer: String, from: String? = nil)
     case retryLinks(peer: String?)
@@ -57,6 +63,7 @@ public enum AdminAnswer: Codable, Sendable, Equatable {
     case status(Status)
     case archives(rows: [Archive], next: UInt64?)
     case archivePart(results: [String], next: UInt64?)
+    case uploads(rows: [Upload], next: UInt64?)
     case limits(Limits)
     case explanation(lines: [String])
 
@@ -158,6 +165,7 @@ extension AdminRequest {
         case .explain(let from, let to): .explain(from: try Self.address(from), to: try Self.address(to))
         case .reload: nil
         case .listArchives, .setRetention, .exportArchive: try archiveCommand().map { .archive($0) }
+        case .listUploads, .purgeUploads, .purgeUpload: try uploadCommand().map { .uploads($0) }
         case .listLinks, .showLink, .retryLinks, .forgetCertificate, .listQueue, .listAges, .holdEntries, .releaseEntries,
             .purgeEntries,
             .planResync,
@@ -189,7 +197,7 @@ extension AdminRequest {
             try AdminDesk.carried(records, origin: origin, destination: destination)
         case .addUser, .changePassword, .removeUser, .disableUser, .enableUser, .invite, .listUsers, .clear, .status, .limits,
             .drain, .explain, .reload,
-            .listArchives, .setRetention, .exportArchive:
+            .listArchives, .setRetention, .exportArchive, .listUploads, .purgeUploads, .purgeUpload:
             nil
         }
     }
@@ -258,6 +266,9 @@ extension AdminAnswer {
         case .archives(let list): self = .archives(rows: list.rows.map(Archive.init), next: list.next?.value)
         case .archivePart(let part):
             self = .archivePart(results: part.results.map { String(decoding: $0, as: UTF8.self) }, next: part.next)
+        case .upload(.list(let rows, let next)): self = .uploads(rows: rows.map(Upload.init), next: next)
+        // What nobody asks at the control socket.
+        case .upload: self = .done(words: "")
         case .karma(let report): self = .limits(Limits(report))
         case .explanation(let lines): self = .explanation(lines: lines)
         case .cleared(let outcome):

@@ -45,6 +45,8 @@ public enum Command: Sendable, Equatable {
     case links(LinkCommand)
     /// About archives.
     case archive(ArchiveCommand)
+    /// About uploaded files.
+    case uploads(UploadCommand)
     /// Every account with its sessions.
     case listUsers
     /// Takes away a part of what waits for an account, behind `after`; a rehearsal only counts.
@@ -129,6 +131,8 @@ public enum CommandAnswer: Sendable, Equatable {
     case archives(ArchiveList)
     /// A part of an archive.
     case archivePart(ArchivePart)
+    /// About uploaded files.
+    case upload(UploadAnswer)
     case karma(KarmaReport)
     /// A stanza's way, one step a line.
     case explanation([String])

@@ -31,6 +31,8 @@ public struct SitePolicy: Sendable, Equatable {
     public var pubsub = PubSubPolicy()
     /// Rooms.
     public var rooms = RoomsPolicy()
+    /// Files that people upload.
+    public var uploads = UploadPolicy()
     /// Who administers it with a client.
     public var admin = AdminPolicy()
     /// Where people read whether the server is out of order, while it is (XEP-0455). URIs.

@@ -1,3 +1,5 @@
+import XMPPAddress
+
 /// Everything that fires later, by the part of the site that set it. Timers are data: a stale one meets a newer generation and does
 /// nothing.
 public enum SiteTimer: Sendable, Equatable {
@@ -13,6 +15,8 @@ public enum SiteTimer: Sendable, Equatable {
     case rooms(RoomsTimer)
     /// Of the archives.
     case archive(ArchiveTimer)
+    /// Of uploaded files.
+    case uploads(UploadTimer)
     /// Of what administrators have ordered.
     case administration(AdministrationTimer)
     /// The next slice of stanzas to many addresses.
@@ -107,6 +111,18 @@ public enum AdministrationTimer: Sendable, Equatable {
     case orders
     /// The next slice of accounts that are told something.
     case announcements
+}
+
+/// What uploads wait for.
+public enum UploadTimer: Sendable, Equatable {
+    /// A slot that nobody used may be too old.
+    case slots
+    /// The next slice of what is removed.
+    case work
+    /// It is time to look for what has become too old.
+    case sweep
+    /// The next attempt to fetch copies from an office.
+    case copies(JID)
 }
 
 /// What the archives wait for.

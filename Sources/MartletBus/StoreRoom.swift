@@ -121,6 +121,9 @@ public struct StoreRoom: Sendable, Equatable {
     /// The look has shown room for long values, too.
     public var takesLongValues: Bool { look.growth >= leastGrowth }
 
+    /// Whether a file of so many bytes may come, beside the store: what it leaves is no less than the reserve.
+    func admitsFile(bytes: Int64, open: Int) -> Bool { left(open) - bytes >= reserve }
+
     /// Whether a transaction can be made durable. What is open is not counted: it is far less than it could be.
     public var admitsCommit: Bool { look.freeBytes - written >= bottom }
 

@@ -88,6 +88,11 @@ public final class Turn {
         room.admits(kind, bytes: bytes, open: store.bytesWritten + beside)
     }
 
+    /// Whether a file may come that will have so many bytes, with its row; `beside` is what other files on their way will have.
+    public func admitsFile(bytes: UInt64, beside: UInt64) -> Bool {
+        admits(.state) && room.admitsFile(bytes: Int64(clamping: bytes &+ beside), open: store.bytesWritten)
+    }
+
     /// Whether so many rows were written that the batch ends: everybody who says something now waits for its commit, and a row may be a
     /// page of 4 KiB. A commit for each three hundred messages costs nothing that shows.
     public var isFull: Bool { store.writes - writesBefore >= Self.batchWrites }

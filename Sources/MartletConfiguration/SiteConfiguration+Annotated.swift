@@ -198,6 +198,8 @@ extension SiteConfiguration {
 
             \#(annotatedWeb)
 
+            \#(annotatedUploads)
+
             \#(annotatedBytestreams)
 
             \#(annotatedComponents)
@@ -297,6 +299,10 @@ extension SiteConfiguration {
             #   name       What people call it, for their contact lists. Default "": its domain.
             #   entry_lifetime
             #              How long a message waits for this site. Default: entry_lifetime above.
+            #   upload_host
+            #              The host in addresses of its files, where it is not `upload.` before its domain.
+            #   copy_bytes
+            #              Files of this site up to that size are fetched, 0: none. Default: copy_bytes of [uploads].
             #
             # [[federation.sites]]
             # domain = "brno.example"

@@ -85,6 +85,10 @@ extension SiteConfiguration {
             public var name: String
             /// How long a stanza waits for this peer; `nil`: as for all.
             public var entryLifetime: Duration?
+            /// The host in addresses of its files; `nil`: `upload.` before its domain. Prepared.
+            public var uploadHost: String?
+            /// Files up to that size are fetched, bytes; `nil`: as of all.
+            public var copyBytes: Int?
 
             /// Makes a known peer.
             public init(domain: String, addresses: [Endpoint] = [], name: String = "", entryLifetime: Duration? = nil) {
@@ -98,6 +102,8 @@ extension SiteConfiguration {
                 addresses = section.list("addresses", of: .endpoint, default: [])
                 name = section.value("name", .rosterName, default: "")
                 entryLifetime = section.optional("entry_lifetime", .duration(.seconds(1) ... .seconds(365 * 86400)))
+                uploadHost = section.optional("upload_host", .domain)
+                copyBytes = section.optional("copy_bytes", .size(0...(1 << 40)))
                 guard let domain = section.required("domain", .domain) else { return nil }
                 self.domain = domain
             }

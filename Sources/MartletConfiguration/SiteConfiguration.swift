@@ -50,6 +50,8 @@ public struct SiteConfiguration: Equatable, Sendable {
     public var publishing = Publishing()
     /// Rooms.
     public var rooms = Rooms()
+    /// What people send one another.
+    public var uploads = Uploads()
     /// `[bytestreams]`
     public var bytestreams = Bytestreams()
     /// How the site talks to other domains.
@@ -140,6 +142,10 @@ public struct SiteConfiguration: Equatable, Sendable {
             result.externalServices = root.sections("external_services", default: []) { ExternalService(reading: &$0) }
             result.archive = root.section("archive") { Archive(reading: &$0) }
             result.publishing = root.section("publishing") { Publishing(reading: &$0) }
+            result.uploads = root.section("uploads") { Uploads(reading: &$0) }
+            if let host = result.uploads.host, (result.domains + (result.publishing.host.map { [$0] } ?? [])).contains(host) {
+                root.refuse("uploads", "\(host) is another host's already")
+            }
             if let host = result.publishing.host, result.domains.contains(host) {
                 root.refuse("publishing", "\(host) is a domain of people already")
             }

@@ -43,10 +43,10 @@ public final class Network: Sendable {
 
     /// Loops and resolver, without any socket yet.
     ///
-    /// `descriptors` says how many connections of which kind may exist. `elsewhere` gets the effects that are none of the network's. Called on the site's thread.
+    /// `descriptors` says how many connections of which kind may exist. `disk` does what is to be done with files. `elsewhere` gets the effects that are none of the network's. Called on the site's thread.
     public init(
         _ configuration: SiteConfiguration, contexts: TLSContexts, dialbackSecret: [UInt8], descriptors: DescriptorPlan,
-        logger: Logger,
+        logger: Logger, disk: @escaping @Sendable (Work) -> WorkResult = { _ in .failed },
         elsewhere: @escaping @Sendable (Effect) -> Void
     ) throws {
         let settings = NetworkSettings(configuration, dialbackSecret: dialbackSecret)
@@ -55,7 +55,7 @@ public final class Network: Sendable {
         siteGroup = settings.threads > 1 ? MultiThreadedEventLoopGroup(numberOfThreads: 1) : nil
         siteThread = EventLoopThread((siteGroup ?? group).next())
         port = Port()
-        work = WorkDispatcher(site: port)
+        work = WorkDispatcher(site: port, disk: disk)
         census = ConnectionCensus(total: descriptors.connections, perAddress: settings.connectionsPerAddress)
         logins = LoginKarma(settings.loginBudget)
         bytestreams =

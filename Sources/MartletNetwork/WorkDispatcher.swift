@@ -5,13 +5,16 @@ import Synchronization
 final class WorkDispatcher: Sendable {
     /// Keys of passwords, for the site and for PLAIN.
     let passwords = WorkPool(.passwords)
+    private let files = WorkPool(.files)
     /// Where there is one; before anything runs.
     private let bytestreams = Mutex<BytestreamProxy?>(nil)
     private let site: any SitePort
+    private let disk: @Sendable (Work) -> WorkResult
 
-    /// Tells `site` what was done.
-    init(site: any SitePort) {
+    /// Tells `site` what was done; `disk` does what is to be done with files, and may wait.
+    init(site: any SitePort, disk: @escaping @Sendable (Work) -> WorkResult = { _ in .failed }) {
         self.site = site
+        self.disk = disk
     }
 
     /// There is a proxy for bytestreams.
@@ -22,6 +25,9 @@ final class WorkDispatcher: Sendable {
         switch work {
         case .deriveKeys(let password, let cause):
             passwords.run(for: cause, { WorkResult.keys(password.keys()) }, then: done(id))
+        case .readFile(_, _, _, let cause): files.run(for: cause, { [disk] in disk(work) }, then: done(id))
+        case .removeFiles, .writeCopy, .keepCopy:
+            files.run(for: Cause(.office, .site), { [disk] in disk(work) }, then: done(id))
         case .activateBytestream(let activation):
             let done = done(id)
             guard let proxy = bytestreams.withLock({ $0 }) else { return done(.bytestream(.stopped)) }
@@ -36,5 +42,6 @@ final class WorkDispatcher: Sendable {
     /// Ends all threads; what waits is not done.
     func stop() {
         passwords.stop()
+        files.stop()
     }
 }

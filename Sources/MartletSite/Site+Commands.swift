@@ -12,6 +12,7 @@ extension Site {
             return .refused("the disk is full: nothing can be changed. Make room on the disk of the store, then try again")
         case .links(let command): return federation.handle(command, turn)
         case .archive(let command): return archive.handle(command, turn)
+        case .uploads(let command): return uploads.handle(command, turn)
         case .listUsers: return .users(userRows(turn))
         case .status:
             return .status(status(turn))

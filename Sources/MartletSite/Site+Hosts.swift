@@ -40,7 +40,9 @@ extension Site {
         if isToRoom, stanza.to?.isFull == true { return rooms.pass(envelope, turn) }
         // Answers to what we never asked end here.
         guard type.isRequest else {
-            return isToRoom ? rooms.answered(stanza, turn) : multicast.answered(stanza, turn)
+            if isToRoom { return rooms.answered(stanza, turn) }
+            uploads.answered(stanza, turn)
+            return multicast.answered(stanza, turn)
         }
         var scope: RequestScope = isToRoom ? .room : .host
         var account: AccountName?

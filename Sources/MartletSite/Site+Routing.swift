@@ -12,6 +12,7 @@ extension Site {
         if let entrance = envelope.entrance, !passes(&envelope, at: entrance, turn) { return }
         if envelope.entrance != nil, envelope.stanza.kind == .message {
             envelope.stanza.removeStableIDs { policy.houses($0.domainpart) }
+            if watchesLinks, envelope.origin.isPeer { uploads.came(&envelope, turn) }
         }
         guard let address = addressee(of: envelope) else { return }
         // XEP-0280 §11: a copy is made by the server of its reader, and by nobody else.
@@ -28,6 +29,7 @@ extension Site {
     private mutating func bring(_ envelope: consuming Envelope, to address: JID, _ turn: Turn) -> Bool {
         if offices.takes(envelope, to: address, turn) { return true }
         let owner = policy.owner(of: address)
+        if uploads.hasRecent, owner == .peer, envelope.stanza.kind == .message { uploads.leaves(&envelope, turn) }
         if !passes(&envelope, at: owner.isElsewhere ? .toPeer : .toAccount, turn) { return false }
         if envelope.stanza.isError, envelope.stanza.kind == .message {
             if !owner.isElsewhere, PubSub.isAboutNews(envelope.stanza) { return true }

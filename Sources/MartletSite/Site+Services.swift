@@ -55,6 +55,7 @@ public struct SiteService: Sendable {
         SiteService(PubSub.profiles) { $1.pubsub.answerProfile($0, $2) },
         SiteService(PubSub.privateStorage) { $1.pubsub.answerPrivate($0, $2) },
         SiteService(PubSub.bookmarks),
+        SiteService(Uploads.declaration) { $1.uploads.answer($0, $2) },
         SiteService(Accounts.registration) { $1.accounts.answerRegistration($0, $2) },
         SiteService(Accounts.clientAccess) { request, site, turn in
             let connected = request.account.map { site.sessions.connectedClients(of: $0.jid) } ?? []

@@ -49,6 +49,7 @@ extension Site {
             sessions.linkChanged(change, turn)
             pubsub.linkChanged(change)
             rooms.linkChanged(change, turn)
+            uploads.linkChanged(change, turn)
             lastKnown.linkChanged(change, turn)
             if case .counted(let account) = change.kind { offices.counted(change.pair, of: account, turn) }
             if case .healed(let ofPeer) = change.kind { offices.healed(change.pair, ofPeer: ofPeer, turn) }
@@ -86,6 +87,7 @@ extension Site {
             push.accountRemoved(account)
             administration.accountRemoved(account, turn)
             pubsub.accountRemoved(account, turn)
+            uploads.accountRemoved(account, turn)
             lastKnown.accountRemoved(account.number, turn)
         case .roomRemoved(let room): archive.accountRemoved(room, turn)
         case .accountDisabled(let account): sessions.accountDisabled(account, turn)

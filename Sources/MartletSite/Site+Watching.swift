@@ -64,6 +64,7 @@ extension Site {
         case .archive: "work on the archives"
         case .pubsub: "news of nodes"
         case .rooms: "what is on its way in rooms"
+        case .uploads: "work on uploads"
         case .multicast: "a message to several"
         case .lastKnown: "what was known to an account that is gone"
         case .administration: "what an administrator has ordered"

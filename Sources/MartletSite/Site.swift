@@ -22,6 +22,7 @@ public struct Site {
     var archive = Archive()
     var pubsub = PubSub()
     var rooms = Rooms()
+    var uploads = Uploads()
     var interceptors = Interceptors()
     var bounces = Bounces()
     var blocking = Blocking()
@@ -43,7 +44,11 @@ public struct Site {
     private(set) var isStopping = false
     /// Timers that fired in this batch.
     private var firedInBatch = 0
-    var policy: SitePolicy
+    var policy: SitePolicy {
+        didSet { watchesLinks = Uploads.watchesLinks(policy) }
+    }
+    /// Messages of offices may show files that are to be fetched.
+    private(set) var watchesLinks: Bool
     /// Answers questions in the place of the parts that would, where it returns true; for suites of one part alone.
     var standIn: ((Question, inout Site, Turn) -> Bool)?
     /// The room of the store: what was seen last, less what was written since.
@@ -69,6 +74,7 @@ public struct Site {
     /// The same with other services.
     init(policy: SitePolicy, services: [SiteService]) {
         self.policy = policy
+        watchesLinks = Uploads.watchesLinks(policy)
         self.services = services
         let catalogue = ServiceCatalogue(services.map(\.declaration))
         self.catalogue = catalogue
@@ -112,6 +118,7 @@ public struct Site {
         archive.boot(turn)
         pubsub.boot(turn)
         rooms.boot(turn)
+        uploads.boot(turn)
         settle(turn)
     }
 
@@ -136,6 +143,8 @@ public struct Site {
             federation.dialFailed(dial, failure, turn)
         case .dialbackAnswered(let dial, let verdict):
             federation.dialbackEnded(dial, verdict, turn)
+        case .workDone(let id, let result) where Uploads.owns(id):
+            uploads.workDone(id, result, turn)
         case .workDone(let id, let result):
             accounts.workDone(id, result, turn)
             bytestreams.workDone(id, result, turn)
@@ -228,6 +237,7 @@ public struct Site {
             case .archive(let timer): archive.timerFired(timer, turn)
             case .pubsub(let timer): pubsub.timerFired(timer, turn)
             case .rooms(let timer): rooms.timerFired(timer, turn)
+            case .uploads(let timer): uploads.timerFired(timer, turn)
             case .bounces: bounces.timerFired(turn)
             case .administration(let timer): administrationDue(timer, turn)
             case .multicast: multicast.timerFired(turn)

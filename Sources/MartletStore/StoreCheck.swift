@@ -157,6 +157,12 @@ public struct StoreCheck {
             if MulticastTable.row(numbers[0], in: store) == nil {
                 find(.untidy, table, "a place in stanza \(numbers[0]), which is gone")
             }
+        case .upload:
+            if let token = UploadTable.row(numbers[0], in: store)?.token,
+                UploadTable.number(of: token, in: store) != numbers[0]
+            {
+                find(.damaged, table, "file \(numbers[0]) is not found by its token")
+            }
         case .known: _ = LastKnownTable.row(row.value)
         case .capability: _ = CapabilityTable.wanted(row.key, in: store)
         default: break
@@ -177,6 +183,7 @@ public struct StoreCheck {
         .capability: [CapabilityTable.keyBytes], .vCard: [8], .avatar: [8], .privateStorage: [24],
         .room: [8], .roomAffiliation: [24], .roomOccupant: [16], .roomDelivery: [16], .roomListed: [16], .roomCreator: [16],
         .roomHost: [8], .roomNick: [24], .roomSweep: [8],
+        .upload: [8], .uploadByToken: [16], .uploadOfOwner: [16], .uploadUse: [8],
         .disabledAccount: [8], .announcement: [8], .dayMessageShown: [8], .multicast: [8], .multicastPlace: [8],
         .known: [24], .knownByAge: [8], .knownOfAccount: [16], .knownText: [32], .knownHolders: [32], .knownSize: [8],
     ]

@@ -148,6 +148,17 @@ extension Table {
     /// room → nothing: rows of it are to be removed.
     public static let roomSweep = Table(rawValue: 120)
 
+    // MARK: uploads, 144–159
+
+    /// number → a file that was uploaded. See ``UploadTable``.
+    public static let upload = Table(rawValue: 144)
+    /// token → number.
+    public static let uploadByToken = Table(rawValue: 145)
+    /// owner, number → nothing.
+    public static let uploadOfOwner = Table(rawValue: 146)
+    /// owner → how many files and bytes it has.
+    public static let uploadUse = Table(rawValue: 147)
+
     // MARK: administration, 160–175
 
     /// account → since when it may not log in. See ``DisabledTable``.
@@ -198,6 +209,5 @@ extension Table {
             haveTags, archive, archiveByPeer, archiveAccount, archivePreferences, blocked, lastActivity, push, client,
             invitation,
             disabledAccount, announcement, dayMessageShown, multicast, multicastPlace,
-        ] + (96...109).map { Table(rawValue: $0) } + (112...120).map { Table(rawValue: $0) }
-            + (192...197).map { Table(rawValue: $0) }
+        ] + [96...109, 112...120, 144...147, 192...197].joined().map { Table(rawValue: $0) }
 }

@@ -55,6 +55,9 @@ public struct WebRequest: Sendable {
         return request.body
     }
 
+    /// Ends the connection at once: whoever is at its other end does not read, or does not go on.
+    func abort() { visitor.eventLoop.execute { [door] in door.value.abort() } }
+
     /// All of the body, if it is not longer than that and comes in time.
     public func wholeBody(upTo limit: Int, within time: Duration = .seconds(30)) async throws -> [UInt8] {
         if let length, length > limit { throw WebError(.contentTooLarge, "at most \(limit) bytes are taken here") }

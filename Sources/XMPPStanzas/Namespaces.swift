@@ -134,6 +134,12 @@ public enum Namespaces {
     public static let offline = "msgoffline"
     /// Between Martlet sites: `Docs/relay-protocol.md`.
     public static let relay = "urn:martlet:relay:0"
+    /// XEP-0363: HTTP File Upload.
+    public static let upload = "urn:xmpp:http:upload:0"
+    /// XEP-0363 §5: what a file is for.
+    public static let uploadPurpose = "urn:xmpp:http:upload:purpose:0"
+    /// Between Martlet sites: parts of files, and which files belong to a message.
+    public static let files = "urn:martlet:files:0"
     /// The xml prefix.
     public static let xml = "http://www.w3.org/XML/1998/namespace"
 }

@@ -27,7 +27,8 @@ struct MartletCommand: ParsableCommand {
         subcommands: [
             RunCommand.self, SetupCommand.self, InitCommand.self, ServeCommand.self, UserCommand.self, InviteCommand.self,
             LinkCommand.self,
-            QueueCommand.self, ArchiveCommand.self, StatusCommand.self, ExplainCommand.self, ReloadCommand.self,
+            QueueCommand.self, ArchiveCommand.self, UploadCommand.self, StatusCommand.self, ExplainCommand.self,
+            ReloadCommand.self,
             CheckCommand.self, StoreCommand.self, SimulateCommand.self,
         ])
 

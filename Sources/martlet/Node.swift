@@ -3,6 +3,7 @@ import Logging
 import MartletAdmin
 import MartletBus
 import MartletConfiguration
+import MartletFiles
 import MartletLMDB
 import MartletNetwork
 import MartletRuntime
@@ -19,6 +20,7 @@ final class Node {
     private let loop: SiteLoop
     private let network: Network
     private let web: WebServer
+    private let uploads: UploadRoutes?
     private let admin: AdminServer
     private let logger: Logger
     private let state: NodeState
@@ -34,12 +36,15 @@ final class Node {
         let store = try Self.store(configuration, logger, manager)
         state = NodeState(configuration: configuration, log: log, logger: logger)
         let box = AdminBox()
+        let files = try Self.files(configuration)
         network = try Network(
             configuration, contexts: contexts, dialbackSecret: try Self.dialbackSecret(configuration),
-            descriptors: DescriptorPlan(limit: descriptors), logger: logger
+            descriptors: DescriptorPlan(limit: descriptors), logger: logger,
+            disk: { work in files?.result(of: work) ?? .failed }
         ) { effect in
             switch effect {
-            case .answer(let id, let answer): box.server?.answered(id, answer)
+            case .answer(let id, let answer):
+                if box.uploads?.answered(id, answer) != true { box.server?.answered(id, answer) }
             case .shutdownComplete:
                 box.isShutDown.store(true, ordering: .relaxed)
                 Signals.wakeMain()
@@ -47,11 +52,15 @@ final class Node {
             }
         }
         self.box = box
-        web = WebServer(configuration, logger: logger)
         let environment = store.environment
         loop = SiteLoop(
             store: store, policy: SitePolicy(configuration), on: network.siteThread, dispatcher: network.dispatcher,
             logger: logger, diskProbe: { StoreRoom.Look(environment.look()) }, failed: ProcessEnd.storeFailed)
+        uploads = files.map { [loop, logger] store in
+            UploadRoutes(store: store, desk: UploadDesk { loop.post(.command($0, $1)) }, logger: logger)
+        }
+        web = WebServer(configuration, routes: uploads?.routes ?? [], logger: logger)
+        box.connect(uploads?.desk)
         admin = AdminServer(path: configuration.controlSocket, logger: logger) { [loop] id, command in
             loop.post(.command(id, command))
         } reload: { [state, network, web, loop] in
@@ -63,6 +72,7 @@ final class Node {
         do {
             try network.listen(web: web)
             try admin.start(group: network.group)
+            uploads?.sweep()
         } catch {
             loop.stop()
             network.stop()
@@ -134,6 +144,7 @@ final class Node {
             }
         }
         admin.stop()
+        uploads?.stop()
         loop.stop()
         network.stop()
         logger.notice("stopped")
@@ -179,6 +190,17 @@ final class Node {
         logger.notice("there is room again")
     }
 
+    /// The files that people have uploaded; nil where nobody does.
+    private static func files(_ configuration: SiteConfiguration) throws -> FileStore? {
+        guard !configuration.uploadHosts.isEmpty else { return nil }
+        let directory = configuration.dataDirectory + "/uploads"
+        do {
+            return try FileStore(directory: directory)
+        } catch {
+            throw CommandFailure("the files of people cannot be kept in \(directory): \(error)", .notUsable)
+        }
+    }
+
     private static func contexts(_ configuration: SiteConfiguration) throws -> TLSContexts {
         do {
             return try TLSContexts(configuration)
@@ -200,9 +222,16 @@ final class Node {
 /// The control socket's server, which is made after the site that answers through it.
 private final class AdminBox: Sendable {
     private let held = Mutex<AdminServer?>(nil)
+    private let heldUploads = Mutex<UploadDesk?>(nil)
     let isShutDown = Atomic<Bool>(false)
 
     var server: AdminServer? { held.withLock { $0 } }
+
+    var uploads: UploadDesk? { heldUploads.withLock { $0 } }
+
+    func connect(_ desk: UploadDesk?) {
+        heldUploads.withLock { $0 = desk }
+    }
 
     func connect(_ server: AdminServer) {
         held.withLock { $0 = server }

@@ -3,6 +3,7 @@ import MartletBus
 import MartletConfiguration
 import MartletPrimitives
 import MartletStore
+import MartletWeb
 import XMPPAddress
 
 extension SitePolicy {
@@ -10,10 +11,11 @@ extension SitePolicy {
     init(_ configuration: SiteConfiguration) {
         let nodes = configuration.publishing.host.map { [Host(Self.domain($0), .pubsub)] } ?? []
         let rooms = configuration.roomDomains.map { Host(Self.domain($0), .rooms) }
+        let files = configuration.uploadHosts.map { Host(Self.domain($0), .upload) }
         let proxies = configuration.bytestreams.domain.map { [Host(Self.domain($0), .proxy)] } ?? []
         let components = configuration.components.map { Host(Self.domain($0.domain), .component) }
-        self.init(
-            hosts: configuration.domains.map { Host(Self.domain($0), .people) } + nodes + rooms + proxies + components)
+        let people = configuration.domains.map { Host(Self.domain($0), .people) }
+        self.init(hosts: people + nodes + rooms + files + proxies + components)
         let federation = configuration.federation
         let limits = configuration.limits
         interceptors = configuration.interceptors.compactMap(InterceptorKind.init(rawValue:))
@@ -62,6 +64,7 @@ extension SitePolicy {
         archive.take(configuration)
         pubsub.take(configuration)
         self.rooms.take(configuration)
+        uploads.take(configuration)
         karma.office.take(configuration.karma.office)
         karma.person.take(configuration.karma.person)
         karma.knownPeer.take(configuration.karma.knownServer)
@@ -169,6 +172,30 @@ extension RoomsPolicy {
         nickBytes = limits.nickBytes
         subjectBytes = limits.subjectBytes
         history = limits.history
+    }
+}
+
+extension UploadPolicy {
+    /// As the file says it.
+    fileprivate mutating func take(_ configuration: SiteConfiguration) {
+        let said = configuration.uploads
+        hosts = configuration.uploadHosts.compactMap { host in
+            configuration.webAddress(for: host).map { UploadHost(domain: host, base: $0 + UploadRoutes.place) }
+        }
+        fileBytes = UInt64(said.fileBytes)
+        filesPerAccount = UInt64(said.filesPerAccount)
+        bytesPerAccount = UInt64(said.bytesPerAccount)
+        filesPerSite = UInt64(said.filesPerSite)
+        bytesPerSite = UInt64(said.bytesPerSite)
+        retention = said.retention.milliseconds
+        refusedTypes = said.refusedTypes
+        copyBytes = UInt64(said.copyBytes)
+        bytesPerOffice = UInt64(said.bytesPerOffice)
+        copiedPerDay = UInt64(said.copiedPerDay)
+        for site in configuration.federation.sites {
+            officeHosts[site.domain] = site.uploadHost
+            copyBytesOfOffice[site.domain] = site.copyBytes.map { UInt64($0) }
+        }
     }
 }
 

@@ -82,7 +82,8 @@ configuration)
 control)
     modules="$xmpp XMPPStreams MartletStore MartletBus"
     helpers="Sources/MartletAdmin/AdminMessages.swift Sources/MartletAdmin/AdminBundle.swift Sources/MartletAdmin/AdminDesk.swift
-        Sources/MartletAdmin/AdminLimits.swift Sources/MartletAdmin/AdminArchive.swift Sources/MartletAdmin/AdminKeys.swift"
+        Sources/MartletAdmin/AdminLimits.swift Sources/MartletAdmin/AdminArchive.swift Sources/MartletAdmin/AdminUploads.swift
+        Sources/MartletAdmin/AdminKeys.swift"
     longest=4096
     ;;
 *) usage ;;

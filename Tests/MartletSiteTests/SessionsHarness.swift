@@ -103,6 +103,8 @@ struct SessionsHarness {
     var withheld: [SASLMechanism]?
     /// Passwords whose keys are not there yet.
     var keysRequests: [(id: WorkID, password: ChosenPassword)] = []
+    /// What is to be done on the disk and is not.
+    var works: [(id: WorkID, work: Work)] = []
     /// Bytestreams that are to begin.
     var activations: [(id: WorkID, activation: BytestreamActivation)] = []
     private var answers: [CommandAnswer] = []
@@ -233,6 +235,7 @@ struct SessionsHarness {
             case .note(.longTurn(let event, let count)): Issue.record("a turn was long: \(event), \(count)")
             case .note(let diagnostic): diagnostics.append(diagnostic)
             case .work(let id, .deriveKeys(let password, _)): keysRequests.append((id, password))
+            case .work(let id, let work): works.append((id, work))
             case .work(let id, .activateBytestream(let activation)): activations.append((id, activation))
             case .answer(_, let answer): answers.append(answer)
             case .dial, .cancelDial: break  // nobody answers there

@@ -32,13 +32,15 @@ import Testing
         "MartletSite": site.union(collections),
         "MartletSimulation": site.union(["MartletSite", "MartletConfiguration"]).union(collections),
         "MartletRuntime": site.union(["MartletSite", "Logging"]).union(collections).union(system),
+        "MartletFiles": values.union(["MartletStore", "MartletBus"]).union(system),
         "MartletLMDB": values.union(["CLMDB", "MartletStore"]).union(system),
         "MartletUnbound": values.union(["CUnbound", "XMPPStreams"]).union(system),
         "MartletNetwork": cores.union([
             "MartletTLS", "MartletBus", "MartletRuntime", "MartletUnbound", "MartletConfiguration", "Logging",
         ]).union(nio).union(system),
         "MartletWeb": cores.union([
-            "MartletBus", "MartletRuntime", "MartletNetwork", "MartletConfiguration", "Logging", "HummingbirdCore", "HTTPTypes",
+            "MartletBus", "MartletFiles", "MartletRuntime", "MartletNetwork", "MartletConfiguration", "Logging", "HummingbirdCore",
+            "HTTPTypes",
             "NIOHTTPTypes",
         ]).union(nio).union(system),
         "MartletAdmin": values.union(["MartletStore", "MartletBus", "MartletRuntime", "MartletConfiguration", "Logging"])

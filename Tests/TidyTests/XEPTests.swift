@@ -6,13 +6,18 @@ import Testing
     /// XEPs that the sources mention and do not implement, each with the reason why its name is there. Whoever implements one
     /// gives its file a first line and takes it out here.
     private static let onlyMentioned: [String: String] = [
-        // Kinds of hosts that the configuration will know.
-        "0363": "later: a host of files",
         // What clients say to each other and a server only looks at.
         "0085": "read: a message with nothing but a chat state is not kept",
         "0122": "written: that any id may be searched for, in the form of a search",
         "0184": "read: a receipt is kept in archives and copied to other devices",
         "0333": "read: a marker is kept in archives and copied to other devices",
+        "0027": "read: an encrypted message may show a file that its sender has just uploaded",
+        "0066": "read: addresses of files of our offices are shown anew, wherever they stand",
+        "0373": "read: an encrypted message may show a file that its sender has just uploaded",
+        "0380": "read: the same",
+        "0384": "read: the same",
+        "0385": "read: addresses of files of our offices are shown anew, wherever they stand",
+        "0447": "read: the same; its metadata pass",
         "0300": "read: the element that hashes of capabilities stand in",
     ]
 

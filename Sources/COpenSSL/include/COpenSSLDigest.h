@@ -19,3 +19,15 @@ int martlet_pbkdf2(
 
 /// 1 when the two blocks are equal, in a time that depends on the length only.
 int martlet_equal(const void *one, const void *other, size_t length);
+
+/// A digest of what comes bit by bit; NULL on failure.
+void *martlet_digest_begin(int algorithm);
+
+/// The next bytes.
+int martlet_digest_take(void *state, const void *bytes, size_t length);
+
+/// The digest of everything so far into `result`. The state can only be freed afterwards.
+int martlet_digest_end(void *state, uint8_t *result);
+
+/// Frees the state.
+void martlet_digest_free(void *state);

@@ -8,10 +8,14 @@ struct SimulatedWork {
     /// How long keys of a password take, milliseconds: PBKDF2 for two digests.
     private static let derivation: Int64 = 10
 
+    /// How long the disk takes for a part of a file, milliseconds.
+    private static let disk: Int64 = 5
+
     /// Begins a piece of work at `now`. Returns when it will be done, or nil where too much waits.
     mutating func begin(_ work: Work, at now: Int64) -> Int64? {
         switch work {
         case .deriveKeys: Self.begin(work.kind.bound, &passwords, Self.derivation, now)
+        case .removeFiles, .readFile, .writeCopy, .keepCopy: now + Self.disk
         case .activateBytestream: now
         }
     }
@@ -20,6 +24,9 @@ struct SimulatedWork {
     static func result(of work: Work) -> WorkResult {
         switch work {
         case .deriveKeys(let password, _): .keys(password.keys())
+        case .removeFiles, .writeCopy, .keepCopy: .done
+        // Nobody uploads anything there.
+        case .readFile: .failed
         // Nobody sends files there.
         case .activateBytestream: .bytestream(.stopped)
         }
