@@ -7,7 +7,11 @@ public struct WorkID: Hashable, Sendable {
     /// The piece of that number.
     public init(_ value: UInt64) { self.value = value }
 
-    /// Those of bytestreams have numbers of their own.
+    /// Those of files and of bytestreams have numbers of their own.
+    public static func files(_ number: UInt64) -> WorkID { WorkID(number | 1 << 62) }
+    /// Whether it is one of files.
+    public var isOfFiles: Bool { value >> 62 == 1 }
+    /// Those of bytestreams.
     public static func bytestream(_ number: UInt64) -> WorkID { WorkID(number | 1 << 63) }
 }
 

@@ -13,7 +13,7 @@ extension FileStore {
                 guard let bytes = Base64.decode(text) else { return .failed }
                 try writeCopy(token, offset: offset, bytes)
             case .keepCopy(let token, let digest): try keepCopy(token, digest: digest)
-            case .deriveKeys: return nil
+            case .deriveKeys, .activateBytestream: return nil
             }
             return .done
         } catch {

@@ -119,7 +119,7 @@ struct BusTests {
         let items = site.take(romeo).first?.first("query", Namespaces.discoItems)?.elements
         #expect(items?.map { $0["jid"] } == ["rooms.example"])
         site.send(romeo, "<presence to='x@rooms.example' type='subscribe'/>" + chat("x@rooms.example", "to nobody"))
-        #expect(site.take(romeo).last?.condition == "service-unavailable")
+        #expect(site.take(romeo).last?.condition == "item-not-found")
     }
 
     @Test("each people's domain has its own link to each office")

@@ -235,8 +235,8 @@ struct SessionsHarness {
             case .note(.longTurn(let event, let count)): Issue.record("a turn was long: \(event), \(count)")
             case .note(let diagnostic): diagnostics.append(diagnostic)
             case .work(let id, .deriveKeys(let password, _)): keysRequests.append((id, password))
-            case .work(let id, let work): works.append((id, work))
             case .work(let id, .activateBytestream(let activation)): activations.append((id, activation))
+            case .work(let id, let work): works.append((id, work))
             case .answer(_, let answer): answers.append(answer)
             case .dial, .cancelDial: break  // nobody answers there
             case .withhold(let mechanisms): withheld = mechanisms

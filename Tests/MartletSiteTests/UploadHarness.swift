@@ -40,7 +40,7 @@ struct TwinFiles {
             guard let file = coming.removeValue(forKey: token), Digest.hash(.sha256, file) == digest else { return .failed }
             whole[token] = file
             return .done
-        case .deriveKeys: return .failed
+        case .deriveKeys, .activateBytestream: return .failed
         }
     }
 }

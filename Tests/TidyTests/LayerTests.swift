@@ -39,7 +39,8 @@ import Testing
             "MartletTLS", "MartletBus", "MartletRuntime", "MartletUnbound", "MartletConfiguration", "Logging",
         ]).union(nio).union(system),
         "MartletWeb": cores.union([
-            "MartletBus", "MartletFiles", "MartletRuntime", "MartletNetwork", "MartletConfiguration", "Logging", "HummingbirdCore",
+            "MartletBus", "MartletFiles", "MartletRuntime", "MartletNetwork", "MartletConfiguration", "Logging",
+            "HummingbirdCore",
             "HTTPTypes",
             "NIOHTTPTypes",
         ]).union(nio).union(system),

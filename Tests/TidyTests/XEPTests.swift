@@ -7,6 +7,7 @@ import Testing
     /// gives its file a first line and takes it out here.
     private static let onlyMentioned: [String: String] = [
         // What clients say to each other and a server only looks at.
+        "0086": "written: one code, for a client that looks for it",
         "0085": "read: a message with nothing but a chat state is not kept",
         "0122": "written: that any id may be searched for, in the form of a search",
         "0184": "read: a receipt is kept in archives and copied to other devices",

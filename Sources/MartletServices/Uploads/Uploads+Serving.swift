@@ -48,7 +48,7 @@ extension Uploads {
             part["digest"] = Self.hex(row.digest)
             turn.route(request.stanza.result(part), from: .service)
         case .refused: turn.bounce(request.stanza, StanzaError(.resourceConstraint))
-        case .done, .failed, .keys, .part: turn.bounce(request.stanza, StanzaError(.itemNotFound))
+        case .done, .failed, .keys, .part, .bytestream: turn.bounce(request.stanza, StanzaError(.itemNotFound))
         }
     }
 

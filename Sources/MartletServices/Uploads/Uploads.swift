@@ -111,12 +111,12 @@ public struct Uploads {
     }
 
     /// Whether a piece of work is ours.
-    public static func owns(_ id: WorkID) -> Bool { id.value >= UploadLimits.firstWork }
+    public static func owns(_ id: WorkID) -> Bool { id.isOfFiles }
 
     /// A name for a piece of work.
     mutating func nextWork() -> WorkID {
         counter += 1
-        return WorkID(UploadLimits.firstWork + counter)
+        return .files(counter)
     }
 
     /// A piece of work of ours has ended.
@@ -155,6 +155,4 @@ enum UploadLimits {
     static let listed = 128
     /// Tokens that are asked about at once.
     static let asked = 256
-    /// The first number of our pieces of work: nobody else counts so far.
-    static let firstWork: UInt64 = 1 << 62
 }
