@@ -58,7 +58,7 @@ extension BOSHSession {
     }
 
     /// Whether no request is there.
-    private var isUnseen: Bool { early.isEmpty && !slots.contains { $0.waiting != nil } }
+    private var isUnseen: Bool { early.isEmpty && !slots.contains(where: \.isWaiting) }
 
     /// When time matters next; nil when it does not.
     public var nextWake: Instant? {
@@ -67,27 +67,32 @@ extension BOSHSession {
         return ends.min() ?? lastSeen + inactivity
     }
 
+    // Methods, and no closures in the conditions below: the optimiser of Swift 6.3 ends on those by an error of its own.
+    private var firstWaiting: Int? { slots.firstIndex(where: \.isWaiting) }
+    private var waitingCount: Int { slots.count(where: \.isWaiting) }
+    private func firstDue(_ now: Instant) -> Int? { slots.firstIndex { $0.isDue(now) } }
+
     /// Answers what is to be answered now.
     mutating func settle(_ now: Instant, _ actions: inout [Action]) {
         guard !isForgotten else { return }
         if ending != nil { return sayEnding(now, &actions) }
-        while !queue.isEmpty, header != nil, let index = slots.firstIndex(where: { $0.waiting != nil }) {
+        while !queue.isEmpty, header != nil, let index = firstWaiting {
             answer(index, now, &actions)
         }
         // §8: no more wait than were to.
-        while slots.count(where: { $0.waiting != nil }) > max(hold, hasGreeted ? 0 : 1),
-            let index = slots.firstIndex(where: { $0.waiting != nil })
+        while waitingCount > max(hold, hasGreeted ? 0 : 1),
+            let index = firstWaiting
         {
             answer(index, now, &actions)
         }
-        while let index = slots.firstIndex(where: { $0.waiting.map { $0.until <= now } ?? false }) {
+        while let index = firstDue(now) {
             answer(index, now, &actions)
         }
     }
 
     /// Those that wait have an answer, with what there is to say or without.
     mutating func answerAll(_ now: Instant, _ actions: inout [Action]) {
-        while let index = slots.firstIndex(where: { $0.waiting != nil }) { answer(index, now, &actions) }
+        while let index = firstWaiting { answer(index, now, &actions) }
     }
 
     private mutating func answer(_ index: Int, _ now: Instant, _ actions: inout [Action]) {
@@ -109,13 +114,13 @@ extension BOSHSession {
     private mutating func give(_ index: Int, _ id: RequestID, _ bytes: [UInt8], _ actions: inout [Action]) {
         slots[index].state = .answered(bytes)
         actions.append(.answer(id, bytes))
-        while slots.count(where: { $0.waiting == nil }) > requests, let first = slots.firstIndex(where: { $0.waiting == nil }) {
+        while (slots.count - waitingCount) > requests, let first = slots.firstIndex(where: { !$0.isWaiting }) {
             slots.remove(at: first)
         }
     }
 
     private mutating func sayEnding(_ now: Instant, _ actions: inout [Action]) {
-        guard let ending, let index = slots.firstIndex(where: { $0.waiting != nil }), let id = slots[index].waiting?.id else {
+        guard let ending, let index = firstWaiting, let id = slots[index].waiting?.id else {
             return
         }
         let content = Array(queue.joined())

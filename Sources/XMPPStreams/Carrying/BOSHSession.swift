@@ -62,6 +62,15 @@ public struct BOSHSession: Sendable {
         var waiting: (id: RequestID, until: Instant)? {
             if case .waiting(let id, let until) = state { (id, until) } else { nil }
         }
+
+        /// Whether it has waited long enough.
+        func isDue(_ now: Instant) -> Bool {
+            if case .waiting(_, let until) = state { until <= now } else { false }
+        }
+
+        var isWaiting: Bool {
+            if case .waiting = state { true } else { false }
+        }
     }
 
     /// One that came before those it follows.
