@@ -55,7 +55,7 @@ async def test_messages_go_both_ways(office, echo):
         request = alice.stream.make_iq_get(ito=office.domain)
         request.append(_element(DISCO))
         items = (await request.send(timeout=processes.LIMIT)).xml.find(DISCO)
-        assert {item.get("jid") for item in items} == {ECHO, GATEWAY}
+        assert {item.get("jid") for item in items} >= {ECHO, GATEWAY}
 
 
 async def test_people_of_another_office_reach_it_and_hear_from_it(world, echo):

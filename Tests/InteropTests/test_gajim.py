@@ -24,7 +24,7 @@ CARBONS, FORWARDED = "{urn:xmpp:carbons:2}", "{urn:xmpp:forward:0}forwarded"
 
 #: The page Features of the window Server Info, from top to bottom.
 FEATURES = {
-    "XEP-0045: Multi-User Chat": False,  # no rooms yet
+    "XEP-0045: Multi-User Chat": True,
     "XEP-0054: vcard-temp": True,
     "XEP-0077: In-Band Registration": True,
     "XEP-0163: Personal Eventing Protocol": True,
@@ -34,7 +34,7 @@ FEATURES = {
     "XEP-0258: Security Labels in XMPP": False,  # no labels
     "XEP-0280: Message Carbons": True,
     "XEP-0313: Message Archive Management": True,
-    "XEP-0363: HTTP File Upload": False,  # no files yet
+    "XEP-0363: HTTP File Upload": True,
     "XEP-0398: Avatar Conversion": True,
     "XEP-0411: Bookmarks Conversion": True,
     "XEP-0402: Bookmarks Compat": True,
