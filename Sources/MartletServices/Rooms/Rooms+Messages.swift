@@ -75,7 +75,9 @@ extension Rooms {
     mutating func send(_ message: Stanza, at place: Int, _ party: Party, _ turn: Turn) {
         var message = message
         var sequence: UInt64?
-        let isLong = rooms[place].occupants.count > RoomLimits.stanzas || !rooms[place].jobs.isEmpty
+        // What is not told in this turn has its place in the store.
+        let isWaiting = !rooms[place].jobs.isEmpty || rooms[place].awaitsHistory
+        let isLong = rooms[place].occupants.count > RoomLimits.stanzas || isWaiting
         let durable = message.isDurableMessage
         let archives = durable ? archives(of: message, at: place, turn) : nil
         if durable, archives != nil || isLong {

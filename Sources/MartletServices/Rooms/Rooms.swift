@@ -1,4 +1,4 @@
-// XEP-0045: Multi-User Chat, version 1.35.5, for occupants
+// XEP-0045: Multi-User Chat, version 1.35.5, all but the tombstones of destroyed rooms (§10.9) and fully anonymous ones
 import Collections
 import MartletBus
 import MartletCrypto
